@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Alpaca: paths under /api and /management to answers.  Handlers look members up in one route table;
+ * see routes.c.
+ */
+#ifndef FOCUSD_ALPACA_H
+#define FOCUSD_ALPACA_H
+
+#include "http.h"
+#include "observatory.h"
+
+struct alpaca;
+
+/* The observatory is borrowed and must outlive it.  NULL when out of memory. */
+struct alpaca *alpaca_create(struct observatory *obs);
+void alpaca_destroy(struct alpaca *alpaca);
+
+/* True when path belongs to Alpaca (/api, /management and what is below them, right or wrong). */
+bool alpaca_owns(const char *path);
+
+/* Answers such a request. */
+enum http_result alpaca_handle(struct alpaca *alpaca, const struct http_request *req,
+	struct http_response *res);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* Alpaca discovery: answers UDP datagrams with the port of the HTTP server.  One thread of its own,
+ * asleep unless a datagram comes. */
+#ifndef FOCUSD_DISCOVERY_H
+#define FOCUSD_DISCOVERY_H
+
+#include <stdbool.h>
+
+#include "err.h"
+
+struct discovery;
+
+/* Listens on UDP port (shared with other servers of the host) and answers with alpaca_port.
+ * loopback_only: answer only requests from loopback.  When the port is taken it logs once and
+ * tries again every 30 s.  ERR_IO only when no thread or socket can be had. */
+enum err_code discovery_start(int port, int alpaca_port, bool loopback_only, struct discovery **out,
+	struct err *err);
+void discovery_stop(struct discovery *discovery);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests, responses and streams as plain values, between whoever answers and the one file that
+ * knows the HTTP library (http_mhd.c).  A handler runs on an HTTP thread and never waits: it answers,
+ * or says HTTP_WAIT and is called again with the same request when something changed or its deadline
+ * passed.
+ */
+#ifndef FOCUSD_HTTP_H
+#define FOCUSD_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "err.h"
+#include "text.h"
+
+enum http_verb { HTTP_GET, HTTP_HEAD, HTTP_PUT, HTTP_POST, HTTP_OTHER };
+
+/* Kept over the calls of one waiting request; zeroed before the first. */
+struct http_wait {
+	bool resumed;            /* not the first call */
+	int64_t deadline_ms;     /* set by the handler with HTTP_WAIT; on clock_real() */
+	uint64_t ticket[2];      /* the handler's own */
+	void *data;              /* the handler's own; freed with free() at the end of the request */
+};
+
+/* Borrowed for the duration of the call. */
+struct http_request {
+	enum http_verb verb;
+	const char *verb_text;
+	const char *path;        /* percent-decoded, NUL-terminated */
+	struct span query;       /* raw, without '?' */
+	struct span body;        /* raw */
+	const char *content_type;/* "" when absent */
+	char peer[64];           /* address without port */
+	const char *(*header)(const struct http_request *req, const char *name); /* NULL when absent */
+	struct http_wait *wait;
+	void *library;           /* http_mhd.c's own */
+};
+
+/* A body produced while it is sent.  read fills at most max bytes from offset pos and returns how
+ * many; HTTP_STREAM_LATER: nothing now, ask again when something was published (or wake_ms passed);
+ * HTTP_STREAM_END.  release is called exactly once at the end, also when the peer left. */
+#define HTTP_STREAM_END (-1)
+#define HTTP_STREAM_LATER (-2)
+struct http_stream {
+	ssize_t (*read)(void *arg, uint64_t pos, char *out, size_t max);
+	void (*release)(void *arg);
+	void *arg;
+	int64_t size;            /* bytes, -1 unknown (chunked) */
+	size_t block;            /* wished block size */
+	int wake_ms;             /* with LATER: ask again at the latest after this; 0 = never */
+};
+
+struct http_response {
+	int status;              /* 200, 400, ... */
+	const char *content_type;/* static */
+	const char *header_name[6]; /* static names, values copied */
+	char header_value[6][160];
+	int header_count;
+	struct buf body;         /* taken over by the server */
+	const void *static_body; /* used instead of body when not NULL: lives for ever */
+	size_t static_len;
+	struct http_stream stream; /* used instead when read is set */
+};
+
+enum http_result { HTTP_DONE, HTTP_WAIT };
+
+typedef enum http_result (*http_handler)(void *arg, const struct http_request *req,
+	struct http_response *res);
+
+/* Plain text answer with a status and a printf text. */
+void http_text(struct http_response *res, int status, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Adds a header (at most 6). */
+void http_add_header(struct http_response *res, const char *name, const char *value);
+
+/* The value of a query or form field: names compared exactly or without case.  Decodes + and %XX
+ * into out (NUL-terminated).  0 found, -1 absent, -2 too long or not decodable or not UTF-8. */
+int http_field(struct span form, const char *name, bool any_case, char *out, size_t cap);
+
+struct http_server;
+
+struct http_options {
+	const char *bind;        /* "" = all, IPv4 and IPv6 */
+	int port;                /* 0 = a free one */
+	const char *allowed_hosts; /* extra names accepted in Host, separated by commas or blanks */
+	const char *server_name; /* accepted in Host as well */
+};
+
+/* Starts the server threads.  ERR_IO when the port cannot be bound (the text names who or what). */
+enum err_code http_server_start(const struct http_options *options, http_handler handler, void *arg,
+	struct http_server **out, struct err *err);
+
+/* Whether it listens on loopback only: then discovery answers loopback only. */
+bool http_server_is_loopback(const struct http_server *server);
+int http_server_port(const struct http_server *server);
+
+/* Calls every waiting handler and stream again soon.  Cheap; any thread, also under other locks. */
+void http_server_wake(struct http_server *server);
+
+/* Counts for /metrics: requests answered with each status class 1xx..5xx. */
+void http_server_counts(struct http_server *server, uint64_t by_class[6]);
+
+/* Ends waiting requests and streams, stops, joins, frees. */
+void http_server_stop(struct http_server *server);
+
+#endif

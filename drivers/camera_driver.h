@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seam for camera drivers: one const table, called from that device's worker thread only, never
+ * two calls at once.  Errors are returned, not logged.  Each call but read_frame ends within two
+ * seconds.
+ */
+#ifndef FOCUSD_CAMERA_DRIVER_H
+#define FOCUSD_CAMERA_DRIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "driver_host.h"
+#include "err.h"
+#include "image.h"
+
+/* The driver's part of [camera.N]. */
+struct camera_port {
+	char port[256];
+	char device[96];
+	char path[512];          /* folder of frames (replay, folder) */
+};
+
+/* Facts of the camera, as the Alpaca camera members want them.  NAN or 0 where unknown. */
+struct camera_caps {
+	int32_t width, height;          /* px, unbinned */
+	int max_bin;                    /* symmetric binning 1..max_bin, every factor works */
+	bool can_abort, can_stop;
+	double pixel_um;
+	int sensor_type;                /* Alpaca: 0 monochrome, 2 RGGB */
+	int bayer_offset_x, bayer_offset_y;
+	char sensor_name[64];           /* "" unknown */
+	char identity[64];              /* Alpaca description, at most 64 characters */
+	double exposure_min_s, exposure_max_s, exposure_resolution_s;
+	int32_t max_adu;                /* highest pixel value */
+	double electrons_per_adu, full_well_e; /* NAN unknown */
+	bool has_gain;                  /* value mode */
+	int gain_min, gain_max, gain_default;
+	bool has_offset;
+	int32_t offset_min, offset_max, offset_default;
+	bool has_shutter;
+	bool has_cooler;                /* reserved: cooler ops come with the table */
+	const char *const *readout_modes; /* NULL-terminated, at least one */
+};
+
+/* One exposure, complete: bin, frame in binned pixels (already checked against the sensor), gain. */
+struct exposure_request {
+	double duration_s;
+	bool light;
+	int bin;
+	int32_t start_x, start_y, num_x, num_y;
+	int gain;
+	int32_t offset;
+	int readout_mode;
+	bool focuser_known;             /* where the camera's focuser stands when it begins */
+	double focuser_position;        /* steps, what the motor said */
+};
+
+enum camera_driver_state { CAMERA_DRIVER_IDLE, CAMERA_DRIVER_EXPOSING, CAMERA_DRIVER_READY };
+
+struct camera_reading {
+	enum camera_driver_state state; /* READY: read_frame may be called */
+	double elapsed_s;               /* of the running exposure */
+	int next_poll_ms;               /* on the device's clock, when to ask again; 0 = core's choice */
+};
+
+struct camera_driver {
+	const char *name;
+	const char *title;
+	size_t ctx_size;
+	bool uses_port;                 /* `port` must be configured */
+	bool uses_path;                 /* `path` must be configured */
+	bool simulated;                 /* runs on the scaled clock */
+	bool owns_position;             /* frames carry the position they were recorded at */
+
+	enum err_code (*open)(void *ctx, const struct camera_port *port,
+		const struct driver_host *host, struct camera_caps *caps, struct err *err);
+	void (*close)(void *ctx);
+	/* Begins and returns. */
+	enum err_code (*start_exposure)(void *ctx, const struct exposure_request *request,
+		struct err *err);
+	enum err_code (*poll)(void *ctx, struct camera_reading *out, struct err *err);
+	/* Ends the exposure and throws it away; fine when idle. */
+	enum err_code (*abort)(void *ctx, struct err *err);
+	/* Optional: ends it early; it becomes READY with what was collected. */
+	enum err_code (*stop)(void *ctx, struct err *err);
+	/* Fills out (num_x * num_y elements of the request, row-major, y outer, row 0 on top) and info
+	 * (width, height, planes, bin, mosaic, full scale, exposure really taken, recording facts;
+	 * start_utc_ms is core's).  Afterwards the driver is IDLE. */
+	enum err_code (*read_frame)(void *ctx, uint16_t *out, size_t count, struct frame_info *info,
+		struct err *err);
+};
+
+extern const struct camera_driver *const camera_drivers[];
+const struct camera_driver *camera_driver_find(const char *name);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is true of every device, focuser or camera: identity, the link to the hardware, who of the
+ * clients is connected, and the lease that an autofocus run holds.  Everything here answers from
+ * memory; nothing waits for hardware.  Any thread.
+ */
+#ifndef FOCUSD_DEVICE_H
+#define FOCUSD_DEVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+
+struct device;
+
+enum device_type { DEVICE_FOCUSER, DEVICE_CAMERA };
+
+/* Constant for the life of the server. */
+struct device_info {
+	enum device_type type;
+	int number;              /* 0.. within its type */
+	char source[16];         /* "focuser.0", for logs, metrics and JSON */
+	char name[64];
+	char unique_id[37];      /* UUID text, kept in the state directory */
+	char driver[32];         /* "moonlite" */
+	char driver_title[64];
+	char where[256];         /* port or path as configured; "" for simulators */
+};
+
+/* The link to the hardware. */
+enum device_link {
+	LINK_DOWN,     /* closed */
+	LINK_OPENING,  /* connecting */
+	LINK_UP,
+	LINK_LOST,     /* was up, being reopened */
+	LINK_CLOSING,
+};
+
+/* Who asks: peer address and ClientID (0 when none was sent). */
+struct client {
+	char peer[64];
+	uint32_t id;
+};
+
+const struct device_info *device_info(const struct device *dev);
+
+/* A number that grows with each change of the device's state: a cheap "did anything change?". */
+uint64_t device_version(struct device *dev);
+
+enum device_link device_link(struct device *dev);
+const char *device_link_name(enum device_link link); /* "down", "opening", "up", "lost", "closing" */
+
+/* Notes that the client is alive; to be called for every request to the device. */
+void device_touch(struct device *dev, const struct client *client);
+
+/* What GET connected answers this client: the link is up (or being reopened for less than 60 s) and
+ * the client has not said False since it opened. */
+bool device_connected(struct device *dev, const struct client *client);
+
+/* What GET connecting answers: true while opening or closing.  A failed connect is reported here as
+ * that error to everybody for 5 s, then false. */
+enum err_code device_connecting(struct device *dev, bool *connecting, struct err *err);
+
+/* Starts connecting for this client and returns; ERR_OK also when connected already.  *ticket
+ * names the attempt for device_connect_done(). */
+enum err_code device_connect(struct device *dev, const struct client *client, uint64_t *ticket,
+	struct err *err);
+
+/* Whether that attempt is over: true with *result ERR_OK or the error (err filled).  Publishes an
+ * event when it turns true.  Without an answer 4.5 s after device_connect() it turns true with
+ * ERR_TIMEOUT while the tries go on behind `connecting`. */
+bool device_connect_done(struct device *dev, uint64_t ticket, enum err_code *result,
+	struct err *err);
+
+/* The client says False: it reads disconnected from now on.  The link itself closes when no other
+ * client has been heard of for ten minutes; *closing says whether it does (wait for LINK_DOWN). */
+enum err_code device_disconnect(struct device *dev, const struct client *client, bool *closing,
+	struct err *err);
+
+/* ERR_NOT_CONNECTED with a sentence unless device_connected() for this client. */
+enum err_code device_require(struct device *dev, const struct client *client, struct err *err);
+
+/* The last failure of an operation or the link, for people; "" when there was none since the last
+ * success.  Copies at most cap bytes. */
+void device_last_failure(struct device *dev, char *out, int cap);
+
+#endif

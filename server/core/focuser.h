@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything true of every focuser, above the driver: limits, legs and backlash, arrival, watchdog,
+ * snapshot.  Any thread; nothing here waits for hardware.
+ */
+#ifndef FOCUSD_FOCUSER_H
+#define FOCUSD_FOCUSER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "device.h"
+#include "moves.h"
+
+/* How far the position can be trusted. */
+enum focuser_trust { POSITION_UNKNOWN, POSITION_KNOWN, POSITION_SHIFTED };
+const char *focuser_trust_name(enum focuser_trust trust); /* "unknown", "known", "shifted" */
+
+/* One consistent copy of the state.  Positions in steps as clients see them (reverse applied). */
+struct focuser_state {
+	enum device_link link;
+	bool is_moving;
+	bool position_valid;       /* there is a position of this link */
+	bool position_stale;       /* older than three poll periods, or the link is lost */
+	int64_t position_age_ms;
+	int32_t position;          /* the target exactly once a move has ended within tolerance */
+	int32_t motor_position;    /* what the motor said */
+	int32_t target;            /* of the running or last move */
+	enum focuser_trust trust;
+	bool temperature_supported;
+	bool temperature_valid;
+	double temperature_c;
+	int32_t min_step, max_step, max_increment;
+	double step_size_um;       /* NAN unknown */
+	bool tempcomp_available;
+	bool tempcomp;
+	int32_t backlash_steps;
+	enum moves_approach approach;
+	uint64_t leased_to_run;    /* 0: nobody */
+	char identity[96];
+};
+
+void focuser_state(struct device *dev, struct focuser_state *out);
+
+/* The Alpaca members.  All need the link (ERR_NOT_CONNECTED); the caller has checked the client. */
+
+/* Begins a move and returns; is_moving is true before this returns (unless already there).  target
+ * beyond 0..max_step is clamped silently; below min_step: ERR_INVALID_VALUE.  While a run holds the
+ * lease: ERR_INVALID_OPERATION naming it.  Link lost: ERR_IO with a sentence. */
+enum err_code focuser_move(struct device *dev, int32_t target, struct err *err);
+
+/* Stops now and aborts a run that holds the lease; nothing moves afterwards.  Fine at rest. */
+enum err_code focuser_halt(struct device *dev, struct err *err);
+
+/* Completion property: a failed move is reported here to everybody for 5 s, then false. */
+enum err_code focuser_is_moving(struct device *dev, bool *out, struct err *err);
+
+/* ERR_VALUE_NOT_SET or ERR_IO with the age while unknown or stale. */
+enum err_code focuser_position(struct device *dev, int32_t *out, struct err *err);
+
+/* ERR_NOT_IMPLEMENTED without sensor, ERR_VALUE_NOT_SET without a reading just now. */
+enum err_code focuser_temperature(struct device *dev, double *out, struct err *err);
+
+enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err);
+
+/* For core/autofocus.c: the same move for the holder of the lease; *op names it. */
+enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target, uint64_t *op,
+	struct err *err);
+
+/* Blocks (autofocus thread only) until operation op is over, *cancel becomes true, or deadline_ms on
+ * the device's clock: ERR_OK on arrival, ERR_CANCELLED, ERR_TIMEOUT, or the move's error. */
+enum err_code focuser_run_wait(struct device *dev, uint64_t op, const _Atomic bool *cancel,
+	int64_t deadline_ms, struct err *err);
+
+#endif

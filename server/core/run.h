@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A run as everybody sees it: the record, its JSON, CSV and N.I.N.A. shapes, and the store that
+ * keeps it across restarts (SQLite, focusd.db in the state directory).
+ */
+#ifndef FOCUSD_RUN_H
+#define FOCUSD_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "af_plan.h"
+#include "err.h"
+#include "text.h"
+
+enum run_state { RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_ABORTED };
+const char *run_state_name(enum run_state state); /* "running", "succeeded", "failed", "aborted" */
+
+/* One sample.  NAN is unknown. */
+struct run_point {
+	double position, hfr_px, error_px;
+	int stars;
+	double flux_ratio;
+	bool used;
+	bool validation;
+	char why[32];            /* "" when used */
+};
+
+/* Sizes in px, positions in steps, NAN is unknown and becomes null in JSON. */
+struct run {
+	uint64_t id;
+	enum run_state state;
+	char phase[16];
+	double progress;         /* 0..1 */
+	enum err_code code;      /* ERR_OK while running and on success */
+	char reason[240];        /* a sentence when not succeeded */
+	int64_t started_utc_ms;
+	double duration_s;       /* on the monotonic clock of the run */
+	int focuser, camera;     /* device numbers */
+	char focuser_name[64], camera_name[64];
+	char filter[64];
+	double temperature_c;
+	double start_position, best_position, final_position;
+	double uncertainty_steps, interval95_steps[2], critical_focus_zone_steps;
+	double hfr_start_px, hfr_predicted_px, hfr_final_px, r_squared;
+	char model[24];          /* "" unknown */
+	double fit[4];           /* a, k, x0, y0 of the curve, for drawing; NAN without a fit */
+	int exposures;
+	int binning;
+	double exposure_s;
+	int32_t backlash_steps;
+	struct run_point *points;
+	size_t point_count;
+};
+
+/* A copy, points included; NULL when out of memory. */
+struct run *run_copy(const struct run *run);
+void run_free(struct run *run);
+
+/* Appends the run object of the contract (plus "fit": {"a","k","x0","y0"} or null). */
+void run_json(const struct run *run, struct buf *out);
+/* Appends a header line and one line per point. */
+void run_csv(const struct run *run, struct buf *out);
+/* Appends the report shape that N.I.N.A. writes and reads. */
+void run_nina(const struct run *run, struct buf *out);
+
+/* The store.  Calls are serialised inside; any thread; they may wait for the disk, so no HTTP
+ * handler of a device member calls them. */
+struct runs;
+
+/* Opens or creates the database in dir; brings an older schema up to date.  ERR_IO when it cannot. */
+enum err_code runs_open(const char *dir, struct runs **out, struct err *err);
+void runs_close(struct runs *runs);
+
+/* The next id: greater than every id ever given, also after a crash. */
+enum err_code runs_next_id(struct runs *runs, uint64_t *id, struct err *err);
+
+/* Writes a finished run (or replaces it). */
+enum err_code runs_save(struct runs *runs, const struct run *run, struct err *err);
+
+/* One run; NULL with ERR_INVALID_VALUE in err when there is none. */
+struct run *runs_load(struct runs *runs, uint64_t id, struct err *err);
+
+/* The newest run of a focuser; NULL when none. */
+struct run *runs_last(struct runs *runs, int focuser);
+
+/* Appends a JSON array of at most limit runs, newest first, without their points. */
+enum err_code runs_list_json(struct runs *runs, int limit, struct buf *out, struct err *err);
+
+/* What history knows for the next plan: slope and least HFR of the last success of this focuser,
+ * camera and binning; false when nothing is known. */
+bool runs_history(struct runs *runs, int focuser, int camera, int binning, double *slope_px_per_step,
+	double *hfr_min_px);
+
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames in FITS files (plain, .gz, .fz) as other programs left them: faults of real headers are
+ * tolerated.  The one door to the FITS library.  Called by the replay camera, `focusd measure` and
+ * `focusd fit`; one thread per call, no shared state.
+ */
+#ifndef FOCUSD_FITS_FRAME_H
+#define FOCUSD_FITS_FRAME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "image.h"
+
+/* A frame read whole.  Free with fits_frame_free(). */
+struct fits_frame {
+	int32_t width, height;     /* px */
+	float *pixels;             /* width*height, row-major, first row first in the file, ADU */
+	enum image_mosaic mosaic;  /* from BAYERPAT, COLORTYP or a FILTER that names a mosaic */
+	double full_scale_adu;     /* from SATURATE, DATAMAX or the data's own type and width; NAN */
+	bool position_known;
+	double position_steps;     /* by the rule of fits_frame_position() */
+	double exposure_s;         /* EXPTIME or EXPOSURE, else from the name; NAN */
+	double pixel_um;           /* XPIXSZ; NAN */
+	int32_t bin;               /* XBINNING; 1 when absent */
+	char warning[160];         /* "" or a sentence, e.g. name and header disagree */
+};
+
+/* Reads the first image with two axes of a file (an empty primary is skipped; of three planes the
+ * second, green, is taken).  ERR_IO with the library's reason when it cannot. */
+enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err);
+
+void fits_frame_free(struct fits_frame *frame);
+
+/* The borrowed view for measuring. */
+struct image fits_frame_image(const struct fits_frame *frame);
+
+/* Position and exposure from a file name that ends in both (c8_7350_3s.fits.gz, c8_7950_0p3s): a
+ * number, underscore, a number with p or . for the decimal point, s.  A plain counter (m42_0812) is no position.
+ * False when the name does not say; path may hold directories. */
+bool fits_name_position(const char *path, double *position_steps, double *exposure_s);
+
+/* True for names that end in .fits, .fit, .fts, with .gz or .fz behind, in any case. */
+bool fits_name_is_frame(const char *path);
+
+/* The header's facts without the pixels (pixels is NULL in out): for listing a folder quickly. */
+enum err_code fits_frame_stat(const char *path, struct fits_frame *out, struct err *err);
+
+#endif

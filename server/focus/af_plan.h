@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Autofocus as a state machine: tell it what was seen, ask it what it wants next.  Pure: it knows
+ * neither focuser nor camera nor time, so it is tested against a formula for the sky.  The
+ * orchestrator in core/autofocus.c does what it wishes and contains no arithmetic.
+ */
+#ifndef FOCUSD_AF_PLAN_H
+#define FOCUSD_AF_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "curve.h"
+#include "err.h"
+#include "moves.h"
+
+/* What the run knows at its start.  NAN or 0 where unknown. */
+struct af_plan_setup {
+	double start_position;         /* where the focuser stands, steps */
+	int32_t min_step, max_step;    /* range the plan may use */
+	double max_radius_steps;       /* never further than this from the start; 0 = the range */
+	int points;                    /* samples wanted in the sweep, 5..31 */
+	double step;                   /* steps between samples; 0 = find out */
+	enum moves_approach approach;  /* the sweep walks in this direction */
+	int32_t backlash_steps;        /* preload before the first sample, as moves.h does it */
+	/* Optics, for the step and for the zone; each NAN when unknown. */
+	double focal_ratio;            /* N */
+	double aperture_mm;
+	double obstruction;            /* diameter fraction, 0..<1 */
+	double focal_length_mm;
+	double pixel_um;               /* of a delivered pixel: binning included */
+	double step_size_um;           /* of focal plane per step */
+	double known_slope_px_per_step;/* from history, same binning; NAN */
+	double known_hfr_min_px;       /* from history, same binning; NAN */
+};
+
+enum af_want {
+	AF_WANT_SAMPLE,   /* go to position, expose, measure, tell */
+	AF_WANT_FINAL,    /* go to position (the best one), expose, measure, tell: validation */
+	AF_WANT_SUCCESS,  /* over: stand at position */
+	AF_WANT_FAILURE,  /* over: go back to where the run began; code and reason say why */
+};
+
+struct af_wish {
+	enum af_want want;
+	int32_t position;     /* steps, inside the range */
+	double exposure_factor; /* 1 = the run's exposure; 2 after a frame with too little to see */
+	enum err_code code;   /* failure: ERR_NO_STARS, ERR_BAD_FIT, ERR_NO_MINIMUM, ERR_VALIDATION */
+	char reason[200];     /* failure: a sentence */
+};
+
+/* What one exposure showed. */
+struct af_observation {
+	double position;       /* what the motor (or the recording) said, steps */
+	int stars;             /* 0: nothing measurable */
+	double hfr_px;         /* NAN when stars == 0 */
+	double error_px;       /* 1 sigma without seeing */
+	double flux_ratio;     /* flux of common stars against the run's reference; NAN unknown */
+	double duration_s;     /* exposure */
+	bool trailed;          /* the frame shows trails, not stars */
+	uint64_t recording_id; /* non-zero: the same number means the very same pixels again */
+};
+
+/* One sample as the run object shows it. */
+struct af_plan_point {
+	struct curve_point curve;
+	double flux_ratio;
+	bool validation;
+};
+
+enum af_phase {
+	AF_PHASE_START,    /* first look where the run begins */
+	AF_PHASE_SEARCH,   /* looking for the direction and size of the V */
+	AF_PHASE_SWEEP,
+	AF_PHASE_EXTEND,   /* more samples on the short side */
+	AF_PHASE_VALIDATE,
+	AF_PHASE_OVER,
+};
+
+/* All state of a plan; the caller owns the memory, fields are read-only to it. */
+struct af_plan {
+	struct af_plan_setup setup;
+	struct af_plan_point points[CURVE_MAX_POINTS];
+	size_t point_count;
+	enum af_phase phase;
+	struct af_wish wish;
+	struct curve_result fit;        /* valid when have_fit */
+	bool have_fit;
+	double hfr_start_px;            /* NAN until measured */
+	double hfr_predicted_px;        /* at the final position; NAN until known */
+	double hfr_final_px;            /* measured there; NAN until known */
+	double critical_focus_zone_steps; /* NAN when the optics are unknown */
+	/* Private to af_plan.c from here on. */
+	struct {
+		double step;
+		int32_t next[64];
+		int next_count, next_index;
+		int extensions, retries, no_stars, validations;
+		double low, high;
+		uint64_t last_recording;
+		int searches;
+		double scratch[16];
+	} p;
+};
+
+/* Starts a plan; plan->wish is the first wish. */
+void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup);
+
+/* Takes what the current wish (SAMPLE or FINAL) showed; plan->wish is the next one afterwards.
+ * Every plan ends after at most CURVE_MAX_POINTS observations. */
+void af_plan_tell(struct af_plan *plan, const struct af_observation *seen);
+
+/* 0..1, never falling; an estimate for a progress bar. */
+double af_plan_progress(const struct af_plan *plan);
+
+/* "start", "search", "sweep", "extend", "validate", "over". */
+const char *af_phase_name(enum af_phase phase);
+
+/* Full width of the critical focus zone in steps at 10 % growth of FWHM:
+ * coefficient * theta * sqrt(10) * D * N^2 / q with coefficient 0.0021, or 0.00195 when the
+ * obstruction exceeds a quarter of the aperture; theta = FWHM at best focus in arcsec, taken as
+ * 1.76 x hfr_min_px x plate scale.  NAN when anything is unknown. */
+double af_critical_focus_zone_steps(const struct af_plan_setup *setup, double hfr_min_px);
+
+#endif

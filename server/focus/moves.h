@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One requested move into legs: clamp, and overshoot so that the last leg always comes from the
+ * same side.  Pure.
+ */
+#ifndef FOCUSD_MOVES_H
+#define FOCUSD_MOVES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Direction of every final leg.  in is towards smaller positions, out towards larger. */
+enum moves_approach { MOVES_APPROACH_IN, MOVES_APPROACH_OUT };
+
+struct moves_rules {
+	int32_t min_step;       /* lowest allowed position, steps */
+	int32_t max_step;       /* highest */
+	int32_t backlash_steps; /* >= 0; 0 = go direct */
+	enum moves_approach approach;
+	int32_t max_increment;  /* longest single leg, > 0 */
+};
+
+#define MOVES_MAX_LEGS 64
+
+/* The legs in order: absolute targets.  overshoot_skipped says that a limit left less than half of
+ * the overshoot, so the move goes direct. */
+struct moves_plan {
+	int32_t leg[MOVES_MAX_LEGS];
+	int count;
+	bool overshoot_skipped;
+};
+
+/* target clamped into min_step..max_step. */
+int32_t moves_clamp(const struct moves_rules *rules, int32_t target);
+
+/* Plans from -> target (clamped first).  A move in the approach direction goes direct; one against
+ * it goes past the target by backlash_steps and comes back.  from == target gives no legs. */
+void moves_make(const struct moves_rules *rules, int32_t from, int32_t target,
+	struct moves_plan *out);
+
+#endif

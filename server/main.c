@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* The program's front door: picks the subcommand; everything else is in cmd_*.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd.h"
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{"serve", cmd_serve},
+	{"measure", cmd_measure},
+	{"fit", cmd_fit},
+	{"emulate", cmd_emulate},
+};
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && argv[1][0] != '-') {
+		for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+			if (strcmp(argv[1], commands[i].name) == 0) {
+				return commands[i].run(argc - 1, argv + 1);
+			}
+		}
+		fprintf(stderr, "focusd: there is no subcommand '%s'; see focusd --help\n", argv[1]);
+		return 2;
+	}
+	return cmd_serve(argc, argv);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+
+#include "image.h"
+
+static void transposes_odd_sizes(void **state)
+{
+	(void)state;
+	static const size_t sizes[][2] = {{1, 1}, {1, 70}, {33, 31}, {64, 64}, {100, 7}};
+	for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
+		size_t rows = sizes[k][0];
+		size_t columns = sizes[k][1];
+		uint16_t *in = malloc(rows * columns * sizeof *in);
+		uint16_t *out = malloc(rows * columns * sizeof *out);
+		for (size_t i = 0; i < rows * columns; i++) {
+			in[i] = (uint16_t)(i * 7);
+		}
+		image_transpose_u16(out, in, rows, columns);
+		for (size_t r = 0; r < rows; r++) {
+			for (size_t c = 0; c < columns; c++) {
+				assert_int_equal(out[c * rows + r], in[r * columns + c]);
+			}
+		}
+		free(in);
+		free(out);
+	}
+}
+
+/* Alpaca: Value[x][y], y runs fastest. */
+static void frame_is_in_alpaca_order(void **state)
+{
+	(void)state;
+	const uint16_t rows[] = {1, 2, 3, 4, 5, 6}; /* 3 wide, 2 high */
+	struct frame_info info = {.width = 3, .height = 2, .planes = 1, .bin = 1};
+	struct frame *frame = frame_create(&info, rows);
+	const uint16_t expected[] = {1, 4, 2, 5, 3, 6};
+	assert_memory_equal(frame->pixels, expected, sizeof expected);
+	assert_int_equal(frame->max_value, 6);
+	struct image view = frame_image(frame);
+	assert_true(view.transposed);
+	assert_int_equal(view.width, 2);
+	assert_int_equal(view.height, 3);
+	struct frame *again = frame_ref(frame);
+	frame_unref(frame);
+	assert_int_equal(again->pixels[5], 6);
+	frame_unref(again);
+	frame_unref(NULL);
+
+	const uint16_t colour[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}; /* 2x2, RGB */
+	info = (struct frame_info){.width = 2, .height = 2, .planes = 3, .bin = 1};
+	frame = frame_create(&info, colour);
+	const uint16_t planes[] = {1, 2, 3, 7, 8, 9, 4, 5, 6, 10, 11, 12};
+	assert_memory_equal(frame->pixels, planes, sizeof planes);
+	frame_unref(frame);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(transposes_odd_sizes),
+		cmocka_unit_test(frame_is_in_alpaca_order),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
