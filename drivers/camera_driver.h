@@ -40,7 +40,8 @@ struct camera_caps {
 	bool has_offset;
 	int32_t offset_min, offset_max, offset_default;
 	bool has_shutter;
-	bool has_cooler;                /* reserved: cooler ops come with the table */
+	bool optics_known;              /* the driver knows its telescope (a simulated one) */
+	struct optics_config optics;    /* used where no [telescope.N] is configured */
 	const char *const *readout_modes; /* NULL-terminated, at least one */
 };
 

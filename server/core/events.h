@@ -26,4 +26,7 @@ void events_publish(struct events *events);
  * At most 8 listeners.  0 on success, -1 when full. */
 int events_listen(struct events *events, void (*fn)(void *arg), void *arg);
 
+/* Removes that listener; when this returns, fn is not running and will not be called again. */
+void events_unlisten(struct events *events, void (*fn)(void *arg), void *arg);
+
 #endif

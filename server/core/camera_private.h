@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* The inside of a camera, shared by camera.c (what clients call) and camera_worker.c. */
+#ifndef FOCUSD_CAMERA_PRIVATE_H
+#define FOCUSD_CAMERA_PRIVATE_H
+
+#include "camera.h"
+#include "camera_driver.h"
+#include "device_private.h"
+
+/* An exposure from acceptance to its end. */
+enum expose_phase { EXPOSE_NONE, EXPOSE_ACCEPTED, EXPOSE_RUNNING, EXPOSE_READING };
+
+/* All under the device's lock, except that ctx, fresh_caps, rows and their size belong to the worker. */
+struct camera_core {
+	const struct camera_driver *driver;
+	const struct config_camera *cfg;
+	void *ctx;
+	struct camera_caps fresh_caps;
+	uint16_t *rows; /* what the driver fills, row-major; kept from frame to frame */
+	size_t rows_cap;
+
+	struct camera_caps caps;
+	struct camera_setup setup;
+
+	enum expose_phase phase;
+	bool private; /* of a run: clients' picture and last-exposure facts stay as they are */
+	uint64_t op;  /* the newest accepted */
+	struct exposure_request request;
+	int64_t start_utc_ms;
+	int64_t start_ms;     /* device clock */
+	int64_t next_poll_ms; /* device clock */
+	unsigned poll_failures;
+	bool abort_wanted, stop_wanted;
+	bool failed;          /* the last exposure failed: CameraState is Error */
+
+	uint64_t done_op;     /* the newest that is over, and how it ended */
+	struct err done;
+	struct frame *run_frame; /* of done_op when it was private: waits to be fetched */
+	struct told_failure expose_told;
+
+	struct frame *frame;  /* the clients' picture */
+	bool image_ready;
+	bool has_last;
+	double last_duration_s;
+	int64_t last_start_utc_ms;
+	struct frame *preview;
+	uint64_t preview_serial;
+};
+
+extern const struct device_class camera_class;
+
+/* With the lock held: full frame, bin 1, the device's default gain and offset, no picture. */
+void camera_reset(struct device *dev);
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker's part of a camera: start, watch, read out, publish.  Every function here runs on the
+ * device's worker with its lock held and gives it back only around a driver call.
+ */
+#include "camera_private.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "focuser.h"
+#include "observatory.h"
+
+/* Without a hint from the driver. */
+#define POLL_MS 100
+#define POLL_FAILURES 3
+
+/* The exposure is over without a picture. */
+static void end_without_frame(struct device *dev, const struct err *why)
+{
+	struct camera_core *c = dev->camera;
+	c->phase = EXPOSE_NONE;
+	c->abort_wanted = false;
+	c->stop_wanted = false;
+	c->done_op = c->op;
+	c->done = *why;
+	if (why->code != ERR_CANCELLED) {
+		log_error(dev->info.source, "exposure failed: %s", why->text);
+		c->failed = !c->private;
+		device_failed(dev, c->private ? NULL : &c->expose_told, why);
+	}
+	device_changed(dev);
+}
+
+/* Where the focuser of this camera stands; asked without the lock, it belongs to another device. */
+static void ask_focuser(struct device *dev, struct exposure_request *request)
+{
+	struct device *focuser = observatory_device(dev->obs, DEVICE_FOCUSER, dev->host.partner);
+	if (request->focuser_known || focuser == NULL) {
+		return;
+	}
+	struct focuser_state state;
+	focuser_state(focuser, &state);
+	request->focuser_known = state.position_valid;
+	request->focuser_position = state.motor_position;
+}
+
+static int64_t begin_exposure(struct device *dev, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	struct exposure_request request = c->request;
+	pthread_mutex_unlock(&dev->lock);
+	ask_focuser(dev, &request);
+	enum err_code code = c->driver->start_exposure(c->ctx, &request, err);
+	pthread_mutex_lock(&dev->lock);
+	if (code == ERR_IO) {
+		*alive = false;
+		return 0;
+	}
+	if (code != ERR_OK) {
+		end_without_frame(dev, err);
+		return 0;
+	}
+	c->phase = EXPOSE_RUNNING;
+	c->start_utc_ms = clock_utc_ms();
+	c->start_ms = clock_now_ms(dev->clock);
+	c->next_poll_ms = c->start_ms;
+	c->poll_failures = 0;
+	device_changed(dev);
+	return 0;
+}
+
+static int64_t abort_exposure(struct device *dev, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	enum err_code code = ERR_OK;
+	if (c->phase == EXPOSE_RUNNING) {
+		pthread_mutex_unlock(&dev->lock);
+		code = c->driver->abort(c->ctx, err);
+		pthread_mutex_lock(&dev->lock);
+	}
+	if (code == ERR_IO) {
+		*alive = false;
+		return 0;
+	}
+	struct err why;
+	err_set(&why, ERR_CANCELLED, "the exposure of %s was aborted", dev->info.name);
+	end_without_frame(dev, code == ERR_OK ? &why : err);
+	return 0;
+}
+
+static int64_t stop_exposure(struct device *dev, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	c->stop_wanted = false;
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code = c->driver->stop(c->ctx, err);
+	pthread_mutex_lock(&dev->lock);
+	if (code == ERR_IO) {
+		*alive = false;
+	} else if (code != ERR_OK) {
+		log_warn(dev->info.source, "stop: %s", err->text);
+	}
+	c->next_poll_ms = 0;
+	return 0;
+}
+
+static void publish_frame(struct device *dev, struct frame *frame)
+{
+	struct camera_core *c = dev->camera;
+	c->phase = EXPOSE_NONE;
+	c->done_op = c->op;
+	c->done = (struct err){0};
+	dev->last_failure[0] = '\0';
+	frame_unref(c->preview);
+	c->preview = frame_ref(frame);
+	c->preview_serial++;
+	if (c->private) {
+		frame_unref(c->run_frame);
+		c->run_frame = frame;
+	} else {
+		frame_unref(c->frame);
+		c->frame = frame;
+		c->image_ready = true;
+		c->has_last = true;
+		c->last_duration_s = frame->info.exposure_s;
+		c->last_start_utc_ms = c->start_utc_ms;
+	}
+	device_changed(dev);
+}
+
+static int64_t read_out(struct device *dev, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	c->phase = EXPOSE_READING;
+	device_changed(dev);
+	size_t count = (size_t)c->request.num_x * (size_t)c->request.num_y;
+	double duration_s = c->request.duration_s;
+	int64_t start_utc_ms = c->start_utc_ms;
+	struct frame_info info = {0};
+	struct frame *frame = NULL;
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code = ERR_OK;
+	if (count > c->rows_cap) {
+		free(c->rows);
+		c->rows = malloc(count * sizeof *c->rows);
+		c->rows_cap = c->rows != NULL ? count : 0;
+	}
+	if (c->rows == NULL) {
+		code = err_set(err, ERR_NOMEM, "no memory for a frame of %zu pixels", count);
+	} else {
+		info.exposure_s = duration_s;
+		code = c->driver->read_frame(c->ctx, c->rows, count, &info, err);
+	}
+	if (code == ERR_OK) {
+		info.start_utc_ms = start_utc_ms;
+		frame = frame_create(&info, c->rows);
+		if (frame == NULL) {
+			code = err_set(err, ERR_NOMEM, "no memory for a frame of %zu pixels", count);
+		}
+	}
+	pthread_mutex_lock(&dev->lock);
+	if (code == ERR_IO) {
+		*alive = false;
+	} else if (code != ERR_OK) {
+		end_without_frame(dev, err);
+	} else if (c->abort_wanted) {
+		frame_unref(frame);
+		struct err why;
+		err_set(&why, ERR_CANCELLED, "the exposure of %s was aborted", dev->info.name);
+		end_without_frame(dev, &why);
+	} else {
+		publish_frame(dev, frame);
+	}
+	return 0;
+}
+
+static int64_t watch_exposure(struct device *dev, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	struct camera_reading reading = {0};
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code = c->driver->poll(c->ctx, &reading, err);
+	pthread_mutex_lock(&dev->lock);
+	int64_t now = clock_now_ms(dev->clock);
+	c->next_poll_ms = now + (reading.next_poll_ms > 0 ? reading.next_poll_ms : POLL_MS);
+	if (code == ERR_IO) {
+		*alive = false;
+		return 0;
+	}
+	if (code != ERR_OK) {
+		if (++c->poll_failures >= POLL_FAILURES) {
+			end_without_frame(dev, err);
+		}
+		return c->next_poll_ms;
+	}
+	c->poll_failures = 0;
+	if (c->abort_wanted || c->stop_wanted) {
+		return 0;
+	}
+	if (reading.state == CAMERA_DRIVER_READY) {
+		return read_out(dev, alive, err);
+	}
+	if (reading.state == CAMERA_DRIVER_IDLE) {
+		struct err why;
+		err_set(&why, ERR_REFUSED, "%s ended the exposure without a frame", dev->info.name);
+		end_without_frame(dev, &why);
+		return 0;
+	}
+	return c->next_poll_ms;
+}
+
+static int64_t camera_step(struct device *dev, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	if (c->phase == EXPOSE_NONE) {
+		return CLOCK_NEVER;
+	}
+	if (c->abort_wanted) {
+		return abort_exposure(dev, alive, err);
+	}
+	if (c->phase == EXPOSE_ACCEPTED) {
+		return begin_exposure(dev, alive, err);
+	}
+	if (c->stop_wanted) {
+		return stop_exposure(dev, alive, err);
+	}
+	if (clock_now_ms(dev->clock) >= c->next_poll_ms) {
+		return watch_exposure(dev, alive, err);
+	}
+	return c->next_poll_ms;
+}
+
+static enum err_code camera_open(struct device *dev, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	memset(c->ctx, 0, c->driver->ctx_size);
+	c->fresh_caps = (struct camera_caps){.electrons_per_adu = NAN, .full_well_e = NAN};
+	enum err_code code = c->driver->open(c->ctx, &c->cfg->port, &dev->host, &c->fresh_caps, err);
+	if (code != ERR_OK) {
+		c->driver->close(c->ctx);
+	}
+	return code;
+}
+
+static void camera_came_up(struct device *dev, bool again)
+{
+	struct camera_core *c = dev->camera;
+	c->caps = c->fresh_caps;
+	if (isfinite(c->cfg->pixel_size_um)) {
+		c->caps.pixel_um = c->cfg->pixel_size_um;
+	}
+	c->phase = EXPOSE_NONE;
+	c->abort_wanted = false;
+	c->stop_wanted = false;
+	if (!again) {
+		camera_reset(dev);
+	}
+	log_info(dev->info.source, "%s %dx%d px", c->caps.identity, (int)c->caps.width,
+		(int)c->caps.height);
+}
+
+static void camera_went_down(struct device *dev, const struct err *why)
+{
+	if (dev->camera->phase != EXPOSE_NONE) {
+		end_without_frame(dev, why);
+	}
+}
+
+static void camera_close(struct device *dev)
+{
+	dev->camera->driver->close(dev->camera->ctx);
+}
+
+static void camera_halt(struct device *dev)
+{
+	struct camera_core *c = dev->camera;
+	if (c->phase != EXPOSE_RUNNING) {
+		return;
+	}
+	struct err err = {0};
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code = c->driver->abort(c->ctx, &err);
+	pthread_mutex_lock(&dev->lock);
+	if (code != ERR_OK) {
+		log_warn(dev->info.source, "abort on disconnect failed: %s", err.text);
+	}
+}
+
+static int camera_open_wait(struct device *dev)
+{
+	(void)dev;
+	return 0;
+}
+
+const struct device_class camera_class = {
+	.open = camera_open,
+	.close = camera_close,
+	.open_wait_ms = camera_open_wait,
+	.came_up = camera_came_up,
+	.went_down = camera_went_down,
+	.step = camera_step,
+	.stop = camera_halt,
+};

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: MIT */
+/* Identity, clients, failures and the lease: everything of a device that is not its link (link.c). */
+#include "device_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* A failure is told by the completion property for this long. */
+#define TELL_MS 5000
+/* `connected` stays true while a lost link is being reopened for this long. */
+#define LOST_GRACE_MS 60000
+/* A client that was not heard of for this long does not keep the link open. */
+#define CLIENT_QUIET_MS 600000
+/* A connect answers within this. */
+#define CONNECT_ANSWER_MS 4500
+
+void device_init(struct device *dev)
+{
+	pthread_mutex_init(&dev->lock, NULL);
+	clock_cond_init(&dev->mail);
+	clock_cond_init(&dev->changed);
+	dev->version = 1;
+	dev->link = LINK_DOWN;
+}
+
+void device_fini(struct device *dev)
+{
+	pthread_cond_destroy(&dev->mail);
+	pthread_cond_destroy(&dev->changed);
+	pthread_mutex_destroy(&dev->lock);
+}
+
+void device_changed(struct device *dev)
+{
+	dev->version++;
+	pthread_cond_broadcast(&dev->changed);
+	events_publish(dev->events);
+}
+
+void device_wake_worker(struct device *dev)
+{
+	dev->woken = true;
+	pthread_cond_signal(&dev->mail);
+}
+
+void device_poke(struct device *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	pthread_cond_broadcast(&dev->changed);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+void device_failed(struct device *dev, struct told_failure *told, const struct err *err)
+{
+	snprintf(dev->last_failure, sizeof dev->last_failure, "%s", err->text);
+	if (told != NULL) {
+		told->err = *err;
+		told->until_ms = clock_now_ms(clock_real()) + TELL_MS;
+	}
+}
+
+enum err_code told_failure_get(const struct told_failure *told, struct err *err)
+{
+	if (told->until_ms != 0 && clock_now_ms(clock_real()) < told->until_ms) {
+		return err_copy(err, &told->err);
+	}
+	return ERR_OK;
+}
+
+const struct device_info *device_info(const struct device *dev)
+{
+	return &dev->info;
+}
+
+uint64_t device_version(struct device *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	uint64_t version = dev->version;
+	pthread_mutex_unlock(&dev->lock);
+	return version;
+}
+
+enum device_link device_link(struct device *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	enum device_link link = dev->link;
+	pthread_mutex_unlock(&dev->lock);
+	return link;
+}
+
+const char *device_link_name(enum device_link link)
+{
+	switch (link) {
+	case LINK_DOWN:
+		return "down";
+	case LINK_OPENING:
+		return "opening";
+	case LINK_UP:
+		return "up";
+	case LINK_LOST:
+		return "lost";
+	case LINK_CLOSING:
+		break;
+	}
+	return "closing";
+}
+
+void device_last_failure(struct device *dev, char *out, int cap)
+{
+	pthread_mutex_lock(&dev->lock);
+	snprintf(out, (size_t)cap, "%s", dev->last_failure);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+static bool same_client(const struct client *a, const struct client *b)
+{
+	return a->id == b->id && strcmp(a->peer, b->peer) == 0;
+}
+
+/* The client's entry, made if need be.  When the table is full the one not heard of for longest goes,
+ * one that never said False first: forgetting it changes nothing that it reads. */
+static struct device_client *client_entry(struct device *dev, const struct client *who)
+{
+	struct device_client *free_entry = NULL;
+	struct device_client *oldest = NULL;
+	for (int i = 0; i < DEVICE_MAX_CLIENTS; i++) {
+		struct device_client *entry = &dev->clients[i];
+		if (!entry->present) {
+			free_entry = free_entry == NULL ? entry : free_entry;
+		} else if (same_client(&entry->who, who)) {
+			return entry;
+		} else if (oldest == NULL ||
+			(entry->said_false != oldest->said_false
+					? !entry->said_false
+					: entry->heard_ms < oldest->heard_ms)) {
+			oldest = entry;
+		}
+	}
+	struct device_client *entry = free_entry != NULL ? free_entry : oldest;
+	*entry = (struct device_client){.present = true, .who = *who};
+	return entry;
+}
+
+void device_touch(struct device *dev, const struct client *client)
+{
+	pthread_mutex_lock(&dev->lock);
+	client_entry(dev, client)->heard_ms = clock_now_ms(clock_real());
+	pthread_mutex_unlock(&dev->lock);
+}
+
+static bool link_counts_as_connected(const struct device *dev)
+{
+	if (dev->link == LINK_LOST) {
+		return clock_now_ms(clock_real()) - dev->lost_since_ms < LOST_GRACE_MS;
+	}
+	return dev->link == LINK_UP;
+}
+
+static bool connected_locked(struct device *dev, const struct client *who)
+{
+	if (!link_counts_as_connected(dev)) {
+		return false;
+	}
+	for (int i = 0; i < DEVICE_MAX_CLIENTS; i++) {
+		const struct device_client *entry = &dev->clients[i];
+		if (entry->present && same_client(&entry->who, who)) {
+			return !entry->said_false;
+		}
+	}
+	return true;
+}
+
+bool device_connected(struct device *dev, const struct client *client)
+{
+	pthread_mutex_lock(&dev->lock);
+	bool connected = connected_locked(dev, client);
+	pthread_mutex_unlock(&dev->lock);
+	return connected;
+}
+
+enum err_code device_require(struct device *dev, const struct client *client, struct err *err)
+{
+	enum err_code code = ERR_OK;
+	pthread_mutex_lock(&dev->lock);
+	if (!connected_locked(dev, client)) {
+		code = err_set(err, ERR_NOT_CONNECTED, "%s is not connected: PUT connected with Connected=true first",
+			dev->info.name);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code device_connecting(struct device *dev, bool *connecting, struct err *err)
+{
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = told_failure_get(&dev->connect_told, err);
+	if (code == ERR_OK) {
+		*connecting = dev->link == LINK_OPENING || dev->link == LINK_CLOSING;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code device_connect(struct device *dev, const struct client *client, uint64_t *ticket,
+	struct err *err)
+{
+	(void)err;
+	int64_t now = clock_now_ms(clock_real());
+	pthread_mutex_lock(&dev->lock);
+	if (dev->link == LINK_DOWN || dev->link == LINK_CLOSING) {
+		/* Whoever said False before this link was opened starts afresh. */
+		for (int i = 0; i < DEVICE_MAX_CLIENTS; i++) {
+			dev->clients[i].said_false = false;
+		}
+		dev->connect_error = (struct err){0};
+		dev->connect_told.until_ms = 0;
+		dev->want_link = true;
+		dev->next_try_ms = 0;
+		if (dev->link == LINK_DOWN) {
+			/* `connecting` must read true before the answer to this request leaves. */
+			dev->link = LINK_OPENING;
+			dev->opened = false;
+			dev->identify_tries = 0;
+		}
+		device_wake_worker(dev);
+		device_changed(dev);
+	}
+	struct device_client *entry = client_entry(dev, client);
+	entry->said_false = false;
+	entry->heard_ms = now;
+	pthread_mutex_unlock(&dev->lock);
+	/* The ticket is the moment by which an answer is due. */
+	*ticket = (uint64_t)(now + CONNECT_ANSWER_MS);
+	return ERR_OK;
+}
+
+bool device_connect_done(struct device *dev, uint64_t ticket, enum err_code *result,
+	struct err *err)
+{
+	bool done = true;
+	pthread_mutex_lock(&dev->lock);
+	if (dev->link == LINK_UP) {
+		*result = ERR_OK;
+	} else if (dev->link == LINK_DOWN && dev->connect_error.code != ERR_OK) {
+		*result = err_copy(err, &dev->connect_error);
+	} else if (clock_now_ms(clock_real()) >= (int64_t)ticket) {
+		*result = err_set(err, ERR_TIMEOUT, "%s has not answered yet on %s; still trying, see Connecting",
+			dev->info.name, dev->info.where[0] != '\0' ? dev->info.where : "its link");
+	} else {
+		done = false;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return done;
+}
+
+enum err_code device_disconnect(struct device *dev, const struct client *client, bool *closing,
+	struct err *err)
+{
+	(void)err;
+	int64_t now = clock_now_ms(clock_real());
+	pthread_mutex_lock(&dev->lock);
+	struct device_client *own = client_entry(dev, client);
+	own->said_false = true;
+	own->heard_ms = now;
+	bool others = false;
+	for (int i = 0; i < DEVICE_MAX_CLIENTS; i++) {
+		const struct device_client *entry = &dev->clients[i];
+		others |= entry->present && entry != own && !entry->said_false &&
+			  now - entry->heard_ms < CLIENT_QUIET_MS;
+	}
+	*closing = !others && dev->link != LINK_DOWN;
+	if (*closing) {
+		dev->want_link = false;
+		dev->keep_trying = false;
+		dev->link = LINK_CLOSING;
+		device_wake_worker(dev);
+	}
+	device_changed(dev);
+	pthread_mutex_unlock(&dev->lock);
+	return ERR_OK;
+}
+
+enum err_code device_need_link(struct device *dev, struct err *err)
+{
+	if (dev->link == LINK_UP) {
+		return ERR_OK;
+	}
+	if (dev->link == LINK_LOST) {
+		return err_set(err, ERR_IO, "%s: the link was lost %lld s ago and is being reopened (%s)",
+			dev->info.name,
+			(long long)((clock_now_ms(clock_real()) - dev->lost_since_ms) / 1000),
+			dev->last_failure);
+	}
+	return err_set(err, ERR_NOT_CONNECTED, "%s is not connected", dev->info.name);
+}
+
+enum err_code device_need_free(struct device *dev, struct err *err)
+{
+	if (dev->lease.run == 0) {
+		return ERR_OK;
+	}
+	return err_set(err, ERR_INVALID_OPERATION,
+		"%s is in use by %s; Halt or AutofocusAbort ends it", dev->info.name, dev->lease.what);
+}
+
+enum err_code device_lease_take(struct device *dev, const struct lease *lease,
+	bool (*busy)(struct device *dev, struct err *err), struct err *err)
+{
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = device_need_link(dev, err);
+	if (code == ERR_OK) {
+		code = device_need_free(dev, err);
+	}
+	if (code == ERR_OK && busy != NULL && busy(dev, err)) {
+		code = ERR_INVALID_OPERATION;
+	}
+	if (code == ERR_OK) {
+		dev->lease = *lease;
+		device_changed(dev);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+void device_lease_drop(struct device *dev, uint64_t run)
+{
+	pthread_mutex_lock(&dev->lock);
+	if (dev->lease.run == run) {
+		dev->lease = (struct lease){0};
+		device_changed(dev);
+	}
+	pthread_mutex_unlock(&dev->lock);
+}

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+/* What clients and runs may ask of a focuser: checks, wishes and copies.  The moving is done by
+ * focuser_worker.c. */
+#include "focuser_private.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "observatory.h"
+
+/* A reading older than three idle polls is stale; never less than this, so that a busy machine with
+ * a fast clock is not taken for a silent device. */
+#define STALE_FLOOR_MS 3000
+
+const char *focuser_trust_name(enum focuser_trust trust)
+{
+	switch (trust) {
+	case POSITION_UNKNOWN:
+		return "unknown";
+	case POSITION_KNOWN:
+		return "known";
+	case POSITION_SHIFTED:
+		break;
+	}
+	return "shifted";
+}
+
+int32_t focuser_tolerance(const struct focuser_core *f)
+{
+	/* Clients repeat a move for ever that ends a step beside its target, so two steps are always
+	 * forgiven; the fit uses what the motor said. */
+	return f->caps.tolerance_steps > 2 ? f->caps.tolerance_steps : 2;
+}
+
+static int64_t reading_age_ms(const struct focuser_core *f)
+{
+	return clock_now_ms(clock_real()) - f->read_real_ms;
+}
+
+static bool reading_stale(const struct device *dev)
+{
+	const struct focuser_core *f = dev->focuser;
+	int64_t limit = 3 * (int64_t)f->driver->poll_idle_ms;
+	limit = limit < STALE_FLOOR_MS ? STALE_FLOOR_MS : limit;
+	return dev->link != LINK_UP || reading_age_ms(f) > limit;
+}
+
+/* What clients see: the target after an arrival, else the motor's word inside the range. */
+static int32_t published_position(const struct focuser_core *f)
+{
+	if (f->snapped && abs(f->position - f->snap_motor) <= f->caps.tolerance_steps) {
+		return f->snap_target;
+	}
+	if (f->position < 0) {
+		return 0;
+	}
+	return f->position > f->caps.max_step ? f->caps.max_step : f->position;
+}
+
+static bool moving_locked(const struct device *dev)
+{
+	return dev->link == LINK_UP &&
+	       (dev->focuser->phase != MOVE_NONE || dev->focuser->motor_moving);
+}
+
+bool focuser_busy(struct device *dev, struct err *err)
+{
+	if (moving_locked(dev)) {
+		err_set(err, ERR_INVALID_OPERATION, "%s is moving", dev->info.name);
+		return true;
+	}
+	return false;
+}
+
+/* The temperature by the configured source.  Called without the lock: it may look at another device. */
+static enum err_code temperature_of(struct device *dev, int depth, double *out, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	switch (f->cfg->temperature_source) {
+	case CONFIG_TEMPERATURE_NONE:
+		return err_set(err, ERR_NOT_IMPLEMENTED, "%s has no temperature source", dev->info.name);
+	case CONFIG_TEMPERATURE_ACTION:
+		return err_set(err, ERR_VALUE_NOT_SET, "no temperature was told to %s yet", dev->info.name);
+	case CONFIG_TEMPERATURE_FOCUSER: {
+		struct device *other =
+			observatory_device(dev->obs, DEVICE_FOCUSER, f->cfg->temperature_focuser);
+		if (other == NULL || depth > 0) {
+			return err_set(err, ERR_NOT_IMPLEMENTED, "%s: its temperature source has no sensor",
+				dev->info.name);
+		}
+		return temperature_of(other, depth + 1, out, err);
+	}
+	case CONFIG_TEMPERATURE_SELF:
+		break;
+	}
+	enum err_code code = ERR_OK;
+	pthread_mutex_lock(&dev->lock);
+	if (f->caps_known && !f->caps.has_temperature) {
+		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s has no temperature sensor", dev->info.name);
+	} else if (!f->temperature_known || dev->link != LINK_UP) {
+		code = err_set(err, ERR_VALUE_NOT_SET, "%s has no temperature reading just now",
+			dev->info.name);
+	} else {
+		*out = f->temperature_c;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+void focuser_state(struct device *dev, struct focuser_state *out)
+{
+	struct focuser_core *f = dev->focuser;
+	double temperature = NAN;
+	enum err_code temperature_code = temperature_of(dev, 0, &temperature, NULL);
+
+	pthread_mutex_lock(&dev->lock);
+	*out = (struct focuser_state){
+		.link = dev->link,
+		.is_moving = moving_locked(dev),
+		.position_valid = f->position_known,
+		.position_stale = f->position_known && reading_stale(dev),
+		.position_age_ms = f->position_known ? reading_age_ms(f) : 0,
+		.position = f->position_known ? published_position(f) : 0,
+		.motor_position = f->position,
+		.target = f->target,
+		.trust = f->trust,
+		.temperature_supported = temperature_code != ERR_NOT_IMPLEMENTED,
+		.temperature_valid = temperature_code == ERR_OK,
+		.temperature_c = temperature,
+		.min_step = f->cfg->min_step,
+		.max_step = f->caps.max_step,
+		.max_increment = f->caps.max_step,
+		.step_size_um = f->caps.step_size_um,
+		.tempcomp_available = f->caps.has_tempcomp && f->driver->set_tempcomp != NULL,
+		.tempcomp = f->tempcomp_wanted,
+		.backlash_steps = f->cfg->backlash_steps,
+		.approach = f->cfg->approach,
+		.leased_to_run = dev->lease.run,
+	};
+	snprintf(out->identity, sizeof out->identity, "%s", f->caps.identity);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+/* With the lock held and every check but the target's done. */
+static enum err_code accept_move(struct device *dev, int32_t target, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	enum err_code code = device_need_link(dev, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (target >= 0 && target <= f->caps.max_step && target < f->cfg->min_step) {
+		return err_set(err, ERR_INVALID_VALUE, "position %d is below min_step %d of %s", (int)target,
+			(int)f->cfg->min_step, dev->info.name);
+	}
+	if (!f->position_known) {
+		return err_set(err, ERR_VALUE_NOT_SET, "%s does not know where it stands", dev->info.name);
+	}
+	int32_t clamped = moves_clamp(&f->rules, target);
+	if (clamped != target) {
+		log_info(dev->info.source, "move clamped wanted=%d to=%d", (int)target, (int)clamped);
+	}
+	f->move_told.until_ms = 0;
+	bool under_way = f->phase == MOVE_ACCEPTED || f->phase == MOVE_LEG || f->phase == MOVE_SETTLE;
+	bool there = f->phase == MOVE_NONE && !f->motor_moving && published_position(f) == clamped;
+	if (there || (under_way && f->target == clamped)) {
+		/* Already there, or a client that repeats itself: nothing changes. */
+		if (there) {
+			f->done_op = ++f->op;
+			f->done = (struct err){0};
+			f->target = clamped;
+		}
+		return ERR_OK;
+	}
+	f->op++;
+	f->target = clamped;
+	f->phase = MOVE_ACCEPTED;
+	device_wake_worker(dev);
+	device_changed(dev);
+	return ERR_OK;
+}
+
+enum err_code focuser_move(struct device *dev, int32_t target, struct err *err)
+{
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = device_need_free(dev, err);
+	if (code == ERR_OK) {
+		code = accept_move(dev, target, err);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target, uint64_t *op,
+	struct err *err)
+{
+	enum err_code code;
+	pthread_mutex_lock(&dev->lock);
+	if (dev->lease.run != run || dev->lease.blocked) {
+		code = err_set(err, ERR_CANCELLED, "%s was halted", dev->info.name);
+	} else {
+		code = accept_move(dev, target, err);
+		*op = dev->focuser->op;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code focuser_run_wait(struct device *dev, uint64_t op, const _Atomic bool *cancel,
+	int64_t deadline_ms, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	enum err_code code = ERR_OK;
+	pthread_mutex_lock(&dev->lock);
+	for (;;) {
+		if (f->done_op == op) {
+			code = f->done.code != ERR_OK ? err_copy(err, &f->done) : ERR_OK;
+			break;
+		}
+		if (f->op != op || f->phase == MOVE_NONE) {
+			code = err_set(err, ERR_CANCELLED, "the move of %s was replaced", dev->info.name);
+			break;
+		}
+		if (cancel != NULL && atomic_load(cancel)) {
+			code = err_set(err, ERR_CANCELLED, "cancelled");
+			break;
+		}
+		if (clock_wait(dev->clock, &dev->changed, &dev->lock, deadline_ms)) {
+			code = err_set(err, ERR_TIMEOUT, "%s did not end its move in time", dev->info.name);
+			break;
+		}
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code focuser_halt(struct device *dev, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	pthread_mutex_lock(&dev->lock);
+	struct lease lease = dev->lease;
+	if (lease.run != 0) {
+		dev->lease.blocked = true;
+		lease.interrupt(lease.arg, LEASE_HALTED);
+	}
+	enum err_code code = ERR_OK;
+	if (dev->link != LINK_UP) {
+		/* Nothing of ours moves without a link; a lost one is worth an error. */
+		code = dev->link == LINK_LOST ? device_need_link(dev, err) : ERR_OK;
+	} else {
+		if (f->phase != MOVE_NONE && f->phase != MOVE_HALTING) {
+			/* Remaining legs are dropped here and now, before the worker gets to the wire. */
+			f->done_op = f->op;
+			err_set(&f->done, ERR_CANCELLED, "%s was halted", dev->info.name);
+			f->phase = MOVE_HALTING;
+			f->snapped = false;
+		}
+		f->halt_wanted = true;
+		f->halt_tries = 0;
+		device_wake_worker(dev);
+	}
+	device_changed(dev);
+	pthread_mutex_unlock(&dev->lock);
+	if (lease.run != 0) {
+		lease.poke(lease.arg);
+	}
+	return code;
+}
+
+enum err_code focuser_is_moving(struct device *dev, bool *out, struct err *err)
+{
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = ERR_OK;
+	if (dev->focuser->phase == MOVE_NONE) {
+		code = told_failure_get(&dev->focuser->move_told, err);
+	}
+	if (code == ERR_OK) {
+		*out = moving_locked(dev);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code focuser_position(struct device *dev, int32_t *out, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	enum err_code code = ERR_OK;
+	pthread_mutex_lock(&dev->lock);
+	if (!f->position_known) {
+		code = err_set(err, ERR_VALUE_NOT_SET, "the position of %s is not known yet", dev->info.name);
+	} else if (reading_stale(dev)) {
+		code = err_set(err, ERR_IO, "%s: the last reading, %d, is %.1f s old; %s", dev->info.name,
+			(int)f->position, (double)reading_age_ms(f) / 1000.0,
+			dev->link == LINK_LOST ? "the link is being reopened" : "it does not answer");
+	} else {
+		*out = published_position(f);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code focuser_temperature(struct device *dev, double *out, struct err *err)
+{
+	return temperature_of(dev, 0, out, err);
+}
+
+enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = device_need_link(dev, err);
+	if (code == ERR_OK && (!f->caps.has_tempcomp || f->driver->set_tempcomp == NULL)) {
+		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s has no temperature compensation of its own",
+			dev->info.name);
+	}
+	if (code == ERR_OK) {
+		f->tempcomp_wanted = on;
+		device_wake_worker(dev);
+		device_changed(dev);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code focuser_core_create(struct device *dev, const struct config_focuser *cfg, struct err *err)
+{
+	const struct focuser_driver *driver = focuser_driver_find(cfg->driver);
+	if (driver == NULL) {
+		return err_set(err, ERR_INVALID_VALUE, "there is no focuser driver '%s'", cfg->driver);
+	}
+	struct focuser_core *f = calloc(1, sizeof *f);
+	void *ctx = calloc(1, driver->ctx_size > 0 ? driver->ctx_size : 1);
+	if (f == NULL || ctx == NULL) {
+		free(f);
+		free(ctx);
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	f->driver = driver;
+	f->cfg = cfg;
+	f->ctx = ctx;
+	f->caps.step_size_um = NAN;
+	f->trust = POSITION_UNKNOWN;
+	dev->focuser = f;
+	dev->class = &focuser_class;
+	return ERR_OK;
+}
+
+void focuser_core_destroy(struct device *dev)
+{
+	if (dev->focuser != NULL) {
+		free(dev->focuser->ctx);
+		free(dev->focuser);
+		dev->focuser = NULL;
+	}
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The worker thread of a device: keeps the link as it is wished, notices its loss, opens it again,
+ * and lets the device's class do its next step while it is up.
+ */
+#include "device_private.h"
+
+#include <stdio.h>
+
+/* Tries of identify before a connect is given up; each takes at most about 1.2 s. */
+#define IDENTIFY_TRIES 4
+/* Between tries to reopen a lost link, device clock: doubles from the first to the last. */
+#define RELINK_FIRST_MS 500
+#define RELINK_LAST_MS 5000
+/* Between two tries of identify that failed at once. */
+#define IDENTIFY_PAUSE_MS 100
+/* connect = start: between tries to open at all. */
+#define KEEP_TRYING_MS 10000
+
+static void close_driver(struct device *dev)
+{
+	if (dev->opened) {
+		dev->opened = false;
+		dev->usable = false;
+		pthread_mutex_unlock(&dev->lock);
+		dev->class->close(dev);
+		pthread_mutex_lock(&dev->lock);
+	}
+}
+
+/* The link that was wished did not come about. */
+static void open_failed(struct device *dev, const struct err *err)
+{
+	close_driver(dev);
+	if (log_repeat_due(&dev->link_failures)) {
+		log_warn(dev->info.source, "cannot open: %s", err->text);
+	}
+	if (dev->was_up && dev->want_link) {
+		dev->relink_backoff_ms = dev->relink_backoff_ms == 0 ? RELINK_FIRST_MS
+								     : dev->relink_backoff_ms * 2;
+		if (dev->relink_backoff_ms > RELINK_LAST_MS) {
+			dev->relink_backoff_ms = RELINK_LAST_MS;
+		}
+		dev->next_try_ms = clock_now_ms(dev->clock) + dev->relink_backoff_ms;
+		return;
+	}
+	dev->link = LINK_DOWN;
+	dev->want_link = false;
+	dev->next_try_ms = clock_now_ms(dev->clock) + KEEP_TRYING_MS;
+	dev->connect_error = *err;
+	device_failed(dev, &dev->connect_told, err);
+	device_changed(dev);
+}
+
+static void came_up(struct device *dev)
+{
+	bool again = dev->was_up;
+	unsigned failures = log_repeat_reset(&dev->link_failures);
+	if (again) {
+		log_info(dev->info.source, "link is back after %u failed tries", failures);
+	} else {
+		log_info(dev->info.source, "connected");
+	}
+	dev->link = LINK_UP;
+	dev->was_up = true;
+	dev->usable = true;
+	dev->relink_backoff_ms = 0;
+	dev->last_failure[0] = '\0';
+	dev->class->came_up(dev, again);
+	device_changed(dev);
+}
+
+static void link_lost(struct device *dev, const struct err *err)
+{
+	log_warn(dev->info.source, "link lost: %s", err->text);
+	close_driver(dev);
+	dev->link = LINK_LOST;
+	dev->lost_since_ms = clock_now_ms(clock_real());
+	dev->next_try_ms = clock_now_ms(dev->clock) + RELINK_FIRST_MS;
+	dev->relink_backoff_ms = RELINK_FIRST_MS;
+	device_failed(dev, NULL, err);
+	dev->class->went_down(dev, err);
+	device_changed(dev);
+}
+
+static void close_link(struct device *dev)
+{
+	dev->link = LINK_CLOSING;
+	if (dev->usable) {
+		dev->class->stop(dev);
+	}
+	close_driver(dev);
+	struct err err;
+	err_set(&err, ERR_NOT_CONNECTED, "%s was disconnected", dev->info.name);
+	dev->class->went_down(dev, &err);
+	dev->was_up = false;
+	dev->connect_error = err;
+	/* A connect may have been wished while the lock was free. */
+	dev->link = dev->want_link ? LINK_OPENING : LINK_DOWN;
+	dev->identify_tries = 0;
+	dev->next_try_ms = dev->want_link ? 0 : CLOCK_NEVER;
+	log_info(dev->info.source, "disconnected");
+	device_changed(dev);
+}
+
+/* One step towards an open link; returns when to go on. */
+static int64_t open_step(struct device *dev)
+{
+	struct err err = {0};
+	int64_t now = clock_now_ms(dev->clock);
+	if (now < dev->next_try_ms) {
+		return dev->next_try_ms;
+	}
+	if (!dev->opened) {
+		pthread_mutex_unlock(&dev->lock);
+		enum err_code code = dev->class->open(dev, &err);
+		pthread_mutex_lock(&dev->lock);
+		if (code != ERR_OK) {
+			open_failed(dev, &err);
+			return dev->next_try_ms;
+		}
+		dev->opened = true;
+		dev->identify_tries = 0;
+		dev->next_try_ms = clock_now_ms(dev->clock) + dev->class->open_wait_ms(dev);
+		return dev->next_try_ms;
+	}
+	enum err_code code = ERR_OK;
+	if (dev->class->identify != NULL) {
+		pthread_mutex_unlock(&dev->lock);
+		code = dev->class->identify(dev, &err);
+		pthread_mutex_lock(&dev->lock);
+	}
+	if (!dev->want_link) {
+		return 0;
+	}
+	if (code == ERR_OK) {
+		came_up(dev);
+		return 0;
+	}
+	dev->identify_tries++;
+	if (code == ERR_IO || dev->identify_tries >= IDENTIFY_TRIES) {
+		open_failed(dev, &err);
+	} else {
+		dev->next_try_ms = clock_now_ms(dev->clock) + IDENTIFY_PAUSE_MS;
+	}
+	return dev->next_try_ms;
+}
+
+/* Does the next thing; returns when there is something to do again, on the device's clock. */
+static int64_t worker_step(struct device *dev)
+{
+	switch (dev->link) {
+	case LINK_DOWN:
+		if (dev->keep_trying && clock_now_ms(dev->clock) >= dev->next_try_ms) {
+			dev->want_link = true;
+			dev->link = LINK_OPENING;
+			dev->opened = false;
+			dev->identify_tries = 0;
+			device_changed(dev);
+			return 0;
+		}
+		return dev->keep_trying ? dev->next_try_ms : CLOCK_NEVER;
+	case LINK_OPENING:
+	case LINK_LOST:
+		if (!dev->want_link) {
+			close_link(dev);
+			return 0;
+		}
+		return open_step(dev);
+	case LINK_UP: {
+		if (!dev->want_link) {
+			break;
+		}
+		bool alive = true;
+		struct err err = {0};
+		int64_t next = dev->class->step(dev, &alive, &err);
+		if (!alive) {
+			link_lost(dev, &err);
+			return 0;
+		}
+		return next;
+	}
+	case LINK_CLOSING:
+		break;
+	}
+	close_link(dev);
+	return 0;
+}
+
+static void *worker_main(void *arg)
+{
+	struct device *dev = arg;
+	pthread_mutex_lock(&dev->lock);
+	while (!dev->quit) {
+		dev->woken = false;
+		int64_t next = worker_step(dev);
+		while (!dev->woken && !dev->quit && clock_now_ms(dev->clock) < next) {
+			clock_wait(dev->clock, &dev->mail, &dev->lock, next);
+		}
+	}
+	if (dev->link != LINK_DOWN) {
+		dev->want_link = false;
+		close_link(dev);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return NULL;
+}
+
+enum err_code device_start(struct device *dev, struct err *err)
+{
+	if (pthread_create(&dev->thread, NULL, worker_main, dev) != 0) {
+		return err_set(err, ERR_INTERNAL, "no thread for %s", dev->info.source);
+	}
+	dev->has_thread = true;
+	return ERR_OK;
+}
+
+void device_join(struct device *dev)
+{
+	if (!dev->has_thread) {
+		return;
+	}
+	pthread_mutex_lock(&dev->lock);
+	dev->quit = true;
+	device_wake_worker(dev);
+	pthread_mutex_unlock(&dev->lock);
+	pthread_join(dev->thread, NULL);
+	dev->has_thread = false;
+}
