@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_drivers.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "camera_driver.h"
+#include "focuser_driver.h"
+
+struct fake fake;
+
+/* The motor is the test's, not the context's: it goes on existing when the link is closed. */
+static struct {
+	double from;
+	double to;
+	int64_t since_ms;
+	bool moving;
+} motor;
+
+void fake_reset(void)
+{
+	memset(&fake, 0, sizeof fake);
+	atomic_store(&fake.speed, 1000);
+	atomic_store(&fake.start_position, 5000);
+	atomic_store(&fake.temperature_c, 11.5);
+	memset(&motor, 0, sizeof motor);
+	motor.from = motor.to = -1;
+}
+
+struct fake_focuser {
+	const struct driver_host *host;
+};
+
+static double motor_now(struct fake_focuser *f)
+{
+	if (!motor.moving || atomic_load(&fake.stuck)) {
+		return motor.from;
+	}
+	double way = fabs(motor.to - motor.from);
+	double gone = (double)(clock_now_ms(f->host->clock) - motor.since_ms) / 1000.0 * fake.speed;
+	if (gone >= way) {
+		motor.moving = false;
+		motor.from = motor.to;
+		return motor.to;
+	}
+	return motor.from + (motor.to > motor.from ? gone : -gone);
+}
+
+static enum err_code trouble(struct err *err)
+{
+	if (atomic_load(&fake.gone)) {
+		return err_set(err, ERR_IO, "the port is gone");
+	}
+	if (atomic_load(&fake.silent)) {
+		return err_set(err, ERR_TIMEOUT, "no answer");
+	}
+	return ERR_OK;
+}
+
+static enum err_code focuser_open(void *ctx, const struct focuser_port *port,
+	const struct driver_host *host, struct err *err)
+{
+	(void)port;
+	struct fake_focuser *f = ctx;
+	f->host = host;
+	if (atomic_load(&fake.open_fails) || atomic_load(&fake.gone)) {
+		return err_set(err, ERR_IO, "no such port");
+	}
+	if (motor.from < 0) {
+		motor.from = motor.to = atomic_load(&fake.start_position);
+	}
+	return ERR_OK;
+}
+
+static enum err_code focuser_identify(void *ctx, struct focuser_caps *caps, struct err *err)
+{
+	(void)ctx;
+	caps->max_step = 10000;
+	caps->max_increment = 10000;
+	caps->has_temperature = true;
+	snprintf(caps->identity, sizeof caps->identity, "fake focuser");
+	return trouble(err);
+}
+
+static void focuser_close(void *ctx)
+{
+	(void)ctx;
+}
+
+static enum err_code focuser_start_move(void *ctx, int32_t target, struct err *err)
+{
+	enum err_code code = trouble(err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	struct fake_focuser *f = ctx;
+	int n = atomic_load(&fake.move_count);
+	if (n < FAKE_MAX_MOVES) {
+		atomic_store(&fake.move[n], target);
+	}
+	motor.from = motor_now(f);
+	motor.to = target + atomic_load(&fake.stop_short);
+	motor.since_ms = clock_now_ms(f->host->clock);
+	motor.moving = true;
+	atomic_fetch_add(&fake.move_count, 1);
+	return ERR_OK;
+}
+
+static enum err_code focuser_halt_now(void *ctx, struct err *err)
+{
+	enum err_code code = trouble(err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	motor.from = motor_now(ctx);
+	motor.to = motor.from;
+	motor.moving = false;
+	atomic_store(&fake.moves_at_halt, atomic_load(&fake.move_count));
+	atomic_fetch_add(&fake.halt_count, 1);
+	return ERR_OK;
+}
+
+static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_reading *out, struct err *err)
+{
+	enum err_code code = trouble(err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	double position = motor_now(ctx);
+	out->position_valid = true;
+	out->position = (int32_t)lround(position);
+	out->moving_valid = true;
+	out->moving = motor.moving;
+	if ((want & FOCUSER_WANT_TEMPERATURE) != 0) {
+		out->temperature_valid = true;
+		out->temperature_c = atomic_load(&fake.temperature_c);
+	}
+	return ERR_OK;
+}
+
+static const struct focuser_driver fake_focuser_driver = {
+	.name = "fake",
+	.title = "Fake focuser",
+	.ctx_size = sizeof(struct fake_focuser),
+	.simulated = true,
+	.poll_moving_ms = 100,
+	.poll_idle_ms = 500,
+	.poll_temperature_ms = 1000,
+	.speed_floor_steps_per_s = 500,
+	.open = focuser_open,
+	.identify = focuser_identify,
+	.close = focuser_close,
+	.start_move = focuser_start_move,
+	.halt = focuser_halt_now,
+	.poll = focuser_poll,
+};
+
+struct fake_camera {
+	const struct driver_host *host;
+	bool exposing;
+	int64_t until_ms;
+	struct exposure_request request;
+};
+
+static enum err_code camera_open(void *ctx, const struct camera_port *port,
+	const struct driver_host *host, struct camera_caps *caps, struct err *err)
+{
+	(void)port;
+	(void)err;
+	static const char *const modes[] = {"Normal", NULL};
+	((struct fake_camera *)ctx)->host = host;
+	caps->width = 64;
+	caps->height = 48;
+	caps->max_bin = 2;
+	caps->can_abort = true;
+	caps->can_stop = true;
+	caps->pixel_um = 3.76;
+	caps->exposure_max_s = 3600;
+	caps->max_adu = 65535;
+	caps->has_gain = true;
+	caps->gain_max = 100;
+	caps->gain_default = 10;
+	caps->readout_modes = modes;
+	snprintf(caps->identity, sizeof caps->identity, "fake camera");
+	return ERR_OK;
+}
+
+static void camera_close(void *ctx)
+{
+	(void)ctx;
+}
+
+static enum err_code camera_start(void *ctx, const struct exposure_request *request, struct err *err)
+{
+	(void)err;
+	struct fake_camera *c = ctx;
+	c->request = *request;
+	c->exposing = true;
+	c->until_ms = clock_now_ms(c->host->clock) + (int64_t)(request->duration_s * 1000);
+	atomic_fetch_add(&fake.expose_count, 1);
+	return ERR_OK;
+}
+
+static enum err_code camera_poll(void *ctx, struct camera_reading *out, struct err *err)
+{
+	(void)err;
+	struct fake_camera *c = ctx;
+	bool over = clock_now_ms(c->host->clock) >= c->until_ms;
+	out->state = !c->exposing ? CAMERA_DRIVER_IDLE
+		     : over	  ? CAMERA_DRIVER_READY
+				  : CAMERA_DRIVER_EXPOSING;
+	out->next_poll_ms = 50;
+	return ERR_OK;
+}
+
+static enum err_code camera_abort_now(void *ctx, struct err *err)
+{
+	(void)err;
+	((struct fake_camera *)ctx)->exposing = false;
+	atomic_fetch_add(&fake.abort_count, 1);
+	return ERR_OK;
+}
+
+static enum err_code camera_stop_now(void *ctx, struct err *err)
+{
+	(void)err;
+	struct fake_camera *c = ctx;
+	c->until_ms = 0;
+	return ERR_OK;
+}
+
+static enum err_code camera_read(void *ctx, uint16_t *out, size_t count, struct frame_info *info,
+	struct err *err)
+{
+	struct fake_camera *c = ctx;
+	c->exposing = false;
+	if (atomic_load(&fake.expose_fails)) {
+		return err_set(err, ERR_PROTOCOL, "the frame was torn");
+	}
+	for (size_t i = 0; i < count; i++) {
+		out[i] = (uint16_t)i;
+	}
+	info->width = c->request.num_x;
+	info->height = c->request.num_y;
+	info->planes = 1;
+	info->bin = c->request.bin;
+	info->full_scale_adu = 65535;
+	info->exposure_s = c->request.duration_s;
+	return ERR_OK;
+}
+
+static const struct camera_driver fake_camera_driver = {
+	.name = "fake",
+	.title = "Fake camera",
+	.ctx_size = sizeof(struct fake_camera),
+	.simulated = true,
+	.open = camera_open,
+	.close = camera_close,
+	.start_exposure = camera_start,
+	.poll = camera_poll,
+	.abort = camera_abort_now,
+	.stop = camera_stop_now,
+	.read_frame = camera_read,
+};
+
+/* These take the place of the program's own driver list. */
+const struct focuser_driver *focuser_driver_find(const char *name)
+{
+	return strcmp(name, "fake") == 0 ? &fake_focuser_driver : NULL;
+}
+
+const struct camera_driver *camera_driver_find(const char *name)
+{
+	return strcmp(name, "fake") == 0 ? &fake_camera_driver : NULL;
+}

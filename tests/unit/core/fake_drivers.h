@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* A focuser and a camera driver that do what a test tells them, for testing core without hardware. */
+#ifndef FOCUSD_TEST_FAKE_DRIVERS_H
+#define FOCUSD_TEST_FAKE_DRIVERS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FAKE_MAX_MOVES 256
+
+/* What the test sets and reads; reset by fake_reset(). */
+struct fake {
+	/* The focuser. */
+	_Atomic int32_t start_position;
+	_Atomic int32_t speed;      /* steps per second of the device's clock */
+	_Atomic int32_t stop_short; /* ends this many steps beside the target */
+	_Atomic bool stuck;         /* says it moves, but does not */
+	_Atomic bool silent;        /* every call times out */
+	_Atomic bool gone;          /* every call says that the port is gone */
+	_Atomic bool open_fails;
+	_Atomic double temperature_c;
+	_Atomic int move_count;     /* start_move calls */
+	_Atomic int32_t move[FAKE_MAX_MOVES];
+	_Atomic int halt_count;
+	_Atomic int moves_at_halt;  /* move_count when the last halt came */
+	/* The camera. */
+	_Atomic bool expose_fails;
+	_Atomic int expose_count;
+	_Atomic int abort_count;
+};
+extern struct fake fake;
+
+void fake_reset(void);
+
+#endif
