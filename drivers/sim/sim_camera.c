@@ -29,6 +29,7 @@ struct sim_camera {
 	struct sim_sky *sky;
 	struct sim_field field;
 	struct sim_ziggurat ziggurat;
+	struct sim_seeing seeing;
 	/* The exposure. */
 	struct exposure_request request;
 	bool exposing;
@@ -74,6 +75,7 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 		return err_set(err, ERR_NOMEM, "out of memory for the simulated sky");
 	}
 	sim_ziggurat_init(&c->ziggurat);
+	sim_seeing_init(&c->seeing);
 
 	memset(caps, 0, sizeof *caps);
 	caps->width = c->settings.width;
@@ -310,7 +312,7 @@ static enum err_code camera_read(void *ctx, uint16_t *out, size_t count, struct 
 		.obstruction = s->obstruction,
 	};
 	struct sim_psf psf = {.stamps = NULL};
-	if (r->light && sim_psf_init(&psf, &shape) != 0) {
+	if (r->light && sim_psf_init(&psf, &c->seeing, &shape) != 0) {
 		return err_set(err, ERR_NOMEM, "out of memory for the frame");
 	}
 	struct sim_scene scene = {

@@ -4,34 +4,67 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Exponent of the seeing profile. */
-static const double moffat_beta = 4.765;
-/* Seeing is followed out to this many FWHM; 2e-5 of the light lies beyond. */
-static const double seeing_reach_fwhm = 5.0;
+/* Samples of the radial profile per FWHM. */
+static const double radial_per_fwhm = 20.0;
 
-/* Samples of the seeing profile over its reach, and of the radial profile per FWHM. */
-#define SEEING_SAMPLES 160
-#define RADIAL_PER_FWHM 20
+/* Frequencies, in cycles per FWHM, at which the transfer function is integrated; beyond the last it
+ * is below 1e-7. */
+#define FREQUENCIES 800
+static const double frequency_max = 2.6;
 
-struct seeing {
-	double radius[SEEING_SAMPLES];
-	double weight[SEEING_SAMPLES];  /* share of the light in the ring, over the full circle */
+struct transfer {
+	double value[FREQUENCIES];
 };
 
-/* Rings grow with the square of their index: the core, where the profile bends, gets most. */
-static void seeing_init(struct seeing *seeing, double fwhm)
+static void transfer_init(struct transfer *transfer)
 {
-	double alpha = fwhm / (2.0 * sqrt(pow(2.0, 1.0 / moffat_beta) - 1.0));
+	for (int i = 0; i < FREQUENCIES; i++) {
+		double k = i * frequency_max / FREQUENCIES;
+		transfer->value[i] = exp(-3.44 * pow(k / 0.976, 5.0 / 3.0));
+	}
+}
+
+/* Light within r: 2 pi r times the integral of transfer(k) J1(2 pi k r). */
+static double encircled(const struct transfer *transfer, double r)
+{
+	double sum = 0.0;
+	double dk = frequency_max / FREQUENCIES;
+	for (int i = 1; i < FREQUENCIES; i++) {
+		sum += transfer->value[i] * j1(2.0 * M_PI * i * dk * r);
+	}
+	return 2.0 * M_PI * r * sum * dk;
+}
+
+/* Brightness at r: 2 pi times the integral of k transfer(k) J0(2 pi k r). */
+static double brightness(const struct transfer *transfer, double r)
+{
+	double sum = 0.0;
+	double dk = frequency_max / FREQUENCIES;
+	for (int i = 1; i < FREQUENCIES; i++) {
+		sum += i * dk * transfer->value[i] * j0(2.0 * M_PI * i * dk * r);
+	}
+	return 2.0 * M_PI * sum * dk;
+}
+
+void sim_seeing_init(struct sim_seeing *seeing)
+{
+	struct transfer transfer;
+	transfer_init(&transfer);
 	double inner = 0.0;
-	double inner_outside = 1.0;
-	for (int i = 0; i < SEEING_SAMPLES; i++) {
-		double t = (double)(i + 1) / SEEING_SAMPLES;
-		double outer = seeing_reach_fwhm * fwhm * t * t;
-		double outside = pow(1.0 + outer * outer / (alpha * alpha), 1.0 - moffat_beta);
+	double inner_light = 0.0;
+	double all = encircled(&transfer, SIM_SEEING_REACH);
+	for (int i = 0; i < SIM_SEEING_RINGS; i++) {
+		double t = (double)(i + 1) / SIM_SEEING_RINGS;
+		double outer = SIM_SEEING_REACH * t * t;
+		double light = encircled(&transfer, outer) / all;
 		seeing->radius[i] = sqrt(0.5 * (inner * inner + outer * outer));
-		seeing->weight[i] = inner_outside - outside;
+		seeing->weight[i] = light - inner_light;
 		inner = outer;
-		inner_outside = outside;
+		inner_light = light;
+	}
+	for (int i = 0; i < SIM_SEEING_SAMPLES; i++) {
+		double r = SIM_SEEING_REACH * i / (SIM_SEEING_SAMPLES - 1);
+		seeing->surface[i] = brightness(&transfer, r) / all;
 	}
 }
 
@@ -49,40 +82,41 @@ static double circle_inside(double disk, double r, double s)
 	return acos(fmin(1.0, fmax(-1.0, c))) / M_PI;
 }
 
-static double moffat(double fwhm, double r)
+/* Seeing alone, for this FWHM. */
+static double point_image(const struct sim_seeing *seeing, double fwhm, double r)
 {
-	double alpha = fwhm / (2.0 * sqrt(pow(2.0, 1.0 / moffat_beta) - 1.0));
-	return (moffat_beta - 1.0) / (M_PI * alpha * alpha)
-		* pow(1.0 + r * r / (alpha * alpha), -moffat_beta);
+	double at = r / fwhm / SIM_SEEING_REACH * (SIM_SEEING_SAMPLES - 1);
+	int i = (int)at;
+	if (i + 1 >= SIM_SEEING_SAMPLES) {
+		return 0.0;
+	}
+	double t = at - i;
+	return (seeing->surface[i] + t * (seeing->surface[i + 1] - seeing->surface[i]))
+		/ (fwhm * fwhm);
 }
 
-/* Below this blur the annulus is finer than the rings of the seeing: the point image is exact enough
- * (its HFR differs by less than 0.01 %). */
-static int blur_matters(const struct sim_psf_shape *shape)
-{
-	return shape->blur_px > 0.02 * shape->fwhm_px;
-}
+/* Below this blur, in FWHM, the annulus is too fine for the rings of the seeing.  There a blur only
+ * widens the image: its HFR grows as that of a seeing of FWHM^2 + 0.3265 (1 + eps^2) blur^2, which
+ * joins the convolution within 0.1 %. */
+static const double smallest_blur = 0.3;
 
-static double profile_at(const struct sim_psf_shape *shape, const struct seeing *seeing, double r)
+double sim_psf_profile(const struct sim_seeing *seeing, const struct sim_psf_shape *shape,
+	double r_px)
 {
-	if (!blur_matters(shape)) {
-		return moffat(shape->fwhm_px, r);
+	double eps = shape->obstruction;
+	if (shape->blur_px < smallest_blur * shape->fwhm_px) {
+		double wide = sqrt(shape->fwhm_px * shape->fwhm_px
+			+ 0.3265 * (1.0 + eps * eps) * shape->blur_px * shape->blur_px);
+		return point_image(seeing, wide, r_px);
 	}
 	double outer = 0.5 * shape->blur_px;
-	double inner = outer * shape->obstruction;
+	double inner = outer * eps;
 	double sum = 0.0;
-	for (int i = 0; i < SEEING_SAMPLES; i++) {
-		double s = seeing->radius[i];
-		sum += seeing->weight[i] * (circle_inside(outer, r, s) - circle_inside(inner, r, s));
+	for (int i = 0; i < SIM_SEEING_RINGS; i++) {
+		double s = seeing->radius[i] * shape->fwhm_px;
+		sum += seeing->weight[i] * (circle_inside(outer, r_px, s) - circle_inside(inner, r_px, s));
 	}
 	return sum / (M_PI * (outer * outer - inner * inner));
-}
-
-double sim_psf_profile(const struct sim_psf_shape *shape, double r_px)
-{
-	struct seeing seeing;
-	seeing_init(&seeing, shape->fwhm_px);
-	return profile_at(shape, &seeing, r_px);
 }
 
 /* A table of the radial profile: value at r = i * step. */
@@ -92,21 +126,17 @@ struct radial {
 	float *value;
 };
 
-static int radial_init(struct radial *radial, const struct sim_psf_shape *shape, double reach)
+static int radial_init(struct radial *radial, const struct sim_seeing *seeing,
+	const struct sim_psf_shape *shape, double reach)
 {
-	struct seeing seeing;
-	seeing_init(&seeing, shape->fwhm_px);
-	radial->step = shape->fwhm_px / RADIAL_PER_FWHM;
-	/* A small annulus has edges finer than the seeing never shows: the step follows the seeing
-	 * alone, but is never coarser than half a pixel. */
-	radial->step = fmin(radial->step, 0.5);
+	radial->step = fmin(shape->fwhm_px / radial_per_fwhm, 0.5);
 	radial->count = (int)(reach / radial->step) + 3;
 	radial->value = malloc((size_t)radial->count * sizeof *radial->value);
 	if (radial->value == NULL) {
 		return -1;
 	}
 	for (int i = 0; i < radial->count; i++) {
-		radial->value[i] = (float)profile_at(shape, &seeing, i * radial->step);
+		radial->value[i] = (float)sim_psf_profile(seeing, shape, i * radial->step);
 	}
 	return 0;
 }
@@ -200,11 +230,12 @@ static void take_phase(struct sim_psf *psf, const float *fine, int n, int phase_
 	}
 }
 
-int sim_psf_init(struct sim_psf *psf, const struct sim_psf_shape *wanted)
+int sim_psf_init(struct sim_psf *psf, const struct sim_seeing *seeing,
+	const struct sim_psf_shape *wanted)
 {
 	struct sim_psf_shape shape = *wanted;
 	shape.blur_px = fmin(shape.blur_px, SIM_PSF_MAX_BLUR_PX);
-	double reach = 0.5 * shape.blur_px + seeing_reach_fwhm * shape.fwhm_px;
+	double reach = 0.5 * shape.blur_px + SIM_SEEING_REACH * shape.fwhm_px;
 	int os = oversampling_for(&shape);
 	int half = (int)ceil(reach) + 1;
 	psf->oversampling = os;
@@ -219,7 +250,7 @@ int sim_psf_init(struct sim_psf *psf, const struct sim_psf_shape *wanted)
 		* sizeof *psf->stamps);
 	int status = -1;
 	if (a != NULL && b != NULL && psf->stamps != NULL
-		&& radial_init(&radial, &shape, 1.5 * (half + 2)) == 0) {
+		&& radial_init(&radial, seeing, &shape, 1.5 * (half + 2)) == 0) {
 		fill_fine(a, n, os, &radial);
 		box_rows(b, a, n, os);
 		transpose(a, b, n);
