@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All drivers, one line each; the order is the order in which they are listed to people.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "camera_driver.h"
+#include "focuser_driver.h"
+
+extern const struct focuser_driver sim_focuser_driver;
+extern const struct camera_driver sim_camera_driver;
+extern const struct camera_driver replay_camera_driver;
+
+const struct focuser_driver *const focuser_drivers[] = {
+	&sim_focuser_driver,
+	NULL,
+};
+
+const struct camera_driver *const camera_drivers[] = {
+	&sim_camera_driver,
+	&replay_camera_driver,
+	NULL,
+};
+
+const struct focuser_driver *focuser_driver_find(const char *name)
+{
+	for (size_t i = 0; focuser_drivers[i] != NULL; i++) {
+		if (strcmp(focuser_drivers[i]->name, name) == 0) {
+			return focuser_drivers[i];
+		}
+	}
+	return NULL;
+}
+
+const struct camera_driver *camera_driver_find(const char *name)
+{
+	for (size_t i = 0; camera_drivers[i] != NULL; i++) {
+		if (strcmp(camera_drivers[i]->name, name) == 0) {
+			return camera_drivers[i];
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#include "replay_frames.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+/* FNV-1a, 64 bit (Fowler, Noll, Vo). */
+static uint64_t hash_of(const char *text)
+{
+	uint64_t hash = 0xCBF29CE484222325u;
+	for (const char *p = text; *p != '\0'; p++) {
+		hash = (hash ^ (unsigned char)*p) * 0x100000001B3u;
+	}
+	return hash != 0 ? hash : 1;
+}
+
+static int entry_order(const void *a, const void *b)
+{
+	const struct replay_entry *p = a;
+	const struct replay_entry *q = b;
+	if (p->position_steps != q->position_steps) {
+		return p->position_steps < q->position_steps ? -1 : 1;
+	}
+	return strcmp(p->name, q->name);
+}
+
+static char *path_join(const char *folder, const char *name)
+{
+	char *path = NULL;
+	size_t len = strlen(folder);
+	const char *slash = len > 0 && folder[len - 1] == '/' ? "" : "/";
+	return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
+}
+
+/* What was left out, told in one line each when the folder is read. */
+struct left_out {
+	unsigned no_position, unreadable, other_size;
+	char first_no_position[256];
+	char first_other_size[256];
+};
+
+static void note_first(char *to, size_t cap, const char *name)
+{
+	if (to[0] == '\0') {
+		snprintf(to, cap, "%s", name);
+	}
+}
+
+/* Adds one file.  Takes path.  0, or -1 when out of memory. */
+static int add_file(struct replay_frames *frames, char *path, const char *name,
+	const char *source, struct left_out *left)
+{
+	struct fits_frame fits = {.pixels = NULL};
+	struct err why = {.code = ERR_OK};
+	if (fits_frame_stat(path, &fits, &why) != ERR_OK) {
+		left->unreadable++;
+		log_warn(source, "left out %s: %s", name, why.text);
+		free(path);
+		return 0;
+	}
+	bool known = fits.position_known;
+	if (known && fits.warning[0] != '\0') {
+		log_warn(source, "%s: %s", name, fits.warning);
+	}
+	if (!known) {
+		left->no_position++;
+		note_first(left->first_no_position, sizeof left->first_no_position, name);
+		fits_frame_free(&fits);
+		free(path);
+		return 0;
+	}
+	struct replay_entry *grown = frames->entries;
+	if ((frames->count & (frames->count - 1)) == 0) {
+		size_t room = frames->count > 0 ? 2 * frames->count : 1;
+		grown = realloc(frames->entries, room * sizeof *grown);
+	}
+	if (grown == NULL) {
+		fits_frame_free(&fits);
+		free(path);
+		return -1;
+	}
+	frames->entries = grown;
+	frames->entries[frames->count++] = (struct replay_entry){
+		.path = path,
+		.name = path + strlen(path) - strlen(name),
+		.position_steps = fits.position_steps,
+		.exposure_s = fits.exposure_s,
+		.width = fits.width,
+		.height = fits.height,
+		.mosaic = fits.mosaic,
+		.full_scale_adu = fits.full_scale_adu,
+		.pixel_um = fits.pixel_um,
+		.id = hash_of(path),
+	};
+	fits_frame_free(&fits);
+	return 0;
+}
+
+static bool same_size(const struct replay_entry *a, const struct replay_entry *b)
+{
+	return a->width == b->width && a->height == b->height;
+}
+
+/* A camera has one size: keeps the commonest (the first of equally common ones). */
+static void keep_commonest_size(struct replay_frames *frames, struct left_out *left)
+{
+	size_t best = 0;
+	size_t best_votes = 0;
+	for (size_t i = 0; i < frames->count; i++) {
+		size_t votes = 0;
+		for (size_t k = 0; k < frames->count; k++) {
+			votes += same_size(&frames->entries[i], &frames->entries[k]) ? 1 : 0;
+		}
+		if (votes > best_votes) {
+			best = i;
+			best_votes = votes;
+		}
+	}
+	if (best_votes == frames->count) {
+		return;
+	}
+	struct replay_entry model = frames->entries[best];
+	size_t kept = 0;
+	for (size_t i = 0; i < frames->count; i++) {
+		struct replay_entry *entry = &frames->entries[i];
+		if (same_size(entry, &model)) {
+			frames->entries[kept++] = *entry;
+		} else {
+			left->other_size++;
+			note_first(left->first_other_size, sizeof left->first_other_size, entry->name);
+			free(entry->path);
+		}
+	}
+	frames->count = kept;
+}
+
+static void tell_left_out(const struct left_out *left, const char *source)
+{
+	if (left->no_position > 0) {
+		log_warn(source, "%u of the frames have no position and are left out, first %s",
+			left->no_position, left->first_no_position);
+	}
+	if (left->other_size > 0) {
+		log_warn(source, "%u of the frames have another size than most and are left out, first %s",
+			left->other_size, left->first_other_size);
+	}
+}
+
+enum err_code replay_frames_list(struct replay_frames *frames, const char *folder,
+	const char *source, struct err *err)
+{
+	memset(frames, 0, sizeof *frames);
+	struct dirent **names = NULL;
+	int n = scandir(folder, &names, NULL, alphasort);
+	if (n < 0) {
+		return err_set(err, ERR_IO, "cannot read the folder of frames %s: %s", folder,
+			strerror(errno));
+	}
+	struct left_out left = {0};
+	int status = 0;
+	for (int i = 0; i < n; i++) {
+		if (status == 0 && fits_name_is_frame(names[i]->d_name)) {
+			char *path = path_join(folder, names[i]->d_name);
+			status = path == NULL ? -1
+				: add_file(frames, path, names[i]->d_name, source, &left);
+		}
+		free(names[i]);
+	}
+	free(names);
+	if (status != 0) {
+		replay_frames_fini(frames);
+		return err_set(err, ERR_NOMEM, "out of memory while reading %s", folder);
+	}
+	keep_commonest_size(frames, &left);
+	tell_left_out(&left, source);
+	if (frames->count == 0) {
+		replay_frames_fini(frames);
+		if (left.no_position > 0) {
+			return err_set(err, ERR_INVALID_VALUE, "no frame in %s says where the focuser stood: "
+				"neither its header nor its name has a position", folder);
+		}
+		return err_set(err, ERR_INVALID_VALUE, left.unreadable > 0
+			? "no frame in %s can be read" : "there is no FITS frame in %s", folder);
+	}
+	qsort(frames->entries, frames->count, sizeof *frames->entries, entry_order);
+	return ERR_OK;
+}
+
+void replay_frames_fini(struct replay_frames *frames)
+{
+	for (size_t i = 0; i < frames->count; i++) {
+		free(frames->entries[i].path);
+	}
+	free(frames->entries);
+	frames->entries = NULL;
+	frames->count = 0;
+}
+
+size_t replay_frames_pick(const struct replay_frames *frames, double position)
+{
+	size_t best = 0;
+	double best_distance = INFINITY;
+	for (size_t i = 0; i < frames->count; i++) {
+		const struct replay_entry *entry = &frames->entries[i];
+		double distance = fabs(entry->position_steps - position);
+		/* Positions are steps, perhaps fractions of them: nearer than this is equal. */
+		bool equal = fabs(distance - best_distance) < 1e-6;
+		if ((equal && entry->served < frames->entries[best].served)
+			|| (!equal && distance < best_distance)) {
+			best = i;
+			best_distance = distance;
+		}
+	}
+	return best;
+}
+
+static bool levels_hold(const struct replay_levels *levels, double low, double high)
+{
+	return (low - levels->zero) * levels->scale >= -0.5
+		&& (high - levels->zero) * levels->scale <= UINT16_MAX + 0.5;
+}
+
+/* Fractions spread over fewer whole numbers than this would lose what they say. */
+static const double coarse_span = 4096.0;
+
+bool replay_levels_fit(struct replay_levels *levels, const float *pixels, size_t count)
+{
+	double low = INFINITY;
+	double high = -INFINITY;
+	bool whole = true;
+	for (size_t i = 0; i < count; i++) {
+		double v = (double)pixels[i];
+		if (isfinite(v)) {
+			low = fmin(low, v);
+			high = fmax(high, v);
+			whole = whole && v == nearbyint(v);
+		}
+	}
+	if (low > high) {
+		low = 0.0;
+		high = 0.0;
+	}
+	if (levels->known && levels_hold(levels, low, high)) {
+		return false;
+	}
+	struct replay_levels fresh = {.known = true, .zero = 0.0, .scale = 1.0};
+	if (low < 0.0) {
+		fresh.zero = floor(low);
+	}
+	double span = high - fresh.zero;
+	if (span > UINT16_MAX) {
+		fresh.scale = exp2(-ceil(log2(span / UINT16_MAX)));
+	} else if (!whole && high - low < coarse_span && span > 0.0) {
+		fresh.scale = exp2(floor(log2(UINT16_MAX / span)));
+	}
+	*levels = fresh;
+	return fresh.zero != 0.0 || fresh.scale != 1.0;
+}
+
+uint16_t replay_level(const struct replay_levels *levels, float value)
+{
+	double v = ((double)value - levels->zero) * levels->scale + 0.5;
+	if (!(v > 0.0)) {
+		return 0;
+	}
+	return v >= UINT16_MAX ? UINT16_MAX : (uint16_t)v;
+}
+
+void replay_cut(const struct replay_levels *levels, const float *pixels, int32_t width, int bin,
+	int32_t start_x, int32_t start_y, int32_t num_x, int32_t num_y, uint16_t *out)
+{
+	double share = 1.0 / (bin * bin);
+	for (int32_t y = 0; y < num_y; y++) {
+		for (int32_t x = 0; x < num_x; x++) {
+			size_t row = (size_t)(start_y + y) * (size_t)bin;
+			size_t column = (size_t)(start_x + x) * (size_t)bin;
+			double sum = 0.0;
+			for (int j = 0; j < bin; j++) {
+				const float *from = pixels + (row + (size_t)j) * (size_t)width + column;
+				for (int i = 0; i < bin; i++) {
+					sum += (double)from[i];
+				}
+			}
+			out[(size_t)y * (size_t)num_x + (size_t)x] =
+				replay_level(levels, (float)(sum * share));
+		}
+	}
+}

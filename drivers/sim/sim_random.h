@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Seeded random numbers for the simulator: xoshiro256++ (Blackman and Vigna, Scrambled Linear
+ * Pseudorandom Number Generators, 2021) seeded through splitmix64, and normal deviates by the
+ * ziggurat method (Marsaglia and Tsang, The Ziggurat Method for Generating Random Variables, 2000).
+ * One generator per thread.
+ */
+#ifndef FOCUSD_SIM_RANDOM_H
+#define FOCUSD_SIM_RANDOM_H
+
+#include <stdint.h>
+
+struct sim_random {
+	uint64_t s[4];
+};
+
+/* Starts the stream of this seed; stream separates independent uses of one seed. */
+void sim_random_init(struct sim_random *random, uint64_t seed, uint64_t stream);
+
+static inline uint64_t sim_random_u64(struct sim_random *random)
+{
+	uint64_t *s = random->s;
+	uint64_t sum = s[0] + s[3];
+	uint64_t result = ((sum << 23) | (sum >> 41)) + s[0];
+	uint64_t t = s[1] << 17;
+	s[2] ^= s[0];
+	s[3] ^= s[1];
+	s[1] ^= s[2];
+	s[0] ^= s[3];
+	s[2] ^= t;
+	s[3] = (s[3] << 45) | (s[3] >> 19);
+	return result;
+}
+
+/* Uniform in the open interval (0, 1). */
+static inline double sim_random_uniform(struct sim_random *random)
+{
+	return ((double)(sim_random_u64(random) >> 11) + 0.5) * 0x1p-53;
+}
+
+/* Layers of the ziggurat: layer i is x[i+1]..x[i] wide.  Filled by sim_random_prepare(). */
+#define SIM_ZIGGURAT_LAYERS 256
+
+struct sim_ziggurat {
+	float width[SIM_ZIGGURAT_LAYERS];    /* x[i] * 2^-24 */
+	uint32_t inside[SIM_ZIGGURAT_LAYERS]; /* 24-bit values below this are surely inside */
+	double x[SIM_ZIGGURAT_LAYERS + 1];
+	double y[SIM_ZIGGURAT_LAYERS + 1];
+};
+
+/* Fills the tables; the caller owns them (one per camera), read-only afterwards. */
+void sim_ziggurat_init(struct sim_ziggurat *ziggurat);
+
+/* The rare cases: wedges and the tail. */
+float sim_normal_slow(const struct sim_ziggurat *ziggurat, struct sim_random *random,
+	unsigned layer, uint32_t value, float sign);
+
+/* A normal deviate, mean 0, standard deviation 1. */
+static inline float sim_normal(const struct sim_ziggurat *ziggurat, struct sim_random *random)
+{
+	uint64_t bits = sim_random_u64(random);
+	unsigned layer = (unsigned)(bits & (SIM_ZIGGURAT_LAYERS - 1));
+	float sign = (bits & 256) != 0 ? -1.0f : 1.0f;
+	uint32_t value = (uint32_t)(bits >> 40);
+	if (__builtin_expect(value < ziggurat->inside[layer], 1)) {
+		return sign * (float)value * ziggurat->width[layer];
+	}
+	return sim_normal_slow(ziggurat, random, layer, value, sign);
+}
+
+/* A normal deviate without tables, for the few numbers a frame is made of (Box and Muller, 1958). */
+double sim_normal_simple(struct sim_random *random);
+
+#endif

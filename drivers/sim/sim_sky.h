@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the simulated focuser and the simulated camera have in common: the hidden best focus, where
+ * the optics stand, the temperature, the telescope.  It lives in memory shared through the driver
+ * host under "sky.N" (N: the focuser's number) and outlives connections, so that a reconnect finds
+ * everything where it was.  The focuser's worker writes the mechanics, the camera's worker its frame
+ * count; each reads the other's.  Everything in it is atomic; there is no lock.
+ */
+#ifndef FOCUSD_SIM_SKY_H
+#define FOCUSD_SIM_SKY_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "driver_host.h"
+#include "sim_defaults.h"
+
+/* A double that another thread may read at any time; all bits zero is 0.0. */
+typedef _Atomic uint64_t sim_atomic_double;
+void sim_store(sim_atomic_double *to, double value);
+double sim_load(sim_atomic_double *from);
+
+/* The gears between motor and optics.  Positions in steps of the motor.  The play is an offset o in
+ * 0..backlash; a move changes o first and only the rest moves the optics.  With o = backlash
+ * (arrived outwards) motor and optics read alike. */
+struct sim_mechanics {
+	double motor;
+	double offset;    /* o */
+	double optics;
+};
+
+/* Moves the motor by delta steps, of which the first slip steps are lost altogether. */
+void sim_mechanics_move(struct sim_mechanics *m, double delta, double backlash, double slip);
+
+/* Shared memory.  The move going on is described, not stepped: where everything stood when it began,
+ * its target, its time. */
+struct sim_sky {
+	_Atomic bool started;          /* origin_ms and best are set */
+	_Atomic int64_t origin_ms;     /* when the night began, on the devices' clock */
+	sim_atomic_double best;        /* hidden best position at the night's first temperature, steps */
+	sim_atomic_double step_um;     /* of the focuser that feeds this sky */
+	_Atomic bool fed;              /* a simulated focuser feeds it: the fields below count */
+	sim_atomic_double optics;      /* where the optics stood at the last look */
+	sim_atomic_double from_motor, from_offset, from_optics;
+	sim_atomic_double target;
+	_Atomic int64_t move_start_ms;
+	_Atomic bool moving;
+	_Atomic uint64_t frames;       /* exposures begun; numbers the noise of each */
+	sim_atomic_double slow_seeing, slow_cloud; /* slow parts at the last frame, in sigmas */
+};
+
+/* The configuration with every default filled in. */
+struct sim_settings {
+	uint64_t seed;
+	int focuser;                   /* number, names the sky */
+	double focal_length_mm, aperture_mm, obstruction; /* obstruction as a fraction */
+	double wavelength_um;
+	double pixel_um, step_um;
+	double seeing_arcsec, temperature_c, drift_um_per_c, cloud;
+	double backlash_steps, slip_steps;
+	double speed_steps_per_s;      /* NAN = from max_step */
+	double best_position;          /* NAN = from the seed */
+	int32_t stars, width, height;
+};
+
+/* focuser is the number of the focuser concerned. */
+void sim_settings_init(struct sim_settings *settings, const struct driver_host *host, int focuser);
+
+/* FWHM of a star in focus without the pixel: seeing and diffraction, um in the focal plane. */
+double sim_star_fwhm_um(const struct sim_settings *settings, double seeing_arcsec);
+
+/* The steps that blur a star by one in-focus FWHM. */
+double sim_unit_steps(const struct sim_settings *settings);
+
+/* The hidden best position of a focuser with this range: configured, or in the middle half of the
+ * range by the seed.  What an approach in direction out has to find. */
+double sim_hidden_best(const struct sim_settings *settings, int32_t max_step);
+
+/* How far from the best the night begins: 3 to 8 in-focus FWHM of blur, either sign, by the seed. */
+double sim_start_offset_steps(const struct sim_settings *settings);
+
+/* Where the motor stands at first: best + offset, on the other side when that leaves the range. */
+int32_t sim_start_position(const struct sim_settings *settings, double best, int32_t max_step);
+
+/* The shared memory of this sky, its night begun; NULL when out of memory. */
+struct sim_sky *sim_sky_get(const struct driver_host *host, int focuser);
+
+/* Air at the focuser and the slower tube, degrees C, this long after the night began. */
+double sim_air_c(const struct sim_settings *settings, double seconds);
+double sim_tube_c(const struct sim_settings *settings, double seconds);
+
+double sim_sky_seconds(struct sim_sky *sky, int64_t now_ms);
+
+/* Best position now: the hidden one, moved by the tube's change of temperature. */
+double sim_sky_best_now(struct sim_sky *sky, const struct sim_settings *settings, int64_t now_ms);
+
+/* For tests: the truth, as far as it is decided (false before focuser or camera were opened).  host
+ * needs clock, share and the configuration only. */
+struct sim_truth {
+	double best_position;    /* now, steps */
+	bool fed;                /* a simulated focuser is there */
+	double optics_position;  /* at its last look, steps; NAN unless fed */
+	double unit_steps;       /* sim_unit_steps() */
+	uint64_t frames;         /* exposures begun */
+};
+bool sim_truth(const struct driver_host *host, int focuser, struct sim_truth *out);
+
+#endif
