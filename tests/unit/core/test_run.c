@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -120,6 +121,7 @@ static void test_nina(void **state)
 {
 	(void)state;
 	setenv("TZ", "XXX-1", 1); /* one hour east of Greenwich */
+	tzset();
 	struct run_point points[3];
 	struct run run = sample_run(7, points);
 	/* Sorted by position, only what the fit used, no validation frame. */
