@@ -78,6 +78,20 @@ struct config_autofocus {
 	double time_limit_s;
 };
 
+/* Where settings were read, so that checks across sections name file and line too.  file 0 is none. */
+#define CONFIG_MAX_FILES 32
+#define CONFIG_MAX_OPTIONS 80
+struct config_place {
+	int file; /* index into file[] */
+	int line;
+};
+struct config_places {
+	char file[CONFIG_MAX_FILES + 1][256];
+	int files; /* highest index in use */
+	struct config_place section[8][CONFIG_MAX_DEVICES]; /* server, focuser, camera, telescope, ... */
+	struct config_place option[CONFIG_MAX_OPTIONS][CONFIG_MAX_DEVICES]; /* rows of config_options */
+};
+
 struct config {
 	struct config_server server;
 	struct config_focuser focuser[CONFIG_MAX_DEVICES];
@@ -86,6 +100,7 @@ struct config {
 	struct config_autofocus autofocus;
 	struct simulator_config simulator;
 	double time_factor;        /* [simulator] time_factor; the command line overrides it */
+	struct config_places places;
 };
 
 /* The defaults of every option, no devices. */
@@ -103,13 +118,29 @@ enum err_code config_check(const struct config *config, struct buf *errors);
 /* Replaces the configured devices by one simulated focuser and camera. */
 void config_simulate(struct config *config);
 
-/* One row of the options table; the manual page test reads the same rows. */
+enum config_type {
+	CONFIG_TEXT,
+	CONFIG_INT,
+	CONFIG_DOUBLE,
+	CONFIG_BOOL,        /* yes or no; also true, false, on, off */
+	CONFIG_CHOICE,      /* one of choices; stored as its index */
+	CONFIG_TEMPERATURE, /* temperature_source */
+};
+
+/* One row of the options table: parser, `focusd --check` and the test of the manual page read it. */
 struct config_option {
 	const char *section;   /* "server", "focuser.N", ... */
 	const char *name;
+	enum config_type type;
 	const char *unit;      /* "" none */
-	const char *fallback;  /* default as text, "-" none */
+	double low, high;      /* bounds of numbers, both allowed */
+	const char *fallback;  /* default as text for people, "-" none */
+	const char *initial;   /* default as it is parsed, "nan" unknown; NULL when fallback is it */
 	const char *help;
+	const char *note;      /* said with the bounds, NULL none */
+	const char *const *choices; /* NULL-terminated */
+	size_t offset;         /* of the field in struct config, for N = 0 */
+	size_t size;           /* of the field */
 };
 extern const struct config_option config_options[];
 extern const size_t config_option_count;

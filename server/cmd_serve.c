@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * `focusd serve`: reads the configuration, builds the objects in order, waits for a signal on the main
+ * thread, and takes everything down again: no new requests, motion stopped, streams ended, threads
+ * joined.
+ */
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "alpaca.h"
+#include "camera.h"
+#include "cmd.h"
+#include "config.h"
+#include "discovery.h"
+#include "focuser.h"
+#include "http.h"
+#include "json.h"
+#include "log.h"
+#include "observatory.h"
+#include "serve_options.h"
+#include "state.h"
+#include "web.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+#define SYSTEM_CONFIG "/etc/focusd/focusd.conf"
+
+struct serve {
+	struct observatory *obs;
+	struct alpaca *alpaca;
+	struct web *web;
+	struct discovery *discovery;
+	atomic_bool stopping;
+	/* Events may be published while the server goes down, so the bus reaches it through this. */
+	pthread_mutex_t wake_lock;
+	struct http_server *server;
+};
+
+static enum http_result dispatch(void *arg, const struct http_request *req,
+	struct http_response *res)
+{
+	struct serve *serve = arg;
+	/* Requests that were waiting are still answered: their runs have just been ended. */
+	if (atomic_load(&serve->stopping) && !req->wait->resumed) {
+		http_text(res, 503, "focusd is stopping\n");
+		return HTTP_DONE;
+	}
+	return alpaca_owns(req->path) ? alpaca_handle(serve->alpaca, req, res)
+				      : web_handle(serve->web, req, res);
+}
+
+static void wake(void *arg)
+{
+	struct serve *serve = arg;
+	pthread_mutex_lock(&serve->wake_lock);
+	if (serve->server != NULL) {
+		http_server_wake(serve->server);
+	}
+	pthread_mutex_unlock(&serve->wake_lock);
+}
+
+/* $XDG_CONFIG_HOME/focusd/focusd.conf, or "" when there is no home. */
+static void user_config(char *out, size_t cap)
+{
+	const char *base = getenv("XDG_CONFIG_HOME");
+	const char *home = getenv("HOME");
+	out[0] = '\0';
+	if (base != NULL && base[0] == '/') {
+		snprintf(out, cap, "%s/focusd/focusd.conf", base);
+	} else if (home != NULL && home[0] == '/') {
+		snprintf(out, cap, "%s/.config/focusd/focusd.conf", home);
+	}
+}
+
+/* Reads and checks; complaints go to standard error.  An exit code. */
+static int load_config(const struct serve_options *options, struct config *config)
+{
+	char user[1024];
+	user_config(user, sizeof user);
+	const char *path = options->config;
+	if (path == NULL && access(SYSTEM_CONFIG, F_OK) == 0) {
+		path = SYSTEM_CONFIG;
+	} else if (path == NULL && user[0] != '\0' && access(user, F_OK) == 0) {
+		path = user;
+	}
+	config_defaults(config);
+	if (path == NULL && !options->simulate) {
+		fprintf(stderr,
+			"focusd: there is no configuration: neither %s%s%s exists.\n"
+			"Write one (the manual page focusd.conf(5) explains it), name one with --config FILE,\n"
+			"or try the simulated observatory: focusd --simulate\n",
+			SYSTEM_CONFIG, user[0] == '\0' ? "" : " nor ", user);
+		return EXIT_USAGE;
+	}
+	struct buf errors;
+	buf_init(&errors, 1 << 20);
+	enum err_code rc = path == NULL ? ERR_OK : config_read(config, path, &errors);
+	if (options->simulate) {
+		config_simulate(config);
+	}
+	if (rc == ERR_OK) {
+		rc = config_check(config, &errors);
+	}
+	fputs(buf_text(&errors), stderr);
+	buf_fini(&errors);
+	if (rc != ERR_OK) {
+		return EXIT_USAGE;
+	}
+	if (options->check) {
+		printf("%s: no errors\n", path == NULL ? "configuration" : path);
+	}
+	return EXIT_DONE;
+}
+
+/* What the command line says stands above the file. */
+static int apply_options(const struct serve_options *options, struct config *config)
+{
+	if (options->bind != NULL) {
+		if (strlen(options->bind) >= sizeof config->server.bind) {
+			fprintf(stderr, "focusd: the address of --bind is too long\n");
+			return EXIT_USAGE;
+		}
+		snprintf(config->server.bind, sizeof config->server.bind, "%s", options->bind);
+	}
+	if (options->port >= 0) {
+		config->server.port = options->port;
+	}
+	if (options->discovery_port >= 0) {
+		config->server.discovery_port = options->discovery_port;
+	}
+	if (options->has_log_level) {
+		config->server.log_level = options->log_level;
+	}
+	if (!isnan(options->time_factor)) {
+		config->time_factor = options->time_factor;
+	}
+	return EXIT_DONE;
+}
+
+/* Blocked in every thread, so that only the main thread's sigwait() takes them.  A shell may have
+ * started us with SIGINT ignored, and an ignored signal is never waited for. */
+static void prepare_signals(sigset_t *stop)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	sigemptyset(stop);
+	sigaddset(stop, SIGINT);
+	sigaddset(stop, SIGTERM);
+	sigaddset(stop, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, stop, NULL);
+}
+
+static void print_url(char *out, size_t cap, const char *bind, int port)
+{
+	bool everywhere = bind[0] == '\0' || strcmp(bind, "0.0.0.0") == 0 || strcmp(bind, "::") == 0;
+	bool v6 = !everywhere && strchr(bind, ':') != NULL;
+	snprintf(out, cap, "http://%s%s%s:%d/", v6 ? "[" : "", everywhere ? "127.0.0.1" : bind,
+		v6 ? "]" : "", port);
+}
+
+static enum err_code write_ready_file(const char *path, const char *url, int port, struct err *err)
+{
+	struct buf text;
+	struct json_writer w;
+	buf_init(&text, 4096);
+	json_begin(&w, &text);
+	json_object(&w);
+	json_key_int(&w, "pid", getpid());
+	json_key_int(&w, "port", port);
+	json_key_string(&w, "url", url);
+	json_end_object(&w);
+	buf_putc(&text, '\n');
+	enum err_code rc = text.failed ? err_set(err, ERR_NOMEM, "out of memory")
+				       : state_write_file(path, text.data, text.len, err);
+	buf_fini(&text);
+	return rc;
+}
+
+/* Ends runs and exposures and stops motors where they are; works on with whatever is connected. */
+static void stop_devices(struct serve *serve)
+{
+	struct device *dev;
+	for (int i = 0; (dev = observatory_at(serve->obs, i)) != NULL; i++) {
+		if (device_link(dev) != LINK_UP) {
+			continue;
+		}
+		/* The frame of a run goes with the run, which the halt of its focuser ends: aborting it here
+		 * would send the focuser back to where the run began. */
+		if (device_info(dev)->type == DEVICE_FOCUSER) {
+			focuser_halt(dev, NULL);
+			continue;
+		}
+		struct camera_state camera;
+		camera_state(dev, &camera);
+		if (camera.leased_to_run == 0) {
+			camera_abort(dev, NULL);
+		}
+	}
+}
+
+/* Takes down whatever has been built, in reverse. */
+static void take_down(struct serve *serve)
+{
+	atomic_store(&serve->stopping, true);
+	if (serve->obs != NULL) {
+		stop_devices(serve);
+	}
+	discovery_stop(serve->discovery);
+	pthread_mutex_lock(&serve->wake_lock);
+	struct http_server *server = serve->server;
+	serve->server = NULL;
+	pthread_mutex_unlock(&serve->wake_lock);
+	if (server != NULL) {
+		http_server_stop(server);
+	}
+	web_destroy(serve->web);
+	alpaca_destroy(serve->alpaca);
+	observatory_destroy(serve->obs);
+	pthread_mutex_destroy(&serve->wake_lock);
+}
+
+static enum err_code build(struct serve *serve, const struct config *config,
+	const struct observatory_options *options, struct err *err)
+{
+	enum err_code rc = observatory_create(config, options, &serve->obs, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	serve->alpaca = alpaca_create(serve->obs);
+	serve->web = web_create(serve->obs);
+	if (serve->alpaca == NULL || serve->web == NULL) {
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	struct http_options http = {
+		.bind = config->server.bind,
+		.port = config->server.port,
+		.allowed_hosts = config->server.allowed_hosts,
+		.server_name = config->server.name,
+	};
+	struct http_server *server;
+	rc = http_server_start(&http, dispatch, serve, &server, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	pthread_mutex_lock(&serve->wake_lock);
+	serve->server = server;
+	pthread_mutex_unlock(&serve->wake_lock);
+	web_set_server(serve->web, server);
+	if (events_listen(observatory_events(serve->obs), wake, serve) != 0) {
+		return err_set(err, ERR_INTERNAL, "no room for another listener to events");
+	}
+	if (config->server.discovery_port != 0) {
+		struct err why;
+		if (discovery_start(config->server.discovery_port, http_server_port(server),
+			    http_server_is_loopback(server), &serve->discovery, &why) != ERR_OK) {
+			serve->discovery = NULL;
+			log_warn("discovery", "clients will not find this server by themselves: %s",
+				why.text);
+		}
+	}
+	return ERR_OK;
+}
+
+static int run_server(const struct config *config, const struct serve_options *options)
+{
+	char dir[1024];
+	struct err err = {0};
+	if (state_dir(options->state_dir, dir, sizeof dir, &err) != ERR_OK) {
+		fprintf(stderr, "focusd: %s\n", err.text);
+		return EXIT_FAILED;
+	}
+	uint64_t seed = options->seed;
+	if (!options->has_seed) {
+		uint32_t random = 1;
+		if (getrandom(&random, sizeof random, 0) == (ssize_t)sizeof random) {
+			seed = random;
+		}
+	}
+	sigset_t stop;
+	prepare_signals(&stop);
+
+	struct serve serve = {.obs = NULL};
+	pthread_mutex_init(&serve.wake_lock, NULL);
+	struct observatory_options observatory = {
+		.state_dir = dir,
+		.seed = seed,
+		.time_factor = config->time_factor,
+	};
+	log_info("focusd", "version " FOCUSD_VERSION ", state in %s, seed %llu", dir,
+		(unsigned long long)seed);
+	enum err_code rc = build(&serve, config, &observatory, &err);
+	char url[128] = "";
+	if (rc == ERR_OK) {
+		int port = http_server_port(serve.server);
+		print_url(url, sizeof url, config->server.bind, port);
+		if (options->ready_file != NULL) {
+			rc = write_ready_file(options->ready_file, url, port, &err);
+		}
+	}
+	if (rc != ERR_OK) {
+		take_down(&serve);
+		fprintf(stderr, "focusd: %s\n", err.text);
+		return EXIT_FAILED;
+	}
+	printf("focusd serves %s\n", url);
+	fflush(stdout);
+
+	int signal_number = 0;
+	while (sigwait(&stop, &signal_number) != 0) {
+	}
+	log_info("focusd", "stopping on %s", signal_number == SIGINT ? "SIGINT" :
+		signal_number == SIGTERM ? "SIGTERM" : "SIGHUP");
+	if (options->ready_file != NULL) {
+		unlink(options->ready_file);
+	}
+	take_down(&serve);
+	log_info("focusd", "stopped");
+	return EXIT_DONE;
+}
+
+int cmd_serve(int argc, char **argv)
+{
+	struct serve_options options;
+	struct err err;
+	if (serve_options_parse(argc, argv, &options, &err) != ERR_OK) {
+		fprintf(stderr, "focusd: %s; see focusd --help\n", err.text);
+		return EXIT_USAGE;
+	}
+	if (options.help || options.version) {
+		fputs(options.help ? serve_help : serve_version, stdout);
+		return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
+	}
+	struct config *config = calloc(1, sizeof *config);
+	if (config == NULL) {
+		fprintf(stderr, "focusd: out of memory\n");
+		return EXIT_FAILED;
+	}
+	int rc = load_config(&options, config);
+	if (rc == EXIT_DONE) {
+		rc = apply_options(&options, config);
+	}
+	if (rc == EXIT_DONE && !options.check) {
+		log_set_level(config->server.log_level);
+		rc = run_server(config, &options);
+	}
+	free(config);
+	return rc;
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "text.h"
+
+#define DEVICES_FILE "devices.json"
+#define DEVICES_MAX 65536
+
+/* One reader and writer of devices.json at a time. */
+static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* mkdir -p; the directory must be writable at the end. */
+static enum err_code make_dir(const char *path, struct err *err)
+{
+	char part[1024];
+	size_t len = strlen(path);
+	if (len == 0 || len >= sizeof part) {
+		return err_set(err, ERR_IO, "the path of the state directory is empty or too long");
+	}
+	for (size_t i = 1; i <= len; i++) {
+		if (path[i] != '/' && path[i] != '\0') {
+			continue;
+		}
+		memcpy(part, path, i);
+		part[i] = '\0';
+		if (mkdir(part, 0755) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES) {
+			return err_set(err, ERR_IO, "cannot make the directory %.150s: %s", part,
+				strerror(errno));
+		}
+	}
+	struct stat facts;
+	if (stat(path, &facts) != 0) {
+		return err_set(err, ERR_IO, "cannot make the directory %.150s: %s", path, strerror(errno));
+	}
+	if (!S_ISDIR(facts.st_mode)) {
+		return err_set(err, ERR_IO, "%.150s is not a directory", path);
+	}
+	if (access(path, W_OK | X_OK) != 0) {
+		return err_set(err, ERR_IO, "the state directory %.150s cannot be written: %s", path,
+			strerror(errno));
+	}
+	return ERR_OK;
+}
+
+static enum err_code take_dir(const char *path, char *out, size_t cap, struct err *err)
+{
+	if (strlen(path) >= cap) {
+		return err_set(err, ERR_IO, "the path of the state directory is too long");
+	}
+	enum err_code rc = make_dir(path, err);
+	if (rc == ERR_OK) {
+		memcpy(out, path, strlen(path) + 1);
+	}
+	return rc;
+}
+
+enum err_code state_dir(const char *option, char *out, size_t cap, struct err *err)
+{
+	char path[1024];
+	if (option != NULL) {
+		return take_dir(option, out, cap, err);
+	}
+	const char *from = getenv("STATE_DIRECTORY");
+	if (from != NULL && from[0] != '\0') {
+		/* systemd may name several, separated by colons; the first is ours. */
+		snprintf(path, sizeof path, "%.*s", (int)strcspn(from, ":"), from);
+		return take_dir(path, out, cap, err);
+	}
+	if (take_dir("/var/lib/focusd", out, cap, NULL) == ERR_OK) {
+		return ERR_OK;
+	}
+	from = getenv("XDG_STATE_HOME");
+	if (from != NULL && from[0] == '/') {
+		snprintf(path, sizeof path, "%s/focusd", from);
+		return take_dir(path, out, cap, err);
+	}
+	from = getenv("HOME");
+	if (from != NULL && from[0] == '/') {
+		snprintf(path, sizeof path, "%s/.local/state/focusd", from);
+		return take_dir(path, out, cap, err);
+	}
+	return err_set(err, ERR_IO, "no place for the state directory: give one with --state-dir");
+}
+
+static bool write_all(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(fd, data, len);
+		if (n < 0 && errno == EINTR) {
+			continue;
+		}
+		if (n <= 0) {
+			return false;
+		}
+		data += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+/* After the rename the name itself must reach the disk. */
+static bool sync_dir_of(const char *path)
+{
+	char dir[1024];
+	const char *slash = strrchr(path, '/');
+	if (slash == NULL) {
+		snprintf(dir, sizeof dir, ".");
+	} else {
+		snprintf(dir, sizeof dir, "%.*s", slash == path ? 1 : (int)(slash - path), path);
+	}
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0) {
+		return false;
+	}
+	bool ok = fsync(fd) == 0;
+	close(fd);
+	return ok;
+}
+
+enum err_code state_write_file(const char *path, const void *data, size_t len, struct err *err)
+{
+	char temporary[1100];
+	int n = snprintf(temporary, sizeof temporary, "%s.XXXXXX", path);
+	if (n < 0 || (size_t)n >= 1024) {
+		return err_set(err, ERR_IO, "the path of %.100s is too long", path);
+	}
+	int fd = mkostemp(temporary, O_CLOEXEC);
+	if (fd < 0) {
+		return err_set(err, ERR_IO, "cannot write %.150s: %s", path, strerror(errno));
+	}
+	bool ok = fchmod(fd, 0644) == 0 && write_all(fd, data, len) && fsync(fd) == 0;
+	int failure = errno;
+	if (close(fd) != 0 && ok) {
+		ok = false;
+		failure = errno;
+	}
+	if (ok && rename(temporary, path) != 0) {
+		ok = false;
+		failure = errno;
+	}
+	if (!ok) {
+		unlink(temporary);
+		return err_set(err, ERR_IO, "cannot write %.150s: %s", path, strerror(failure));
+	}
+	if (!sync_dir_of(path)) {
+		return err_set(err, ERR_IO, "cannot write the directory of %.150s: %s", path,
+			strerror(errno));
+	}
+	return ERR_OK;
+}
+
+/* Reads a small file whole; absent counts as empty. */
+static enum err_code read_small(const char *path, struct buf *out, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return errno == ENOENT ? ERR_OK
+				       : err_set(err, ERR_IO, "cannot read %.150s: %s", path, strerror(errno));
+	}
+	char chunk[4096];
+	for (;;) {
+		ssize_t n = read(fd, chunk, sizeof chunk);
+		if (n < 0 && errno == EINTR) {
+			continue;
+		}
+		if (n < 0) {
+			err_set(err, ERR_IO, "cannot read %.150s: %s", path, strerror(errno));
+			close(fd);
+			return ERR_IO;
+		}
+		if (n == 0) {
+			break;
+		}
+		buf_add(out, chunk, (size_t)n);
+	}
+	close(fd);
+	return out->failed ? err_set(err, ERR_IO, "%.150s is too large", path) : ERR_OK;
+}
+
+static bool is_uuid(const char *text)
+{
+	if (strlen(text) != 36) {
+		return false;
+	}
+	for (size_t i = 0; i < 36; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		if (dash ? text[i] != '-' : strchr("0123456789abcdefABCDEF", text[i]) == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A random UUID, RFC 4122 version 4. */
+static enum err_code make_uuid(char out[37], struct err *err)
+{
+	unsigned char b[16];
+	if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b) {
+		return err_set(err, ERR_IO, "the system has no random numbers: %s", strerror(errno));
+	}
+	b[6] = (unsigned char)((b[6] & 0x0F) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
+	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+		b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		b[15]);
+	return ERR_OK;
+}
+
+/* What the file says about key, or a new id that is written to it. */
+static enum err_code find_or_make(const char *path, const char *key, struct buf *text, char out[37],
+	struct err *err)
+{
+	enum err_code rc = read_small(path, text, err);
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	struct json *known = NULL;
+	if (text->len > 0) {
+		struct err why;
+		known = json_parse((struct span){text->data, text->len}, &why);
+		if (known == NULL || !json_is_object(known)) {
+			json_free(known);
+			/* Never overwritten: the ids in it are what clients know the devices by. */
+			return err_set(err, ERR_IO, "%.150s is damaged; mend it, or remove it for new ids", path);
+		}
+	}
+	const char *id;
+	const struct json *value = known == NULL ? NULL : json_get(known, key);
+	if (value != NULL && json_as_string(value, &id) && is_uuid(id)) {
+		memcpy(out, id, 37);
+		json_free(known);
+		return ERR_OK;
+	}
+	char made[37];
+	rc = make_uuid(made, err);
+	if (rc == ERR_OK) {
+		struct buf fresh;
+		buf_init(&fresh, 2 * DEVICES_MAX);
+		struct json_writer w;
+		json_begin(&w, &fresh);
+		json_object(&w);
+		const char *name;
+		for (int i = 0; known != NULL && json_member(known, i, &name, &value); i++) {
+			if (strcmp(name, key) != 0 && json_as_string(value, &id)) {
+				json_key_string(&w, name, id);
+			}
+		}
+		json_key_string(&w, key, made);
+		json_end_object(&w);
+		buf_putc(&fresh, '\n');
+		rc = fresh.failed ? err_set(err, ERR_NOMEM, "out of memory")
+				  : state_write_file(path, fresh.data, fresh.len, err);
+		buf_fini(&fresh);
+	}
+	json_free(known);
+	if (rc == ERR_OK) {
+		memcpy(out, made, sizeof made);
+	}
+	return rc;
+}
+
+enum err_code state_unique_id(const char *dir, const char *key, char out[37], struct err *err)
+{
+	char path[1024];
+	snprintf(path, sizeof path, "%s/" DEVICES_FILE, dir);
+	struct buf text;
+	buf_init(&text, DEVICES_MAX);
+	pthread_mutex_lock(&devices_lock);
+	enum err_code rc = find_or_make(path, key, &text, out, err);
+	pthread_mutex_unlock(&devices_lock);
+	buf_fini(&text);
+	return rc;
+}

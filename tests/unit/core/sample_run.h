@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* One finished run for the tests of its shapes and of the store. */
+#ifndef FOCUSD_SAMPLE_RUN_H
+#define FOCUSD_SAMPLE_RUN_H
+
+#include <math.h>
+#include <string.h>
+
+#include "run.h"
+
+static inline struct run sample_run(uint64_t id, struct run_point points[3])
+{
+	points[0] = (struct run_point){.position = 8100, .hfr_px = 4.5, .error_px = 0.05, .stars = 1,
+		.flux_ratio = 1, .used = true};
+	points[1] = (struct run_point){.position = 7900.5, .hfr_px = NAN, .error_px = NAN,
+		.flux_ratio = NAN, .why = "no stars"};
+	points[2] = (struct run_point){.position = 7990, .hfr_px = 2.1, .error_px = 0.1, .stars = 1,
+		.flux_ratio = 0.98, .used = true, .validation = true};
+	struct run run = {
+		.id = id, .state = RUN_SUCCEEDED, .phase = "over", .progress = 1,
+		.started_utc_ms = 1773526111250, /* 2026-03-14T22:08:31.250Z */
+		.duration_s = 65.25, .focuser = 0, .camera = 1, .focuser_name = "Pier \"east\"",
+		.camera_name = "C8", .temperature_c = NAN, .start_position = 7600,
+		.best_position = 7990.25, .final_position = 7990, .uncertainty_steps = 1.5,
+		.interval95_steps = {7987, 7993.5}, .critical_focus_zone_steps = NAN,
+		.hfr_start_px = 14.5, .hfr_predicted_px = 2.25, .hfr_final_px = 2.1, .r_squared = 0.999,
+		.model = "hyperbola", .fit = {-2.25, 0.0375, 7990.25, 0}, .exposures = 11, .binning = 1,
+		.exposure_s = 3, .backlash_steps = 40, .points = points, .point_count = 3,
+	};
+	return run;
+}
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The run object as the interface documents it (names, order free, unknown is null), and the report
+ * fields that N.I.N.A.'s reader needs. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "json.h"
+#include "sample_run.h"
+
+static struct json *parse(struct buf *text)
+{
+	struct err err = {0};
+	struct json *json = json_parse((struct span){text->data, text->len}, &err);
+	if (json == NULL) {
+		fail_msg("%s in %s", err.text, buf_text(text));
+	}
+	return json;
+}
+
+static double number(const struct json *object, const char *key)
+{
+	double value = NAN;
+	if (!json_as_double(json_get(object, key), &value)) {
+		fail_msg("%s is no number", key);
+	}
+	return value;
+}
+
+static const char *text_of(const struct json *object, const char *key)
+{
+	const char *value = "";
+	const struct json *member = json_get(object, key);
+	if (member == NULL || !json_as_string(member, &value)) {
+		fail_msg("%s is no text", key);
+	}
+	return value;
+}
+
+static void test_json(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	struct run run = sample_run(7, points);
+	struct buf out;
+	buf_init(&out, 65536);
+	run_json(&run, &out);
+	struct json *json = parse(&out);
+	assert_true(number(json, "run") == 7);
+	assert_string_equal(text_of(json, "state"), "succeeded");
+	assert_string_equal(text_of(json, "started"), "2026-03-14T22:08:31.250Z");
+	assert_string_equal(text_of(json, "focuser_name"), "Pier \"east\"");
+	assert_true(number(json, "best_position") == 7990.25);
+	assert_true(number(json, "duration_s") == 65.25);
+	assert_true(number(json, "error_number") == 0);
+	static const char *const names[] = {"phase", "progress", "focuser", "camera", "start_position",
+		"final_position", "uncertainty_steps", "hfr_start_px", "hfr_predicted_px", "hfr_final_px",
+		"r_squared", "model", "exposures", "points"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		assert_non_null(json_get(json, names[i]));
+	}
+	/* Unknown is null: neither absent nor 0. */
+	static const char *const nulls[] = {"\"reason\":null", "\"filter\":null", "\"temperature_c\":null",
+		"\"critical_focus_zone_steps\":null"};
+	for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++) {
+		assert_non_null(strstr(out.data, nulls[i]));
+	}
+	assert_non_null(strstr(out.data, "\"interval95_steps\":[7987,7993.5]"));
+	assert_non_null(strstr(out.data, "{\"position\":7900.5,\"hfr_px\":null,\"error_px\":null,"
+					 "\"stars\":0,\"flux_ratio\":null,\"used\":false,"
+					 "\"why\":\"no stars\""));
+	json_free(json);
+
+	buf_clear(&out);
+	run_json_summary(&run, &out);
+	json = parse(&out);
+	assert_null(json_get(json, "points"));
+	assert_true(number(json, "run") == 7);
+	json_free(json);
+
+	run.state = RUN_FAILED;
+	run.code = ERR_NO_STARS;
+	run.fit[0] = run.interval95_steps[0] = NAN;
+	run.point_count = 0;
+	memcpy(run.reason, "no stars", 9);
+	buf_clear(&out);
+	run_json(&run, &out);
+	json = parse(&out);
+	assert_string_equal(text_of(json, "state"), "failed");
+	assert_string_equal(text_of(json, "reason"), "no stars");
+	assert_true(number(json, "error_number") == 0x510);
+	assert_non_null(strstr(out.data, "\"interval95_steps\":null"));
+	assert_non_null(strstr(out.data, "\"fit\":null"));
+	assert_non_null(strstr(out.data, "\"points\":[]"));
+	json_free(json);
+	buf_fini(&out);
+}
+
+static void test_csv(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	struct run run = sample_run(7, points);
+	struct buf out;
+	buf_init(&out, 4096);
+	run_csv(&run, &out);
+	assert_string_equal(buf_text(&out),
+		"position,hfr_px,error_px,stars,flux_ratio,used,validation,why\r\n"
+		"8100,4.5,0.05,1,1,true,false,\r\n"
+		"7900.5,,,0,,false,false,no stars\r\n"
+		"7990,2.1,0.1,1,0.98,true,true,\r\n");
+	buf_fini(&out);
+}
+
+static void test_nina(void **state)
+{
+	(void)state;
+	setenv("TZ", "XXX-1", 1); /* one hour east of Greenwich */
+	tzset();
+	struct run_point points[3];
+	struct run run = sample_run(7, points);
+	/* Sorted by position, only what the fit used, no validation frame. */
+	points[1] = (struct run_point){.position = 7700, .hfr_px = 11, .error_px = 0.2, .used = true};
+	struct buf out;
+	buf_init(&out, 65536);
+	run_nina(&run, &out);
+	struct json *json = parse(&out);
+	assert_true(number(json, "Version") == 2);
+	assert_string_equal(text_of(json, "Method"), "STARHFR");
+	assert_string_equal(text_of(json, "Fitting"), "HYPERBOLIC");
+	assert_string_equal(text_of(json, "Filter"), "");
+	assert_string_equal(text_of(json, "Temperature"), "NaN");
+	/* 22:08:31.250 UTC and 65.25 s later, an hour ahead */
+	assert_string_equal(text_of(json, "Timestamp"), "2026-03-14T23:09:36.5000000+01:00");
+	assert_string_equal(text_of(json, "Duration"), "00:01:05.2500000");
+	const struct json *best = json_get(json, "CalculatedFocusPoint");
+	assert_non_null(best);
+	assert_true(number(best, "Position") == 7990.25);
+	assert_true(number(best, "Value") == 2.25);
+	assert_non_null(strstr(out.data,
+		"\"MeasurePoints\":[{\"Position\":7700,\"Value\":11,\"Error\":0.2},"
+		"{\"Position\":8100,\"Value\":4.5,\"Error\":0.05}]"));
+	assert_non_null(json_get(json, "BacklashCompensation"));
+	assert_true(number(json_get(json, "RSquares"), "Hyperbolic") == 0.999);
+	json_free(json);
+	buf_fini(&out);
+}
+
+static void test_copy(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	struct run run = sample_run(9, points);
+	struct run *copy = run_copy(&run);
+	assert_non_null(copy);
+	points[0].position = 1;
+	assert_true(copy->points[0].position == 8100);
+	assert_int_equal(copy->point_count, 3);
+	run_free(copy);
+	run_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_nina),
+		cmocka_unit_test(test_copy),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
