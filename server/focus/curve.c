@@ -23,7 +23,7 @@
 #define ITERATIONS 6
 #define OFFSET_POINTS 9       /* a fourth parameter needs that many */
 #define OFFSET_SHARE 0.6      /* of the least sample: largest offset */
-#define OFFSET_GAIN 9.0       /* and must lower -2 log likelihood by that much */
+#define OFFSET_GAIN 15.0      /* and must lower -2 log likelihood by that much */
 #define TENTH_WIDTH 0.4583    /* sqrt(1.1^2 - 1): half width of 10 % growth in units of a/k */
 
 const char *curve_model_name(enum curve_model model)
