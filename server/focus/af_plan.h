@@ -15,6 +15,12 @@
 #include "err.h"
 #include "moves.h"
 
+/* A plan that needs more frames than this has failed. */
+#define AF_MAX_OBSERVATIONS 80
+
+/* Longest list of positions of one round. */
+#define AF_QUEUE_MAX 64
+
 /* What the run knows at its start.  NAN or 0 where unknown. */
 struct af_plan_setup {
 	double start_position;         /* where the focuser stands, steps */
@@ -91,16 +97,27 @@ struct af_plan {
 	double hfr_predicted_px;        /* at the final position; NAN until known */
 	double hfr_final_px;            /* measured there; NAN until known */
 	double critical_focus_zone_steps; /* NAN when the optics are unknown */
-	/* Private to af_plan.c from here on. */
+	/* Private to the af_*.c files from here on. */
 	struct {
-		double step;
-		int32_t next[64];
-		int next_count, next_index;
-		int extensions, retries, no_stars, validations;
-		double low, high;
-		uint64_t last_recording;
-		int searches;
-		double scratch[16];
+		double raw_error_px[CURVE_MAX_POINTS];  /* as told; points show the fit's */
+		uint64_t recording[CURVE_MAX_POINTS];
+		int32_t queue[AF_QUEUE_MAX];            /* positions of this round, in walking order */
+		int queue_count, queue_index;
+		double low, high;      /* allowed positions */
+		double wall[2];        /* where nothing new or measurable comes beyond: inner, outer */
+		double slope;          /* px/step, from optics or history; NAN */
+		double hfr_min;        /* guess of the least HFR, px; NAN */
+		double step;           /* spacing of the sweep, steps */
+		double probe;          /* length of the next probe, steps */
+		int direction;         /* of the probes: -1, +1 */
+		int observations, retries, cloud_repeats, clouds, blanks, trails;
+		int scouts, searches, vertex_looks, rounds, refinements, widenings;
+		int dead_ends;         /* asked beyond the samples, got nothing new */
+		size_t round_start;    /* point_count when the round began */
+		int validations;
+		double validation_sum, validation_variance;
+		uint64_t validation_recording;
+		double progress;
 	} p;
 };
 
@@ -108,7 +125,8 @@ struct af_plan {
 void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup);
 
 /* Takes what the current wish (SAMPLE or FINAL) showed; plan->wish is the next one afterwards.
- * Every plan ends after at most CURVE_MAX_POINTS observations. */
+ * Every plan ends, after at most AF_MAX_OBSERVATIONS of them.  An observation whose recording_id was
+ * seen before adds no point: the same pixels know nothing new. */
 void af_plan_tell(struct af_plan *plan, const struct af_observation *seen);
 
 /* 0..1, never falling; an estimate for a progress bar. */

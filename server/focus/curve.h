@@ -11,6 +11,9 @@
 
 #define CURVE_MAX_POINTS 256
 
+/* Exposure that seeing_scatter refers to: the typical focusing exposure. */
+#define CURVE_REFERENCE_EXPOSURE_S 3.0
+
 /* Why a point does not count, for people; CURVE_USED means that it does. */
 enum curve_why { CURVE_USED, CURVE_NO_STARS, CURVE_OUTLIER, CURVE_CLOUD, CURVE_WINDOW };
 
@@ -43,7 +46,8 @@ struct curve_result {
 	double slope_px_per_step;   /* asymptotic, > 0 */
 	double r_squared;           /* unweighted, for people; decides nothing */
 	double chi2_dof;            /* with the errors before rescaling */
-	double seeing_scatter;      /* estimated relative scatter of an in-focus frame, 0..1 */
+	double seeing_scatter;      /* estimated relative scatter of an in-focus frame of
+	                             * CURVE_REFERENCE_EXPOSURE_S, 0..1; curve_seeing() for others */
 	int points_used;
 	double params[4];           /* a, k, x0, y0 of h = y0 + sqrt(a^2 + k^2 (x-x0)^2) */
 	double covariance[4][4];    /* of params, rescaled; rows and columns of absent params are 0 */
@@ -55,13 +59,18 @@ const char *curve_why_name(enum curve_why why);
 
 /* Fits points (n <= CURVE_MAX_POINTS, any order); writes used, why and error_px of each.
  * half_width_limit_steps is the largest half width of the 95 % interval that is acceptable, 0 = no
- * limit but the sampling itself.  Returns 0 also when the result is not accepted; -1 when n is out of
+ * limit but the sampling itself: the larger of the sample spacing and of the distance in which the
+ * HFR grows by a tenth.  Returns 0 also when the result is not accepted; -1 when n is out of
  * range. */
 int curve_fit(struct curve_point *points, size_t n, double half_width_limit_steps,
 	struct curve_result *out);
 
 /* HFR of the fitted curve at a position, px; *sigma_px (may be NULL) its 1 sigma from the fit. */
 double curve_at(const struct curve_result *fit, double position, double *sigma_px);
+
+/* Relative scatter by seeing of an in-focus frame of this exposure: relative * sqrt(3 s / duration_s),
+ * the factor within 0.5..4; relative itself when duration_s is 0 or unknown. */
+double curve_seeing(double relative, double duration_s);
 
 /* 97.5 % quantile of Student's t with dof (>= 1) degrees of freedom. */
 double curve_student975(int dof);

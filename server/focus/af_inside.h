@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of the autofocus plan: what af_plan.c, af_search.c, af_review.c and af_step.c share.  Pure;
+ * nobody outside these files includes this.
+ */
+#ifndef FOCUSD_AF_INSIDE_H
+#define FOCUSD_AF_INSIDE_H
+
+#include "af_plan.h"
+
+/* HFR of the sweep's ends over the least: the statistical optimum lies between 3 and 5. */
+#define AF_SWEEP_RATIO 4.0
+/* Distance from the vertex, in units of a/k, at which the HFR is AF_SWEEP_RATIO times the least. */
+#define AF_SWEEP_REACH 3.873
+/* A sample this much above the least one has risen. */
+#define AF_RISEN 0.25
+
+/* A rough V from few samples: vertex, least HFR and slope. */
+struct af_shape {
+	double x0, a, k;
+};
+
+/* af_step.c: asymptotic slope in px/step from the optics, and HFR of a star in typical seeing in px;
+ * NAN when the optics are unknown. */
+double af_optics_slope(const struct af_plan_setup *setup);
+double af_optics_hfr(const struct af_plan_setup *setup);
+
+/* Whether points[i] takes part in decisions: measured, no cloud, no validation. */
+bool af_usable(const struct af_plan *plan, size_t i);
+
+/* Indices of usable points by rising position; returns how many. */
+size_t af_sorted(const struct af_plan *plan, size_t index[CURVE_MAX_POINTS]);
+
+/* Ends the plan. */
+void af_fail(struct af_plan *plan, enum err_code code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Asks for one sample at position (clamped to the range); one round of its own. */
+void af_ask(struct af_plan *plan, double position);
+
+/* Asks for count samples from first to last, evenly, in walking order.  Those outside the range or
+ * doubling one another are left out; false when none remains. */
+bool af_ask_many(struct af_plan *plan, enum af_phase phase, const double *positions, size_t count);
+
+/* af_search.c: the next look for the V, or the sweep. */
+void af_search_next(struct af_plan *plan);
+
+/* af_search.c: lays the sweep about a shape. */
+void af_start_sweep(struct af_plan *plan, const struct af_shape *shape);
+
+/* af_review.c: fits what is there after a round and decides: final position, more samples, failure. */
+void af_review(struct af_plan *plan);
+
+/* af_review.c: takes the validation frame. */
+void af_validate(struct af_plan *plan, const struct af_observation *seen, bool usable);
+
+#endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * After a sweep: fit, and decide whether that is the answer, where more samples help, or why there
+ * is no answer; then the validation frame.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "af_inside.h"
+
+#define ROUNDS_MOST 9
+#define REFINEMENTS_MOST 3
+#define WIDENINGS_MOST 6
+#define DEAD_ENDS_MOST 2
+#define FLAT_RATIO 1.5        /* largest over least sample: below, the sweep was too narrow */
+#define COARSE_SAMPLES 3      /* wanted below twice the minimum */
+#define TENTH_WIDTH 0.4583    /* half width of 10 % growth in units of a/k */
+#define VALIDATIONS 3
+#define VALIDATION_SIGMAS 3.0
+#define SEEING_LEAST 0.05     /* few frames tell the scatter badly; never trust less than usual */
+#define WORSE 1.15            /* than at the start: a failure */
+
+/* Fits all usable samples; the points show what the fit made of them. */
+static void fit_points(struct af_plan *plan)
+{
+	struct curve_point points[CURVE_MAX_POINTS];
+	size_t index[CURVE_MAX_POINTS];
+	size_t n = af_sorted(plan, index);
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < n; i++) {
+			points[i] = plan->points[index[i]].curve;
+			points[i].error_px = plan->p.raw_error_px[index[i]];
+		}
+		/* The zone depends on the fitted star size: the first pass finds it. */
+		double limit = 0;
+		if (pass == 1) {
+			limit = isfinite(plan->critical_focus_zone_steps)
+				? plan->critical_focus_zone_steps / 4
+				: TENTH_WIDTH * plan->fit.params[0] / plan->fit.params[1];
+		}
+		curve_fit(points, n, isfinite(limit) ? limit : 0, &plan->fit);
+		plan->critical_focus_zone_steps =
+			af_critical_focus_zone_steps(&plan->setup, plan->fit.hfr_min_px);
+	}
+	plan->have_fit = true;
+	for (size_t i = 0; i < n; i++) {
+		plan->points[index[i]].curve = points[i];
+	}
+}
+
+static void finish(struct af_plan *plan)
+{
+	plan->phase = AF_PHASE_VALIDATE;
+	plan->wish = (struct af_wish){.want = AF_WANT_FINAL, .exposure_factor = 1,
+		.position = (int32_t)lround(fmax(plan->p.low, fmin(plan->p.high,
+			plan->fit.best_position)))};
+	plan->p.retries = plan->p.cloud_repeats = 0;
+	plan->hfr_predicted_px = curve_at(&plan->fit, plan->wish.position, NULL);
+}
+
+static void fail_fit(struct af_plan *plan)
+{
+	af_fail(plan, plan->fit.minimum_bracketed ? ERR_BAD_FIT : ERR_NO_MINIMUM, "%s",
+		plan->fit.reason);
+}
+
+/* Ends and extremes of the usable samples. */
+struct extent {
+	double low, high;       /* positions */
+	double least, greatest; /* sizes; least is the second smallest, which no single spike makes */
+	double at_least;        /* position of the smallest */
+	size_t n;
+};
+
+static struct extent extent_of(const struct af_plan *plan)
+{
+	size_t index[CURVE_MAX_POINTS];
+	struct extent e = {.least = INFINITY, .n = af_sorted(plan, index)};
+	double smallest = INFINITY;
+	e.low = plan->points[index[0]].curve.position;
+	e.high = plan->points[index[e.n - 1]].curve.position;
+	for (size_t i = 0; i < e.n; i++) {
+		const struct curve_point *p = &plan->points[index[i]].curve;
+		if (p->hfr_px < smallest) {
+			e.least = smallest;
+			smallest = p->hfr_px;
+			e.at_least = p->position;
+		} else {
+			e.least = fmin(e.least, p->hfr_px);
+		}
+		e.greatest = fmax(e.greatest, p->hfr_px);
+	}
+	return e;
+}
+
+/* Adds samples on both sides of a sweep that hardly left the bottom. */
+static void widen(struct af_plan *plan, const struct extent *e)
+{
+	double span = fmax(2, e->high - e->low), positions[8];
+	size_t n = 0;
+	for (int i = 1; i <= 4; i++) {
+		double further = span * 0.25 * i;
+		positions[n++] = fmax(plan->p.low, e->low - further);
+		positions[n++] = fmin(plan->p.high, e->high + further);
+	}
+	bool room = e->low - plan->p.low >= 1 || plan->p.high - e->high >= 1;
+	if (!room || plan->p.widenings++ >= WIDENINGS_MOST ||
+		!af_ask_many(plan, AF_PHASE_EXTEND, positions, n)) {
+		af_fail(plan, ERR_NO_MINIMUM, "the star size does not change between %.0f and %.0f: the "
+			"motor turns but the optics do not follow (coupling, slip), or clouds hide the stars",
+			e->low, e->high);
+	}
+}
+
+/* Adds samples beyond the end of the short side, up to the predicted reach of the sweep. */
+static void extend(struct af_plan *plan, const struct extent *e)
+{
+	const struct curve_result *fit = &plan->fit;
+	int side = fit->short_side;
+	double end = side < 0 ? e->low : e->high;
+	double span = e->high - e->low;
+	double reach = plan->p.step * (plan->setup.points - 1) / 2;
+	double target = end + side * 2 * plan->p.step;
+	if (isfinite(fit->best_position)) {
+		reach = fmax(2 * fit->params[0] / fit->params[1], 0.7 * reach);
+		target = fit->best_position + side * reach;
+	}
+	double beyond = fmax(2 * plan->p.step, fmin(side * (target - end), 2 * span));
+	beyond *= 1 << plan->p.dead_ends;
+	double room = side * ((side < 0 ? plan->p.low : plan->p.high) - end);
+	if (room < 1) {
+		af_fail(plan, plan->fit.minimum_bracketed ? ERR_BAD_FIT : ERR_NO_MINIMUM,
+			"%s; %.0f is the end of the allowed range", fit->reason, end);
+		return;
+	}
+	beyond = fmin(beyond, room);
+	int count = (int)ceil(fmin(6, fmax(2, beyond / fmax(1, plan->p.step))));
+	double positions[8];
+	for (int i = 0; i < count; i++) {
+		positions[i] = end + side * beyond * (i + 1) / count;
+	}
+	if (!af_ask_many(plan, AF_PHASE_EXTEND, positions, (size_t)count)) {
+		fail_fit(plan);
+	}
+}
+
+/* Adds samples where they tell most: on both arms between 1 and 3 natural widths. */
+static void refine(struct af_plan *plan)
+{
+	static const double places[REFINEMENTS_MOST][6] = {{0.6, 1.3, 2.0, -0.6, -1.3, -2.0},
+		{0.9, 1.7, 2.6, -0.9, -1.7, -2.6}, {1.1, 1.5, 2.3, -1.1, -1.5, -2.3}};
+	double width = plan->fit.params[0] / plan->fit.params[1];
+	double positions[6];
+	for (int i = 0; i < 6; i++) {
+		positions[i] = plan->fit.best_position +
+			fmax(width, 1) * places[plan->p.refinements][i];
+	}
+	plan->p.refinements++;
+	if (!af_ask_many(plan, AF_PHASE_EXTEND, positions, 6)) {
+		fail_fit(plan);
+	}
+}
+
+static bool is_coarse(const struct af_plan *plan)
+{
+	int low = 0;
+	for (size_t i = 0; i < plan->point_count; i++) {
+		low += af_usable(plan, i) && plan->points[i].curve.used &&
+			plan->points[i].curve.hfr_px < 2 * plan->fit.hfr_min_px;
+	}
+	return low < COARSE_SAMPLES;
+}
+
+void af_review(struct af_plan *plan)
+{
+	bool fresh = plan->point_count > plan->p.round_start;
+	plan->p.dead_ends = fresh ? 0 : plan->p.dead_ends + 1;
+	plan->p.rounds++;
+	fit_points(plan);
+	struct extent e = extent_of(plan);
+	if (plan->fit.accepted) {
+		if (is_coarse(plan) && plan->p.refinements == 0 && fresh &&
+			plan->fit.params[0] / plan->fit.params[1] > 2) {
+			refine(plan);
+		} else {
+			finish(plan);
+		}
+		return;
+	}
+	if (plan->p.rounds > ROUNDS_MOST) {
+		fail_fit(plan);
+	} else if (plan->p.dead_ends >= DEAD_ENDS_MOST) {
+		af_fail(plan, plan->fit.minimum_bracketed ? ERR_BAD_FIT : ERR_NO_MINIMUM,
+			"%s, and no frame comes from there", plan->fit.reason);
+	} else if (e.greatest < FLAT_RATIO * e.least) {
+		widen(plan, &e);
+	} else if (plan->fit.short_side != 0) {
+		extend(plan, &e);
+	} else if (plan->p.refinements < REFINEMENTS_MOST && isfinite(plan->fit.best_position)) {
+		refine(plan);
+	} else {
+		fail_fit(plan);
+	}
+}
+
+void af_validate(struct af_plan *plan, const struct af_observation *seen, bool usable)
+{
+	if (!usable) {
+		af_fail(plan, ERR_VALIDATION, "the frame at the best position %d shows no measurable stars",
+			(int)plan->wish.position);
+		return;
+	}
+	double sigma_fit;
+	double predicted = curve_at(&plan->fit, seen->position, &sigma_fit);
+	double h0 = plan->fit.hfr_min_px;
+	double seeing = curve_seeing(fmax(SEEING_LEAST, plan->fit.seeing_scatter), seen->duration_s) *
+		sqrt(fmax(1, plan->fit.chi2_dof)) * h0 * h0 / fmax(h0, predicted);
+	bool again = seen->recording_id != 0 &&
+		seen->recording_id == plan->p.validation_recording;
+	plan->p.validation_recording = seen->recording_id;
+	if (!again) {
+		plan->p.validation_sum += seen->hfr_px - predicted;
+		plan->p.validation_variance += seeing * seeing + seen->error_px * seen->error_px +
+			1e-4 * predicted * predicted;
+		plan->p.validations++;
+	}
+	double n = plan->p.validations;
+	double excess = plan->p.validation_sum / n;
+	double sigma = sqrt(plan->p.validation_variance / (n * n) + sigma_fit * sigma_fit);
+	plan->hfr_predicted_px = predicted;
+	plan->hfr_final_px = predicted + excess;
+	bool agrees = fabs(excess) < VALIDATION_SIGMAS * sigma;
+	bool worse = plan->hfr_final_px > WORSE * plan->hfr_start_px + VALIDATION_SIGMAS * sigma;
+	if (agrees && !worse) {
+		plan->phase = AF_PHASE_OVER;
+		plan->wish.want = AF_WANT_SUCCESS;
+		return;
+	}
+	if (plan->p.validations < VALIDATIONS && !again) {
+		plan->p.retries = plan->p.cloud_repeats = 0;
+		plan->wish.exposure_factor = 1;
+		return;
+	}
+	if (worse) {
+		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px, worse than %.2f px "
+			"at the start", (int)plan->wish.position, plan->hfr_final_px, plan->hfr_start_px);
+	} else if (excess > 0) {
+		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px where the curve "
+			"says %.2f px: slip or more backlash than configured, or the seeing changed",
+			(int)plan->wish.position, plan->hfr_final_px, predicted);
+	} else {
+		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px, far below the "
+			"%.2f px of the curve: the curve does not describe these stars",
+			(int)plan->wish.position, plan->hfr_final_px, predicted);
+	}
+}

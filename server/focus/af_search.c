@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finding the V from anywhere: with a known slope two samples give the vertex; without one, probes
+ * grow until the HFR changes beyond doubt, the arm's secant points past the vertex, and the search
+ * ends when the samples rise on both sides of it.
+ */
+#include <math.h>
+#include <stdio.h>
+
+#include "af_inside.h"
+
+#define PROBE_GROWTH 2.5
+#define SEARCHES_MOST 24
+#define VERTEX_LOOKS 3
+#define DEAD_ENDS_MOST 3   /* then nothing comes from beyond that end */
+#define TYPICAL_SEEING 0.05
+
+/* The usable samples by position. */
+struct view {
+	size_t n;
+	double x[CURVE_MAX_POINTS], h[CURVE_MAX_POINTS];
+	size_t least;
+	double scatter; /* relative, of an in-focus frame, expected from the exposure */
+};
+
+static void view_make(const struct af_plan *plan, struct view *v)
+{
+	size_t index[CURVE_MAX_POINTS];
+	*v = (struct view){.n = af_sorted(plan, index)};
+	double shortest = INFINITY;
+	for (size_t i = 0; i < v->n; i++) {
+		const struct curve_point *p = &plan->points[index[i]].curve;
+		v->x[i] = p->position;
+		v->h[i] = p->hfr_px;
+		v->least = v->h[i] < v->h[v->least] ? i : v->least;
+		shortest = p->duration_s > 0 ? fmin(shortest, p->duration_s) : shortest;
+	}
+	v->scatter = curve_seeing(TYPICAL_SEEING, isfinite(shortest) ? shortest : 0);
+}
+
+/* HFR from which a sample counts as risen above the least one. */
+static double risen(const struct view *v)
+{
+	double share = fmin(0.6, fmax(AF_RISEN, 3 * 1.414 * v->scatter));
+	return v->h[v->least] * (1 + share);
+}
+
+/* Weighted least squares of h^2 = A + B x + C x^2, which a hyperbola obeys exactly.  False when the
+ * samples are not convex. */
+static bool parabola_of_squares(const struct view *v, struct af_shape *out)
+{
+	double middle = v->x[v->least], unit = fmax(1, v->x[v->n - 1] - v->x[0]);
+	double least = v->h[v->least], m[3][4] = {{0}};
+	for (size_t i = 0; i < v->n; i++) {
+		double t = (v->x[i] - middle) / unit, y = v->h[i] * v->h[i];
+		double seeing = v->scatter * (least / v->h[i]) * (least / v->h[i]);
+		double w = 1 / (2 * y * hypot(seeing, 0.02));
+		const double row[3] = {1, t, t * t};
+		for (int r = 0; r < 3; r++) {
+			for (int c = 0; c < 3; c++) {
+				m[r][c] += w * w * row[r] * row[c];
+			}
+			m[r][3] += w * w * row[r] * y;
+		}
+	}
+	for (int p = 0; p < 3; p++) {
+		if (!(fabs(m[p][p]) > 1e-300)) {
+			return false;
+		}
+		for (int r = 0; r < 3; r++) {
+			double factor = m[r][p] / m[p][p];
+			for (int c = 0; r != p && c < 4; c++) {
+				m[r][c] -= factor * m[p][c];
+			}
+		}
+	}
+	double a = m[0][3] / m[0][0], b = m[1][3] / m[1][1], c = m[2][3] / m[2][2];
+	if (!(c > 0) || !isfinite(a + b + c)) {
+		return false;
+	}
+	double least_squared = a - b * b / (4 * c);
+	out->x0 = middle - unit * b / (2 * c);
+	out->k = sqrt(c) / unit;
+	out->a = least_squared > 0 ? sqrt(least_squared) : 0;
+	return true;
+}
+
+/* The steepest secant from the least sample: a lower bound of the slope, close to it on an arm. */
+static double steepest(const struct view *v)
+{
+	double best = 0;
+	for (size_t i = 0; i < v->n; i++) {
+		double d = fabs(v->x[i] - v->x[v->least]);
+		if (d > 0) {
+			best = fmax(best, (v->h[i] - v->h[v->least]) / d);
+		}
+	}
+	return best;
+}
+
+void af_start_sweep(struct af_plan *plan, const struct af_shape *shape)
+{
+	int points = plan->setup.points;
+	double low, high;
+	if (plan->setup.step > 0) {
+		double half = plan->setup.step * (points - 1) / 2;
+		low = shape->x0 - half;
+		high = shape->x0 + half;
+		plan->p.step = plan->setup.step;
+	} else {
+		/* Two motor steps between samples are the least that means anything. */
+		double half = fmax(AF_SWEEP_REACH * shape->a / shape->k, points - 1);
+		low = fmax(plan->p.low, shape->x0 - half);
+		high = fmin(plan->p.high, shape->x0 + half);
+		plan->p.step = (high - low) / (points - 1);
+	}
+	double positions[AF_QUEUE_MAX];
+	for (int i = 0; i < points; i++) {
+		positions[i] = low + (high - low) * i / (points - 1);
+	}
+	if (!af_ask_many(plan, AF_PHASE_SWEEP, positions, (size_t)points)) {
+		af_fail(plan, ERR_NO_MINIMUM, "best focus is expected near %.0f, outside the range "
+			"%.0f..%.0f", shape->x0, plan->p.low, plan->p.high);
+	}
+}
+
+/* With a known slope two samples suffice.  False when they contradict the slope. */
+static bool search_known(struct af_plan *plan, const struct view *v)
+{
+	double k = plan->p.slope;
+	if (v->n < 2 || !(v->x[v->n - 1] - v->x[0] > 0.3 * plan->p.probe)) {
+		double h0 = v->h[v->least];
+		double length = plan->p.probe;
+		if (h0 > 4 * plan->p.hfr_min) {
+			length = fmax(length, 0.3 * h0 / k);
+		}
+		double target = v->x[v->least] + plan->p.direction * length;
+		if (target < plan->p.wall[0] || target > plan->p.wall[1]) {
+			target = v->x[v->least] - plan->p.direction * length;
+		}
+		plan->p.direction = -plan->p.direction;
+		plan->p.searches += 1;
+		if (plan->p.searches > 3) {
+			return false;
+		}
+		af_ask(plan, target);
+		return true;
+	}
+	size_t last = v->n - 1;
+	double span = v->x[last] - v->x[0];
+	if (fabs(v->h[last] - v->h[0]) > 1.3 * k * span) {
+		return false;
+	}
+	double x0 = (v->x[0] + v->x[last]) / 2 -
+		(v->h[last] * v->h[last] - v->h[0] * v->h[0]) / (2 * k * k * span);
+	double far = k * (v->x[v->least] - x0);
+	double squared = v->h[v->least] * v->h[v->least] - far * far;
+	/* From far out the least size is a small difference of large numbers: bound it by what the sky
+	 * usually gives. */
+	double guess = plan->p.hfr_min > 0 ? plan->p.hfr_min : v->h[v->least] / 2;
+	double a = squared > 0 ? sqrt(squared) : 0;
+	a = fmin(fmax(a, 0.7 * guess), fmin(1.6 * guess, v->h[v->least]));
+	double reach = AF_SWEEP_REACH * a / k;
+	if (x0 < plan->p.low - reach || x0 > plan->p.high + reach) {
+		return false;
+	}
+	af_start_sweep(plan, &(struct af_shape){.x0 = x0, .a = a, .k = k});
+	return true;
+}
+
+static void fail_flat(struct af_plan *plan, const struct view *v)
+{
+	af_fail(plan, ERR_NO_MINIMUM, "the star size does not change between %.0f and %.0f: the motor "
+		"turns but the optics do not follow (coupling, slip), or clouds hide the stars",
+		v->x[0], v->x[v->n - 1]);
+}
+
+/* Which side of the V still has to be found: asks there.  side: -1 or +1, the end to go beyond;
+ * beyond: wanted distance past that end. */
+static void go_beyond(struct af_plan *plan, const struct view *v, int side, double beyond)
+{
+	double end = side < 0 ? v->x[0] : v->x[v->n - 1];
+	double wall = plan->p.wall[side > 0];
+	beyond = fmax(1, beyond) * (1 << (plan->p.dead_ends < 3 ? plan->p.dead_ends : 3));
+	double room = side * (wall - end);
+	if (room < fmin(1, 0.05 * beyond) || room < 0.5) {
+		bool limit = fabs(wall - (side < 0 ? plan->p.low : plan->p.high)) < 1;
+		af_fail(plan, ERR_NO_MINIMUM, limit
+			? "the stars still get smaller at %.0f, the end of the allowed range: the minimum lies "
+			"beyond the reach of this run"
+			: "the stars still get smaller at %.0f, but no frame comes from beyond: the minimum "
+			"is out of reach", end);
+		return;
+	}
+	af_ask(plan, end + side * fmin(beyond, room));
+}
+
+/* No sample differs from the others beyond doubt: a longer probe. */
+static void probe_on(struct af_plan *plan, const struct view *v)
+{
+	for (int turn = 0; turn < 2; turn++) {
+		int side = plan->p.direction;
+		double end = side < 0 ? v->x[0] : v->x[v->n - 1];
+		double room = side * (plan->p.wall[side > 0] - end);
+		if (room >= 1) {
+			af_ask(plan, end + side * fmin(plan->p.probe, room));
+			plan->p.probe *= PROBE_GROWTH;
+			return;
+		}
+		plan->p.direction = -side;
+	}
+	fail_flat(plan, v);
+}
+
+/* Learns from the last round of the search: walls where frames are dark or do not change. */
+static void learn_walls(struct af_plan *plan, const struct view *v)
+{
+	if (plan->p.searches == 0 || v->n == 0) {
+		return;
+	}
+	double asked = plan->p.queue[0];
+	int side = asked > v->x[v->n - 1] ? 1 : asked < v->x[0] ? -1 : 0;
+	bool fresh = plan->point_count > plan->p.round_start;
+	const struct curve_point *last = fresh ? &plan->points[plan->point_count - 1].curve : NULL;
+	if (side != 0 && fresh && last->stars == 0) {
+		/* Nothing seen there: half way is as far as it goes on that side. */
+		double end = side < 0 ? v->x[0] : v->x[v->n - 1];
+		plan->p.wall[side > 0] = (end + asked) / 2;
+		plan->p.probe = fmax(1, fabs(asked - end) / 4);
+		plan->p.direction = -side;
+		return;
+	}
+	if (side != 0 && !fresh) {
+		if (++plan->p.dead_ends >= DEAD_ENDS_MOST) {
+			plan->p.wall[side > 0] = side < 0 ? v->x[0] : v->x[v->n - 1];
+			plan->p.dead_ends = 0;
+		}
+		return;
+	}
+	plan->p.dead_ends = 0;
+}
+
+void af_search_next(struct af_plan *plan)
+{
+	struct view v;
+	view_make(plan, &v);
+	learn_walls(plan, &v);
+	if (plan->p.slope > 0) {
+		if (search_known(plan, &v)) {
+			return;
+		}
+		plan->p.slope = NAN;
+	}
+	if (++plan->p.searches > SEARCHES_MOST) {
+		af_fail(plan, ERR_NO_MINIMUM, "no minimum found in %d looks between %.0f and %.0f",
+			plan->p.searches, v.x[0], v.x[v.n - 1]);
+		return;
+	}
+	double limit = risen(&v);
+	bool left = false, right = false;
+	for (size_t i = 0; i < v.n; i++) {
+		left = left || (i < v.least && v.h[i] >= limit);
+		right = right || (i > v.least && v.h[i] >= limit);
+	}
+	if (!left && !right) {
+		probe_on(plan, &v);
+		return;
+	}
+	double k = steepest(&v);
+	if (left != right) {
+		/* The secant is flatter than the asymptote, so this points a little past the vertex. */
+		int side = left ? 1 : -1;
+		double end = side < 0 ? v.x[0] : v.x[v.n - 1];
+		double target = v.x[v.least] + side * v.h[v.least] / k;
+		double beyond = side * (target - end);
+		go_beyond(plan, &v, side, fmax(beyond, 0.3 * v.h[v.least] / k));
+		return;
+	}
+	struct af_shape shape;
+	bool convex = parabola_of_squares(&v, &shape) && shape.x0 > v.x[0] && shape.x0 < v.x[v.n - 1];
+	if (!convex) {
+		shape = (struct af_shape){.x0 = v.x[v.least], .a = v.h[v.least], .k = k};
+	}
+	/* Both arms far out tell where the vertex is, not how small the stars get there. */
+	bool near = fabs(v.x[v.least] - shape.x0) < v.h[v.least] / shape.k * 0.7 &&
+		shape.a > 0.5 * v.h[v.least];
+	if (!near && plan->p.vertex_looks < VERTEX_LOOKS) {
+		plan->p.vertex_looks++;
+		af_ask(plan, shape.x0);
+		return;
+	}
+	shape.a = fmax(shape.a, 0.6 * v.h[v.least]);
+	af_start_sweep(plan, &shape);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* What the optics say beforehand: slope of the V, star size, critical focus zone. */
+#include <math.h>
+
+#include "af_inside.h"
+
+#define ARCSEC_PER_RAD 206264.806
+#define TYPICAL_SEEING_ARCSEC 2.5
+#define KOLMOGOROV_HFR 0.5683       /* HFR over FWHM of long-exposure seeing */
+#define FWHM_PER_HFR 1.76           /* its inverse */
+#define TAU_PERCENT 10.0
+
+/* Of aperture, focal length and focal ratio the third follows from two. */
+static double ratio_of(const struct af_plan_setup *s)
+{
+	return s->focal_ratio > 0 ? s->focal_ratio : s->focal_length_mm / s->aperture_mm;
+}
+
+static double length_of(const struct af_plan_setup *s)
+{
+	return s->focal_length_mm > 0 ? s->focal_length_mm : s->focal_ratio * s->aperture_mm;
+}
+
+static double aperture_of(const struct af_plan_setup *s)
+{
+	return s->aperture_mm > 0 ? s->aperture_mm : s->focal_length_mm / s->focal_ratio;
+}
+
+static double obstruction_of(const struct af_plan_setup *s)
+{
+	return s->obstruction > 0 && s->obstruction < 1 ? s->obstruction : 0;
+}
+
+static double positive(double value)
+{
+	return isfinite(value) && value > 0 ? value : NAN;
+}
+
+double af_optics_slope(const struct af_plan_setup *setup)
+{
+	double eps = obstruction_of(setup);
+	return positive(sqrt((1 + eps * eps) / 2) * setup->step_size_um /
+		(2 * ratio_of(setup) * setup->pixel_um));
+}
+
+double af_optics_hfr(const struct af_plan_setup *setup)
+{
+	double scale = ARCSEC_PER_RAD * setup->pixel_um / 1000 / length_of(setup);
+	return positive(KOLMOGOROV_HFR * TYPICAL_SEEING_ARCSEC / scale);
+}
+
+double af_critical_focus_zone_steps(const struct af_plan_setup *setup, double hfr_min_px)
+{
+	double scale = ARCSEC_PER_RAD * setup->pixel_um / 1000 / length_of(setup);
+	double theta = FWHM_PER_HFR * hfr_min_px * scale;
+	double coefficient = obstruction_of(setup) > 0.25 ? 0.00195 : 0.0021;
+	double ratio = ratio_of(setup);
+	return positive(coefficient * theta * sqrt(TAU_PERCENT) * aperture_of(setup) * ratio * ratio /
+		setup->step_size_um);
+}

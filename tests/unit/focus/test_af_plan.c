@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "af_plan.h"
+#include "sky.h"
+
+/* A sky answers where the focuser stands with what a frame shows. */
+struct sky {
+	void (*look)(struct sky *sky, const struct af_wish *wish, struct af_observation *seen);
+	uint64_t seed;
+	double truth, um_per_u;       /* formula: best position; steps in one unit of blur */
+	double width_px, e_s, e_p;    /* FWHM; scatter */
+	double visible_u;             /* beyond that blur no star is seen; 0 = always */
+	int low, high;                /* recorded: positions that exist */
+	int column;                   /* recorded: which program's sizes */
+	bool asked_duration;          /* recorded: durations as asked, not as recorded */
+	unsigned turn;
+	int spoil_from, spoil_to, looks; /* frames (by number) that are spoiled */
+	enum { SPOIL_NONE, SPOIL_CLOUD, SPOIL_TRAIL, SPOIL_BLANK, SPOIL_SPIKE } spoil;
+	double slip;                  /* the optics are off by that after the sweep, steps */
+};
+
+static void look_formula(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
+{
+	double x = wish->position + (wish->want == AF_WANT_FINAL ? s->slip : 0);
+	double u = (x - s->truth) / s->um_per_u;
+	double h = s->width_px * sky_sample(u, s->e_s, s->e_p, &s->seed);
+	bool hidden = s->visible_u > 0 && fabs(u) > s->visible_u;
+	*seen = (struct af_observation){.position = wish->position, .stars = hidden ? 0 : 30,
+		.hfr_px = hidden ? NAN : h, .error_px = s->e_p * h, .flux_ratio = 1, .duration_s = 3};
+}
+
+/* The recorded frame nearest to the position; equal distances take turns. */
+static void look_c8(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
+{
+	int best = -1, count = 0;
+	for (int pass = 0; pass < 2; pass++) {
+		int least = INT32_MAX;
+		int wanted = count > 0 ? (int)(s->turn++ % (unsigned)count) : 0;
+		int least_known = best >= 0 ? abs(sky_c8[best].position - wish->position) : -1;
+		count = 0;
+		for (int i = 0; i < 17; i++) {
+			if (sky_c8[i].position < s->low || sky_c8[i].position > s->high) {
+				continue;
+			}
+			int d = abs(sky_c8[i].position - wish->position);
+			if (pass == 0 && d <= least) {
+				count = d < least ? 1 : count + 1;
+				least = d;
+				best = i;
+			} else if (pass == 1 && d == least_known && count++ == wanted) {
+				best = i;
+			}
+		}
+		if (count == 1 && pass == 0) {
+			break;
+		}
+	}
+	const struct sky_c8 *f = &sky_c8[best];
+	double h = s->column == 0 ? f->sextractor_px : f->growth_px;
+	*seen = (struct af_observation){.position = f->position, .stars = 1, .hfr_px = h,
+		.error_px = 0.005 * h, .flux_ratio = NAN, .recording_id = (uint64_t)(1 + best),
+		.duration_s = s->asked_duration ? 3 : f->exposure_s};
+}
+
+static struct af_plan_setup blind_setup(double start)
+{
+	return (struct af_plan_setup){.start_position = start, .min_step = 0, .max_step = 65535,
+		.points = 9, .approach = MOVES_APPROACH_OUT, .focal_ratio = NAN, .aperture_mm = NAN,
+		.obstruction = NAN, .focal_length_mm = NAN, .pixel_um = NAN, .step_size_um = NAN,
+		.known_slope_px_per_step = NAN, .known_hfr_min_px = NAN};
+}
+
+/* Runs to the end, checking what must hold at every step. */
+static int run(struct af_plan *plan, const struct af_plan_setup *setup, struct sky *sky)
+{
+	af_plan_init(plan, setup);
+	double progress = 0;
+	int exposures = 0;
+	while (plan->wish.want == AF_WANT_SAMPLE || plan->wish.want == AF_WANT_FINAL) {
+		assert_true(plan->wish.position >= setup->min_step);
+		assert_true(plan->wish.position <= setup->max_step);
+		if (setup->max_radius_steps > 0) {
+			assert_true(fabs(plan->wish.position - setup->start_position) <=
+				setup->max_radius_steps);
+		}
+		struct af_observation seen;
+		sky->look(sky, &plan->wish, &seen);
+		int frame = sky->looks++;
+		if (sky->spoil != SPOIL_NONE && frame >= sky->spoil_from && frame < sky->spoil_to) {
+			seen.trailed = sky->spoil == SPOIL_TRAIL;
+			seen.flux_ratio = sky->spoil == SPOIL_CLOUD ? 0.3 : seen.flux_ratio;
+			seen.hfr_px *= sky->spoil == SPOIL_SPIKE ? 1.5 : 1;
+			if (sky->spoil == SPOIL_BLANK) {
+				seen.stars = 0;
+				seen.hfr_px = NAN;
+			}
+		}
+		af_plan_tell(plan, &seen);
+		exposures++;
+		assert_true(exposures <= AF_MAX_OBSERVATIONS);
+		assert_true(af_plan_progress(plan) >= progress && af_plan_progress(plan) <= 1);
+		progress = af_plan_progress(plan);
+	}
+	assert_true(plan->phase == AF_PHASE_OVER);
+	assert_true(progress == 1);
+	if (plan->wish.want == AF_WANT_FAILURE) {
+		assert_true(plan->wish.code != ERR_OK && strlen(plan->wish.reason) > 20);
+	}
+	return exposures;
+}
+
+static bool interval_holds(const struct af_plan *plan, double truth)
+{
+	return plan->fit.interval95_steps[0] <= truth && truth <= plan->fit.interval95_steps[1];
+}
+
+static void c8_comes_to_focus(void **state)
+{
+	(void)state;
+	static const double starts[] = {7400, 7600, 7800, 8000, 8300, 8500, 7350, 7990, 8100};
+	static const double steps[] = {0, 50, 100};
+	static const int points[] = {9, 11, 7};
+	int bad = 0;
+	for (int variant = 0; variant < 216; variant++) {
+		for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+			struct af_plan_setup setup = blind_setup(starts[i]);
+			setup.step = steps[variant % 3];
+			setup.points = points[variant / 3 % 3];
+			setup.approach = variant / 9 % 2 == 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
+			if (setup.points == 7 && setup.step > 50) {
+				continue;
+			}
+			struct sky sky = {.look = look_c8, .low = 0, .high = 65535,
+				.column = variant / 18 % 2, .asked_duration = variant / 36 % 2 != 0,
+				.turn = (unsigned)(variant / 72)};
+			struct af_plan plan;
+			int n = run(&plan, &setup, &sky);
+			bool good = plan.wish.want == AF_WANT_SUCCESS &&
+				fabs(plan.fit.best_position - 7990) <= 10 && interval_holds(&plan, 7990);
+			if (!good || (variant < 9 && i < 6)) {
+				print_message("%s v%d start %.0f step %.0f N %d: %d frames %d points best %.1f "
+					"(%.1f %.1f) hmin %.2f e_s %.3f want %d %s\n", good ? "" : "BAD", variant, starts[i],
+					setup.step, setup.points, n, plan.fit.points_used, plan.fit.best_position,
+					plan.fit.interval95_steps[0], plan.fit.interval95_steps[1],
+					plan.fit.hfr_min_px, plan.fit.seeing_scatter, plan.wish.want, plan.wish.reason);
+			}
+			bad += !good;
+		}
+	}
+	assert_int_equal(bad, 0);
+}
+
+static void one_side_only(void **state)
+{
+	(void)state;
+	static const int sides[][3] = {{0, 7850, 7600}, {0, 7850, 7400}, {8100, 65535, 8300},
+		{8100, 65535, 8500}, {0, 7850, 7850}, {8100, 65535, 8000}};
+	static const double steps[] = {0, 50, 100};
+	for (size_t i = 0; i < 18; i++) {
+		struct af_plan_setup setup = blind_setup(sides[i % 6][2]);
+		setup.step = steps[i / 6];
+		struct sky sky = {.look = look_c8, .low = sides[i % 6][0], .high = sides[i % 6][1]};
+		struct af_plan plan;
+		int n = run(&plan, &setup, &sky);
+		print_message("%d..%d from %.0f step %.0f: %d frames: %s\n", sides[i % 6][0], sides[i % 6][1],
+			setup.start_position, setup.step, n, plan.wish.reason);
+		assert_int_equal(plan.wish.want, AF_WANT_FAILURE);
+		assert_int_equal(plan.wish.code, ERR_NO_MINIMUM);
+	}
+}
+
+/* Skies without optics: any slope, any start. */
+static struct sky formula(uint64_t seed, double truth, double steps_per_u, double e_s, double e_p)
+{
+	return (struct sky){.look = look_formula, .seed = seed, .truth = truth,
+		.um_per_u = steps_per_u, .width_px = 3.4, .e_s = e_s, .e_p = e_p};
+}
+
+struct tally {
+	int runs, failed, far, inside, exposures, most;
+};
+
+static void count(struct tally *t, const struct af_plan *plan, int exposures, double truth,
+	double quarter_zone)
+{
+	t->runs++;
+	t->exposures += exposures;
+	t->most = exposures > t->most ? exposures : t->most;
+	if (plan->wish.want != AF_WANT_SUCCESS) {
+		t->failed++;
+		print_message("    failed after %d: %s\n", exposures, plan->wish.reason);
+		return;
+	}
+	t->far += fabs(plan->wish.position - truth) > quarter_zone + 0.5;
+	t->inside += interval_holds(plan, truth);
+}
+
+static void report(const char *what, const struct tally *t)
+{
+	print_message("%s: %d runs, %d failed, %d beyond CFZ/4, %.1f %% inside the interval, %.1f "
+		"exposures, most %d\n", what, t->runs, t->failed, t->far,
+		100.0 * t->inside / (t->runs - t->failed), (double)t->exposures / t->runs, t->most);
+}
+
+static void known_optics(void **state)
+{
+	(void)state;
+	for (int noisy = 0; noisy < 2; noisy++) {
+		struct tally t = {0};
+		uint64_t seed = 11 + (uint64_t)noisy;
+		for (int trial = 0; trial < 400; trial++) {
+			/* 200 mm f/8, obstruction 0.34, 3.76 um pixels: FWHM of 2..3.6 arcsec. */
+			struct af_plan_setup setup = blind_setup(0);
+			setup.focal_ratio = 8;
+			setup.aperture_mm = 200;
+			setup.obstruction = 0.34;
+			setup.focal_length_mm = 1600;
+			setup.pixel_um = 3.76;
+			setup.step_size_um = 2 + 6 * sky_uniform(&seed);
+			setup.points = 9;
+			setup.approach = trial % 2 == 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
+			double fwhm_px = (2 + 1.6 * sky_uniform(&seed)) / 0.4847;
+			double steps_per_u = fwhm_px * 3.76 * 8 / setup.step_size_um;
+			double truth = 30000 + 2000 * sky_uniform(&seed);
+			double off = 8 * (2 * sky_uniform(&seed) - 1);
+			setup.start_position = round(truth + off * steps_per_u);
+			struct sky sky = formula(seed, truth, steps_per_u, noisy != 0 ? 0.05 : 0.02,
+				noisy != 0 ? 0.01 : 0.005);
+			sky.width_px = fwhm_px;
+			struct af_plan plan;
+			int n = run(&plan, &setup, &sky);
+			/* The zone of 10 % growth is +-0.64 u for this obstruction. */
+			count(&t, &plan, n, truth, 0.32 * steps_per_u);
+		}
+		report("known optics", &t);
+		assert_true(t.failed <= t.runs / 100);
+		assert_true(t.far <= t.runs / 100);
+		assert_true(t.inside >= 0.92 * t.runs);
+		assert_true(t.exposures <= 15 * t.runs);
+	}
+}
+
+static void unknown_optics(void **state)
+{
+	(void)state;
+	for (int noisy = 0; noisy < 3; noisy++) {
+		struct tally t = {0};
+		uint64_t seed = 23 + (uint64_t)noisy;
+		for (int trial = 0; trial < 600; trial++) {
+			/* Slopes from 0.001 to 1 px/step; starts up to ten times the least HFR out. */
+			double slope = pow(10, -3 + 3 * sky_uniform(&seed));
+			double steps_per_u = 0.3734 * 3.4 / slope;
+			double truth = 32000 + 1000 * sky_uniform(&seed);
+			double off = (trial % 3 == 0 ? 2 : trial % 3 == 1 ? 8 : 16) *
+				(2 * sky_uniform(&seed) - 1);
+			struct af_plan_setup setup = blind_setup(round(truth + off * steps_per_u));
+			setup.approach = trial % 2 == 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
+			struct sky sky = formula(seed, truth, steps_per_u, noisy != 0 ? 0.05 : 0.02,
+				noisy != 0 ? 0.01 : 0.005);
+			if (noisy == 2) {
+				sky.visible_u = 25;
+			}
+			struct af_plan plan;
+			int n = run(&plan, &setup, &sky);
+			if (plan.wish.want != AF_WANT_SUCCESS) {
+				print_message("    slope %.4f off %.1f truth %.1f\n", slope, off, truth);
+			}
+			count(&t, &plan, n, truth, 0.32 * steps_per_u);
+		}
+		report("unknown optics", &t);
+		assert_true(t.failed <= t.runs / 100);
+		assert_true(t.far <= t.runs / 100);
+		assert_true(t.inside >= 0.92 * t.runs);
+		assert_true(t.exposures <= 25 * t.runs);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(c8_comes_to_focus),
+		cmocka_unit_test(one_side_only),
+		cmocka_unit_test(known_optics),
+		cmocka_unit_test(unknown_optics),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
