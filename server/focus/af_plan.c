@@ -152,8 +152,7 @@ void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup)
 	af_ask(plan, setup->start_position);
 }
 
-/* Why nothing was seen, for people. */
-static void fail_blank(struct af_plan *plan)
+void af_fail_blank(struct af_plan *plan)
 {
 	if (plan->p.clouds > 0) {
 		af_fail(plan, ERR_NO_STARS, "the stars lost more than half of their light in %d frames: "
@@ -162,8 +161,8 @@ static void fail_blank(struct af_plan *plan)
 		af_fail(plan, ERR_NO_STARS, "%d frames show trails instead of stars: is the mount "
 			"tracking?", plan->p.trails);
 	} else {
-		af_fail(plan, ERR_NO_STARS, "no measurable stars in %d frames at and around the start: "
-			"far from focus, clouds, a closed cover, or too short an exposure", plan->p.blanks);
+		af_fail(plan, ERR_NO_STARS, "no measurable stars in %d frames: far from focus, clouds, "
+			"a closed cover, or too short an exposure", plan->p.blanks);
 	}
 }
 
@@ -185,7 +184,7 @@ static void scout(struct af_plan *plan)
 			return;
 		}
 	}
-	fail_blank(plan);
+	af_fail_blank(plan);
 }
 
 static void fail_spent(struct af_plan *plan)
@@ -211,14 +210,14 @@ static void round_over(struct af_plan *plan)
 	}
 	if (plan->phase == AF_PHASE_SEARCH) {
 		if (plan->p.blanks >= 12 && usable < 3) {
-			fail_blank(plan);
+			af_fail_blank(plan);
 			return;
 		}
 		af_search_next(plan);
 		return;
 	}
 	if (usable < 3 || (plan->p.blanks > 20 && (size_t)plan->p.blanks > 2 * usable)) {
-		fail_blank(plan);
+		af_fail_blank(plan);
 		return;
 	}
 	af_review(plan);
@@ -256,7 +255,7 @@ static bool repeat(struct af_plan *plan, bool usable, bool cloud, bool trailed)
 	if (cloud) {
 		plan->p.clouds++;
 		if (plan->p.clouds >= CLOUDS_MOST) {
-			fail_blank(plan);
+			af_fail_blank(plan);
 			return true;
 		}
 		return plan->p.cloud_repeats++ < CLOUD_REPEATS;

@@ -203,6 +203,11 @@ static void go_beyond(struct af_plan *plan, const struct view *v, int side, doub
 		if (look_inside(plan, v, side)) {
 			return;
 		}
+		if (plan->p.blank_run > 0) {
+			/* Not beyond reach: the stars went. */
+			af_fail_blank(plan);
+			return;
+		}
 		bool limit = fabs(wall - (side < 0 ? plan->p.low : plan->p.high)) < 1;
 		af_fail(plan, ERR_NO_MINIMUM, limit
 			? "the stars still get smaller at %.0f, the end of the allowed range: the minimum lies "
