@@ -35,6 +35,9 @@ size_t af_sorted(const struct af_plan *plan, size_t index[CURVE_MAX_POINTS]);
 void af_fail(struct af_plan *plan, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* Ends the plan with ERR_NO_STARS and the likeliest reason: clouds, trails, nothing to see. */
+void af_fail_blank(struct af_plan *plan);
+
 /* Asks for one sample at position (clamped to the range); one round of its own. */
 void af_ask(struct af_plan *plan, double position);
 

@@ -16,6 +16,8 @@
 #define CLOUD_FLUX 0.5      /* of the reference: below, a frame does not count */
 #define CLOUD_REPEATS 3     /* of one sample */
 #define CLOUDS_MOST 9       /* cloudy frames in a run */
+#define BLANKS_REPEATED 2   /* blank places in a row that are looked at twice */
+#define OBSERVATIONS_MOST (AF_MAX_OBSERVATIONS - 20) /* no new round; room for the one going on */
 #define SCOUTS 4            /* places looked at when the start shows no star */
 #define LEAST_PROBE 2.0
 #define MOST_PROBE 64.0
@@ -145,12 +147,12 @@ void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup)
 	}
 	double blind = fmax(LEAST_PROBE, fmin(MOST_PROBE, (plan->p.high - plan->p.low) / 4096));
 	plan->p.probe = half > 0 ? fmax(LEAST_PROBE, 0.7 * half) : blind;
+	plan->p.first_probe = plan->p.probe;
 	plan->p.direction = setup->approach == MOVES_APPROACH_OUT ? 1 : -1;
 	af_ask(plan, setup->start_position);
 }
 
-/* Why nothing was seen, for people. */
-static void fail_blank(struct af_plan *plan)
+void af_fail_blank(struct af_plan *plan)
 {
 	if (plan->p.clouds > 0) {
 		af_fail(plan, ERR_NO_STARS, "the stars lost more than half of their light in %d frames: "
@@ -159,8 +161,8 @@ static void fail_blank(struct af_plan *plan)
 		af_fail(plan, ERR_NO_STARS, "%d frames show trails instead of stars: is the mount "
 			"tracking?", plan->p.trails);
 	} else {
-		af_fail(plan, ERR_NO_STARS, "no measurable stars in %d frames at and around the start: "
-			"far from focus, clouds, a closed cover, or too short an exposure", plan->p.blanks);
+		af_fail(plan, ERR_NO_STARS, "no measurable stars in %d frames: far from focus, clouds, "
+			"a closed cover, or too short an exposure", plan->p.blanks);
 	}
 }
 
@@ -182,14 +184,19 @@ static void scout(struct af_plan *plan)
 			return;
 		}
 	}
-	fail_blank(plan);
+	af_fail_blank(plan);
+}
+
+static void fail_spent(struct af_plan *plan)
+{
+	af_fail(plan, plan->have_fit && plan->fit.minimum_bracketed ? ERR_BAD_FIT : ERR_NO_MINIMUM,
+		"no acceptable curve after %d frames", plan->p.observations);
 }
 
 static void round_over(struct af_plan *plan)
 {
-	if (plan->p.observations >= AF_MAX_OBSERVATIONS - 6) {
-		af_fail(plan, plan->have_fit && plan->fit.minimum_bracketed ? ERR_BAD_FIT
-			: ERR_NO_MINIMUM, "no acceptable curve after %d frames", plan->p.observations);
+	if (plan->p.observations >= OBSERVATIONS_MOST) {
+		fail_spent(plan);
 		return;
 	}
 	size_t index[CURVE_MAX_POINTS];
@@ -203,14 +210,14 @@ static void round_over(struct af_plan *plan)
 	}
 	if (plan->phase == AF_PHASE_SEARCH) {
 		if (plan->p.blanks >= 12 && usable < 3) {
-			fail_blank(plan);
+			af_fail_blank(plan);
 			return;
 		}
 		af_search_next(plan);
 		return;
 	}
 	if (usable < 3 || (plan->p.blanks > 20 && (size_t)plan->p.blanks > 2 * usable)) {
-		fail_blank(plan);
+		af_fail_blank(plan);
 		return;
 	}
 	af_review(plan);
@@ -248,17 +255,19 @@ static bool repeat(struct af_plan *plan, bool usable, bool cloud, bool trailed)
 	if (cloud) {
 		plan->p.clouds++;
 		if (plan->p.clouds >= CLOUDS_MOST) {
-			fail_blank(plan);
+			af_fail_blank(plan);
 			return true;
 		}
 		return plan->p.cloud_repeats++ < CLOUD_REPEATS;
 	}
 	if (usable) {
+		plan->p.blank_run = 0;
 		return false;
 	}
 	plan->p.blanks++;
 	plan->p.trails += trailed;
-	if (plan->p.retries++ > 0) {
+	if (plan->p.retries++ > 0 || plan->p.blank_run >= BLANKS_REPEATED) {
+		plan->p.blank_run++;
 		return false;
 	}
 	/* More light does not turn trails into stars. */
@@ -299,7 +308,8 @@ void af_plan_tell(struct af_plan *plan, const struct af_observation *seen)
 	bool cloud = usable && seen->flux_ratio < CLOUD_FLUX;
 	if (plan->wish.want == AF_WANT_FINAL) {
 		keep(plan, seen, usable, true);
-		if (!repeat(plan, usable, cloud, seen->trailed)) {
+		if (plan->p.observations >= AF_MAX_OBSERVATIONS ||
+			!repeat(plan, usable, cloud, seen->trailed)) {
 			af_validate(plan, seen, usable && !cloud);
 		}
 		update_progress(plan);
@@ -310,7 +320,9 @@ void af_plan_tell(struct af_plan *plan, const struct af_observation *seen)
 		plan->p.scouts == 0) {
 		plan->hfr_start_px = seen->hfr_px;
 	}
-	if (!repeat(plan, usable, cloud, seen->trailed)) {
+	if (plan->p.observations >= AF_MAX_OBSERVATIONS) {
+		fail_spent(plan);
+	} else if (!repeat(plan, usable, cloud, seen->trailed)) {
 		if (++plan->p.queue_index < plan->p.queue_count) {
 			ask_queued(plan);
 		} else {

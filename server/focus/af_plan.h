@@ -109,9 +109,10 @@ struct af_plan {
 		double hfr_min;        /* guess of the least HFR, px; NAN */
 		double step;           /* spacing of the sweep, steps */
 		double probe;          /* length of the next probe, steps */
+		double first_probe;
 		int direction;         /* of the probes: -1, +1 */
-		int observations, retries, cloud_repeats, clouds, blanks, trails;
-		int scouts, searches, vertex_looks, rounds, refinements, widenings;
+		int observations, retries, cloud_repeats, clouds, blanks, blank_run, trails;
+		int scouts, searches, vertex_looks, inside_looks, rounds, refinements, widenings;
 		int dead_ends;         /* asked beyond the samples, got nothing new */
 		size_t round_start;    /* point_count when the round began */
 		int validations;

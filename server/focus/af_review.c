@@ -18,6 +18,7 @@
 #define VALIDATIONS 3
 #define VALIDATION_SIGMAS 3.0
 #define SEEING_LEAST 0.05     /* few frames tell the scatter badly; never trust less than usual */
+#define HYPERBOLA_ERROR 0.03  /* the true curve's bottom lies that far off a hyperbola's */
 #define WORSE 1.15            /* than at the start: a failure */
 
 /* Fits all usable samples; the points show what the fit made of them. */
@@ -226,7 +227,9 @@ void af_validate(struct af_plan *plan, const struct af_observation *seen, bool u
 	}
 	double n = plan->p.validations;
 	double excess = plan->p.validation_sum / n;
-	double sigma = sqrt(plan->p.validation_variance / (n * n) + sigma_fit * sigma_fit);
+	double bottom = HYPERBOLA_ERROR * predicted;
+	double sigma = sqrt(plan->p.validation_variance / (n * n) + sigma_fit * sigma_fit +
+		bottom * bottom);
 	plan->hfr_predicted_px = predicted;
 	plan->hfr_final_px = predicted + excess;
 	bool agrees = fabs(excess) < VALIDATION_SIGMAS * sigma;

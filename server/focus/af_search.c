@@ -12,6 +12,7 @@
 #define PROBE_GROWTH 2.5
 #define SEARCHES_MOST 24
 #define VERTEX_LOOKS 3
+#define INSIDE_LOOKS 2
 #define DEAD_ENDS_MOST 3   /* then nothing comes from beyond that end */
 #define TYPICAL_SEEING 0.05
 
@@ -85,17 +86,15 @@ static bool parabola_of_squares(const struct view *v, struct af_shape *out)
 	return true;
 }
 
-/* The steepest secant from the least sample: a lower bound of the slope, close to it on an arm. */
-static double steepest(const struct view *v)
+/* Secant from the least to the largest sample: a lower bound of the slope, close to it on an arm.  Not
+ * the steepest pair: near focus that is noise between neighbours. */
+static double secant(const struct view *v)
 {
-	double best = 0;
+	size_t top = v->least == 0 ? v->n - 1 : 0;
 	for (size_t i = 0; i < v->n; i++) {
-		double d = fabs(v->x[i] - v->x[v->least]);
-		if (d > 0) {
-			best = fmax(best, (v->h[i] - v->h[v->least]) / d);
-		}
+		top = v->h[i] > v->h[top] && v->x[i] != v->x[v->least] ? i : top;
 	}
-	return best;
+	return (v->h[top] - v->h[v->least]) / fmax(1, fabs(v->x[top] - v->x[v->least]));
 }
 
 void af_start_sweep(struct af_plan *plan, const struct af_shape *shape)
@@ -175,6 +174,23 @@ static void fail_flat(struct af_plan *plan, const struct view *v)
 		v->x[0], v->x[v->n - 1]);
 }
 
+/* Before the minimum is said to be out of reach: a long jump may have crossed it, so look into the gap
+ * next to the end.  False when that was done enough. */
+static bool look_inside(struct af_plan *plan, const struct view *v, int side)
+{
+	if (v->n < 2 || plan->p.inside_looks >= INSIDE_LOOKS) {
+		return false;
+	}
+	double end = side < 0 ? v->x[0] : v->x[v->n - 1];
+	double next = side < 0 ? v->x[1] : v->x[v->n - 2];
+	if (fabs(end - next) < 2) {
+		return false;
+	}
+	plan->p.inside_looks++;
+	af_ask(plan, (end + next) / 2);
+	return true;
+}
+
 /* Which side of the V still has to be found: asks there.  side: -1 or +1, the end to go beyond;
  * beyond: wanted distance past that end. */
 static void go_beyond(struct af_plan *plan, const struct view *v, int side, double beyond)
@@ -183,7 +199,15 @@ static void go_beyond(struct af_plan *plan, const struct view *v, int side, doub
 	double wall = plan->p.wall[side > 0];
 	beyond = fmax(1, beyond) * (1 << (plan->p.dead_ends < 3 ? plan->p.dead_ends : 3));
 	double room = side * (wall - end);
-	if (room < fmin(1, 0.05 * beyond) || room < 0.5) {
+	if (room < 0.5 || room < 0.02 * beyond) {
+		if (look_inside(plan, v, side)) {
+			return;
+		}
+		if (plan->p.blank_run > 0) {
+			/* Not beyond reach: the stars went. */
+			af_fail_blank(plan);
+			return;
+		}
 		bool limit = fabs(wall - (side < 0 ? plan->p.low : plan->p.high)) < 1;
 		af_fail(plan, ERR_NO_MINIMUM, limit
 			? "the stars still get smaller at %.0f, the end of the allowed range: the minimum lies "
@@ -208,6 +232,7 @@ static void probe_on(struct af_plan *plan, const struct view *v)
 			return;
 		}
 		plan->p.direction = -side;
+		plan->p.probe = fmax(plan->p.first_probe, (v->x[v->n - 1] - v->x[0]) / 2);
 	}
 	fail_flat(plan, v);
 }
@@ -253,7 +278,7 @@ void af_search_next(struct af_plan *plan)
 	}
 	if (++plan->p.searches > SEARCHES_MOST) {
 		af_fail(plan, ERR_NO_MINIMUM, "no minimum found in %d looks between %.0f and %.0f",
-			plan->p.searches, v.x[0], v.x[v.n - 1]);
+			SEARCHES_MOST, v.x[0], v.x[v.n - 1]);
 		return;
 	}
 	double limit = risen(&v);
@@ -266,14 +291,15 @@ void af_search_next(struct af_plan *plan)
 		probe_on(plan, &v);
 		return;
 	}
-	double k = steepest(&v);
+	double k = secant(&v);
 	if (left != right) {
 		/* The secant is flatter than the asymptote, so this points a little past the vertex. */
 		int side = left ? 1 : -1;
 		double end = side < 0 ? v.x[0] : v.x[v.n - 1];
 		double target = v.x[v.least] + side * v.h[v.least] / k;
 		double beyond = side * (target - end);
-		go_beyond(plan, &v, side, fmax(beyond, 0.3 * v.h[v.least] / k));
+		beyond = fmax(beyond, 0.3 * v.h[v.least] / k);
+		go_beyond(plan, &v, side, fmax(beyond, 0.25 * (v.x[v.n - 1] - v.x[0])));
 		return;
 	}
 	struct af_shape shape;

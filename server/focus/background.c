@@ -70,7 +70,7 @@ float select_float(float *values, size_t n, size_t k)
 	return values[0];
 }
 
-static void sort_float(float *values, size_t n)
+void sort_float(float *values, size_t n)
 {
 	while (n > 16) {
 		size_t i;

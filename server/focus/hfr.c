@@ -374,7 +374,7 @@ static void shape(const struct stamp *s, struct probe *p)
 /* Aperture over HFR for a star of this concentration: a Gaussian has 2.7, a disk 2.0, a ring 1.7. */
 double star_probe_factor(double concentration)
 {
-	const double peaked = 3.5;
+	const double peaked = 4.0;
 	const double ring = 2.3;
 	double t = (concentration - 1.9) / (2.5 - 1.9);
 	t = t < 0.0 ? 0.0 : (t > 1.0 ? 1.0 : t);
@@ -410,7 +410,7 @@ struct probe star_probe(const struct image *img, const struct probe_where *where
 			fmin(p.y + 0.5, img->height - 0.5 - p.y));
 		p.cut = edge < aperture;
 		p.aperture = p.cut ? edge : aperture;
-		double inner = p.aperture + (p.cut ? 0.0 : fmin(2.0, 0.1 * aperture + 0.5));
+		double inner = p.aperture + (p.cut ? 0.0 : 2.0);
 		double outer = aperture + 2.0 + fmax(7.0, 0.5 * aperture);
 		if (p.aperture < 1.5 || outer > PROBE_REACH - 4) {
 			return p;
@@ -464,10 +464,11 @@ struct probe star_probe(const struct image *img, const struct probe_where *where
 	p.flux = g.total;
 	p.mean_radius = mean_radius(&g);
 	double pixels = M_PI * p.aperture * p.aperture;
-	int within = (int)(0.64 * RINGS);
-	p.tail = 1.0 - g.sum[within - 1] / g.total;
-	p.tail_error = sky.sigma * sqrt(0.36 * pixels * (1.0 + 0.36 * pixels / (double)ring_pixels)) /
-		g.total;
+	/* A frame that cuts the aperture cuts it close to the star: look at less of the curve's end. */
+	double within = p.cut ? 0.9 * 0.9 : 0.8 * 0.8;
+	double outside = (1.0 - within) * pixels;
+	p.tail = 1.0 - g.sum[(int)(within * RINGS) - 1] / g.total;
+	p.tail_error = sky.sigma * sqrt(outside * (1.0 + outside / (double)ring_pixels)) / g.total;
 	p.snr = snr_of(p.flux, pixels, (double)ring_pixels, sky);
 	shape(&s, &p);
 	profile(&g, &p);

@@ -42,6 +42,7 @@ struct work {
 	struct object *object;
 	size_t objects;
 	double *value;             /* for medians; 2 x MAX_OBJECTS */
+	struct weighted *weighted; /* MAX_OBJECTS */
 	double full_scale;
 };
 
@@ -67,13 +68,46 @@ static double median(double *value, size_t n)
 	return n % 2 == 1 ? value[n / 2] : 0.5 * (value[n / 2 - 1] + value[n / 2]);
 }
 
-/* 1.4826 x median absolute deviation. */
-static double mad(double *value, size_t n, double middle)
+/* A value and how much it counts. */
+struct weighted {
+	double value;
+	double weight;
+};
+
+/* Median of n weighted values, reordered; NAN of none.  Between two middle ones it is read off the
+ * line that joins the middles of their weights, so that equal weights give the usual median. */
+static double weighted_median(struct weighted *item, size_t n)
 {
+	double total = 0.0;
 	for (size_t i = 0; i < n; i++) {
-		value[i] = fabs(value[i] - middle);
+		total += item[i].weight;
 	}
-	return 1.4826 * median(value, n);
+	if (!(total > 0.0)) {
+		return NAN;
+	}
+	qsort(item, n, sizeof *item, by_value); /* value comes first */
+	double below = 0.0;
+	double last_at = 0.0;
+	for (size_t i = 0; i < n; i++) {
+		double at = below + 0.5 * item[i].weight;
+		if (at >= 0.5 * total) {
+			if (i == 0) {
+				return item[0].value;
+			}
+			double part = (0.5 * total - last_at) / (at - last_at);
+			return item[i - 1].value + part * (item[i].value - item[i - 1].value);
+		}
+		last_at = at;
+		below += item[i].weight;
+	}
+	return item[n - 1].value;
+}
+
+/* Weight of a star's size: bright stars count alike, because what scatters them is not noise. */
+static double weight_of(double snr)
+{
+	const double full = 50.0;
+	return snr * snr / (snr * snr + full * full);
 }
 
 static void set_shape(struct object *o)
@@ -107,11 +141,12 @@ static bool is_hot_pixel(const struct object *o)
 static unsigned judge(const struct work *work, const struct object *o)
 {
 	const struct probe *p = &o->p;
-	if (!p->valid || p->snr < least_snr || p->missing > 0.02 || is_hot_pixel(o)) {
+	if (!p->valid || p->missing > 0.02 || is_hot_pixel(o)) {
 		return STAR_SHAPE;
 	}
-	unsigned flags = 0;
-	double open = 0.05 + 3.0 * p->tail_error;
+	unsigned flags = p->snr < least_snr ? STAR_FAINT : 0;
+	/* A ring ends; the wings of a sharp star go on, and lenses add to them. */
+	double open = (p->concentration > 2.3 ? 0.12 : 0.05) + 3.0 * p->tail_error;
 	bool is_open = p->tail > open || p->tail < -open;
 	if (p->cut && (p->aperture < 1.5 * p->hfr || is_open)) {
 		flags |= STAR_EDGE;
@@ -155,6 +190,7 @@ static void probe_object(struct work *work, struct object *o, double hfr, double
 	p.mean_radius *= bin;
 	p.fwhm *= bin;
 	p.aperture *= bin;
+	p.sigma *= bin;
 	p.flux *= bin * bin;
 	p.xx *= bin * bin;
 	p.yy *= bin * bin;
@@ -379,7 +415,8 @@ static bool is_trailed(const struct work *work)
 	size_t n = 0;
 	for (size_t i = 0; i < work->objects; i++) {
 		const struct object *o = &work->object[i];
-		unsigned other = (unsigned)(STAR_SHAPE | STAR_EDGE | STAR_SATURATED | STAR_CROWDED);
+		unsigned other = (unsigned)(STAR_SHAPE | STAR_EDGE | STAR_SATURATED | STAR_CROWDED |
+			STAR_FAINT);
 		if (o->p.valid && (o->flags & other) == 0 && o->p.snr > 20.0 && isfinite(o->elongation)) {
 			c += cos(2.0 * o->angle);
 			s += sin(2.0 * o->angle);
@@ -389,26 +426,72 @@ static bool is_trailed(const struct work *work)
 	return n >= 3 && median(elongation, n) > 1.38 && hypot(c, s) > 0.7 * (double)n;
 }
 
-/* Drops what disagrees with the frame's common size. */
+/* Collects one double member of the used stars' objects with their weights. */
+static size_t collect(struct work *work, size_t offset, struct weighted *item)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		double v;
+		memcpy(&v, (const char *)o + offset, sizeof v);
+		if (o->flags == 0 && isfinite(v)) {
+			item[n++] = (struct weighted){v, weight_of(o->p.snr)};
+		}
+	}
+	return n;
+}
+
+static double median_of(struct work *work, size_t offset)
+{
+	return weighted_median(work->weighted, collect(work, offset, work->weighted));
+}
+
+/* 1.4826 x weighted median of abs(HFR - middle). */
+static double hfr_spread(struct work *work, double middle)
+{
+	size_t n = collect(work, offsetof(struct object, p.hfr), work->weighted);
+	for (size_t i = 0; i < n; i++) {
+		work->weighted[i].value = fabs(work->weighted[i].value - middle);
+	}
+	return n < 2 ? 0.0 : 1.4826 * weighted_median(work->weighted, n);
+}
+
+/* Beside a star that says everything, one at the edge of detection adds only doubt. */
+static void drop_faint(struct work *work)
+{
+	double most = 0.0;
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		most = o->flags == 0 && o->p.snr > most ? o->p.snr : most;
+	}
+	for (size_t i = 0; i < work->objects; i++) {
+		struct object *o = &work->object[i];
+		if (o->p.valid && o->p.snr < most / 40.0) {
+			o->flags |= STAR_FAINT;
+		}
+	}
+}
+
+/* Drops what disagrees with the frame's common size: galaxies, knots and blends above, defects
+ * below. */
 static void judge_sizes(struct work *work)
 {
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round < 4; round++) {
+		double middle = median_of(work, offsetof(struct object, p.hfr));
+		double spread = hfr_spread(work, middle) / middle;
 		size_t n = 0;
 		for (size_t i = 0; i < work->objects; i++) {
-			if (work->object[i].flags == 0) {
-				work->value[n++] = log(work->object[i].p.hfr);
-			}
+			n += work->object[i].flags == 0 ? 1 : 0;
 		}
 		if (n < 3) {
 			return;
 		}
-		double middle = median(work->value, n);
-		double limit = fmax(4.0 * mad(work->value, n, middle), 0.12);
+		double limit = fmin(fmax(4.0 * spread, 0.12), 0.35);
 		bool changed = false;
 		for (size_t i = 0; i < work->objects; i++) {
 			struct object *o = &work->object[i];
-			double own = limit + 2.0 / o->p.snr;
-			if (o->flags == 0 && fabs(log(o->p.hfr) - middle) > own) {
+			if (o->flags == 0 &&
+			    fabs(log(o->p.hfr / middle)) > hypot(limit, 2.7 / o->p.snr)) {
 				o->flags |= STAR_SIZE;
 				changed = true;
 			}
@@ -419,28 +502,75 @@ static void judge_sizes(struct work *work)
 	}
 }
 
-/* Median of one double member of the used stars' probes. */
-static double median_of(const struct work *work, size_t offset)
+/* Drops objects that stand in one line: pieces of a satellite trail, of a star trail, of a bad row,
+ * or letters written into the picture.  Five in a strip one star wide that are half of all are no
+ * chance. */
+static void judge_lines(struct work *work)
 {
+	struct object *o[64];
 	size_t n = 0;
+	size_t used = 0;
 	for (size_t i = 0; i < work->objects; i++) {
 		if (work->object[i].flags == 0) {
-			double v;
-			memcpy(&v, (const char *)&work->object[i] + offset, sizeof v);
-			if (isfinite(v)) {
-				work->value[n++] = v;
+			used++;
+			if (n < sizeof o / sizeof o[0]) {
+				o[n++] = &work->object[i];
 			}
 		}
 	}
-	return median(work->value, n);
+	if (used < 5 || used > n) {
+		return;
+	}
+	size_t best = 0;
+	double line[3] = {0};
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = i + 1; j < n; j++) {
+			double dx = o[j]->p.x - o[i]->p.x;
+			double dy = o[j]->p.y - o[i]->p.y;
+			double length = hypot(dx, dy);
+			double a = -dy / length;
+			double b = dx / length;
+			double c = -(a * o[i]->p.x + b * o[i]->p.y);
+			size_t on = 0;
+			for (size_t k = 0; k < n; k++) {
+				on += fabs(a * o[k]->p.x + b * o[k]->p.y + c) < o[k]->p.hfr ? 1 : 0;
+			}
+			if (length > 0.0 && on > best) {
+				best = on;
+				line[0] = a;
+				line[1] = b;
+				line[2] = c;
+			}
+		}
+	}
+	if (best < 5 || 2 * best < n + 1) {
+		return;
+	}
+	for (size_t k = 0; k < n; k++) {
+		if (fabs(line[0] * o[k]->p.x + line[1] * o[k]->p.y + line[2]) < 2.0 * o[k]->p.hfr) {
+			o[k]->flags |= STAR_SHAPE;
+		}
+	}
+}
+
+/* Sky and noise under the stars, when they are so large that a mesh cell would be full of one. */
+static void sky_under_stars(struct work *work, double scale, struct measurement *out)
+{
+	if (median_of(work, offsetof(struct object, p.hfr)) > 12.0) {
+		out->background_adu = median_of(work, offsetof(struct object, p.sky));
+		out->noise_adu = scale * median_of(work, offsetof(struct object, p.sigma));
+	}
 }
 
 static void summarise(struct work *work, double scale, struct measurement *out)
 {
 	double weight_ring = 0.0;
 	double weight = 0.0;
-	size_t used = 0;
-	size_t rings = 0;
+	double weight2 = 0.0;
+	double variance = 0.0;
+	int used = 0;
+	double hfr = median_of(work, offsetof(struct object, p.hfr));
+	double scatter = hfr_spread(work, hfr);
 	for (size_t i = 0; i < work->objects; i++) {
 		const struct object *o = &work->object[i];
 		if ((o->flags & STAR_SATURATED) != 0) {
@@ -449,38 +579,31 @@ static void summarise(struct work *work, double scale, struct measurement *out)
 		if (o->flags == 0) {
 			/* 1 sigma of one star's HFR is 0.68 / SNR of itself, 0.38 / SNR on a ring. */
 			bool ring = o->p.dip < 0.8;
-			rings += ring ? 1 : 0;
-			double error = (ring ? 0.38 : 0.68) / o->p.snr;
-			work->value[MAX_OBJECTS + used++] = error;
-			weight += o->p.snr;
-			weight_ring += ring ? o->p.snr : 0.0;
+			double w = weight_of(o->p.snr);
+			double error = fmax((ring ? 0.38 : 0.68) / o->p.snr * hfr, scatter);
+			weight += w;
+			weight2 += w * w;
+			variance += w * w * error * error;
+			weight_ring += ring ? w : 0.0;
 			out->flux_adu += o->p.flux;
+			used++;
 		}
 	}
 	if (used == 0) {
 		return;
 	}
-	out->stars = (int)used;
+	out->stars = used;
 	out->donut = weight_ring > 0.5 * weight;
-	double one = median(work->value + MAX_OBJECTS, used);
-	double hfr = median_of(work, offsetof(struct object, p.hfr));
-	size_t n = 0;
-	for (size_t i = 0; i < work->objects; i++) {
-		if (work->object[i].flags == 0) {
-			work->value[n++] = work->object[i].p.hfr;
-		}
-	}
-	double scatter = mad(work->value, n, hfr);
 	out->hfr_px = scale * hfr;
 	out->hfr_mad_px = scale * scatter;
-	/* The median of n is 1.25 times as uncertain as the mean; below three it is the mean.  The
-	 * sky under a star is never known to better than a thousandth of its light. */
-	double single = fmax(one * hfr, scatter);
-	double shrink = used < 3 ? 1.0 : 1.2533;
-	out->hfr_error_px = scale * hypot(shrink * single / sqrt((double)used), 0.001 * hfr);
+	/* A median is 1.25 times as uncertain as a mean, which it is below three.  The sky under a
+	 * star is never known to better than a thousandth of its light. */
+	double shrink = weight * weight / weight2 < 2.5 ? 1.0 : 1.2533;
+	out->hfr_error_px = scale * hypot(shrink * sqrt(variance) / weight, 0.001 * hfr);
 	out->mean_radius_px = scale * median_of(work, offsetof(struct object, p.mean_radius));
 	out->fwhm_px = out->donut ? NAN : scale * median_of(work, offsetof(struct object, p.fwhm));
 	out->eccentricity = median_of(work, offsetof(struct object, eccentricity));
+	sky_under_stars(work, scale, out);
 }
 
 static int by_flux(const void *a, const void *b)
@@ -542,7 +665,9 @@ static int measure_mono(struct work *work, const struct measure_options *options
 			work->object[i].flags &= ~(unsigned)STAR_ELONGATED;
 		}
 	}
+	drop_faint(work);
 	judge_sizes(work);
+	judge_lines(work);
 	summarise(work, scale, out);
 	out->flux_adu *= scale * scale;
 	if (list != NULL && listed != NULL) {
@@ -575,8 +700,10 @@ int measure_frame(const struct image *img, const struct measure_options *options
 	work.full_scale = isfinite(img->full_scale_adu) ? img->full_scale_adu : INFINITY;
 	work.object = malloc(MAX_OBJECTS * sizeof *work.object);
 	work.value = malloc(2 * MAX_OBJECTS * sizeof *work.value);
+	work.weighted = malloc(MAX_OBJECTS * sizeof *work.weighted);
 	int status = -1;
-	if (probe_scratch_init(&work.scratch) == 0 && work.object != NULL && work.value != NULL) {
+	if (probe_scratch_init(&work.scratch) == 0 && work.object != NULL && work.value != NULL &&
+	    work.weighted != NULL) {
 		status = measure_mono(&work, options, mosaic ? 2.0 : 1.0, list, cap, listed, out);
 	}
 	probe_scratch_fini(&work.scratch);
@@ -584,6 +711,7 @@ int measure_frame(const struct image *img, const struct measure_options *options
 	free(work.found.item);
 	free(work.object);
 	free(work.value);
+	free(work.weighted);
 	free(owned);
 	return status;
 }

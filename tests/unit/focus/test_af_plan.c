@@ -285,9 +285,224 @@ static void unknown_optics(void **state)
 	}
 }
 
+/* Spoiled skies over a plain V: what must come out. */
+static const struct {
+	const char *what;
+	double start, low, high, radius;
+	int spoil, from, to;
+	double slip, visible_u;
+	enum err_code code; /* ERR_OK: success near 30000 */
+	const char *says;   /* part of the sentence */
+} spoiled[] = {
+	{"plain", 30100, 0, 65535, 0, SPOIL_NONE, 0, 0, 0, 0, ERR_OK, ""},
+	{"never a star", 30100, 0, 65535, 0, SPOIL_BLANK, 0, 999, 0, 0, ERR_NO_STARS, "no measurable"},
+	{"always trails", 30100, 0, 65535, 0, SPOIL_TRAIL, 0, 999, 0, 0, ERR_NO_STARS, "trails"},
+	{"always clouds", 30100, 0, 65535, 0, SPOIL_CLOUD, 0, 999, 0, 0, ERR_NO_STARS, "cloud"},
+	{"first frame blank", 30100, 0, 65535, 0, SPOIL_BLANK, 0, 1, 0, 0, ERR_OK, ""},
+	{"two blank in the sweep", 30100, 0, 65535, 0, SPOIL_BLANK, 12, 14, 0, 0, ERR_OK, ""},
+	{"two trailed in the sweep", 30100, 0, 65535, 0, SPOIL_TRAIL, 12, 14, 0, 0, ERR_OK, ""},
+	{"a cloud passes", 30100, 0, 65535, 0, SPOIL_CLOUD, 10, 13, 0, 0, ERR_OK, ""},
+	{"clouds come to stay", 30100, 0, 65535, 0, SPOIL_CLOUD, 10, 999, 0, 0, ERR_NO_STARS, "cloud"},
+	{"stars vanish for good", 30100, 0, 65535, 0, SPOIL_BLANK, 5, 999, 0, 0, ERR_NO_STARS, "no meas"},
+	{"one spike", 30100, 0, 65535, 0, SPOIL_SPIKE, 13, 14, 0, 0, ERR_OK, ""},
+	{"slip", 30100, 0, 65535, 0, SPOIL_NONE, 0, 0, 150, 0, ERR_VALIDATION, "slip"},
+	{"dark at the end", 30100, 0, 65535, 0, SPOIL_BLANK, 15, 999, 0, 0, ERR_VALIDATION, ""},
+	{"limit before focus", 30700, 30400, 65535, 0, SPOIL_NONE, 0, 0, 0, 0, ERR_NO_MINIMUM, "range"},
+	{"radius too small", 29000, 0, 65535, 600, SPOIL_NONE, 0, 0, 0, 0, ERR_NO_MINIMUM, "range"},
+	{"focus at the limit", 30700, 30002, 65535, 0, SPOIL_NONE, 0, 0, 0, 0, ERR_NO_MINIMUM, ""},
+	{"short arm at the limit", 30700, 29800, 65535, 0, SPOIL_NONE, 0, 0, 0, 0, ERR_OK, ""},
+	{"dark beyond", 30900, 0, 65535, 0, SPOIL_NONE, 0, 0, 0, 10, ERR_OK, ""},
+	{"dark at the start", 31150, 0, 65535, 0, SPOIL_NONE, 0, 0, 0, 11, ERR_OK, ""},
+};
+
+static void spoiled_runs(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof spoiled / sizeof spoiled[0]; i++) {
+		for (uint64_t seed = 1; seed <= 40; seed++) {
+			struct af_plan_setup setup = blind_setup(spoiled[i].start);
+			setup.min_step = (int32_t)spoiled[i].low;
+			setup.max_step = (int32_t)spoiled[i].high;
+			setup.max_radius_steps = spoiled[i].radius;
+			setup.approach = seed % 2 == 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
+			struct sky sky = formula(seed, 30000, 100, 0.03, 0.005);
+			sky.spoil = spoiled[i].spoil;
+			sky.spoil_from = spoiled[i].from;
+			sky.spoil_to = spoiled[i].to;
+			sky.slip = spoiled[i].slip;
+			sky.visible_u = spoiled[i].visible_u;
+			struct af_plan plan;
+			int n = run(&plan, &setup, &sky);
+			enum err_code code = plan.wish.want == AF_WANT_SUCCESS ? ERR_OK : plan.wish.code;
+			bool good = code == spoiled[i].code && (code == ERR_OK
+				? abs(plan.wish.position - 30000) < 32
+				: strstr(plan.wish.reason, spoiled[i].says) != NULL);
+			if (seed < 3 || !good) {
+				print_message("%s%s seed %d: %d frames %s at %d: %s\n", good ? "" : "BAD ",
+					spoiled[i].what, (int)seed, n, err_name(code), (int)plan.wish.position,
+					plan.wish.reason);
+			}
+			if (spoiled[i].from >= 15 && code == ERR_OK && n <= 15) {
+				continue; /* over before it was spoiled */
+			}
+			assert_true(good);
+		}
+	}
+}
+
+/* The motor turns and nothing happens. */
+static void look_flat(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
+{
+	*seen = (struct af_observation){.position = wish->position, .stars = 30, .flux_ratio = 1,
+		.hfr_px = 2.5 * (1 + s->e_s * sky_normal(&s->seed)), .error_px = 0.02, .duration_s = 3};
+}
+
+static void flat_is_named(void **state)
+{
+	(void)state;
+	int named = 0;
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		struct af_plan_setup setup = blind_setup(20000);
+		setup.step = seed % 3 == 0 ? 50 : 0;
+		if (seed % 3 == 1) {
+			setup.known_slope_px_per_step = 0.03;
+			setup.known_hfr_min_px = 2.5;
+		}
+		struct sky sky = {.look = look_flat, .seed = seed, .e_s = 0.03};
+		struct af_plan plan;
+		int n = run(&plan, &setup, &sky);
+		assert_int_equal(plan.wish.want, AF_WANT_FAILURE);
+		assert_true(n <= 60);
+		named += plan.wish.code == ERR_NO_MINIMUM &&
+			strstr(plan.wish.reason, "does not change") != NULL;
+		if (seed < 4 || strstr(plan.wish.reason, "does not change") == NULL) {
+			print_message("flat: %d frames: %s\n", n, plan.wish.reason);
+		}
+	}
+	assert_int_equal(named, 60);
+}
+
+/* Wrong knowledge must not lead astray: slope or least size off by a factor, a foolish step. */
+static void wrong_knowledge(void **state)
+{
+	(void)state;
+	static const double factors[] = {0.2, 0.5, 2, 5};
+	for (int kind = 0; kind < 3; kind++) {
+		for (int f = 0; f < 4; f++) {
+			struct tally t = {0};
+			for (uint64_t seed = 1; seed <= 100; seed++) {
+				uint64_t draw = seed * 77;
+				struct af_plan_setup setup =
+					blind_setup(round(30000 + 600 * (2 * sky_uniform(&draw) - 1)));
+				setup.known_slope_px_per_step = 0.0127 * (kind == 0 ? factors[f] : 1);
+				setup.known_hfr_min_px = 1.93 * (kind == 1 ? factors[f] : 1);
+				if (kind == 2) {
+					setup.known_slope_px_per_step = NAN;
+					setup.known_hfr_min_px = NAN;
+					setup.step = 125 * factors[f];
+				}
+				struct sky sky = formula(seed, 30000, 100, 0.03, 0.005);
+				struct af_plan plan;
+				int n = run(&plan, &setup, &sky);
+				count(&t, &plan, n, 30000, 32);
+			}
+			print_message("kind %d factor %.1f ", kind, factors[f]);
+			report("wrong knowledge", &t);
+			assert_true(t.failed <= 1 && t.far <= 1 && t.inside >= 92);
+		}
+	}
+}
+
+/* The same pixels twice are one sample. */
+static void same_recording_adds_nothing(void **state)
+{
+	(void)state;
+	struct af_plan_setup setup = blind_setup(7600);
+	struct af_plan plan;
+	af_plan_init(&plan, &setup);
+	struct af_observation seen = {.position = 7650, .stars = 1, .hfr_px = 12.5, .error_px = 0.1,
+		.flux_ratio = NAN, .duration_s = 3, .recording_id = 5};
+	af_plan_tell(&plan, &seen);
+	assert_int_equal(plan.point_count, 1);
+	af_plan_tell(&plan, &seen);
+	assert_int_equal(plan.point_count, 1);
+	seen.recording_id = 6;
+	af_plan_tell(&plan, &seen);
+	assert_int_equal(plan.point_count, 2);
+}
+
+/* Junk in any order never breaks the rules that run() checks. */
+static void look_junk(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
+{
+	double r = sky_uniform(&s->seed);
+	*seen = (struct af_observation){
+		.position = r < 0.2 ? 65535 * sky_uniform(&s->seed) : wish->position,
+		.stars = sky_uniform(&s->seed) < 0.8, .hfr_px = 20 * sky_uniform(&s->seed) - (r > 0.9),
+		.error_px = sky_uniform(&s->seed), .flux_ratio = sky_uniform(&s->seed) < 0.1 ? 0.1 : NAN,
+		.duration_s = 5 * sky_uniform(&s->seed), .trailed = sky_uniform(&s->seed) < 0.1,
+		.recording_id = (uint64_t)(sky_uniform(&s->seed) * 12)};
+	if (r > 0.95) {
+		seen->hfr_px = NAN;
+	}
+}
+
+static void junk_ends(void **state)
+{
+	(void)state;
+	int won = 0;
+	for (uint64_t seed = 1; seed <= 3000; seed++) {
+		uint64_t draw = seed;
+		struct af_plan_setup setup = blind_setup(65535 * sky_uniform(&draw));
+		setup.min_step = (int32_t)(setup.start_position * sky_uniform(&draw));
+		setup.max_step = (int32_t)ceil(setup.start_position) + (int32_t)(900 * sky_uniform(&draw));
+		setup.points = (int)(40 * sky_uniform(&draw));
+		setup.step = seed % 3 == 0 ? 300 * sky_uniform(&draw) : 0;
+		setup.max_radius_steps = seed % 5 == 0 ? 1 + 500 * sky_uniform(&draw) : 0;
+		setup.known_slope_px_per_step = seed % 7 == 0 ? sky_uniform(&draw) : NAN;
+		setup.known_hfr_min_px = seed % 7 == 0 ? 3 : NAN;
+		struct sky sky = {.look = look_junk, .seed = seed};
+		struct af_plan plan;
+		run(&plan, &setup, &sky);
+		won += plan.wish.want == AF_WANT_SUCCESS;
+	}
+	print_message("junk taken for a curve: %d of 3000\n", won);
+	assert_true(won < 30);
+}
+
+/* Critical focus zone: 203 mm f/10, 2.5 arcsec, obstruction 0.34: 322 um at 10 % growth from the
+ * convolution of seeing and blur, and 106 mm f/5 refractor 48 um; theta 2.5 arcsec is 3.73 px of HFR
+ * 1/1.76 at f/10 with 3.76 um pixels. */
+static void critical_focus_zone(void **state)
+{
+	(void)state;
+	struct af_plan_setup setup = blind_setup(0);
+	assert_true(isnan(af_critical_focus_zone_steps(&setup, 2)));
+	setup.focal_ratio = 10;
+	setup.aperture_mm = 203;
+	setup.obstruction = 0.34;
+	setup.focal_length_mm = 2030;
+	setup.pixel_um = 3.76;
+	setup.step_size_um = 1;
+	double scale = 206.265 * 3.76 / 2030;
+	assert_float_equal(af_critical_focus_zone_steps(&setup, 2.5 / 1.76 / scale), 322, 16);
+	setup.step_size_um = 10;
+	assert_float_equal(af_critical_focus_zone_steps(&setup, 2.5 / 1.76 / scale), 32.2, 1.6);
+	setup = (struct af_plan_setup){.focal_ratio = 5, .aperture_mm = 106, .focal_length_mm = NAN,
+		.pixel_um = 3.76, .step_size_um = 1};
+	scale = 206.265 * 3.76 / 530;
+	assert_float_equal(af_critical_focus_zone_steps(&setup, 2.5 / 1.76 / scale), 48, 5);
+	assert_true(isnan(af_critical_focus_zone_steps(&setup, NAN)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(critical_focus_zone),
+		cmocka_unit_test(same_recording_adds_nothing),
+		cmocka_unit_test(spoiled_runs),
+		cmocka_unit_test(flat_is_named),
+		cmocka_unit_test(wrong_knowledge),
+		cmocka_unit_test(junk_ends),
 		cmocka_unit_test(c8_comes_to_focus),
 		cmocka_unit_test(one_side_only),
 		cmocka_unit_test(known_optics),
