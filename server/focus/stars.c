@@ -15,6 +15,7 @@
 enum {
 	VOTERS = 150,       /* objects probed to find the common size */
 	MAX_OBJECTS = 3000, /* objects probed at the common size */
+	COUNTED = 60,       /* brightest used stars that make the frame's number */
 };
 
 /* Least signal over noise of a star whose size counts: at 10 its HFR is good to 7 %. */
@@ -44,6 +45,7 @@ struct work {
 	double *value;             /* for medians; 2 x MAX_OBJECTS */
 	struct weighted *weighted; /* MAX_OBJECTS */
 	double full_scale;
+	double snr_from;           /* of the stars that count in medians */
 };
 
 struct measure_options measure_defaults(void)
@@ -106,7 +108,7 @@ static double weighted_median(struct weighted *item, size_t n)
 /* Weight of a star's size: bright stars count alike, because what scatters them is not noise. */
 static double weight_of(double snr)
 {
-	const double full = 50.0;
+	const double full = 15.0;
 	return snr * snr / (snr * snr + full * full);
 }
 
@@ -426,7 +428,21 @@ static bool is_trailed(const struct work *work)
 	return n >= 3 && median(elongation, n) > 1.38 && hypot(c, s) > 0.7 * (double)n;
 }
 
-/* Collects one double member of the used stars' objects with their weights. */
+/* Least SNR of the stars that make the number: the same bright ones in every frame of a sweep,
+ * where faint ones come and go. */
+static void rank(struct work *work)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		if (work->object[i].flags == 0) {
+			work->value[n++] = work->object[i].p.snr;
+		}
+	}
+	qsort(work->value, n, sizeof *work->value, by_value);
+	work->snr_from = n > COUNTED ? work->value[n - COUNTED] : 0.0;
+}
+
+/* Collects one double member of the brightest used objects with their weights. */
 static size_t collect(struct work *work, size_t offset, struct weighted *item)
 {
 	size_t n = 0;
@@ -434,7 +450,7 @@ static size_t collect(struct work *work, size_t offset, struct weighted *item)
 		const struct object *o = &work->object[i];
 		double v;
 		memcpy(&v, (const char *)o + offset, sizeof v);
-		if (o->flags == 0 && isfinite(v)) {
+		if (o->flags == 0 && o->p.snr >= work->snr_from && isfinite(v)) {
 			item[n++] = (struct weighted){v, weight_of(o->p.snr)};
 		}
 	}
@@ -466,7 +482,7 @@ static void drop_faint(struct work *work)
 	}
 	for (size_t i = 0; i < work->objects; i++) {
 		struct object *o = &work->object[i];
-		if (o->p.valid && o->p.snr < most / 40.0) {
+		if (o->p.valid && o->p.snr < fmin(most / 40.0, 20.0)) {
 			o->flags |= STAR_FAINT;
 		}
 	}
@@ -477,6 +493,7 @@ static void drop_faint(struct work *work)
 static void judge_sizes(struct work *work)
 {
 	for (int round = 0; round < 4; round++) {
+		rank(work);
 		double middle = median_of(work, offsetof(struct object, p.hfr));
 		double spread = hfr_spread(work, middle) / middle;
 		size_t n = 0;
@@ -486,7 +503,7 @@ static void judge_sizes(struct work *work)
 		if (n < 3) {
 			return;
 		}
-		double limit = fmin(fmax(4.0 * spread, 0.12), 0.35);
+		double limit = fmin(fmax(4.0 * spread, 0.12), 0.7);
 		bool changed = false;
 		for (size_t i = 0; i < work->objects; i++) {
 			struct object *o = &work->object[i];
@@ -553,10 +570,11 @@ static void judge_lines(struct work *work)
 	}
 }
 
-/* Sky and noise under the stars, when they are so large that a mesh cell would be full of one. */
+/* Sky and noise around the stars, when one is so large that it fills the frame and the mesh. */
 static void sky_under_stars(struct work *work, double scale, struct measurement *out)
 {
-	if (median_of(work, offsetof(struct object, p.hfr)) > 12.0) {
+	int32_t least = work->img->width < work->img->height ? work->img->width : work->img->height;
+	if (median_of(work, offsetof(struct object, p.hfr)) > 0.15 * least) {
 		out->background_adu = median_of(work, offsetof(struct object, p.sky));
 		out->noise_adu = scale * median_of(work, offsetof(struct object, p.sigma));
 	}
@@ -569,6 +587,7 @@ static void summarise(struct work *work, double scale, struct measurement *out)
 	double weight2 = 0.0;
 	double variance = 0.0;
 	int used = 0;
+	rank(work);
 	double hfr = median_of(work, offsetof(struct object, p.hfr));
 	double scatter = hfr_spread(work, hfr);
 	for (size_t i = 0; i < work->objects; i++) {
@@ -579,7 +598,7 @@ static void summarise(struct work *work, double scale, struct measurement *out)
 		if (o->flags == 0) {
 			/* 1 sigma of one star's HFR is 0.68 / SNR of itself, 0.38 / SNR on a ring. */
 			bool ring = o->p.dip < 0.8;
-			double w = weight_of(o->p.snr);
+			double w = o->p.snr >= work->snr_from ? weight_of(o->p.snr) : 0.0;
 			double error = fmax((ring ? 0.38 : 0.68) / o->p.snr * hfr, scatter);
 			weight += w;
 			weight2 += w * w;
