@@ -174,7 +174,7 @@ static enum err_code load(struct replay_camera *c, struct err *err)
 	c->cached_index = c->chosen;
 	if (replay_levels_fit(&c->levels, fresh.pixels, (size_t)fresh.width * (size_t)fresh.height)) {
 		log_warn(c->host->source, "%s does not fit into 16 bits as it is: pixels are "
-			"(value - %g) * %g from here on", entry->name, c->levels.zero, c->levels.scale);
+			"(value %+g) * %g from here on", entry->name, -c->levels.zero, c->levels.scale);
 	}
 	return ERR_OK;
 }

@@ -60,7 +60,7 @@ static int add_file(struct replay_frames *frames, char *path, const char *name,
 	struct err why = {.code = ERR_OK};
 	if (fits_frame_stat(path, &fits, &why) != ERR_OK) {
 		left->unreadable++;
-		log_warn(source, "left out %s: %s", name, why.text);
+		log_warn(source, "a frame is left out: %s", why.text);
 		free(path);
 		return 0;
 	}
@@ -143,11 +143,11 @@ static void keep_commonest_size(struct replay_frames *frames, struct left_out *l
 static void tell_left_out(const struct left_out *left, const char *source)
 {
 	if (left->no_position > 0) {
-		log_warn(source, "%u of the frames have no position and are left out, first %s",
+		log_warn(source, "frames without a position are left out: count=%u first=%s",
 			left->no_position, left->first_no_position);
 	}
 	if (left->other_size > 0) {
-		log_warn(source, "%u of the frames have another size than most and are left out, first %s",
+		log_warn(source, "frames of another size than most are left out: count=%u first=%s",
 			left->other_size, left->first_other_size);
 	}
 }

@@ -16,6 +16,8 @@ static const double margin_px = 48.0;
  * slope of the counts: flux goes as u^(-0.4/0.35) for uniform u. */
 static const double faintest_e_s = 600.0;
 static const double flux_exponent = -0.4 / 0.35;
+/* No brighter star: one of those would drown a field of this size. */
+static const double brightest_e_s = 1e6;
 
 /* Sky of a suburb through the default telescope and pixel. */
 static const double sky_default_e_s = 2.0;
@@ -66,7 +68,8 @@ int sim_field_init(struct sim_field *field, const struct sim_settings *s)
 		struct sim_star *star = &field->stars[i];
 		star->x = sim_random_uniform(&random) * wide - margin_px;
 		star->y = sim_random_uniform(&random) * high - margin_px;
-		star->flux_e_s = faintest_e_s * area * pow(sim_random_uniform(&random), flux_exponent);
+		double flux = faintest_e_s * pow(sim_random_uniform(&random), flux_exponent);
+		star->flux_e_s = area * fmin(flux, brightest_e_s);
 	}
 	sim_random_init(&random, s->seed, STREAM_HOT);
 	for (size_t i = 0; i < field->hot_count; i++) {

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The replay camera on small FITS files that the test writes itself, and on the recorded sweep of a
+ * C8 where the folder of shared frames is there ($FOCUSD_SHARED, default ../shared).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <fitsio.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "camera_driver.h"
+#include "measure.h"
+#include "replay_frames.h"
+#include "sim_host.h"
+
+enum { WIDE = 6, HIGH = 4 };
+
+struct rig {
+	struct test_host host;
+	const struct camera_driver *camera;
+	void *ctx;
+	struct camera_port port;
+	struct camera_caps caps;
+	char folder[64];
+	uint16_t pixels[WIDE * HIGH];
+	struct frame_info info;
+};
+
+static void rig_init(struct rig *rig)
+{
+	memset(rig, 0, sizeof *rig);
+	test_host_init(&rig->host, 1);
+	rig->camera = camera_driver_find("replay");
+	assert_non_null(rig->camera);
+	snprintf(rig->folder, sizeof rig->folder, "/tmp/focusd-replay-XXXXXX");
+	assert_non_null(mkdtemp(rig->folder));
+	snprintf(rig->port.path, sizeof rig->port.path, "%s", rig->folder);
+	rig->ctx = calloc(1, rig->camera->ctx_size);
+}
+
+static void rig_fini(struct rig *rig)
+{
+	rig->camera->close(rig->ctx);
+	free(rig->ctx);
+	struct dirent **names;
+	int n = scandir(rig->folder, &names, NULL, alphasort);
+	for (int i = 0; i < n; i++) {
+		char path[400];
+		snprintf(path, sizeof path, "%s/%s", rig->folder, names[i]->d_name);
+		unlink(path);
+		free(names[i]);
+	}
+	free(names);
+	rmdir(rig->folder);
+	test_host_fini(&rig->host);
+}
+
+/* Writes value + 10 * y + x into width x height pixels; FOCUSPOS unless NAN. */
+static void write_frame(struct rig *rig, const char *name, int type, long width, long height,
+	double value, double position)
+{
+	char path[200];
+	snprintf(path, sizeof path, "%s/%s", rig->folder, name);
+	fitsfile *file;
+	int status = 0;
+	long axes[2] = {width, height};
+	fits_create_file(&file, path, &status);
+	fits_create_img(file, type, 2, axes, &status);
+	double *data = malloc((size_t)(width * height) * sizeof *data);
+	assert_non_null(data);
+	for (long i = 0; i < width * height; i++) {
+		data[i] = value + 10.0 * (double)(i / width) + (double)(i % width);
+	}
+	fits_write_img(file, TDOUBLE, 1, width * height, data, &status);
+	if (!isnan(position)) {
+		fits_update_key(file, TDOUBLE, "FOCUSPOS", &position, NULL, &status);
+	}
+	double pixel = 3.8;
+	fits_update_key(file, TDOUBLE, "XPIXSZ", &pixel, NULL, &status);
+	fits_close_file(file, &status);
+	assert_int_equal(status, 0);
+	free(data);
+}
+
+static enum err_code rig_open(struct rig *rig, struct err *err)
+{
+	return rig->camera->open(rig->ctx, &rig->port, &rig->host.camera, &rig->caps, err);
+}
+
+static struct exposure_request at(double position)
+{
+	return (struct exposure_request){
+		.duration_s = 2.0, .light = true, .bin = 1, .num_x = WIDE, .num_y = HIGH,
+		.focuser_known = true, .focuser_position = position};
+}
+
+static void expose(struct rig *rig, const struct exposure_request *request)
+{
+	struct err err = {.text = ""};
+	assert_int_equal(rig->camera->start_exposure(rig->ctx, request, &err), ERR_OK);
+	clock_fake_advance(rig->host.camera.clock, (int64_t)(request->duration_s * 1000.0));
+	struct camera_reading reading;
+	assert_int_equal(rig->camera->poll(rig->ctx, &reading, &err), ERR_OK);
+	assert_int_equal(reading.state, CAMERA_DRIVER_READY);
+	assert_int_equal(rig->camera->read_frame(rig->ctx, rig->pixels, WIDE * HIGH, &rig->info,
+		&err), ERR_OK);
+}
+
+static void test_the_nearest_frame(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	rig_init(&rig);
+	write_frame(&rig, "c8_1000_3s.fits", USHORT_IMG, WIDE, HIGH, 1000, NAN);
+	write_frame(&rig, "c8_1100_0p3s.fits", USHORT_IMG, WIDE, HIGH, 1100, NAN);
+	write_frame(&rig, "b.fits", USHORT_IMG, WIDE, HIGH, 1300, 1300.5);
+	assert_int_equal(rig_open(&rig, &err), ERR_OK);
+	assert_int_equal(rig.caps.width, WIDE);
+	assert_int_equal(rig.caps.height, HIGH);
+	assert_true(fabs(rig.caps.pixel_um - 3.8) < 1e-6);
+	assert_int_equal(rig.caps.sensor_type, 0);
+	static const struct {
+		double ask, recorded;
+		uint16_t first;
+		const char *label;
+		double exposure_s;
+	} row[] = {
+		{-50.0, 1000.0, 1000, "c8_1000_3s.fits", 3.0},
+		{1049.0, 1000.0, 1000, "c8_1000_3s.fits", 3.0},
+		{1051.0, 1100.0, 1100, "c8_1100_0p3s.fits", 0.3},
+		{1299.0, 1300.5, 1300, "b.fits", 2.0},
+		{99999.0, 1300.5, 1300, "b.fits", 2.0},
+	};
+	uint64_t ids[5];
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		struct exposure_request request = at(row[i].ask);
+		expose(&rig, &request);
+		assert_true(rig.info.position_known);
+		assert_true(rig.info.position_steps == row[i].recorded);
+		assert_string_equal(rig.info.label, row[i].label);
+		assert_true(fabs(rig.info.exposure_s - row[i].exposure_s) < 1e-6);
+		assert_int_equal(rig.pixels[0], row[i].first);
+		assert_int_equal(rig.pixels[2 * WIDE + 3], row[i].first + 23);
+		ids[i] = rig.info.recording_id;
+		assert_true(ids[i] != 0);
+	}
+	assert_true(ids[0] == ids[1] && ids[3] == ids[4]);
+	assert_true(ids[1] != ids[2] && ids[2] != ids[3]);
+	rig_fini(&rig);
+}
+
+static void test_equal_distances_take_turns(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	rig_init(&rig);
+	write_frame(&rig, "a_100_1s.fits", USHORT_IMG, WIDE, HIGH, 1, NAN);
+	write_frame(&rig, "b_100_1s.fits", USHORT_IMG, WIDE, HIGH, 2, NAN);
+	write_frame(&rig, "c_200_1s.fits", USHORT_IMG, WIDE, HIGH, 3, NAN);
+	assert_int_equal(rig_open(&rig, &err), ERR_OK);
+	static const struct {
+		double ask;
+		uint16_t value;
+	} row[] = {{100, 1}, {100, 2}, {90, 1}, {100, 2}, {150, 3}, {150, 3}, {150, 1}, {150, 2}};
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		struct exposure_request request = at(row[i].ask);
+		expose(&rig, &request);
+		assert_int_equal(rig.pixels[0], row[i].value);
+	}
+	/* An aborted exposure has delivered nothing: the turn is not lost. */
+	struct exposure_request request = at(100);
+	assert_int_equal(rig.camera->start_exposure(rig.ctx, &request, &err), ERR_OK);
+	assert_int_equal(rig.camera->abort(rig.ctx, &err), ERR_OK);
+	expose(&rig, &request);
+	assert_int_equal(rig.pixels[0], 1);
+	rig_fini(&rig);
+}
+
+static void test_subframe_and_binning(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	rig_init(&rig);
+	write_frame(&rig, "a_100_1s.fits", USHORT_IMG, WIDE, HIGH, 100, NAN);
+	assert_int_equal(rig_open(&rig, &err), ERR_OK);
+	struct exposure_request request = at(100);
+	request.start_x = 2;
+	request.start_y = 1;
+	request.num_x = 3;
+	request.num_y = 2;
+	expose(&rig, &request);
+	static const uint16_t cut[] = {112, 113, 114, 122, 123, 124};
+	assert_memory_equal(rig.pixels, cut, sizeof cut);
+	assert_int_equal(rig.info.width, 3);
+	assert_int_equal(rig.info.height, 2);
+
+	request = at(100);
+	request.bin = 2;
+	request.start_x = 1;
+	request.num_x = 2;
+	request.num_y = 2;
+	expose(&rig, &request);
+	/* Means of 102, 103, 112, 113 and so on: 107.5 rounds to 108. */
+	static const uint16_t binned[] = {108, 110, 128, 130};
+	assert_memory_equal(rig.pixels, binned, sizeof binned);
+
+	request.num_x = 3;
+	assert_int_equal(rig.camera->start_exposure(rig.ctx, &request, &err), ERR_OK);
+	clock_fake_advance(rig.host.camera.clock, 2000);
+	assert_int_equal(rig.camera->read_frame(rig.ctx, rig.pixels, WIDE * HIGH, &rig.info, &err),
+		ERR_INTERNAL);
+	rig_fini(&rig);
+}
+
+static void test_time_and_the_unknown_position(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	struct camera_reading reading;
+	rig_init(&rig);
+	write_frame(&rig, "a_100_1s.fits", USHORT_IMG, WIDE, HIGH, 100, NAN);
+	assert_int_equal(rig_open(&rig, &err), ERR_OK);
+	struct exposure_request request = at(100);
+	request.focuser_known = false;
+	assert_int_equal(rig.camera->start_exposure(rig.ctx, &request, &err), ERR_INVALID_OPERATION);
+	assert_non_null(strstr(err.text, "focuser"));
+	request.focuser_known = true;
+	request.duration_s = 4.0;
+	assert_int_equal(rig.camera->start_exposure(rig.ctx, &request, &err), ERR_OK);
+	clock_fake_advance(rig.host.camera.clock, 3999);
+	assert_int_equal(rig.camera->poll(rig.ctx, &reading, &err), ERR_OK);
+	assert_int_equal(reading.state, CAMERA_DRIVER_EXPOSING);
+	assert_int_equal(reading.next_poll_ms, 1);
+	assert_int_equal(rig.camera->read_frame(rig.ctx, rig.pixels, WIDE * HIGH, &rig.info, &err),
+		ERR_INVALID_OPERATION);
+	clock_fake_advance(rig.host.camera.clock, 1);
+	assert_int_equal(rig.camera->poll(rig.ctx, &reading, &err), ERR_OK);
+	assert_int_equal(reading.state, CAMERA_DRIVER_READY);
+	assert_true(reading.elapsed_s == 4.0);
+	/* A file that went away is an error with its name, and the camera lives on. */
+	char path[200];
+	snprintf(path, sizeof path, "%s/a_100_1s.fits", rig.folder);
+	unlink(path);
+	assert_int_equal(rig.camera->read_frame(rig.ctx, rig.pixels, WIDE * HIGH, &rig.info, &err),
+		ERR_IO);
+	assert_int_equal(rig.camera->poll(rig.ctx, &reading, &err), ERR_OK);
+	assert_int_equal(reading.state, CAMERA_DRIVER_IDLE);
+	rig_fini(&rig);
+}
+
+static void test_folders_without_frames(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	rig_init(&rig);
+	assert_int_equal(rig_open(&rig, &err), ERR_INVALID_VALUE);
+	assert_non_null(strstr(err.text, rig.folder));
+	rig.camera->close(rig.ctx);
+	write_frame(&rig, "m42_0812.fits", USHORT_IMG, WIDE, HIGH, 100, NAN);
+	assert_int_equal(rig_open(&rig, &err), ERR_INVALID_VALUE);
+	assert_non_null(strstr(err.text, "position"));
+	assert_non_null(strstr(err.text, rig.folder));
+	rig.camera->close(rig.ctx);
+	snprintf(rig.port.path, sizeof rig.port.path, "%s/nowhere", rig.folder);
+	assert_int_equal(rig_open(&rig, &err), ERR_IO);
+	assert_non_null(strstr(err.text, "nowhere"));
+	rig_fini(&rig);
+}
+
+static void test_odd_frames_are_left_out(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	rig_init(&rig);
+	write_frame(&rig, "a_100_1s.fits", USHORT_IMG, 20, 20, 1, NAN);
+	write_frame(&rig, "b_200_1s.fits", USHORT_IMG, WIDE, HIGH, 2, NAN);
+	write_frame(&rig, "c_300_1s.fits", USHORT_IMG, WIDE, HIGH, 3, NAN);
+	write_frame(&rig, "counter_0001.fits", USHORT_IMG, WIDE, HIGH, 4, NAN);
+	char path[200];
+	snprintf(path, sizeof path, "%s/broken_400_1s.fits", rig.folder);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fputs("SIMPLE", file);
+	fclose(file);
+	assert_int_equal(rig_open(&rig, &err), ERR_OK);
+	assert_int_equal(rig.caps.width, WIDE);
+	struct exposure_request request = at(0);
+	expose(&rig, &request);
+	assert_int_equal(rig.pixels[0], 2);
+	request = at(400);
+	expose(&rig, &request);
+	assert_int_equal(rig.pixels[0], 3);
+	rig_fini(&rig);
+}
+
+static void test_levels(void **state)
+{
+	(void)state;
+	static const struct {
+		float values[3];
+		double zero, scale;
+		uint16_t out[3];
+		const char *why;
+	} row[] = {
+		{{0, 100, 65535}, 0, 1, {0, 100, 65535}, "a camera's values stay"},
+		{{10, 10.4f, 65000.6f}, 0, 1, {10, 10, 65001}, "fractions over a wide span are rounded"},
+		{{-20, 0, 300}, -20, 1, {0, 20, 320}, "negative values are shifted"},
+		{{0, 1000, 131070}, 0, 0.5, {0, 500, 65535}, "32-bit values are divided"},
+		{{0, 0.25f, 1}, 0, 32768, {0, 8192, 32768}, "normalised values are multiplied"},
+		{{0, 4, 7}, 0, 1, {0, 4, 7}, "whole numbers stay"},
+		{{NAN, 5, 9}, 0, 1, {0, 5, 9}, "not-a-number is black"},
+	};
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		struct replay_levels levels = {0};
+		bool changed = replay_levels_fit(&levels, row[i].values, 3);
+		if (levels.zero != row[i].zero || levels.scale != row[i].scale) {
+			fail_msg("%s: zero %g scale %g", row[i].why, levels.zero, levels.scale);
+		}
+		assert_int_equal(changed, row[i].zero != 0 || row[i].scale != 1);
+		for (int k = 0; k < 3; k++) {
+			assert_int_equal(replay_level(&levels, row[i].values[k]), row[i].out[k]);
+		}
+		/* The next frame of the folder keeps the levels as long as it fits. */
+		assert_false(replay_levels_fit(&levels, row[i].values, 3));
+	}
+}
+
+static void test_float_files(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	rig_init(&rig);
+	write_frame(&rig, "a_100_1s.fits", DOUBLE_IMG, WIDE, HIGH, -30, NAN);
+	assert_int_equal(rig_open(&rig, &err), ERR_OK);
+	struct exposure_request request = at(100);
+	expose(&rig, &request);
+	assert_int_equal(rig.pixels[0], 0);
+	assert_int_equal(rig.pixels[WIDE * HIGH - 1], 35);
+	rig_fini(&rig);
+}
+
+/* The recorded sweep of a C8: every frame is delivered where it was taken and measures as in the
+ * table of truth (HFR by SExtractor, published with the frames); a hand of them here. */
+static void test_the_c8_sweep(void **state)
+{
+	(void)state;
+	const char *shared = getenv("FOCUSD_SHARED");
+	struct rig rig;
+	struct err err = {.text = ""};
+	rig_init(&rig);
+	snprintf(rig.port.path, sizeof rig.port.path, "%s/data/frames/c8-sweep",
+		shared != NULL ? shared : "../shared");
+	if (access(rig.port.path, R_OK) != 0) {
+		print_message("SKIPPED: no recorded frames at %s (set FOCUSD_SHARED)\n", rig.port.path);
+		rig_fini(&rig);
+		skip();
+	}
+	assert_int_equal(rig_open(&rig, &err), ERR_OK);
+	assert_int_equal(rig.caps.width, 1164);
+	assert_int_equal(rig.caps.height, 880);
+	print_message("%s, %.2f um\n", rig.caps.identity, rig.caps.pixel_um);
+	static const struct {
+		double ask, position, exposure_s, hfr_px;
+	} row[] = {
+		{7000, 7350, 3.0, 23.69}, {7600, 7550, 3.0, 16.52}, {7760, 7750, 3.0, 8.98},
+		{8004, 8000, 0.3, 2.38}, {8110, 8100, 2.0, 4.51}, {9000, 8500, 3.0, 18.84},
+	};
+	uint16_t *pixels = malloc(1164 * 880 * sizeof *pixels);
+	assert_non_null(pixels);
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		struct exposure_request request = at(row[i].ask);
+		request.num_x = 1164;
+		request.num_y = 880;
+		assert_int_equal(rig.camera->start_exposure(rig.ctx, &request, &err), ERR_OK);
+		clock_fake_advance(rig.host.camera.clock, 2000);
+		assert_int_equal(rig.camera->read_frame(rig.ctx, pixels, 1164 * 880, &rig.info, &err),
+			ERR_OK);
+		assert_true(rig.info.position_steps == row[i].position);
+		assert_true(fabs(rig.info.exposure_s - row[i].exposure_s) < 0.01);
+		struct image image = {
+			.data = pixels, .type = IMAGE_U16, .mosaic = rig.info.mosaic, .width = 1164,
+			.height = 880, .stride = 1164, .full_scale_adu = rig.info.full_scale_adu};
+		struct measure_options options = measure_defaults();
+		struct measurement m;
+		size_t listed;
+		assert_int_equal(measure_frame(&image, &options, NULL, 0, &listed, &m), 0);
+		print_message("%s: HFR %.2f px, truth %.2f, full scale %g\n", rig.info.label, m.hfr_px,
+			row[i].hfr_px, rig.info.full_scale_adu);
+		assert_true(fabs(m.hfr_px / row[i].hfr_px - 1.0) < 0.05);
+	}
+	free(pixels);
+	rig_fini(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_nearest_frame),
+		cmocka_unit_test(test_equal_distances_take_turns),
+		cmocka_unit_test(test_subframe_and_binning),
+		cmocka_unit_test(test_time_and_the_unknown_position),
+		cmocka_unit_test(test_folders_without_frames),
+		cmocka_unit_test(test_odd_frames_are_left_out),
+		cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_float_files),
+		cmocka_unit_test(test_the_c8_sweep),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
