@@ -72,7 +72,8 @@ const struct config_option config_options[] = {
 	{"focuser.N", "reverse", CONFIG_BOOL, "", .fallback = "no",
 		.help = "count positions from the other end", FIELD(focuser[0].reverse)},
 	{"focuser.N", "temperature_source", CONFIG_TEMPERATURE, "", .fallback = "self",
-		.help = "self (its own sensor), focuser.N (another focuser's), action (a client tells), none",
+		.help = "where its temperature comes from: self (own sensor), focuser.N (another's), "
+			"action (a client tells it), none",
 		FIELD(focuser[0].temperature_source)},
 
 	{"camera.N", "name", CONFIG_TEXT, "", .fallback = "the driver's title", .initial = "",

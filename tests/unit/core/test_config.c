@@ -458,7 +458,7 @@ static char *read_whole(const char *variable, const char *name)
 	return text;
 }
 
-/* Each option stands in the manual page as ".It Va name" inside its section ".Ss [section]", and in
+/* Each option stands in the manual page as ".It Va name" inside its section ".Ss [section] options", and in
  * the annotated example as "name =" or ";name =". */
 static void test_every_option_is_documented(void **state)
 {
@@ -468,7 +468,7 @@ static void test_every_option_is_documented(void **state)
 	for (size_t i = 0; i < config_option_count; i++) {
 		const struct config_option *o = &config_options[i];
 		char text[100];
-		snprintf(text, sizeof text, ".Ss [%s]\n", o->section);
+		snprintf(text, sizeof text, ".Ss [%s] options\n", o->section);
 		const char *from = strstr(page, text);
 		if (from == NULL) {
 			fail_msg("focusd.conf.5 has no section %s", text);
@@ -479,8 +479,7 @@ static void test_every_option_is_documented(void **state)
 		if (at == NULL || (end != NULL && at > end)) {
 			fail_msg("focusd.conf.5 does not explain [%s] %s", o->section, o->name);
 		}
-		snprintf(text, sizeof text, "\n%s[%.*s", strstr(o->section, ".N") != NULL ? "" : "",
-			(int)strcspn(o->section, "N"), o->section);
+		snprintf(text, sizeof text, "\n[%.*s", (int)strcspn(o->section, "N"), o->section);
 		from = strstr(example, text);
 		end = from == NULL ? NULL : strstr(from + 2, "\n[");
 		snprintf(text, sizeof text, "\n;%s =", o->name);

@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Rules that the compiler does not keep: one door for each library, no banned function, a licence line.
+
+check_doors.py ROOT looks at the tree; check_doors.py --self-test makes sure that it would find something.
+"""
+import fnmatch
+import os
+import re
+import sys
+import tempfile
+
+# header (end of the path in #include) -> the only files that may include it
+DOORS = {
+    "microhttpd.h": ["api/http_mhd.c"],
+    "libserialport.h": ["drivers/transport/serial.c"],
+    "cJSON.h": ["server/base/json.c"],
+    "sqlite3.h": ["server/core/runs.c"],
+    "fitsio.h": ["server/fits/fits_frame.c"],
+    "jpeglib.h": ["web/preview.c"],
+    "cminpack.h": ["server/focus/curve*.c"],
+    "ini.h": ["server/core/config*.c"],
+}
+# Tests may look at a JPEG or a database with the library that wrote it.
+TESTS_MAY = {"jpeglib.h", "sqlite3.h", "fitsio.h"}
+BANNED = ("strcpy strcat sprintf vsprintf gets atoi atof atol strtok sleep usleep system alloca setlocale "
+          "scanf").split()
+C_FILES = (".c", ".h")
+LICENSED = C_FILES + (".py", ".js", ".css", ".html", ".svg", ".build", ".service", ".conf", ".sh", ".rules")
+SKIP = re.compile(r"^(build.*|\..*|__pycache__)$")
+CALL = re.compile(r"\b(" + "|".join(BANNED) + r")\s*\(")
+INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
+NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
+
+
+def blank(match):
+    """Keeps the line ends, so that line numbers stay right."""
+    return "".join(c if c == "\n" else " " for c in match.group())
+
+
+def files(root):
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(d for d in folders if not SKIP.match(d))
+        for name in sorted(names):
+            path = os.path.join(folder, name)
+            yield os.path.relpath(path, root), path
+
+
+def check_c(name, text):
+    for match in INCLUDE.finditer(text):
+        header = os.path.basename(match.group(1))
+        if header in DOORS and not any(fnmatch.fnmatch(name, door) for door in DOORS[header]):
+            if name.startswith("tests/") and header in TESTS_MAY:
+                continue
+            line = text.count("\n", 0, match.start(1)) + 1
+            yield f"{name}:{line}: {header} belongs to {' '.join(DOORS[header])} only"
+    code = NO_CODE.sub(blank, text)
+    for match in CALL.finditer(code):
+        line = code.count("\n", 0, match.start()) + 1
+        yield f"{name}:{line}: {match.group(1)}() is banned"
+
+
+def is_script(name, text):
+    return "." not in os.path.basename(name) and text.startswith("#!")
+
+
+def check(root):
+    found = []
+    for name, path in files(root):
+        try:
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+        except (UnicodeDecodeError, FileNotFoundError):
+            continue
+        if name.endswith(C_FILES):
+            found += check_c(name, text)
+        if name.endswith(LICENSED) or os.path.basename(name) == "meson.build" or is_script(name, text):
+            if "SPDX-License-Identifier: MIT" not in "\n".join(text.split("\n")[:3]):
+                found.append(f"{name}:1: the line SPDX-License-Identifier: MIT is missing")
+    return found
+
+
+def self_test():
+    licence = "/* SPDX-License-Identifier: MIT */\n"
+    tree = {
+        "api/http_mhd.c": licence + "#include <microhttpd.h>\n",
+        "api/other.c": licence + "\n#include <microhttpd.h>\n",
+        "server/focus/curve_fit.c": licence + "#include <cminpack-1/cminpack.h>\n",
+        "web/a.c": licence + '/* sleep(1) */ const char *s = "system(";\nint x = fscanf(f);\n'
+                             "void mysleep(void);\n",
+        "web/b.c": licence + "\n\tsleep (1);\n",
+        "web/c.c": "int x;\n",
+        "packaging/tool": "#!/bin/sh\n",
+    }
+    with tempfile.TemporaryDirectory() as root:
+        for name, text in tree.items():
+            path = os.path.join(root, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        found = sorted(line.split(": ")[0] for line in check(root))
+    expected = ["api/other.c:3", "packaging/tool:1", "web/b.c:3", "web/c.c:1"]
+    if found != expected:
+        print(f"found {found}, expected {expected}")
+        return 1
+    return 0
+
+
+def main():
+    if sys.argv[1] == "--self-test":
+        return self_test()
+    found = check(sys.argv[1])
+    for line in found:
+        print(line)
+    return 1 if found else 0
+
+
+sys.exit(main())
