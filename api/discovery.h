@@ -5,6 +5,7 @@
 #define FOCUSD_DISCOVERY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "err.h"
 
@@ -16,5 +17,8 @@ struct discovery;
 enum err_code discovery_start(int port, int alpaca_port, bool loopback_only, struct discovery **out,
 	struct err *err);
 void discovery_stop(struct discovery *discovery);
+
+/* Whether a datagram is a discovery request that we answer.  Pure. */
+bool discovery_is_request(const void *data, size_t len);
 
 #endif

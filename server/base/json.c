@@ -225,6 +225,11 @@ bool json_is_object(const struct json *json)
 	return cJSON_IsObject(node(json));
 }
 
+bool json_is_null(const struct json *json)
+{
+	return cJSON_IsNull(node(json));
+}
+
 bool json_member(const struct json *object, int i, const char **name, const struct json **value)
 {
 	const cJSON *item = node(object)->child;

@@ -51,6 +51,7 @@ struct json *json_parse(struct span text, struct err *err);
 void json_free(struct json *json);
 
 bool json_is_object(const struct json *json);
+bool json_is_null(const struct json *json);
 
 /* The object's members in order: name and value of member i, false past the end.  The pointers
  * are borrowed from the document. */

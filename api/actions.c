@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The focuser's own actions.  Each returns at once except AutofocusWait and MeasureStars, which are
+ * suspended with a deadline below the 100 s that clients allow.
+ */
+#include "alpaca_call.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+#include <strings.h>
+
+#include "autofocus.h"
+#include "clock.h"
+#include "json.h"
+#include "run.h"
+
+enum {
+	WAIT_MAX_S = 90,
+	MEASURE_EXPOSURE_MAX_S = 60,
+	MEASURE_WAIT_MS = 95000,
+};
+
+struct action {
+	const char *name;
+	enum http_result (*run)(struct call *call, const char *parameters);
+};
+
+static bool is_blank(const char *text)
+{
+	return text[strspn(text, " \t\r\n")] == '\0';
+}
+
+/* ---- JSON parameters ---- */
+
+/* A member that an action takes. */
+struct member {
+	const char *name;
+	enum { MEMBER_NUMBER, MEMBER_WHOLE, MEMBER_TEXT } type;
+	double low, high;
+	void *out;               /* double, int, or char[64] */
+};
+
+static enum err_code read_member(const struct member *member, const struct json *value,
+	struct err *err)
+{
+	double number;
+	int32_t whole;
+	const char *text;
+	switch (member->type) {
+	case MEMBER_NUMBER:
+		if (!json_as_double(value, &number) || number < member->low || number > member->high) {
+			return err_set(err, ERR_INVALID_VALUE, "%s must be a number from %g to %g.",
+				member->name, member->low, member->high);
+		}
+		*(double *)member->out = number;
+		return ERR_OK;
+	case MEMBER_WHOLE:
+		if (!json_as_i32(value, &whole) || whole < member->low || whole > member->high) {
+			return err_set(err, ERR_INVALID_VALUE, "%s must be a whole number from %g to %g.",
+				member->name, member->low, member->high);
+		}
+		*(int *)member->out = whole;
+		return ERR_OK;
+	case MEMBER_TEXT:
+		if (!json_as_string(value, &text) || strlen(text) >= 64) {
+			return err_set(err, ERR_INVALID_VALUE, "%s must be text of at most 63 bytes.",
+				member->name);
+		}
+		text_copy_clean(member->out, 64, text);
+		return ERR_OK;
+	}
+	return ERR_OK;
+}
+
+/* Reads an object with these members only, or nothing at all.  null counts as absent. */
+static enum err_code read_members(const char *parameters, const struct member *members, size_t count,
+	struct err *err)
+{
+	if (is_blank(parameters)) {
+		return ERR_OK;
+	}
+	struct err why = {.code = ERR_OK};
+	struct json *json = json_parse(span_of(parameters), &why);
+	if (json == NULL || !json_is_object(json)) {
+		json_free(json);
+		return err_set(err, ERR_INVALID_VALUE,
+			"Parameters must be empty or a JSON object such as {\"%s\": 3}.%s%s",
+			members[0].name, why.text[0] != '\0' ? " " : "", why.text);
+	}
+	enum err_code code = ERR_OK;
+	const char *name;
+	const struct json *value;
+	for (int i = 0; code == ERR_OK && json_member(json, i, &name, &value); i++) {
+		size_t k = 0;
+		while (k < count && strcmp(members[k].name, name) != 0) {
+			k++;
+		}
+		if (k == count) {
+			char clean[48];
+			text_copy_clean(clean, sizeof clean, name);
+			code = err_set(err, ERR_INVALID_VALUE, "This action has no parameter \"%s\".",
+				clean);
+		} else if (!json_is_null(value)) {
+			code = read_member(&members[k], value, err);
+		}
+	}
+	json_free(json);
+	return code;
+}
+
+/* ---- runs ---- */
+
+static enum http_result reply_run(struct call *call, struct run *run)
+{
+	if (run == NULL) {
+		return reply_string(call, "{\"run\":0,\"state\":\"none\"}");
+	}
+	struct buf text;
+	buf_init(&text, 1024 * 1024);
+	run_json(run, &text);
+	run_free(run);
+	enum http_result result = text.failed
+					  ? reply_failure(call, ERR_NOMEM, "The server is out of memory.")
+					  : reply_string(call, buf_text(&text));
+	buf_fini(&text);
+	return result;
+}
+
+static enum http_result autofocus(struct call *call, const char *parameters)
+{
+	struct autofocus_params params;
+	autofocus_params_init(&params);
+	const struct member members[] = {
+		{"exposure_s", MEMBER_NUMBER, 0.0001, 3600, &params.exposure_s},
+		{"points", MEMBER_WHOLE, 5, 31, &params.points},
+		{"step", MEMBER_NUMBER, 0, 1e6, &params.step},
+		{"filter", MEMBER_TEXT, 0, 0, params.filter},
+		{"binning", MEMBER_WHOLE, 0, 16, &params.binning},
+		{"gain", MEMBER_WHOLE, 0, INT32_MAX, &params.gain},
+		{"camera", MEMBER_WHOLE, 0, INT32_MAX, &params.camera},
+	};
+	struct err err = {.code = ERR_OK};
+	enum err_code code = device_require(call->dev, &call->client, &err);
+	if (code == ERR_OK) {
+		code = read_members(parameters, members, sizeof members / sizeof members[0], &err);
+	}
+	uint64_t run = 0;
+	if (code == ERR_OK) {
+		code = autofocus_start(call->obs, call->info->number, &params, &run, &err);
+	}
+	if (code != ERR_OK) {
+		return reply_result(call, code, &err);
+	}
+	struct buf text;
+	buf_init(&text, 128);
+	buf_printf(&text, "{\"run\":%" PRIu64 ",\"state\":\"running\"}", run);
+	enum http_result result = reply_string(call, buf_text(&text));
+	buf_fini(&text);
+	return result;
+}
+
+static enum http_result autofocus_status(struct call *call, const char *parameters)
+{
+	uint32_t id = 0;
+	if (!is_blank(parameters) && (!text_parse_u32(span_of(parameters), &id) || id == 0)) {
+		return reply_failure(call, ERR_INVALID_VALUE,
+			"Parameters must be empty (the last run) or the number of a run.");
+	}
+	struct run *run = autofocus_run(call->obs, call->info->number, id);
+	if (run == NULL && id != 0) {
+		return reply_failure(call, ERR_INVALID_VALUE, "There is no run %" PRIu32 ".", id);
+	}
+	return reply_run(call, run);
+}
+
+/* The end of a run as an answer: the object when it went well, else an error. */
+static enum http_result reply_outcome(struct call *call, uint64_t id)
+{
+	struct run *run = autofocus_run(call->obs, call->info->number, id);
+	if (run == NULL) {
+		return reply_failure(call, ERR_INTERNAL, "Run %" PRIu64 " is no longer known.", id);
+	}
+	if (run->state == RUN_SUCCEEDED) {
+		return reply_run(call, run);
+	}
+	struct err err = {.code = ERR_OK};
+	if (run->state == RUN_RUNNING) {
+		err_set(&err, ERR_INVALID_OPERATION, "Run %" PRIu64 " is still running (%s, %d %%).", id,
+			run->phase, (int)(run->progress * 100));
+	} else if (run->state == RUN_ABORTED) {
+		err_set(&err, ERR_CANCELLED, "Run %" PRIu64 " was aborted: %s", id, run->reason);
+	} else {
+		enum err_code code = run->code != ERR_OK ? run->code : ERR_INTERNAL;
+		err_set(&err, code, "Run %" PRIu64 " failed: %s", id, run->reason);
+	}
+	run_free(run);
+	return reply_error(call, &err);
+}
+
+static enum http_result autofocus_wait(struct call *call, const char *parameters)
+{
+	int number = call->info->number;
+	uint64_t id;
+	int64_t deadline_ms;
+	if (call->wait == NULL) {
+		double seconds = WAIT_MAX_S;
+		if (!is_blank(parameters) && (!text_parse_double(span_of(parameters), &seconds) ||
+						     seconds < 0 || seconds > WAIT_MAX_S)) {
+			return reply_failure(call, ERR_INVALID_VALUE,
+				"Parameters must be empty or seconds from 0 to %d.", WAIT_MAX_S);
+		}
+		struct run *run = autofocus_run(call->obs, number, 0);
+		if (run == NULL) {
+			return reply_failure(call, ERR_INVALID_OPERATION,
+				"There has been no autofocus run yet: start one with the action Autofocus.");
+		}
+		id = run->id;
+		run_free(run);
+		deadline_ms = clock_now_ms(clock_real()) + (int64_t)(seconds * 1000);
+	} else {
+		id = call->wait->ticket;
+		deadline_ms = call->wait->deadline_ms;
+	}
+	if (autofocus_running(call->obs, number) != id ||
+		clock_now_ms(clock_real()) >= deadline_ms) {
+		return reply_outcome(call, id);
+	}
+	return call_wait(call, 0, id, deadline_ms);
+}
+
+static enum http_result autofocus_abort_action(struct call *call, const char *parameters)
+{
+	if (!is_blank(parameters)) {
+		return reply_failure(call, ERR_INVALID_VALUE, "This action takes no parameters.");
+	}
+	struct err err = {.code = ERR_OK};
+	enum err_code code = autofocus_abort(call->obs, call->info->number, &err);
+	if (code != ERR_OK) {
+		return reply_result(call, code, &err);
+	}
+	return reply_run(call, autofocus_run(call->obs, call->info->number, 0));
+}
+
+static enum http_result measure_stars(struct call *call, const char *parameters)
+{
+	struct err err = {.code = ERR_OK};
+	uint64_t job = 0;
+	int64_t deadline_ms;
+	if (call->wait == NULL) {
+		double exposure_s = NAN;
+		int binning = -1;
+		int gain = -1;
+		const struct member members[] = {
+			{"exposure_s", MEMBER_NUMBER, 0.0001, MEASURE_EXPOSURE_MAX_S, &exposure_s},
+			{"binning", MEMBER_WHOLE, 0, 16, &binning},
+			{"gain", MEMBER_WHOLE, 0, INT32_MAX, &gain},
+		};
+		enum err_code code = device_require(call->dev, &call->client, &err);
+		if (code == ERR_OK) {
+			code = read_members(parameters, members, sizeof members / sizeof members[0], &err);
+		}
+		if (code == ERR_OK) {
+			code = autofocus_measure_start(call->obs, call->info->number, exposure_s, binning,
+				gain, &job, &err);
+		}
+		if (code != ERR_OK) {
+			return reply_result(call, code, &err);
+		}
+		deadline_ms = clock_now_ms(clock_real()) + MEASURE_WAIT_MS;
+	} else {
+		job = call->wait->ticket;
+		deadline_ms = call->wait->deadline_ms;
+	}
+	struct buf text;
+	buf_init(&text, 1024 * 1024);
+	enum err_code code = ERR_OK;
+	enum http_result result;
+	if (autofocus_measure_done(call->obs, call->info->number, job, &text, &code, &err)) {
+		result = code != ERR_OK ? reply_result(call, code, &err)
+					: reply_string(call, buf_text(&text));
+	} else if (call_is_late(call)) {
+		result = reply_failure(call, ERR_TIMEOUT, "The measurement did not end in time.");
+	} else {
+		result = call_wait(call, 0, job, deadline_ms);
+	}
+	buf_fini(&text);
+	return result;
+}
+
+/* The harmless first: some clients preselect it. */
+static const struct action focuser_actions[] = {
+	{"AutofocusStatus", autofocus_status},
+	{"AutofocusWait", autofocus_wait},
+	{"MeasureStars", measure_stars},
+	{"Autofocus", autofocus},
+	{"AutofocusAbort", autofocus_abort_action},
+};
+enum { FOCUSER_ACTIONS = sizeof focuser_actions / sizeof focuser_actions[0] };
+
+const char *const *actions_of(enum device_type type)
+{
+	static const char *const none[] = {NULL};
+	static const char *const focuser[] = {"AutofocusStatus", "AutofocusWait", "MeasureStars",
+		"Autofocus", "AutofocusAbort", NULL};
+	_Static_assert(sizeof focuser / sizeof focuser[0] == FOCUSER_ACTIONS + 1,
+		"a name for every action");
+	return type == DEVICE_FOCUSER ? focuser : none;
+}
+
+enum http_result action_run(struct call *call, const char *name, const char *parameters)
+{
+	for (int i = 0; call->info->type == DEVICE_FOCUSER && i < FOCUSER_ACTIONS; i++) {
+		if (strcasecmp(name, focuser_actions[i].name) == 0) {
+			return focuser_actions[i].run(call, parameters);
+		}
+	}
+	char clean[64];
+	text_copy_clean(clean, sizeof clean, name);
+	return reply_failure(call, ERR_ACTION_NOT_IMPLEMENTED,
+		"There is no action \"%s\": supportedactions lists the names.", clean);
+}

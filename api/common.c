@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* Members that every device has. */
+#include "alpaca_call.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "camera.h"
+#include "clock.h"
+#include "focuser.h"
+#include "json.h"
+
+/* Clients give connecting 5 s; core answers by 4.5 s, this is for the case that it does not. */
+enum { CONNECT_WAIT_MS = 4700 };
+
+enum http_result common_action(struct call *call)
+{
+	return action_run(call, call->value[0].s, call->value[1].s);
+}
+
+enum http_result common_connected(struct call *call)
+{
+	return reply_bool(call, device_connected(call->dev, &call->client));
+}
+
+static enum http_result connect_and_wait(struct call *call)
+{
+	struct err err = {.code = ERR_OK};
+	uint64_t ticket;
+	int64_t deadline_ms;
+	if (call->wait == NULL) {
+		enum err_code code = device_connect(call->dev, &call->client, &ticket, &err);
+		if (code != ERR_OK) {
+			return reply_result(call, code, &err);
+		}
+		deadline_ms = clock_now_ms(clock_real()) + CONNECT_WAIT_MS;
+	} else {
+		ticket = call->wait->ticket;
+		deadline_ms = call->wait->deadline_ms;
+	}
+	enum err_code result = ERR_OK;
+	if (device_connect_done(call->dev, ticket, &result, &err)) {
+		return reply_result(call, result, &err);
+	}
+	if (call_is_late(call)) {
+		return reply_failure(call, ERR_TIMEOUT, "%s has not answered yet; focusd goes on trying.",
+			call->info->name);
+	}
+	return call_wait(call, 0, ticket, deadline_ms);
+}
+
+static enum http_result disconnect_and_wait(struct call *call)
+{
+	int64_t deadline_ms;
+	if (call->wait == NULL) {
+		struct err err = {.code = ERR_OK};
+		bool closing = false;
+		enum err_code code = device_disconnect(call->dev, &call->client, &closing, &err);
+		if (code != ERR_OK || !closing) {
+			return reply_result(call, code, &err);
+		}
+		deadline_ms = clock_now_ms(clock_real()) + CONNECT_WAIT_MS;
+	} else {
+		deadline_ms = call->wait->deadline_ms;
+	}
+	/* Opening means that it was down and somebody else wants it already. */
+	enum device_link link = device_link(call->dev);
+	if (link == LINK_DOWN || link == LINK_OPENING) {
+		return reply_ok(call);
+	}
+	if (call_is_late(call)) {
+		/* This client reads false either way; only the hardware is slow to let go. */
+		return device_connected(call->dev, &call->client)
+			       ? reply_failure(call, ERR_TIMEOUT, "%s does not let go of its port.",
+					 call->info->name)
+			       : reply_ok(call);
+	}
+	return call_wait(call, 0, 0, deadline_ms);
+}
+
+enum http_result common_set_connected(struct call *call)
+{
+	return call->value[0].b ? connect_and_wait(call) : disconnect_and_wait(call);
+}
+
+enum http_result common_connect(struct call *call)
+{
+	struct err err = {.code = ERR_OK};
+	uint64_t ticket;
+	enum err_code code = device_connect(call->dev, &call->client, &ticket, &err);
+	return reply_result(call, code, &err);
+}
+
+enum http_result common_disconnect(struct call *call)
+{
+	struct err err = {.code = ERR_OK};
+	bool closing;
+	enum err_code code = device_disconnect(call->dev, &call->client, &closing, &err);
+	return reply_result(call, code, &err);
+}
+
+enum http_result common_connecting(struct call *call)
+{
+	struct err err = {.code = ERR_OK};
+	bool connecting = false;
+	enum err_code code = device_connecting(call->dev, &connecting, &err);
+	return code == ERR_OK ? reply_bool(call, connecting) : reply_result(call, code, &err);
+}
+
+enum http_result common_description(struct call *call)
+{
+	/* What the device said it is, while it is there; clients cut a camera's at 64 characters. */
+	char text[65] = "";
+	if (device_connected(call->dev, &call->client)) {
+		if (call->info->type == DEVICE_FOCUSER) {
+			struct focuser_state state;
+			focuser_state(call->dev, &state);
+			text_copy_clean(text, sizeof text, state.identity);
+		} else {
+			struct camera_state state;
+			camera_state(call->dev, &state);
+			text_copy_clean(text, sizeof text, state.caps.identity);
+		}
+	}
+	if (text[0] == '\0') {
+		text_copy_clean(text, sizeof text, call->info->driver_title);
+	}
+	return reply_string(call, text);
+}
+
+enum http_result common_driverinfo(struct call *call)
+{
+	char text[200];
+	snprintf(text, sizeof text, "focusd %s by the focusd project; driver %s (%s)", FOCUSD_VERSION,
+		call->info->driver, call->info->driver_title);
+	return reply_string(call, text);
+}
+
+enum http_result common_driverversion(struct call *call)
+{
+	/* Alpaca wants "n.n" and nothing behind it. */
+	char text[16];
+	snprintf(text, sizeof text, "%s", FOCUSD_VERSION);
+	char *dot = strchr(text, '.');
+	if (dot != NULL) {
+		dot[1 + strspn(dot + 1, "0123456789")] = '\0';
+	}
+	return reply_string(call, text);
+}
+
+enum http_result common_interfaceversion(struct call *call)
+{
+	return reply_int(call, 4);
+}
+
+enum http_result common_name(struct call *call)
+{
+	return reply_string(call, call->info->name);
+}
+
+enum http_result common_supportedactions(struct call *call)
+{
+	struct buf text;
+	struct json_writer w;
+	buf_init(&text, 4096);
+	json_begin(&w, &text);
+	json_array(&w);
+	for (const char *const *name = actions_of(call->info->type); *name != NULL; name++) {
+		json_string(&w, *name);
+	}
+	json_end_array(&w);
+	return reply_json(call, &text);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who may talk to us through a browser: the Host header must name this machine (a page elsewhere
+ * cannot point a name of its own at us), and what changes something must not come from a foreign
+ * page.  Pure; any thread.  Used by http_mhd.c.
+ */
+#ifndef FOCUSD_HTTP_GUARD_H
+#define FOCUSD_HTTP_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "text.h"
+
+/* Names beside IP literals and localhost that this machine answers to. */
+struct http_guard {
+	char host_name[128];     /* of the machine, without domain; NAME.local is accepted as well */
+	char host_full[256];     /* as the machine calls itself */
+	char server_name[64];    /* configured; NAME.local as well */
+	char allowed[512];       /* configured; separated by commas or blanks */
+};
+
+/* Fills it; server_name and allowed may be NULL. */
+void http_guard_init(struct http_guard *guard, const char *server_name, const char *allowed);
+
+/* The host of "name", "name:port", "1.2.3.4:80" or "[::1]:80", without brackets and final dot.
+ * An empty span when it is none. */
+struct span http_guard_host(const char *header);
+
+/* Whether a Host header (NULL: none was sent, as HTTP/1.0 may) names this machine. */
+bool http_guard_host_ok(const struct http_guard *guard, const char *header);
+
+/* Whether a request that changes something may pass: origin and site are the headers Origin and
+ * Sec-Fetch-Site, NULL when absent. */
+bool http_guard_origin_ok(const struct http_guard *guard, const char *host, const char *origin,
+	const char *site);
+
+#endif

@@ -1,0 +1,837 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one file that knows the HTTP library.  Two library threads parse, call the handler and send;
+ * one thread of ours (the caretaker) resumes what waits and shuts connections whose request does not
+ * come to an end.  Lock order: server->lock is a leaf; nothing is called under it but system calls
+ * on sockets, so http_server_wake() may be called under anybody's lock.
+ *
+ * A waiting request is suspended in the library and stands in server->waiting.  A wake between the
+ * handler's look at the world and that entry is not lost: the generation read before the look is
+ * compared after the entry.
+ */
+#include "http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+/* For the count of received bytes, which the C library's struct tcp_info does not have. */
+#include <linux/tcp.h>
+
+#include "clock.h"
+#include "http_guard.h"
+#include "log.h"
+
+enum {
+	BODY_MAX = 64 * 1024,       /* larger ones are read and refused */
+	BODY_READ_MAX = 1024 * 1024,/* larger ones are not even read */
+	CONNECTIONS_MAX = 1536,
+	PER_ADDRESS_MAX = 1088,
+	CONNECTION_MEMORY = 12 * 1024,
+	IDLE_TIMEOUT_S = 150,       /* some clients keep connections for two minutes */
+	REQUEST_TIMEOUT_MS = 10000, /* from a request's first byte to its last */
+	SWEEP_MS = 2000,
+	LISTEN_BACKLOG = 256,
+	THREADS = 2,
+};
+
+struct peer {
+	struct peer *prev, *next;
+	int fd;
+	char address[64];
+	_Atomic bool answering;     /* a request is complete, its answer is not */
+	_Atomic unsigned finished;  /* requests answered */
+	/* The caretaker's: a request has begun when more bytes came than base_bytes. */
+	unsigned seen_finished;
+	uint64_t base_bytes;
+	int64_t begun_ms;           /* 0 = not begun */
+};
+
+struct exchange {
+	struct exchange *prev, *next; /* in server->waiting */
+	int64_t wake_ms;
+	struct http_server *server;
+	struct MHD_Connection *mhd;
+	struct peer *peer;
+	struct http_request request;
+	struct http_wait wait;
+	struct buf body;
+	size_t body_seen;
+	bool headers_seen;
+	char *query;                /* behind the '?' of uri */
+	char uri[];
+};
+
+struct http_server {
+	struct MHD_Daemon *daemon;
+	http_handler handler;
+	void *arg;
+	struct http_guard guard;
+	int port;
+	bool loopback;
+	pthread_t caretaker;
+	_Atomic uint64_t generation; /* of wakes */
+	_Atomic unsigned waiting_count;
+	_Atomic uint64_t by_class[6];
+	pthread_mutex_t lock;
+	/* Under lock. */
+	pthread_cond_t cond;
+	struct peer *peers;
+	struct exchange *waiting;
+	bool wake_all;
+	bool sweeping;              /* the caretaker has a time for the next sweep */
+	bool stopping;
+};
+
+/* ---- waiting ---- */
+
+static void waiting_remove(struct http_server *server, struct exchange *e)
+{
+	*(e->prev != NULL ? &e->prev->next : &server->waiting) = e->next;
+	if (e->next != NULL) {
+		e->next->prev = e->prev;
+	}
+	e->prev = NULL;
+	e->next = NULL;
+	atomic_fetch_sub(&server->waiting_count, 1);
+}
+
+/* Puts the exchange to sleep until a wake after generation, or wake_ms.  False when the server
+ * stops. */
+static bool suspend(struct exchange *e, uint64_t generation, int64_t wake_ms)
+{
+	struct http_server *server = e->server;
+	pthread_mutex_lock(&server->lock);
+	bool stopping = server->stopping;
+	pthread_mutex_unlock(&server->lock);
+	if (stopping) {
+		return false;
+	}
+	MHD_suspend_connection(e->mhd);
+	pthread_mutex_lock(&server->lock);
+	stopping = server->stopping;
+	if (!stopping) {
+		e->prev = NULL;
+		e->next = server->waiting;
+		if (e->next != NULL) {
+			e->next->prev = e;
+		}
+		server->waiting = e;
+		atomic_fetch_add(&server->waiting_count, 1);
+		e->wake_ms = atomic_load(&server->generation) != generation ? 0 : wake_ms;
+		pthread_cond_signal(&server->cond);
+	}
+	pthread_mutex_unlock(&server->lock);
+	if (stopping) {
+		/* The caretaker may be gone already; the next call finds the server stopping. */
+		MHD_resume_connection(e->mhd);
+	}
+	return true;
+}
+
+void http_server_wake(struct http_server *server)
+{
+	atomic_fetch_add(&server->generation, 1);
+	if (atomic_load(&server->waiting_count) == 0) {
+		return;
+	}
+	pthread_mutex_lock(&server->lock);
+	server->wake_all = true;
+	pthread_cond_signal(&server->cond);
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* Takes every exchange that is due out of the list; *next_ms is when the next one will be. */
+static struct exchange *take_due(struct http_server *server, int64_t now_ms, int64_t *next_ms)
+{
+	struct exchange *due = NULL;
+	bool all = server->wake_all || server->stopping;
+	server->wake_all = false;
+	for (struct exchange *e = server->waiting, *next; e != NULL; e = next) {
+		next = e->next;
+		if (all || e->wake_ms <= now_ms) {
+			waiting_remove(server, e);
+			e->next = due;
+			due = e;
+		} else if (e->wake_ms < *next_ms) {
+			*next_ms = e->wake_ms;
+		}
+	}
+	return due;
+}
+
+static uint64_t bytes_received(int fd)
+{
+	struct tcp_info info;
+	memset(&info, 0, sizeof info);
+	socklen_t len = sizeof info;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) {
+		return 0;
+	}
+	return info.tcpi_bytes_received;
+}
+
+/* Shuts connections whose request has begun and does not end: the library's own timeout counts only
+ * silence, so a byte a second would hold a connection for ever. */
+static void sweep(struct http_server *server, int64_t now_ms)
+{
+	for (struct peer *peer = server->peers; peer != NULL; peer = peer->next) {
+		unsigned finished = atomic_load(&peer->finished);
+		if (atomic_load(&peer->answering)) {
+			peer->begun_ms = 0;
+			continue;
+		}
+		uint64_t bytes = bytes_received(peer->fd);
+		if (finished != peer->seen_finished) {
+			peer->seen_finished = finished;
+			peer->base_bytes = bytes;
+			peer->begun_ms = 0;
+		} else if (bytes <= peer->base_bytes) {
+			continue;
+		} else if (peer->begun_ms == 0) {
+			peer->begun_ms = now_ms;
+		} else if (now_ms - peer->begun_ms >= REQUEST_TIMEOUT_MS) {
+			log_debug("http", "request of %s did not end in time: connection closed",
+				peer->address);
+			shutdown(peer->fd, SHUT_RDWR);
+		}
+	}
+}
+
+static void *care(void *arg)
+{
+	struct http_server *server = arg;
+	int64_t sweep_ms = CLOCK_NEVER;
+	pthread_mutex_lock(&server->lock);
+	for (;;) {
+		int64_t now_ms = clock_now_ms(clock_real());
+		int64_t next_ms = CLOCK_NEVER;
+		struct exchange *due = take_due(server, now_ms, &next_ms);
+		if (due != NULL) {
+			/* A suspended connection stays until it is resumed, so the pointers hold; the
+			 * library's own lock must not be taken under ours. */
+			pthread_mutex_unlock(&server->lock);
+			while (due != NULL) {
+				struct exchange *e = due;
+				due = e->next;
+				e->next = NULL;
+				MHD_resume_connection(e->mhd);
+			}
+			pthread_mutex_lock(&server->lock);
+			continue;
+		}
+		if (server->stopping) {
+			break;
+		}
+		if (server->peers == NULL && now_ms >= sweep_ms) {
+			sweep_ms = CLOCK_NEVER;
+		} else if (server->peers != NULL && sweep_ms == CLOCK_NEVER) {
+			sweep_ms = now_ms + SWEEP_MS;
+		} else if (server->peers != NULL && now_ms >= sweep_ms) {
+			sweep(server, now_ms);
+			sweep_ms = now_ms + SWEEP_MS;
+		}
+		server->sweeping = sweep_ms != CLOCK_NEVER;
+		clock_wait(clock_real(), &server->cond, &server->lock,
+			next_ms < sweep_ms ? next_ms : sweep_ms);
+	}
+	pthread_mutex_unlock(&server->lock);
+	return NULL;
+}
+
+/* ---- connections ---- */
+
+static void address_text(const struct sockaddr *address, char *out, size_t cap)
+{
+	snprintf(out, cap, "?");
+	if (address == NULL) {
+		return;
+	}
+	if (address->sa_family == AF_INET) {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+		inet_ntop(AF_INET, &v4->sin_addr, out, (socklen_t)cap);
+	} else if (address->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], out, (socklen_t)cap);
+		} else {
+			inet_ntop(AF_INET6, &v6->sin6_addr, out, (socklen_t)cap);
+		}
+	}
+}
+
+static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
+	enum MHD_ConnectionNotificationCode code)
+{
+	struct http_server *server = cls;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		struct peer *peer = calloc(1, sizeof *peer);
+		*socket_context = peer;
+		if (peer == NULL) {
+			return; /* its requests are answered by closing */
+		}
+		peer->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		address_text(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+				     ->client_addr,
+			peer->address, sizeof peer->address);
+		pthread_mutex_lock(&server->lock);
+		peer->next = server->peers;
+		if (peer->next != NULL) {
+			peer->next->prev = peer;
+		}
+		server->peers = peer;
+		if (!server->sweeping) {
+			server->sweeping = true;
+			pthread_cond_signal(&server->cond);
+		}
+		pthread_mutex_unlock(&server->lock);
+		return;
+	}
+	struct peer *peer = *socket_context;
+	if (peer == NULL) {
+		return;
+	}
+	pthread_mutex_lock(&server->lock);
+	*(peer->prev != NULL ? &peer->prev->next : &server->peers) = peer->next;
+	if (peer->next != NULL) {
+		peer->next->prev = peer->prev;
+	}
+	pthread_mutex_unlock(&server->lock);
+	*socket_context = NULL;
+	free(peer);
+}
+
+/* ---- answers ---- */
+
+/* A stream while it is sent; outlives the exchange if the library keeps the response longer. */
+struct sending {
+	struct http_stream stream;
+	struct exchange *exchange;
+};
+
+static ssize_t on_read(void *cls, uint64_t pos, char *out, size_t max)
+{
+	struct sending *sending = cls;
+	struct exchange *e = sending->exchange;
+	uint64_t generation = atomic_load(&e->server->generation);
+	ssize_t n = sending->stream.read(sending->stream.arg, pos, out, max);
+	if (n > 0) {
+		return n;
+	}
+	if (n == HTTP_STREAM_LATER) {
+		int64_t wake_ms = sending->stream.wake_ms > 0
+					  ? clock_now_ms(clock_real()) + sending->stream.wake_ms
+					  : CLOCK_NEVER;
+		if (suspend(e, generation, wake_ms)) {
+			return 0;
+		}
+	}
+	return sending->stream.size >= 0 ? MHD_CONTENT_READER_END_WITH_ERROR
+					 : MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void on_read_end(void *cls)
+{
+	struct sending *sending = cls;
+	if (sending->stream.release != NULL) {
+		sending->stream.release(sending->stream.arg);
+	}
+	free(sending);
+}
+
+static struct MHD_Response *stream_response(struct exchange *e, struct http_response *res)
+{
+	struct sending *sending = calloc(1, sizeof *sending);
+	if (sending == NULL) {
+		if (res->stream.release != NULL) {
+			res->stream.release(res->stream.arg);
+		}
+		return NULL;
+	}
+	sending->stream = res->stream;
+	sending->exchange = e;
+	uint64_t size = res->stream.size >= 0 ? (uint64_t)res->stream.size : MHD_SIZE_UNKNOWN;
+	size_t block = res->stream.block > 0 ? res->stream.block : 16384;
+	struct MHD_Response *response =
+		MHD_create_response_from_callback(size, block, on_read, sending, on_read_end);
+	if (response == NULL) {
+		on_read_end(sending);
+	}
+	return response;
+}
+
+static struct MHD_Response *make_response(struct exchange *e, struct http_response *res)
+{
+	static char failed[] = "The server is out of memory.\n";
+	if (res->stream.read != NULL) {
+		buf_fini(&res->body);
+		return stream_response(e, res);
+	}
+	if (res->static_body != NULL) {
+		buf_fini(&res->body);
+		/* The library does not write to it; its interface has no const. */
+		union {
+			const void *in;
+			void *out;
+		} body = {.in = res->static_body};
+		return MHD_create_response_from_buffer(res->static_len, body.out,
+			MHD_RESPMEM_PERSISTENT);
+	}
+	if (res->body.failed) {
+		buf_fini(&res->body);
+		res->status = 500;
+		res->content_type = "text/plain; charset=utf-8";
+		return MHD_create_response_from_buffer(sizeof failed - 1, failed,
+			MHD_RESPMEM_PERSISTENT);
+	}
+	/* The library frees it with the response. */
+	struct MHD_Response *response = MHD_create_response_from_buffer(res->body.len, res->body.data,
+		res->body.data != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	if (response == NULL) {
+		buf_fini(&res->body);
+	}
+	return response;
+}
+
+static enum MHD_Result send_response(struct exchange *e, struct http_response *res, bool close)
+{
+	struct MHD_Response *response = make_response(e, res);
+	if (response == NULL) {
+		return MHD_NO;
+	}
+	if (res->content_type != NULL) {
+		MHD_add_response_header(response, "Content-Type", res->content_type);
+	}
+	for (int i = 0; i < res->header_count; i++) {
+		MHD_add_response_header(response, res->header_name[i], res->header_value[i]);
+	}
+	if (close) {
+		MHD_add_response_header(response, "Connection", "close");
+	}
+	int status = res->status > 0 ? res->status : 200;
+	atomic_store(&e->peer->answering, true);
+	enum MHD_Result ok = MHD_queue_response(e->mhd, (unsigned)status, response);
+	MHD_destroy_response(response);
+	if (status >= 100 && status < 600) {
+		atomic_fetch_add_explicit(&e->server->by_class[status / 100], 1, memory_order_relaxed);
+	}
+	return ok;
+}
+
+static enum MHD_Result refuse(struct exchange *e, int status, bool close, const char *text)
+{
+	struct http_response res;
+	memset(&res, 0, sizeof res);
+	http_text(&res, status, "%s", text);
+	return send_response(e, &res, close);
+}
+
+/* ---- requests ---- */
+
+struct framing {
+	int lengths;
+	int codings;
+	bool bad_length;
+	uint64_t length;
+};
+
+static enum MHD_Result count_framing(void *cls, enum MHD_ValueKind kind, const char *key,
+	const char *value)
+{
+	(void)kind;
+	struct framing *framing = cls;
+	if (strcasecmp(key, "Content-Length") == 0) {
+		framing->lengths++;
+		size_t digits = value != NULL ? strspn(value, "0123456789") : 0;
+		framing->bad_length = value == NULL || digits == 0 || digits > 18 || value[digits] != '\0';
+		if (!framing->bad_length) {
+			framing->length = strtoull(value, NULL, 10);
+		}
+	} else if (strcasecmp(key, "Transfer-Encoding") == 0) {
+		framing->codings++;
+	}
+	return MHD_YES;
+}
+
+static const char *header_of(const struct http_request *req, const char *name)
+{
+	struct exchange *e = req->library;
+	return MHD_lookup_connection_value(e->mhd, MHD_HEADER_KIND, name);
+}
+
+static enum http_verb verb_of(const char *method)
+{
+	static const struct {
+		const char *name;
+		enum http_verb verb;
+	} verbs[] = {{"GET", HTTP_GET}, {"PUT", HTTP_PUT}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}};
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+		if (strcmp(method, verbs[i].name) == 0) {
+			return verbs[i].verb;
+		}
+	}
+	return HTTP_OTHER;
+}
+
+/* The headers are there.  Refuses at once only what cannot be read to its end. */
+static enum MHD_Result on_headers(struct exchange *e, const char *url, const char *method)
+{
+	e->headers_seen = true;
+	struct framing framing = {.lengths = 0};
+	MHD_get_connection_values(e->mhd, MHD_HEADER_KIND, count_framing, &framing);
+	if (framing.lengths > 1 || framing.bad_length || framing.codings > 1 ||
+		(framing.lengths > 0 && framing.codings > 0)) {
+		return refuse(e, 400, true,
+			"The request says in more than one way how long its body is: send one "
+			"Content-Length.");
+	}
+	bool expect = MHD_lookup_connection_value(e->mhd, MHD_HEADER_KIND, "Expect") != NULL;
+	if (framing.length > BODY_READ_MAX || (expect && framing.length > BODY_MAX)) {
+		return refuse(e, 413, true, "The request body is too large: at most 65536 bytes.");
+	}
+	struct http_request *req = &e->request;
+	req->verb = verb_of(method);
+	req->verb_text = method;
+	req->path = url;
+	/* Some clients send two question marks. */
+	const char *query = e->query + strspn(e->query, "?");
+	req->query = span_of(query);
+	req->content_type = MHD_lookup_connection_value(e->mhd, MHD_HEADER_KIND, "Content-Type");
+	if (req->content_type == NULL) {
+		req->content_type = "";
+	}
+	snprintf(req->peer, sizeof req->peer, "%s", e->peer->address);
+	req->header = header_of;
+	req->wait = &e->wait;
+	req->library = e;
+	return MHD_YES;
+}
+
+static enum MHD_Result on_body(struct exchange *e, const char *data, size_t *size)
+{
+	e->body_seen += *size;
+	if (e->body_seen > BODY_READ_MAX) {
+		return MHD_NO;
+	}
+	if (e->body_seen <= BODY_MAX) {
+		buf_add(&e->body, data, *size);
+	}
+	*size = 0;
+	return MHD_YES;
+}
+
+/* The part of the raw address before the query holds an encoded NUL: the decoded path would end
+ * there and mean something else than was written. */
+static bool path_is_cut(const struct exchange *e)
+{
+	return strstr(e->uri, "%00") != NULL;
+}
+
+static enum MHD_Result on_complete(struct exchange *e)
+{
+	struct http_server *server = e->server;
+	struct http_request *req = &e->request;
+	atomic_store(&e->peer->answering, true);
+	if (!e->wait.resumed) {
+		if (e->body_seen > BODY_MAX) {
+			return refuse(e, 413, false, "The request body is too large: at most 65536 bytes.");
+		}
+		if (e->body.failed) {
+			return refuse(e, 500, false, "The server is out of memory.");
+		}
+		if (path_is_cut(e)) {
+			return refuse(e, 400, false, "The path contains an encoded NUL.");
+		}
+		const char *host = header_of(req, "Host");
+		if (!http_guard_host_ok(&server->guard, host)) {
+			return refuse(e, 403, false,
+				"This host name is not known here: use the IP address, localhost or the "
+				"machine's name, or add the name to allowed_hosts in [server].");
+		}
+		if (req->verb != HTTP_GET && req->verb != HTTP_HEAD &&
+			!http_guard_origin_ok(&server->guard, host, header_of(req, "Origin"),
+				header_of(req, "Sec-Fetch-Site"))) {
+			return refuse(e, 403, false, "Requests that change something are not taken from "
+						     "pages of another site.");
+		}
+		req->body = (struct span){.data = buf_text(&e->body), .len = e->body.len};
+	}
+	struct http_response res;
+	memset(&res, 0, sizeof res);
+	uint64_t generation = atomic_load(&server->generation);
+	if (server->handler(server->arg, req, &res) == HTTP_DONE) {
+		return send_response(e, &res, false);
+	}
+	buf_fini(&res.body);
+	e->wait.resumed = true;
+	if (!suspend(e, generation, e->wait.deadline_ms)) {
+		return refuse(e, 503, true, "The server is shutting down.");
+	}
+	return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const char *url,
+	const char *method, const char *version, const char *upload_data, size_t *upload_data_size,
+	void **con_cls)
+{
+	(void)cls;
+	(void)version;
+	struct exchange *e = *con_cls;
+	if (e == NULL) {
+		return MHD_NO;
+	}
+	if (!e->headers_seen) {
+		e->mhd = mhd;
+		e->peer = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+				  ->socket_context;
+		return e->peer != NULL ? on_headers(e, url, method) : MHD_NO;
+	}
+	if (*upload_data_size > 0) {
+		return on_body(e, upload_data, upload_data_size);
+	}
+	return on_complete(e);
+}
+
+/* The library decodes the address in place later, so it is copied while it is raw. */
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
+{
+	(void)mhd;
+	size_t len = strlen(uri);
+	struct exchange *e = malloc(sizeof *e + len + 1);
+	if (e == NULL) {
+		return NULL;
+	}
+	memset(e, 0, sizeof *e);
+	memcpy(e->uri, uri, len + 1);
+	e->query = e->uri + strcspn(e->uri, "?");
+	if (*e->query == '?') {
+		*e->query++ = '\0';
+	}
+	e->server = cls;
+	buf_init(&e->body, BODY_MAX);
+	return e;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
+	enum MHD_RequestTerminationCode why)
+{
+	(void)cls;
+	(void)mhd;
+	(void)why;
+	struct exchange *e = *con_cls;
+	if (e == NULL) {
+		return;
+	}
+	if (e->peer != NULL) {
+		atomic_fetch_add(&e->peer->finished, 1);
+		atomic_store(&e->peer->answering, false);
+	}
+	free(e->wait.data);
+	buf_fini(&e->body);
+	free(e);
+	*con_cls = NULL;
+}
+
+/* ---- start and stop ---- */
+
+static void on_library_log(void *cls, const char *format, va_list ap)
+{
+	(void)cls;
+	if (!log_enabled(LOG_DEBUG)) {
+		return;
+	}
+	char text[256];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	vsnprintf(text, sizeof text, format, ap);
+#pragma GCC diagnostic pop
+	text[strcspn(text, "\r\n")] = '\0';
+	log_debug("http", "library: %s", text);
+}
+
+static int try_listen(const struct sockaddr *address, socklen_t len)
+{
+	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		return -1;
+	}
+	int on = 1;
+	int off = 0;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (address->sa_family == AF_INET6) {
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+	}
+	if (bind(fd, address, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
+		int why = errno;
+		close(fd);
+		errno = why;
+		return -1;
+	}
+	return fd;
+}
+
+/* Listens where the options say; fills loopback and port. */
+static int listen_on(struct http_server *server, const struct http_options *options, struct err *err)
+{
+	const char *where = options->bind != NULL ? options->bind : "";
+	struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)options->port)};
+	struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
+	int fd = -1;
+	if (where[0] == '\0' || strcmp(where, "all") == 0) {
+		where = "all addresses";
+		fd = try_listen((const struct sockaddr *)&any6, sizeof any6);
+		/* A kernel without IPv6 says EAFNOSUPPORT, one with it switched off EADDRNOTAVAIL. */
+		if (fd < 0 && errno != EADDRINUSE && errno != EACCES) {
+			fd = try_listen((const struct sockaddr *)&any4, sizeof any4);
+		}
+	} else {
+		char host[64];
+		char port[8];
+		bool bracket = where[0] == '[';
+		snprintf(host, sizeof host, "%s", bracket ? where + 1 : where);
+		if (bracket) {
+			host[strcspn(host, "]")] = '\0';
+		}
+		if (strcmp(host, "localhost") == 0) {
+			snprintf(host, sizeof host, "127.0.0.1");
+		}
+		snprintf(port, sizeof port, "%d", options->port);
+		struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+			.ai_socktype = SOCK_STREAM};
+		struct addrinfo *found = NULL;
+		if (getaddrinfo(host, port, &hints, &found) != 0) {
+			err_set(err, ERR_IO, "cannot listen on \"%s\": it is not an IP address", where);
+			return -1;
+		}
+		fd = try_listen(found->ai_addr, found->ai_addrlen);
+		int why = errno;
+		freeaddrinfo(found);
+		errno = why;
+	}
+	if (fd < 0) {
+		err_set(err, ERR_IO, "cannot listen on port %d of %s: %s%s", options->port, where,
+			strerror(errno),
+			errno == EADDRINUSE ? " (by another Alpaca server or another focusd; choose a "
+					      "different port or stop that one)"
+					    : "");
+		return -1;
+	}
+	struct sockaddr_storage bound;
+	socklen_t len = sizeof bound;
+	if (getsockname(fd, (struct sockaddr *)&bound, &len) == 0) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
+		bool is_v4 = bound.ss_family == AF_INET;
+		server->port = ntohs(is_v4 ? v4->sin_port : v6->sin6_port);
+		server->loopback = is_v4 ? (ntohl(v4->sin_addr.s_addr) >> 24) == 127
+					 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+	}
+	return fd;
+}
+
+/* Room for the connections we promise; the usual soft limit is 1024. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+	rlim_t want = 4096;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < want) {
+		limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+enum err_code http_server_start(const struct http_options *options, http_handler handler, void *arg,
+	struct http_server **out, struct err *err)
+{
+	struct http_server *server = calloc(1, sizeof *server);
+	if (server == NULL) {
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	server->handler = handler;
+	server->arg = arg;
+	http_guard_init(&server->guard, options->server_name, options->allowed_hosts);
+	int fd = listen_on(server, options, err);
+	if (fd < 0) {
+		free(server);
+		return ERR_IO;
+	}
+	raise_file_limit();
+	pthread_mutex_init(&server->lock, NULL);
+	clock_cond_init(&server->cond);
+	int why = pthread_create(&server->caretaker, NULL, care, server);
+	if (why != 0) {
+		close(fd);
+		err_set(err, ERR_IO, "cannot start the HTTP server: %s", strerror(why));
+		goto fail;
+	}
+	server->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
+		NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, server,
+		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK,
+		on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+	if (server->daemon == NULL) {
+		close(fd);
+		pthread_mutex_lock(&server->lock);
+		server->stopping = true;
+		pthread_cond_signal(&server->cond);
+		pthread_mutex_unlock(&server->lock);
+		pthread_join(server->caretaker, NULL);
+		err_set(err, ERR_IO, "cannot start the HTTP server");
+		goto fail;
+	}
+	*out = server;
+	return ERR_OK;
+fail:
+	pthread_cond_destroy(&server->cond);
+	pthread_mutex_destroy(&server->lock);
+	free(server);
+	return ERR_IO;
+}
+
+bool http_server_is_loopback(const struct http_server *server)
+{
+	return server->loopback;
+}
+
+int http_server_port(const struct http_server *server)
+{
+	return server->port;
+}
+
+void http_server_counts(struct http_server *server, uint64_t by_class[6])
+{
+	for (int i = 0; i < 6; i++) {
+		by_class[i] = atomic_load_explicit(&server->by_class[i], memory_order_relaxed);
+	}
+}
+
+void http_server_stop(struct http_server *server)
+{
+	if (server == NULL) {
+		return;
+	}
+	pthread_mutex_lock(&server->lock);
+	server->stopping = true;
+	pthread_cond_signal(&server->cond);
+	pthread_mutex_unlock(&server->lock);
+	/* The caretaker resumes everybody before it ends; the library must not stop before. */
+	pthread_join(server->caretaker, NULL);
+	MHD_stop_daemon(server->daemon);
+	pthread_cond_destroy(&server->cond);
+	pthread_mutex_destroy(&server->lock);
+	free(server);
+}
