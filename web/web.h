@@ -11,13 +11,18 @@
 
 struct web;
 
+/* The observatory is borrowed and must outlive it.  Starts one thread, which renders pictures.  NULL
+ * when out of memory or threads. */
 struct web *web_create(struct observatory *obs);
+/* After the server has stopped; NULL is fine. */
 void web_destroy(struct web *web);
 
-/* For /metrics; to be called once after the server has started. */
+/* Whom to wake when a picture is rendered, and whose counts /metrics shows: to be called once after
+ * the server has started, and with NULL before it is stopped. */
 void web_set_server(struct web *web, struct http_server *server);
 
-/* Answers every request that is not Alpaca's; unknown paths get 404 with text. */
+/* Answers every request that is not Alpaca's, with its security headers; unknown paths get 404 with
+ * text.  res is zeroed by the caller.  HTTP_WAIT while a picture is being rendered. */
 enum http_result web_handle(struct web *web, const struct http_request *req,
 	struct http_response *res);
 

@@ -46,6 +46,9 @@ uint64_t autofocus_running(struct observatory *obs, int focuser);
 /* Grows with each change of the focuser's newest run. */
 uint64_t autofocus_version(struct observatory *obs, int focuser);
 
+/* How many of the focuser's runs ended since the server started; the index is enum run_state. */
+void autofocus_counts(struct observatory *obs, int focuser, uint64_t by_state[4]);
+
 /* MeasureStars: one exposure where the focuser stands, measured.  Starts and returns a job number;
  * autofocus_measure_done() turns true with the JSON text (fields of `focusd measure --json`) appended
  * to out or an error. */

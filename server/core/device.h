@@ -85,4 +85,8 @@ enum err_code device_require(struct device *dev, const struct client *client, st
  * success.  Copies at most cap bytes. */
 void device_last_failure(struct device *dev, char *out, int cap);
 
+/* Failed exchanges with the hardware since the server started, by code (retries that succeeded in
+ * the end included). */
+void device_error_counts(struct device *dev, uint64_t by_code[ERR_CODE_COUNT]);
+
 #endif

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// The card of one camera, and the viewer that shows its last frame large.
+import {put} from './alpaca.js';
+import {Connection, Say, stamp} from './focuser.js';
+import {known, number, sentence, time} from './words.js';
+
+const ACTIVITIES = {
+  idle: '', waiting: 'About to expose', exposing: 'Exposing', reading: 'Reading the sensor',
+  download: 'Fetching the frame', error: 'Error',
+};
+
+const previewUrl = (camera, part = '') =>
+  `/focusd/v1/camera/${camera.number}/preview.jpg?serial=${camera.frame.serial}${part}`;
+
+export class CameraCard {
+  constructor(state, viewer) {
+    this.device = {type: 'camera', number: state.number};
+    this.card = stamp('camera-template');
+    this.card.id = `camera-${state.number}`;
+    this.pick = (name) => this.card.querySelector(name);
+    this.say = new Say(this.pick('.say'));
+    this.connection = new Connection(this.card, this.device, this.say);
+    this.pick('.setup').href = `/setup/v1/camera/${state.number}/setup`;
+    this.image = this.pick('.frame');
+    this.shown = null;     // serial in the img
+    this.loading = false;
+    this.image.addEventListener('load', () => this.loaded(true));
+    this.image.addEventListener('error', () => this.loaded(false));
+    this.pick('.picture').addEventListener('click', () => viewer.open(this.state));
+    this.pick('.expose').addEventListener('submit', (e) => {
+      e.preventDefault();
+      this.expose(e.submitter || this.pick('.expose button'));
+    });
+    this.show(state);
+  }
+
+  show(state) {
+    this.state = state;
+    const up = this.connection.show(state);
+    this.pick('.name').textContent = state.name;
+    this.card.setAttribute('aria-label', `Camera ${state.name}`);
+    const busy = state.activity !== 'idle' && state.activity !== 'error';
+    const progress = this.pick('.activity progress');
+    progress.hidden = !(up && busy);
+    progress.value = state.percent;
+    let doing = up ? ACTIVITIES[state.activity] ?? state.activity : '';
+    if (state.activity === 'exposing' && known(state.exposure_s)) {
+      doing += `, ${number(state.exposure_s, state.exposure_s < 1 ? 2 : state.exposure_s % 1 ? 1 : 0)} s`;
+    }
+    this.pick('.doing').textContent = doing;
+    const failure = sentence(state.last_failure);
+    this.pick('.failure').textContent = failure && failure !== this.say.element.textContent ?
+      `Last failure: ${failure}` : '';
+    const button = this.pick('.expose button');
+    button.toggleAttribute('data-off', !up || Boolean(state.leased_to_run));
+    button.setAttribute('aria-disabled', String(!up || Boolean(state.leased_to_run)));
+    this.refresh();
+  }
+
+  // Loads the newest frame, one at a time: on a slow link frames are skipped, never queued.
+  refresh() {
+    const frame = this.state.frame;
+    this.pick('.empty').hidden = Boolean(frame);
+    this.pick('.picture').hidden = !frame;
+    this.pick('.frame-facts').textContent = frame ? this.facts(frame) : '';
+    if (frame && !this.loading && frame.serial !== this.shown) {
+      this.loading = true;
+      this.shown = frame.serial;
+      this.image.src = previewUrl(this.state);
+    }
+  }
+
+  loaded(good) {
+    this.loading = false;
+    this.image.dataset.serial = good ? String(this.shown) : '';
+    if (good) {
+      this.refresh();
+    } else {
+      this.shown = null; // tried again with the next news of this camera
+    }
+  }
+
+  facts(frame) {
+    const facts = [`${number(frame.width)} × ${number(frame.height)} px`];
+    if (frame.bin > 1) {
+      facts.push(`binned ${frame.bin} × ${frame.bin}`);
+    }
+    if (known(frame.exposure_s)) {
+      facts.push(`${number(frame.exposure_s, frame.exposure_s % 1 ? 2 : 0)} s`);
+    }
+    facts.push(time(frame.start));
+    if (frame.label) {
+      facts.push(frame.label);
+    }
+    return facts.join(' · ');
+  }
+
+  expose(button) {
+    const text = this.pick('.expose input').value.trim().replace(',', '.');
+    if (button.hasAttribute('data-off')) {
+      this.say.tell(this.state.leased_to_run ? 'An autofocus run uses the camera now.' :
+        'Not connected. Press Connect first.', true);
+    } else if (text === '' || !(Number(text) >= 0)) {
+      this.say.tell('Type an exposure in seconds, for example 2.5.', true);
+    } else {
+      this.say.run(button, () => put(this.device, 'startexposure', {Duration: text, Light: 'True'}));
+    }
+  }
+
+  abort() {
+    return put(this.device, 'abortexposure', {}, {timeout: 2500});
+  }
+}
+
+// Covers the page but for STOP.  The whole frame first; a tap shows that place pixel by pixel.
+export class Viewer {
+  constructor(dialog) {
+    this.dialog = dialog;
+    this.image = dialog.querySelector('.viewer-image');
+    this.stage = dialog.querySelector('.viewer-stage');
+    this.text = dialog.querySelector('.viewer-text');
+    this.wholeButton = dialog.querySelector('.viewer-whole');
+    this.closeButton = dialog.querySelector('.viewer-close');
+    this.closeButton.addEventListener('click', () => this.close());
+    this.wholeButton.addEventListener('click', () => this.whole());
+    this.image.addEventListener('click', (e) => this.tap(e));
+    document.addEventListener('keydown', (e) => {
+      if (e.key === 'Escape' && this.dialog.open) {
+        this.close();
+      }
+    });
+  }
+
+  open(camera) {
+    this.camera = camera;
+    this.from = document.activeElement;
+    // Not modal: STOP must stay within reach.
+    this.dialog.show();
+    this.whole();
+    this.closeButton.focus();
+  }
+
+  close() {
+    this.dialog.close();
+    this.image.removeAttribute('src');
+    this.from.focus();
+  }
+
+  whole() {
+    this.zoomed = false;
+    this.dialog.classList.remove('zoomed');
+    this.wholeButton.hidden = true;
+    this.text.textContent = 'Tap a star to see it pixel by pixel.';
+    this.image.src = previewUrl(this.camera);
+  }
+
+  tap(e) {
+    if (this.zoomed) {
+      this.whole();
+      return;
+    }
+    const {width, height} = this.camera.frame;
+    const box = this.image.getBoundingClientRect();
+    const w = Math.min(width, Math.floor(this.stage.clientWidth));
+    const h = Math.min(height, Math.floor(this.stage.clientHeight));
+    const corner = (share, size, part) =>
+      Math.round(Math.min(Math.max(share * size - part / 2, 0), size - part));
+    const x = corner((e.clientX - box.left) / box.width, width, w);
+    const y = corner((e.clientY - box.top) / box.height, height, h);
+    this.zoomed = true;
+    this.dialog.classList.add('zoomed');
+    this.wholeButton.hidden = false;
+    this.text.textContent = `1:1 around ${number(x + w / 2)}, ${number(y + h / 2)}`;
+    this.image.src = previewUrl(this.camera, `&x=${x}&y=${y}&w=${w}&h=${h}`);
+  }
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: MIT
+// The card of one focuser and the card of its autofocus runs.
+import {NOT_CONNECTED, action, halt, put} from './alpaca.js';
+import {Chart} from './chart.js';
+import {STATES, duration, known, link, number, outcome, phase, sentence} from './words.js';
+
+const SIZES = [1, 10, 100, 1000];
+
+export function stamp(id) {
+  return document.getElementById(id).content.firstElementChild.cloneNode(true);
+}
+
+// A line for what a command came to; an error is a sentence and stays until the next command.
+export class Say {
+  constructor(element) {
+    this.element = element;
+  }
+
+  tell(text, bad = false) {
+    this.element.textContent = text;
+    this.element.classList.toggle('bad', bad);
+  }
+
+  // Runs a command; the button is off meanwhile.
+  async run(button, work) {
+    button.disabled = true;
+    this.tell('');
+    try {
+      await work();
+    } catch (e) {
+      const hint = e.number === NOT_CONNECTED ? ' Press Connect first.' : '';
+      this.tell(sentence(e.message) + hint, true);
+    } finally {
+      button.disabled = false;
+    }
+  }
+}
+
+// The Connect button of any device.  The link may stay up for other programs after this page said
+// disconnect, so what the page said is remembered beside what the link is.
+export class Connection {
+  constructor(card, device, say) {
+    this.card = card;
+    this.device = device;
+    this.said = false;
+    this.pill = card.querySelector('.link');
+    this.button = card.querySelector('.connect');
+    this.button.addEventListener('click', () => say.run(this.button, async () => {
+      const connect = this.button.dataset.does !== 'disconnect';
+      await put(device, 'connected', {Connected: connect ? 'True' : 'False'});
+      this.said = !connect;
+      this.show(this.state);
+    }));
+  }
+
+  show(state) {
+    this.state = state;
+    const up = state.link === 'up' || state.link === 'lost';
+    const ours = up && !this.said;
+    this.pill.textContent = up && this.said ? 'kept by others' : link(state.link);
+    this.pill.dataset.link = state.link;
+    this.button.textContent = ours || state.link === 'opening' ? 'Disconnect' : 'Connect';
+    this.button.dataset.does = ours || state.link === 'opening' ? 'disconnect' : 'connect';
+    this.button.setAttribute('aria-label', `${this.button.textContent} ${state.name}`);
+    this.button.classList.toggle('primary', !ours && state.link !== 'opening');
+    this.card.classList.toggle('off', state.link !== 'up');
+    return state.link === 'up';
+  }
+}
+
+export class FocuserCard {
+  constructor(state) {
+    this.device = {type: 'focuser', number: state.number};
+    this.card = stamp('focuser-template');
+    this.say = new Say(this.card.querySelector('.say'));
+    this.connection = new Connection(this.card, this.device, this.say);
+    this.pick = (name) => this.card.querySelector(name);
+    this.card.id = `focuser-${state.number}`;
+    this.pick('.setup').href = `/setup/v1/focuser/${state.number}/setup`;
+    this.makeSizes(state.number);
+    this.pick('.in').addEventListener('click', (e) => this.step(e.currentTarget, -1));
+    this.pick('.out').addEventListener('click', (e) => this.step(e.currentTarget, 1));
+    this.pick('.goto').addEventListener('submit', (e) => {
+      e.preventDefault();
+      this.goTo(e.submitter || this.pick('.goto button'));
+    });
+    this.show(state);
+  }
+
+  makeSizes(n) {
+    for (const size of SIZES) {
+      const label = document.createElement('label');
+      const input = document.createElement('input');
+      input.type = 'radio';
+      input.name = `size-${n}`;
+      input.value = String(size);
+      input.checked = size === 100;
+      input.addEventListener('change', () => this.showSize(size));
+      const text = document.createElement('span');
+      text.textContent = number(size);
+      label.append(input, text);
+      this.pick('.sizes').append(label);
+    }
+    this.showSize(100);
+  }
+
+  showSize(size) {
+    this.size = size;
+    this.pick('.in small').textContent = `− ${number(size)}`;
+    this.pick('.out small').textContent = `+ ${number(size)}`;
+    this.pick('.in').setAttribute('aria-label', `In by ${size} steps`);
+    this.pick('.out').setAttribute('aria-label', `Out by ${size} steps`);
+  }
+
+  show(state) {
+    this.state = state;
+    const up = this.connection.show(state);
+    const stale = state.position_stale || !up;
+    this.pick('.name').textContent = state.name;
+    this.card.setAttribute('aria-label', `Focuser ${state.name}`);
+    const steps = this.pick('.steps');
+    steps.textContent = number(state.position);
+    steps.dataset.value = known(state.position) ? String(state.position) : '';
+    steps.classList.toggle('stale', stale);
+    this.card.classList.toggle('is-moving', state.moving);
+    this.pick('.moving').textContent = this.motionWords(state, up);
+    this.pick('.temperature').textContent = known(state.temperature_c) ?
+      `${number(state.temperature_c, 1)} °C` : '';
+    this.showRange(state);
+    const failure = sentence(state.last_failure);
+    this.pick('.failure').textContent = failure && failure !== this.say.element.textContent ?
+      `Last failure: ${failure}` : '';
+    // A held focuser belongs to its run; only STOP and abort reach it.
+    const held = Boolean(state.leased_to_run);
+    for (const button of this.card.querySelectorAll('.in, .out, .goto button')) {
+      button.toggleAttribute('data-off', !up || held);
+      button.setAttribute('aria-disabled', String(!up || held));
+    }
+  }
+
+  motionWords(state, up) {
+    if (!up) {
+      return known(state.position) ? `last known, ${duration(state.position_age_s)} old` : '';
+    }
+    if (state.moving) {
+      return known(state.target) ? `moving to ${number(state.target)}` : 'moving';
+    }
+    if (state.position_stale) {
+      return `no reading for ${duration(state.position_age_s)}`;
+    }
+    if (state.trust === 'shifted') {
+      return 'at rest; the position may be shifted';
+    }
+    return state.trust === 'unknown' ? 'at rest; the position is not known' : 'at rest';
+  }
+
+  showRange(state) {
+    const range = this.pick('.range');
+    range.hidden = !(state.max_step > 0);
+    this.pick('.range-ends').hidden = range.hidden;
+    if (range.hidden) {
+      return;
+    }
+    const share = (x) => `${100 * Math.min(Math.max(x / state.max_step, 0), 1)}%`;
+    this.pick('.here').style.left = share(state.position ?? 0);
+    this.pick('.here').hidden = !known(state.position);
+    this.pick('.goal').style.left = share(state.target ?? 0);
+    this.pick('.goal').hidden = !state.moving || !known(state.target);
+    this.pick('.low').textContent = number(state.min_step);
+    this.pick('.high').textContent = number(state.max_step);
+  }
+
+  move(button, target) {
+    this.say.run(button, async () => {
+      await put(this.device, 'move', {Position: String(target)});
+    });
+  }
+
+  step(button, sign) {
+    const s = this.state;
+    if (button.hasAttribute('data-off')) {
+      this.say.tell(s.leased_to_run ? 'An autofocus run moves it now. STOP or abort ends the run.' :
+        'Not connected. Press Connect first.', true);
+      return;
+    }
+    // Taps during a move add up: they count from where it is going.
+    const from = s.moving && known(s.target) ? s.target : s.position;
+    if (!known(from)) {
+      this.say.tell('The position is not known yet.', true);
+      return;
+    }
+    const target = Math.min(Math.max(from + sign * this.size, s.min_step), s.max_step);
+    if (target === from) {
+      this.say.tell(`That is the end of the range (${number(from)}).`, true);
+      return;
+    }
+    this.state = {...s, moving: true, target};
+    this.move(button, target);
+  }
+
+  goTo(button) {
+    const text = this.pick('.goto input').value.replace(/[\s\u202f]/g, '');
+    const s = this.state;
+    if (button.hasAttribute('data-off')) {
+      this.say.tell(s.leased_to_run ? 'An autofocus run moves it now. STOP or abort ends the run.' :
+        'Not connected. Press Connect first.', true);
+    } else if (!/^\d{1,9}$/.test(text)) {
+      this.say.tell('Type a position in whole steps, for example 12000.', true);
+    } else if (Number(text) < s.min_step || Number(text) > s.max_step) {
+      this.say.tell(`It can go from ${number(s.min_step)} to ${number(s.max_step)}.`, true);
+    } else {
+      this.move(button, Number(text));
+    }
+  }
+
+  halt() {
+    return halt(this.device);
+  }
+}
+
+export class AutofocusCard {
+  constructor(focuser) {
+    this.focuser = focuser;
+    this.card = stamp('autofocus-template');
+    this.pick = (name) => this.card.querySelector(name);
+    this.card.id = `autofocus-${focuser.device.number}`;
+    this.say = new Say(this.pick('.say'));
+    this.chart = new Chart(this.pick('.chart'), this.pick('.readout'));
+    this.run = null;   // the newest
+    this.old = null;   // one from the history, shown instead
+    this.pick('.start').addEventListener('click', (e) => this.start(e.currentTarget));
+    this.pick('.abort').addEventListener('click', (e) => this.abort(e.currentTarget));
+    this.pick('.newest').addEventListener('click', () => this.showOld(null));
+    this.pick('.options form').addEventListener('submit', (e) => e.preventDefault());
+  }
+
+  start(button) {
+    const parameters = {};
+    for (const input of this.card.querySelectorAll('.options input')) {
+      const text = input.value.trim().replace(',', '.');
+      if (text !== '') {
+        if (!Number.isFinite(Number(text))) {
+          this.say.tell(`“${input.value}” is not a number.`, true);
+          return;
+        }
+        parameters[input.name] = Number(text);
+      }
+    }
+    this.say.run(button, async () => {
+      await action(this.focuser.device, 'Autofocus',
+        Object.keys(parameters).length ? parameters : '');
+      this.showOld(null);
+    });
+  }
+
+  abort(button) {
+    this.say.run(button, () => action(this.focuser.device, 'AutofocusAbort'));
+  }
+
+  showRun(run) {
+    this.run = run;
+    if (run.state === 'running') {
+      this.old = null;
+    }
+    this.show();
+  }
+
+  showOld(run) {
+    this.old = run;
+    this.show();
+  }
+
+  show() {
+    const run = this.old || this.run;
+    const running = this.run && this.run.state === 'running';
+    this.pick('.start').hidden = Boolean(running);
+    this.pick('.abort').hidden = !running;
+    this.pick('.going').hidden = !running;
+    this.pick('.old').hidden = !this.old;
+    this.pick('.curve .empty').hidden = Boolean(run && run.points && run.points.length);
+    this.pick('.table').hidden = !run;
+    if (!run) {
+      return;
+    }
+    const pill = this.pick('.run-state');
+    pill.textContent = STATES[run.state] || run.state;
+    pill.dataset.state = run.state;
+    this.card.dataset.state = run.state;
+    this.pick('.old-text').textContent = `Run ${run.run} from the history.`;
+    this.pick('.going progress').value = run.progress || 0;
+    const count = (run.points || []).length;
+    this.pick('.phase').textContent = running ?
+      `${phase(run.phase)} · ${number(100 * (run.progress || 0))} % · ${count} ` +
+      (count === 1 ? 'point' : 'points') : '';
+    const {head, detail} = outcome(run);
+    this.pick('.result').hidden = !head;
+    this.pick('.result-head').textContent = head;
+    this.pick('.result-detail').textContent = detail;
+    this.chart.show(run);
+    this.showTable(run);
+  }
+
+  showTable(run) {
+    for (const format of ['json', 'csv', 'nina']) {
+      this.pick(`a.${format}`).href = `/focusd/v1/runs/${run.run}` +
+        (format === 'json' ? '' : `?format=${format}`);
+    }
+    const rows = (run.points || []).map((p) => {
+      const row = document.createElement('tr');
+      const note = p.validation ? 'check' : p.used === false ? p.why || 'left out' : '';
+      for (const text of [number(p.position), number(p.hfr_px, 2), number(p.error_px, 2),
+        number(p.stars), note]) {
+        row.insertCell().textContent = text;
+      }
+      return row;
+    });
+    this.pick('tbody').replaceChildren(...rows);
+  }
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /setup and /setup/v1/{focuser,camera}/N/setup: what a person at another program's "Setup" button
+ * needs to see, as plain HTML that works without a script and before anything is connected.
+ */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "web_private.h"
+
+static void escape(struct buf *out, const char *text)
+{
+	for (const char *p = text; *p != '\0'; p++) {
+		switch (*p) {
+		case '&':
+			buf_puts(out, "&amp;");
+			break;
+		case '<':
+			buf_puts(out, "&lt;");
+			break;
+		case '>':
+			buf_puts(out, "&gt;");
+			break;
+		case '"':
+			buf_puts(out, "&quot;");
+			break;
+		case '\'':
+			buf_puts(out, "&#39;");
+			break;
+		default:
+			buf_putc(out, *p);
+		}
+	}
+}
+
+static void page_begin(struct buf *out, const char *title, const char *lead)
+{
+	buf_puts(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+		"<meta name=\"color-scheme\" content=\"dark\">\n<title>");
+	escape(out, title);
+	buf_puts(out, " - setup</title>\n<link rel=\"icon\" href=\"/icon.svg\">\n"
+		"<link rel=\"stylesheet\" href=\"/style.css\">\n<script src=\"/night.js\"></script>\n"
+		"</head>\n<body class=\"setup\">\n<header class=\"top\"><div class=\"brand\"><a href=\"/\">"
+		"&larr; Status page</a></div><button id=\"night\" class=\"quiet\" type=\"button\" "
+		"aria-pressed=\"false\">Night</button></header>\n<main class=\"prose\">\n<h1>");
+	escape(out, title);
+	buf_puts(out, "</h1>\n<p class=\"lead\">");
+	escape(out, lead);
+	buf_puts(out, "</p>\n");
+}
+
+static void page_end(struct buf *out)
+{
+	buf_printf(out, "</main>\n<footer class=\"foot\">focusd %s</footer>\n</body>\n</html>\n",
+		FOCUSD_VERSION);
+}
+
+static void table_begin(struct buf *out, const char *title)
+{
+	buf_puts(out, "<section class=\"card\"><h2>");
+	escape(out, title);
+	buf_puts(out, "</h2><dl class=\"facts\">\n");
+}
+
+static void table_end(struct buf *out)
+{
+	buf_puts(out, "</dl></section>\n");
+}
+
+/* One row; key is the name in the configuration file, "" when it is not configured there. */
+static void row(struct buf *out, const char *label, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void row(struct buf *out, const char *label, const char *key, const char *fmt, ...)
+{
+	char value[512];
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(value, sizeof value, fmt, ap);
+	va_end(ap);
+	buf_puts(out, "<div><dt>");
+	escape(out, label);
+	if (key[0] != '\0') {
+		buf_puts(out, " <code>");
+		escape(out, key);
+		buf_puts(out, "</code>");
+	}
+	buf_puts(out, "</dt><dd>");
+	escape(out, value);
+	buf_puts(out, "</dd></div>\n");
+}
+
+/* A number with its unit, or "not known". */
+static void row_number(struct buf *out, const char *label, const char *key, double value,
+	const char *unit)
+{
+	if (isfinite(value) && value > 0) {
+		char text[32];
+		text_print_double(text, value);
+		row(out, label, key, "%s %s", text, unit);
+	} else {
+		row(out, label, key, "not known");
+	}
+}
+
+static const char *link_words(enum device_link link)
+{
+	switch (link) {
+	case LINK_UP:
+		return "connected";
+	case LINK_OPENING:
+		return "connecting";
+	case LINK_LOST:
+		return "lost, trying again";
+	case LINK_CLOSING:
+		return "closing";
+	case LINK_DOWN:
+		break;
+	}
+	return "not connected";
+}
+
+/* What to type into a program that does not find the server by itself: host and port as this browser
+ * reached it. */
+static void address(struct web *web, const struct http_request *req, struct buf *out,
+	const struct device_info *info)
+{
+	const char *given = req->header(req, "Host");
+	char host[256] = "";
+	int port = observatory_config(web->obs)->server.port;
+	if (given != NULL) {
+		text_copy_clean(host, sizeof host, given);
+		char *colon = strrchr(host, ':');
+		char *bracket = strrchr(host, ']');
+		uint32_t number = 80;
+		if (colon != NULL && colon > bracket && text_parse_u32(span_of(colon + 1), &number)) {
+			*colon = '\0';
+		}
+		port = (int)number;
+	}
+	table_begin(out, "Address");
+	row(out, "Host", "", "%s", host[0] != '\0' ? host : "this computer's name or address");
+	row(out, "Port", "", "%d", port);
+	if (info != NULL) {
+		row(out, "Device", "", "%s number %d", info->type == DEVICE_FOCUSER ? "focuser" : "camera",
+			info->number);
+		row(out, "Unique ID", "", "%s", info->unique_id);
+	}
+	table_end(out);
+	buf_puts(out, "<p>Programs that speak ASCOM Alpaca find this server by themselves when they are in "
+		"the same network. Where that fails, type host and port by hand. There is no user name, no "
+		"password and no encryption: keep it inside your own network.</p>\n");
+}
+
+static void how_to_change(struct buf *out, const char *section)
+{
+	buf_puts(out, "<p>These values come from the section <code>[");
+	escape(out, section);
+	buf_puts(out, "]</code> of <code>focusd.conf</code>; the name of each is beside it. Change the file "
+		"and restart focusd; <code>focusd --check</code> says beforehand whether it is right.</p>\n");
+}
+
+void setup_server_answer(struct web *web, const struct http_request *req,
+	struct http_response *res)
+{
+	const struct config_server *server = &observatory_config(web->obs)->server;
+	web_body(res, "text/html; charset=utf-8", 256 * 1024);
+	struct buf *out = &res->body;
+	page_begin(out, server->name, "A focuser and a camera that bring a telescope to focus, for every "
+		"program that speaks ASCOM Alpaca.");
+	buf_puts(out, "<section class=\"card\"><h2>Devices</h2><ul class=\"links\">\n");
+	struct device *dev;
+	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+		const struct device_info *info = device_info(dev);
+		const char *type = info->type == DEVICE_FOCUSER ? "focuser" : "camera";
+		buf_printf(out, "<li><a href=\"/setup/v1/%s/%d/setup\">", type, info->number);
+		escape(out, info->name);
+		buf_printf(out, "</a> <span class=\"dim\">%s %d, %s</span></li>\n", type, info->number,
+			link_words(device_link(dev)));
+	}
+	buf_puts(out, "</ul></section>\n");
+	address(web, req, out, NULL);
+	table_begin(out, "Server");
+	row(out, "Name", "name", "%s", server->name);
+	row(out, "Location", "location", "%s", server->location[0] ? server->location : "not set");
+	row(out, "Manufacturer", "", "focusd");
+	row(out, "Version", "", "%s", FOCUSD_VERSION);
+	if (server->discovery_port > 0) {
+		row(out, "Discovery port", "discovery_port", "%d", server->discovery_port);
+	} else {
+		row(out, "Discovery port", "discovery_port", "off: programs need host and port by hand");
+	}
+	row(out, "Listens on", "bind", "%s", server->bind[0] != '\0' ? server->bind : "every address");
+	row(out, "Further host names", "allowed_hosts", "%s",
+		server->allowed_hosts[0] != '\0' ? server->allowed_hosts : "none");
+	table_end(out);
+	how_to_change(out, "server");
+	page_end(out);
+	web_check_body(res);
+}
+
+static void common_rows(struct buf *out, struct device *dev)
+{
+	const struct device_info *info = device_info(dev);
+	char failure[256] = "";
+	device_last_failure(dev, failure, (int)sizeof failure);
+	row(out, "Link", "", "%s", link_words(device_link(dev)));
+	row(out, "Driver", "driver", "%s (%s)", info->driver_title, info->driver);
+	if (info->where[0] != '\0') {
+		row(out, "Where", "port", "%s", info->where);
+	}
+	if (failure[0] != '\0') {
+		row(out, "Last failure", "", "%s", failure);
+	}
+}
+
+static const char *temperature_words(const struct config_focuser *config, char *out, size_t cap)
+{
+	switch (config->temperature_source) {
+	case CONFIG_TEMPERATURE_SELF:
+		return "the focuser's own sensor";
+	case CONFIG_TEMPERATURE_ACTION:
+		return "told by a client";
+	case CONFIG_TEMPERATURE_NONE:
+		return "none";
+	case CONFIG_TEMPERATURE_FOCUSER:
+		break;
+	}
+	snprintf(out, cap, "focuser %d", config->temperature_focuser);
+	return out;
+}
+
+static void backlash_section(struct buf *out, const struct focuser_state *s)
+{
+	const char *from = s->approach == MOVES_APPROACH_IN ? "in" : "out";
+	table_begin(out, "Backlash");
+	if (s->backlash_steps > 0) {
+		row(out, "Compensated by focusd", "backlash_steps", "%d steps", (int)s->backlash_steps);
+	} else {
+		row(out, "Compensated by focusd", "backlash_steps", "no (0 steps)");
+	}
+	row(out, "Last leg goes", "approach", "%s, towards %s positions", from,
+		s->approach == MOVES_APPROACH_IN ? "smaller" : "larger");
+	table_end(out);
+	if (s->backlash_steps > 0) {
+		buf_printf(out, "<p class=\"note\">focusd compensates backlash itself: every move against the "
+			"approach goes %d steps too far and comes back. <strong>Leave N.I.N.A.'s backlash at 0</strong> "
+			"(in and out), and that of every other program: backlash has exactly one owner, or it is "
+			"compensated twice.</p>\n", (int)s->backlash_steps);
+	} else {
+		buf_puts(out, "<p class=\"note\">focusd does not compensate backlash now. When you set "
+			"<code>backlash_steps</code> here, <strong>leave N.I.N.A.'s backlash at 0</strong> (in and "
+			"out), and that of every other program: backlash has exactly one owner, or it is compensated "
+			"twice.</p>\n");
+	}
+}
+
+static void focuser_page(struct web *web, struct device *dev, struct buf *out)
+{
+	int number = device_info(dev)->number;
+	const struct config_focuser *config = &observatory_config(web->obs)->focuser[number];
+	struct focuser_state s;
+	char scratch[32];
+	focuser_state(dev, &s);
+	table_begin(out, "Focuser");
+	common_rows(out, dev);
+	if (s.identity[0] != '\0') {
+		row(out, "Answers as", "", "%s", s.identity);
+	}
+	if (s.position_valid) {
+		row(out, "Position", "", "%d steps (%s)", (int)s.position, focuser_trust_name(s.trust));
+	} else {
+		row(out, "Position", "", "not known until it is connected");
+	}
+	row(out, "Temperature", "temperature_source", "%s",
+		temperature_words(config, scratch, sizeof scratch));
+	table_end(out);
+	table_begin(out, "Limits and motion");
+	row(out, "Smallest position", "min_step", "%d steps", (int)s.min_step);
+	if (s.max_step > 0) {
+		row(out, "Largest position", "max_step", "%d steps", (int)s.max_step);
+	} else {
+		row(out, "Largest position", "max_step", "the device's; known when connected");
+	}
+	row_number(out, "Travel of the focal plane per step", "step_size_um", s.step_size_um,
+		"\xC2\xB5m");
+	row(out, "Reversed", "reverse", "%s", config->reverse ? "yes" : "no");
+	row(out, "Wait after arrival", "settle_ms", "%d ms", config->settle_ms);
+	row(out, "Focuses camera", "camera", "%d", config->camera);
+	row(out, "Connects", "connect", "%s", config->connect_at_start ? "when the server starts" :
+		"when a program or the page asks");
+	table_end(out);
+	backlash_section(out, &s);
+}
+
+static void optics_section(struct buf *out, const struct optics_config *optics, double pixel_um,
+	int number)
+{
+	char title[48];
+	snprintf(title, sizeof title, "Telescope %d", number);
+	table_begin(out, title);
+	row_number(out, "Focal length", "focal_length_mm", optics->focal_length_mm, "mm");
+	row_number(out, "Aperture", "aperture_mm", optics->aperture_mm, "mm");
+	row(out, "Central obstruction", "obstruction_mm", "%g mm", optics->obstruction_mm);
+	double ratio = optics->focal_length_mm / optics->aperture_mm;
+	if (isfinite(ratio) && ratio > 0) {
+		row(out, "Focal ratio", "", "f/%.1f", ratio);
+	}
+	double scale = 206.265 * pixel_um / optics->focal_length_mm;
+	if (isfinite(scale) && scale > 0) {
+		row(out, "Scale, unbinned", "", "%.2f arcsec per px", scale);
+	}
+	table_end(out);
+}
+
+static void camera_page(struct web *web, struct device *dev, struct buf *out)
+{
+	int number = device_info(dev)->number;
+	const struct config *config = observatory_config(web->obs);
+	struct camera_state s;
+	camera_state(dev, &s);
+	bool known = s.link == LINK_UP || s.link == LINK_LOST;
+	double pixel_um = config->camera[number].pixel_size_um;
+	table_begin(out, "Camera");
+	common_rows(out, dev);
+	if (known) {
+		if (s.caps.identity[0] != '\0') {
+			row(out, "Answers as", "", "%s", s.caps.identity);
+		}
+		row(out, "Sensor", "", "%d x %d px%s", (int)s.caps.width, (int)s.caps.height,
+			s.caps.sensor_type == 2 ? ", colour mosaic" : "");
+		row(out, "Binning", "", "1 to %d", s.caps.max_bin);
+		row(out, "Largest pixel value", "", "%d ADU", (int)s.caps.max_adu);
+		if (s.caps.has_gain) {
+			row(out, "Gain", "", "%d (from %d to %d)", s.setup.gain, s.caps.gain_min, s.caps.gain_max);
+		}
+		if (s.caps.has_offset) {
+			row(out, "Offset", "", "%d (from %d to %d)", (int)s.setup.offset, (int)s.caps.offset_min,
+				(int)s.caps.offset_max);
+		}
+		pixel_um = s.caps.pixel_um > 0 ? s.caps.pixel_um : pixel_um;
+	} else {
+		row(out, "Sensor", "", "known when connected");
+	}
+	row_number(out, "Pixel size", "pixel_size_um", pixel_um, "\xC2\xB5m");
+	row(out, "Connects", "connect", "%s", config->camera[number].connect_at_start ?
+		"when the server starts" : "when a program or the page asks");
+	table_end(out);
+	/* Telescopes are numbered as the focusers on them. */
+	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
+		if (config->focuser[i].present && config->focuser[i].camera == number) {
+			optics_section(out, &config->telescope[i], pixel_um, i);
+		}
+	}
+}
+
+void setup_device_answer(struct web *web, const char *rest, const struct http_request *req,
+	struct http_response *res)
+{
+	bool focuser = strncmp(rest, "focuser/", 8) == 0;
+	bool camera = strncmp(rest, "camera/", 7) == 0;
+	const char *end = "";
+	int number = focuser || camera ? web_path_number(rest + (focuser ? 8 : 7), &end) : -1;
+	struct device *dev = NULL;
+	if (number >= 0 && strcmp(end, "/setup") == 0) {
+		dev = observatory_device(web->obs, focuser ? DEVICE_FOCUSER : DEVICE_CAMERA, number);
+	}
+	web_body(res, "text/html; charset=utf-8", 256 * 1024);
+	struct buf *out = &res->body;
+	if (dev == NULL) {
+		res->status = 404;
+		page_begin(out, "No such device", "There is no device at this address.");
+		buf_puts(out, "<p>The list of devices is at <a href=\"/setup\">/setup</a>.</p>\n");
+		page_end(out);
+		web_check_body(res);
+		return;
+	}
+	const struct device_info *info = device_info(dev);
+	char lead[160];
+	snprintf(lead, sizeof lead, "%s %d of %s.", focuser ? "Focuser" : "Camera", info->number,
+		observatory_config(web->obs)->server.name);
+	page_begin(out, info->name, lead);
+	if (focuser) {
+		focuser_page(web, dev, out);
+	} else {
+		camera_page(web, dev, out);
+	}
+	how_to_change(out, info->source);
+	address(web, req, out, info);
+	page_end(out);
+	web_check_body(res);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /events: server-sent events (HTML Living Standard, section "Server-sent events").  A subscriber
+ * keeps the version numbers of what it was told last; when it is asked for more, it compares and
+ * sends what changed.  So nothing is queued for a slow one: it skips steps and ends at the truth.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "web_private.h"
+
+/* A dead link shows only when something is sent, so something is. */
+#define ALIVE_MS 5000
+/* At most ten batches of news a second. */
+#define BATCH_MS 100
+#define MAX_DEVICES (2 * CONFIG_MAX_DEVICES)
+
+struct subscriber {
+	struct web *web;
+	struct buf pending;
+	size_t sent;
+	bool greeted;
+	int64_t last_ms;                          /* of the last batch, on clock_real() */
+	uint64_t device_version[MAX_DEVICES];     /* by index in the observatory */
+	uint64_t run_version[CONFIG_MAX_DEVICES]; /* by focuser number */
+};
+
+static void add_event(struct subscriber *sub, const char *name, uint64_t id, const struct buf *data)
+{
+	buf_printf(&sub->pending, "event: %s\nid: %" PRIu64 "\ndata: ", name, id);
+	buf_add(&sub->pending, buf_text(data), data->len);
+	buf_puts(&sub->pending, "\n\n");
+}
+
+static void add_run(struct subscriber *sub, int focuser, uint64_t id, struct buf *scratch)
+{
+	struct run *run = autofocus_run(sub->web->obs, focuser, 0);
+	if (run == NULL) {
+		return;
+	}
+	buf_clear(scratch);
+	run_json(run, scratch);
+	run_free(run);
+	add_event(sub, "run", id, scratch);
+}
+
+/* Puts what changed into pending. */
+static void collect(struct subscriber *sub)
+{
+	struct observatory *obs = sub->web->obs;
+	uint64_t id = events_now(observatory_events(obs));
+	struct buf scratch;
+	buf_init(&scratch, 1024 * 1024);
+	bool whole = !sub->greeted;
+	bool changed[MAX_DEVICES] = {false};
+	bool run_changed[MAX_DEVICES] = {false};
+	struct device *dev;
+	/* Versions are read before the states: a change in between is sent twice, never lost. */
+	for (int i = 0; i < MAX_DEVICES && (dev = observatory_at(obs, i)) != NULL; i++) {
+		uint64_t version = device_version(dev);
+		changed[i] = version != sub->device_version[i];
+		sub->device_version[i] = version;
+		const struct device_info *info = device_info(dev);
+		if (info->type == DEVICE_FOCUSER) {
+			uint64_t run_version = autofocus_version(obs, info->number);
+			run_changed[i] = whole || run_version != sub->run_version[info->number];
+			sub->run_version[info->number] = run_version;
+		}
+	}
+	if (whole) {
+		buf_puts(&sub->pending, "retry: 2000\n\n");
+		state_json_all(sub->web, &scratch);
+		add_event(sub, "state", id, &scratch);
+		sub->greeted = true;
+	}
+	for (int i = 0; i < MAX_DEVICES && (dev = observatory_at(obs, i)) != NULL; i++) {
+		const struct device_info *info = device_info(dev);
+		if (!whole && (changed[i] || run_changed[i])) {
+			buf_clear(&scratch);
+			state_json_device(sub->web, dev, &scratch);
+			add_event(sub, info->type == DEVICE_FOCUSER ? "focuser" : "camera", id, &scratch);
+		}
+		if (run_changed[i]) {
+			add_run(sub, info->number, id, &scratch);
+		}
+	}
+	if (scratch.failed) {
+		sub->pending.failed = true;
+	}
+	buf_fini(&scratch);
+}
+
+static bool has_news(const struct subscriber *sub)
+{
+	struct observatory *obs = sub->web->obs;
+	struct device *dev;
+	for (int i = 0; i < MAX_DEVICES && (dev = observatory_at(obs, i)) != NULL; i++) {
+		const struct device_info *info = device_info(dev);
+		if (device_version(dev) != sub->device_version[i]) {
+			return true;
+		}
+		if (info->type == DEVICE_FOCUSER &&
+			autofocus_version(obs, info->number) != sub->run_version[info->number]) {
+			return true;
+		}
+	}
+	return !sub->greeted;
+}
+
+static void add_alive(struct subscriber *sub)
+{
+	char now[CLOCK_UTC_TEXT];
+	clock_utc_text(clock_utc_ms(), now);
+	/* The comment is for proxies and people; scripts cannot see comments, so an event goes with it. */
+	buf_printf(&sub->pending, ": alive\nevent: alive\ndata: {\"now\":\"%s\"}\n\n", now);
+}
+
+static ssize_t sse_read(void *arg, uint64_t pos, char *out, size_t max)
+{
+	(void)pos;
+	struct subscriber *sub = arg;
+	if (sub->sent == sub->pending.len) {
+		buf_clear(&sub->pending);
+		sub->sent = 0;
+		int64_t now = clock_now_ms(clock_real());
+		if (has_news(sub)) {
+			if (sub->greeted && now < sub->last_ms + BATCH_MS) {
+				web_wake_at(sub->web, sub->last_ms + BATCH_MS);
+				return HTTP_STREAM_LATER;
+			}
+			collect(sub);
+		} else if (now >= sub->last_ms + ALIVE_MS) {
+			add_alive(sub);
+		} else {
+			return HTTP_STREAM_LATER;
+		}
+		sub->last_ms = now;
+		if (sub->pending.failed) {
+			return HTTP_STREAM_END; /* the browser connects again and gets a snapshot */
+		}
+	}
+	size_t left = sub->pending.len - sub->sent;
+	size_t n = left < max ? left : max;
+	memcpy(out, sub->pending.data + sub->sent, n);
+	sub->sent += n;
+	return (ssize_t)n;
+}
+
+static void sse_release(void *arg)
+{
+	struct subscriber *sub = arg;
+	buf_fini(&sub->pending);
+	free(sub);
+}
+
+void sse_open(struct web *web, struct http_response *res)
+{
+	struct subscriber *sub = calloc(1, sizeof *sub);
+	if (sub == NULL) {
+		http_text(res, 503, "There is no memory for another listener just now.\n");
+		return;
+	}
+	sub->web = web;
+	buf_init(&sub->pending, 4 * 1024 * 1024);
+	res->status = 200;
+	res->content_type = "text/event-stream";
+	res->stream = (struct http_stream){
+		.read = sse_read,
+		.release = sse_release,
+		.arg = sub,
+		.size = -1,
+		.block = 16 * 1024,
+		.wake_ms = ALIVE_MS,
+	};
+}
