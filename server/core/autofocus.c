@@ -51,6 +51,7 @@ struct autofocus {
 	struct autofocus_params params;
 	struct run *run;       /* the newest; NULL before the first */
 	uint64_t version;
+	uint64_t ended[4];     /* runs that ended since the start, by enum run_state */
 
 	_Atomic bool cancel;   /* set together with interrupt */
 	_Atomic int interrupt; /* enum lease_interrupt */
@@ -230,7 +231,7 @@ static double where_now(struct autofocus *af)
 {
 	struct focuser_state state;
 	focuser_state(af->focuser, &state);
-	return state.position_valid ? state.motor_position : NAN;
+	return state.position_valid ? (double)state.motor_position : (double)NAN;
 }
 
 /* cancel NULL: the way back, which only a halt or a lost link ends. */
@@ -501,6 +502,9 @@ static void do_run(struct autofocus *af)
 		log_error(af->focuser->info.source, "run=%llu could not be kept: %s",
 			(unsigned long long)id, save.text);
 	}
+	pthread_mutex_lock(&af->lock);
+	af->ended[af->run->state]++;
+	pthread_mutex_unlock(&af->lock);
 	run_free(copy);
 	device_lease_drop(af->camera, id);
 	device_lease_drop(af->focuser, id);
@@ -791,6 +795,18 @@ uint64_t autofocus_version(struct observatory *obs, int focuser)
 	uint64_t version = af->version;
 	pthread_mutex_unlock(&af->lock);
 	return version;
+}
+
+void autofocus_counts(struct observatory *obs, int focuser, uint64_t by_state[4])
+{
+	struct autofocus *af = observatory_autofocus(obs, focuser);
+	memset(by_state, 0, 4 * sizeof by_state[0]);
+	if (af == NULL) {
+		return;
+	}
+	pthread_mutex_lock(&af->lock);
+	memcpy(by_state, af->ended, sizeof af->ended);
+	pthread_mutex_unlock(&af->lock);
 }
 
 enum err_code autofocus_measure_start(struct observatory *obs, int focuser, double exposure_s,

@@ -54,6 +54,7 @@ static int64_t begin_exposure(struct device *dev, bool *alive, struct err *err)
 	ask_focuser(dev, &request);
 	enum err_code code = c->driver->start_exposure(c->ctx, &request, err);
 	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
 	if (code == ERR_IO) {
 		*alive = false;
 		return 0;
@@ -97,6 +98,7 @@ static int64_t stop_exposure(struct device *dev, bool *alive, struct err *err)
 	pthread_mutex_unlock(&dev->lock);
 	enum err_code code = c->driver->stop(c->ctx, err);
 	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
 	if (code == ERR_IO) {
 		*alive = false;
 	} else if (code != ERR_OK) {
@@ -183,6 +185,7 @@ static int64_t watch_exposure(struct device *dev, bool *alive, struct err *err)
 	pthread_mutex_unlock(&dev->lock);
 	enum err_code code = c->driver->poll(c->ctx, &reading, err);
 	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
 	int64_t now = clock_now_ms(dev->clock);
 	c->next_poll_ms = now + (reading.next_poll_ms > 0 ? reading.next_poll_ms : POLL_MS);
 	if (code == ERR_IO) {
@@ -283,6 +286,7 @@ static void camera_halt(struct device *dev)
 	pthread_mutex_unlock(&dev->lock);
 	enum err_code code = c->driver->abort(c->ctx, &err);
 	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
 	if (code != ERR_OK) {
 		log_warn(dev->info.source, "abort on disconnect failed: %s", err.text);
 	}

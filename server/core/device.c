@@ -59,6 +59,20 @@ void device_failed(struct device *dev, struct told_failure *told, const struct e
 	}
 }
 
+void device_count_error(struct device *dev, enum err_code code)
+{
+	if (code != ERR_OK) {
+		dev->errors[code]++;
+	}
+}
+
+void device_error_counts(struct device *dev, uint64_t by_code[ERR_CODE_COUNT])
+{
+	pthread_mutex_lock(&dev->lock);
+	memcpy(by_code, dev->errors, sizeof dev->errors);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 enum err_code told_failure_get(const struct told_failure *told, struct err *err)
 {
 	if (told->until_ms != 0 && clock_now_ms(clock_real()) < told->until_ms) {

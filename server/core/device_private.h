@@ -106,6 +106,7 @@ struct device {
 	struct err connect_error;      /* of the last failed attempt */
 	struct told_failure connect_told;
 	char last_failure[240];
+	uint64_t errors[ERR_CODE_COUNT]; /* failed exchanges since the start */
 	struct log_repeat link_failures;
 	struct lease lease;
 	struct device_client clients[DEVICE_MAX_CLIENTS];
@@ -128,6 +129,8 @@ void device_poke(struct device *dev);
 /* With the lock held: remembers a failure for people, and for the completion property if told is not
  * NULL. */
 void device_failed(struct device *dev, struct told_failure *told, const struct err *err);
+/* With the lock held: counts a driver call that failed (ERR_OK counts nothing). */
+void device_count_error(struct device *dev, enum err_code code);
 /* Copies a failure still to be told: its code, or ERR_OK. */
 enum err_code told_failure_get(const struct told_failure *told, struct err *err);
 

@@ -35,11 +35,6 @@ static int32_t to_motor(const struct focuser_core *f, int32_t position)
 	return from_motor(f, position); /* its own inverse */
 }
 
-static int direction(int32_t from, int32_t to)
-{
-	return to > from ? 1 : to < from ? -1 : 0;
-}
-
 static int approach_sign(const struct focuser_core *f)
 {
 	return f->rules.approach == MOVES_APPROACH_OUT ? 1 : -1;
@@ -133,6 +128,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	pthread_mutex_unlock(&dev->lock);
 	enum err_code code = f->driver->start_move(f->ctx, to_motor(f, target), err);
 	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
 	if (code == ERR_IO) {
 		*alive = false;
 		return 0;
@@ -256,6 +252,7 @@ static int64_t do_halt(struct device *dev, bool *alive, struct err *err)
 	pthread_mutex_unlock(&dev->lock);
 	enum err_code code = f->driver->halt(f->ctx, err);
 	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
 	if (code == ERR_IO) {
 		*alive = false;
 		return 0;
@@ -288,6 +285,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	pthread_mutex_unlock(&dev->lock);
 	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, err);
 	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
 	bool busy = f->phase != MOVE_NONE || f->motor_moving;
 	f->next_poll_ms = clock_now_ms(dev->clock) +
 			  (busy ? f->driver->poll_moving_ms : f->driver->poll_idle_ms);
@@ -330,6 +328,7 @@ static int64_t set_tempcomp(struct device *dev, bool *alive, struct err *err)
 	pthread_mutex_unlock(&dev->lock);
 	enum err_code code = f->driver->set_tempcomp(f->ctx, on, err);
 	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
 	if (code == ERR_IO) {
 		*alive = false;
 		return 0;
@@ -472,6 +471,7 @@ static void focuser_stop(struct device *dev)
 	pthread_mutex_unlock(&dev->lock);
 	enum err_code code = f->driver->halt(f->ctx, &err);
 	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
 	if (code != ERR_OK) {
 		log_error(dev->info.source, "halt on disconnect failed: %s", err.text);
 	}

@@ -115,6 +115,7 @@ static int64_t open_step(struct device *dev)
 		pthread_mutex_unlock(&dev->lock);
 		enum err_code code = dev->class->open(dev, &err);
 		pthread_mutex_lock(&dev->lock);
+		device_count_error(dev, code);
 		if (code != ERR_OK) {
 			open_failed(dev, &err);
 			return dev->next_try_ms;
@@ -129,6 +130,7 @@ static int64_t open_step(struct device *dev)
 		pthread_mutex_unlock(&dev->lock);
 		code = dev->class->identify(dev, &err);
 		pthread_mutex_lock(&dev->lock);
+		device_count_error(dev, code);
 	}
 	if (!dev->want_link) {
 		return 0;
