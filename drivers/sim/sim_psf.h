@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-/* Seeing is followed out to this many FWHM; a hundredth of the light lies beyond and is counted in. */
+/* Seeing is followed out to this many FWHM; the half percent of the light beyond is spread inside. */
 #define SIM_SEEING_REACH 6.0
 #define SIM_SEEING_RINGS 400
 #define SIM_SEEING_SAMPLES 301

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "camera_driver.h"
 #include "focuser_driver.h"
 #include "measure.h"
@@ -554,6 +556,11 @@ static void test_configured_optics(void **state)
 	sim_settings_init(&s, &rig.host.camera, 0);
 	assert_true(s.focal_length_mm == sim_default_optics()->focal_length_mm);
 	assert_true(fabs(s.obstruction - 69.0 / 203.2) < 1e-9);
+	/* Zone of 10 % growth: 0.00195 x theta x sqrt(10) x D x N^2 um with theta 2.56 arcsec, wide
+	 * enough to be more than a step and narrow enough to be worth finding. */
+	double ratio = 1422.0 / 203.2;
+	double zone = 0.00195 * 2.56 * sqrt(10.0) * 203.2 * ratio * ratio / s.step_um;
+	assert_true(zone > 20.0 && zone < 60.0);
 	rig.host.optics.focal_length_mm = 530.0;
 	rig.host.optics.aperture_mm = 106.0;
 	rig.host.camera.step_size_um = 2.0;
@@ -566,6 +573,56 @@ static void test_configured_optics(void **state)
 	sim_settings_init(&s, &rig.host.camera, 0);
 	assert_true(s.obstruction == 0.4);
 	test_host_fini(&rig.host);
+}
+
+/* The two workers of a server, each with its own driver, under one sky and one running clock. */
+static void *focuser_worker(void *arg)
+{
+	struct rig *rig = arg;
+	struct err err;
+	struct focuser_reading reading;
+	for (int i = 0; i < 2000; i++) {
+		rig->focuser->start_move(rig->focuser_ctx, i % 2 == 0 ? 100 : 20000, &err);
+		rig->focuser->poll(rig->focuser_ctx, FOCUSER_WANT_MOTION, &reading, &err);
+		rig->focuser->halt(rig->focuser_ctx, &err);
+	}
+	return NULL;
+}
+
+static void test_two_workers(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	rig_init(&rig, 3);
+	rig.host.simulator.width = 64;
+	rig.host.simulator.height = 48;
+	struct clock *clock = clock_create_scaled(100000.0);
+	rig.host.focuser.clock = clock;
+	struct clock *fake = rig.host.camera.clock;
+	rig.host.camera.clock = clock;
+	rig_open(&rig);
+	rig_open_focuser(&rig);
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, focuser_worker, &rig), 0);
+	struct exposure_request request = whole(&rig, 1.0);
+	for (int i = 0; i < 20; i++) {
+		struct camera_reading reading = {.state = CAMERA_DRIVER_IDLE};
+		assert_int_equal(rig.camera->start_exposure(rig.camera_ctx, &request, &err), ERR_OK);
+		while (reading.state != CAMERA_DRIVER_READY) {
+			assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
+		}
+		assert_int_equal(rig.camera->read_frame(rig.camera_ctx, rig.pixels, 64 * 48, &rig.info,
+			&err), ERR_OK);
+	}
+	pthread_join(thread, NULL);
+	struct sim_truth truth;
+	assert_true(sim_truth(&rig.host.camera, 0, &truth));
+	assert_int_equal(truth.frames, 20);
+	assert_true(truth.optics_position >= 0.0 && truth.optics_position <= SIM_MAX_STEP);
+	rig.host.focuser.clock = fake;
+	clock_destroy(clock);
+	rig_fini(&rig);
 }
 
 int main(void)
@@ -583,6 +640,7 @@ int main(void)
 		cmocka_unit_test(test_a_focuser_of_another_make),
 		cmocka_unit_test(test_clouds_take_light),
 		cmocka_unit_test(test_configured_optics),
+		cmocka_unit_test(test_two_workers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
