@@ -109,8 +109,9 @@ static void camera_close(void *ctx)
 }
 
 /* Distance of the optics from the best focus.  Without a simulated focuser the reported position of
- * another one counts: its first exposure decides where the best focus lies, as far away as a simulated
- * focuser would have begun.  With no position at all the telescope stands where a night begins. */
+ * another one counts: its first exposure decides where the best focus lies, as far away as a
+ * simulated focuser would have begun.  With no position at all the telescope stands where a night
+ * begins. */
 static double defocus_now(struct sim_camera *c, const struct exposure_request *request)
 {
 	struct sim_sky *sky = c->sky;
@@ -235,7 +236,7 @@ static struct sim_sensor sensor_of(const struct exposure_request *request)
 	return sensor;
 }
 
-/* Means of bin x bin pixels; `from` has rows of num_x * bin values, bin rows for each row of `to`. */
+/* Means of bin x bin pixels; `from` has rows of num_x * bin values, bin rows for one of `to`. */
 static void bin_rows(uint16_t *to, const uint16_t *from, int32_t num_x, int32_t rows, int bin)
 {
 	size_t wide = (size_t)num_x * (size_t)bin;
