@@ -104,19 +104,21 @@ static struct sky ring_sky(const struct stamp *s, double x, double y, double inn
 	double quantum, float *samples, size_t *count)
 {
 	double area = M_PI * (outer * outer - inner * inner);
-	int32_t skip = (int32_t)ceil(sqrt(area / 2000.0) - 0.2);
-	skip = skip < 1 ? 1 : skip;
+	int32_t step = (int32_t)(area / 2000.0);
+	step = step < 1 ? 1 : step;
+	int32_t start = 0;
 	size_t n = 0;
 	int32_t y0 = clamp_i32(ceil(y - outer), s->y0, s->y0 + s->height - 1);
 	int32_t y1 = clamp_i32(floor(y + outer), s->y0, s->y0 + s->height - 1);
-	for (int32_t j = y0; j <= y1; j += skip) {
+	for (int32_t j = y0; j <= y1; j++) {
 		double dy = j - y;
 		double half = sqrt(fmax(outer * outer - dy * dy, 0.0));
 		double hole = sqrt(fmax(inner * inner - dy * dy, 0.0));
 		int32_t x0 = clamp_i32(ceil(x - half), s->x0, s->x0 + s->width - 1);
 		int32_t x1 = clamp_i32(floor(x + half), s->x0, s->x0 + s->width - 1);
 		const float *row = s->data + (size_t)(j - s->y0) * (size_t)s->width - s->x0;
-		for (int32_t i = x0; i <= x1; i += skip) {
+		start = (start + step / 2 + 1) % step;
+		for (int32_t i = x0 + start; i <= x1; i += step) {
 			if (fabs(i - x) >= hole && isfinite(row[i]) && n < SAMPLES) {
 				samples[n++] = row[i];
 			}
