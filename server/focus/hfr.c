@@ -406,16 +406,6 @@ static void shape(const struct stamp *s, struct probe *p)
 	p->neighbours_error = 2.0 * p->sigma / p->peak;
 }
 
-/* Aperture over HFR for a star of this concentration: a Gaussian has 2.7, a disk 2.0, a ring 1.7. */
-double star_probe_factor(double concentration)
-{
-	const double peaked = 4.0;
-	const double ring = 2.3;
-	double t = (concentration - 1.9) / (2.5 - 1.9);
-	t = t < 0.0 ? 0.0 : (t > 1.0 ? 1.0 : t);
-	return ring + (peaked - ring) * t * t * (3.0 - 2.0 * t);
-}
-
 /* Signal over noise in the aperture.  The gain is unknown; taking the sky's own noise for photon
  * noise gives an upper limit of what the star's light adds. */
 static double snr_of(double flux, double pixels, double sky_pixels, struct sky sky)
@@ -426,6 +416,23 @@ static double snr_of(double flux, double pixels, double sky_pixels, struct sky s
 		noise2 += flux * var / sky.level;
 	}
 	return flux / sqrt(noise2);
+}
+
+/* 0 below low, 1 above high, smooth between. */
+static double ramp(double v, double low, double high)
+{
+	double t = (v - low) / (high - low);
+	t = t < 0.0 ? 0.0 : (t > 1.0 ? 1.0 : t);
+	return t * t * (3.0 - 2.0 * t);
+}
+
+/* A Gaussian has a concentration of 2.7, a disk 2.0, a ring 1.7.  The wings of a peaked star are
+ * worth their sky noise only when it is bright. */
+double star_probe_factor(double concentration, double snr)
+{
+	const double ring = 2.3;
+	double peaked = ring + (4.0 - ring) * ramp(snr, 15.0, 60.0);
+	return ring + (peaked - ring) * ramp(concentration, 1.9, 2.5);
 }
 
 struct probe star_probe(const struct image *img, const struct probe_where *where,
@@ -490,7 +497,8 @@ struct probe star_probe(const struct image *img, const struct probe_where *where
 		p.hfr = hfr;
 		if (isnan(where->factor)) {
 			/* Half way each round, or a border case would swing. */
-			factor += 0.6 * (star_probe_factor(p.concentration) - factor);
+			p.snr = snr_of(g.total, M_PI * p.aperture * p.aperture, (double)ring_pixels, sky);
+			factor += 0.6 * (star_probe_factor(p.concentration, p.snr) - factor);
 		}
 		if (settled && round >= 2) {
 			break;
