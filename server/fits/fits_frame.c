@@ -164,17 +164,14 @@ static enum image_mosaic read_mosaic(fitsfile *file)
 	return IMAGE_MONO;
 }
 
-/* Saturation as the header tells it; NAN when it does not. */
-static double header_full_scale(fitsfile *file)
+/* Saturation as the header tells it; NAN when it does not.  maximum is what the header gives as
+ * the greatest value, NAN when absent: a limit to some programs, a statistic of the very pixels to
+ * others. */
+static double header_full_scale(fitsfile *file, double *maximum)
 {
 	double v;
-	if (read_number(file, "SATURATE", &v) && v > 0.0) {
-		return v;
-	}
-	if (read_number(file, "DATAMAX", &v) && v > 0.0) {
-		return v;
-	}
-	return NAN;
+	*maximum = read_number(file, "DATAMAX", &v) && v > 0.0 ? v : NAN;
+	return read_number(file, "SATURATE", &v) && v > 0.0 ? v : NAN;
 }
 
 /* Saturation as the data tell it: integers end at their type's width, or at the width of a 10, 12
@@ -256,7 +253,7 @@ static int find_image(fitsfile *file, int *bitpix, LONGLONG axes[3], int *planes
 }
 
 static enum err_code read_facts(const char *path, fitsfile *file, struct fits_frame *out,
-	int *bitpix, int *planes, double *bzero, struct err *err)
+	int *bitpix, int *planes, double *bzero, double *maximum, struct err *err)
 {
 	LONGLONG axes[3] = {0};
 	int status = find_image(file, bitpix, axes, planes);
@@ -274,7 +271,7 @@ static enum err_code read_facts(const char *path, fitsfile *file, struct fits_fr
 	out->width = (int32_t)axes[0];
 	out->height = (int32_t)axes[1];
 	out->mosaic = *planes == 1 ? read_mosaic(file) : IMAGE_MONO;
-	out->full_scale_adu = header_full_scale(file);
+	out->full_scale_adu = header_full_scale(file, maximum);
 	if (!read_number(file, "BZERO", bzero)) {
 		*bzero = 0.0;
 	}
@@ -316,11 +313,13 @@ enum err_code fits_frame_stat(const char *path, struct fits_frame *out, struct e
 	int bitpix = 0;
 	int planes = 1;
 	double bzero = 0.0;
-	code = read_facts(path, file, &frame, &bitpix, &planes, &bzero, err);
+	double maximum = NAN;
+	code = read_facts(path, file, &frame, &bitpix, &planes, &bzero, &maximum, err);
 	close_file(file);
 	if (code == ERR_OK) {
 		if (isnan(frame.full_scale_adu)) {
-			frame.full_scale_adu = data_full_scale(bitpix, bzero, INFINITY);
+			frame.full_scale_adu = isnan(maximum) ? data_full_scale(bitpix, bzero, INFINITY)
+				: maximum;
 		}
 		*out = frame;
 	}
@@ -353,13 +352,33 @@ static enum err_code read_pixels(const char *path, fitsfile *file, struct fits_f
 	return ERR_OK;
 }
 
-static double greatest_of(const float *pixels, size_t count)
+/* Greatest value, and how many pixels have it. */
+static double greatest_of(const struct fits_frame *frame, size_t *times)
 {
+	size_t count = (size_t)frame->width * (size_t)frame->height;
 	float most = -INFINITY;
+	*times = 0;
 	for (size_t i = 0; i < count; i++) {
-		most = pixels[i] > most ? pixels[i] : most;
+		if (frame->pixels[i] > most) {
+			most = frame->pixels[i];
+			*times = 0;
+		}
+		*times += frame->pixels[i] >= most ? 1 : 0;
 	}
 	return (double)most;
+}
+
+static double full_scale_of(const struct fits_frame *frame, int bitpix, double bzero,
+	double maximum)
+{
+	size_t times;
+	double greatest = greatest_of(frame, &times);
+	/* A maximum that one or two pixels reach is a statistic; a limit stands above all pixels or
+	 * cuts many. */
+	if (isfinite(maximum) && (greatest < 0.999 * maximum || times > 2)) {
+		return maximum;
+	}
+	return data_full_scale(bitpix, bzero, greatest);
 }
 
 enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err)
@@ -373,16 +392,15 @@ enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct e
 	int bitpix = 0;
 	int planes = 1;
 	double bzero = 0.0;
-	code = read_facts(path, file, &frame, &bitpix, &planes, &bzero, err);
+	double maximum = NAN;
+	code = read_facts(path, file, &frame, &bitpix, &planes, &bzero, &maximum, err);
 	if (code == ERR_OK) {
 		code = read_pixels(path, file, &frame, planes, err);
 	}
 	close_file(file);
 	if (code == ERR_OK) {
 		if (isnan(frame.full_scale_adu)) {
-			size_t count = (size_t)frame.width * (size_t)frame.height;
-			frame.full_scale_adu =
-				data_full_scale(bitpix, bzero, greatest_of(frame.pixels, count));
+			frame.full_scale_adu = full_scale_of(&frame, bitpix, bzero, maximum);
 		}
 		*out = frame;
 	}

@@ -82,27 +82,33 @@ int image_halve(const struct image *img, struct image *half, float **owned)
 	return 0;
 }
 
-/* Step between neighbouring values: integers may come as floats. */
+/* Step between neighbouring values, as seen in a sample: integers may come as floats, and cameras
+ * of 8 or 12 bit stretched to 16.  Next to nothing for true floats. */
 static double quantum_of(const struct image *img)
 {
-	if (img->type == IMAGE_U16) {
-		return 1.0;
-	}
-	int32_t row_step = img->height / 16 + 1;
-	int32_t column_step = img->width / 64 + 1;
-	bool quarters = true;
-	bool whole = true;
+	enum { SAMPLES = 1024 };
+	float sample[SAMPLES];
+	size_t n = 0;
+	int32_t row_step = img->height / 32 + 1;
+	int32_t column_step = img->width / 32 + 1;
 	for (int32_t y = 0; y < img->height; y += row_step) {
-		for (int32_t x = 0; x < img->width; x += column_step) {
+		for (int32_t x = y % column_step; x < img->width && n < SAMPLES; x += column_step) {
 			float v;
 			image_row(img, y, x, 1, &v);
 			if (isfinite(v)) {
-				whole = whole && v == floorf(v);
-				quarters = quarters && 4.0F * v == floorf(4.0F * v);
+				sample[n++] = v;
 			}
 		}
 	}
-	return whole ? 1.0 : (quarters ? 0.25 : 0.0);
+	sort_float(sample, n);
+	double least = INFINITY;
+	for (size_t i = 1; i < n; i++) {
+		double step = (double)sample[i] - (double)sample[i - 1];
+		if (step > 0.0 && step < least) {
+			least = step;
+		}
+	}
+	return isfinite(least) ? least : 0.0;
 }
 
 int pyramid_init(struct pyramid *pyramid, const struct image *img)

@@ -45,7 +45,7 @@ struct probe {
 	double concentration;  /* radius of 80 % of the flux over that of 20 % */
 	double aperture;       /* radius that was integrated */
 	bool cut;              /* the frame's edge limited the aperture */
-	double tail;           /* share of the flux beyond 0.8 of the aperture */
+	double tail;           /* share of the flux beyond 0.8 (when cut 0.9) of the aperture */
 	double tail_error;     /* its 1 sigma */
 	double dip;            /* mean of the centre over the brightest ring; < 1 with a hole */
 	double xx, yy, xy;     /* second moments inside twice the HFR */
@@ -62,12 +62,12 @@ struct probe {
  * Notes: 1) the curve of growth adds signed, sky-subtracted pixels, each cut into small squares so
  * that a circle through a pixel takes its share; nothing is clipped.  2) lone hot pixels are
  * replaced by their neighbours' mean when the star is so large that none of it can be that sharp.
- * 3) the aperture is 3.5 HFR on a peaked star and 2.3 HFR on a ring, in between by concentration;
- * cut at the frame's edge. */
+ * 3) the aperture is 4 HFR on a bright peaked star, 2.3 on a faint one and on a ring, in
+ * between by concentration and SNR; cut at the frame's edge. */
 struct probe star_probe(const struct image *img, const struct probe_where *where,
 	struct probe_scratch *scratch);
 
-/* The aperture, in HFR, that suits stars of this concentration. */
-double star_probe_factor(double concentration);
+/* The aperture, in HFR, that suits stars of this concentration and SNR. */
+double star_probe_factor(double concentration, double snr);
 
 #endif

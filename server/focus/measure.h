@@ -27,6 +27,7 @@ enum star_flag {
 	STAR_ELONGATED = 1 << 3, /* trail or blend: not used */
 	STAR_SIZE = 1 << 4,      /* far from the frame's common size: not used */
 	STAR_SHAPE = 1 << 5,     /* no star: hot pixel, line, noise structure, open growth curve */
+	STAR_FAINT = 1 << 6,     /* too faint to tell, alone or beside the frame's bright ones */
 };
 
 /* One object.  Positions are 0-based pixel centres in sensor orientation (x along a sensor row).
@@ -47,8 +48,8 @@ struct star {
 struct measurement {
 	int stars;             /* used */
 	int saturated;         /* rejected because they touch full scale */
-	double hfr_px;         /* median over the used stars */
-	double hfr_mad_px;     /* 1.4826 x median absolute deviation over the used stars; 0 for one */
+	double hfr_px;         /* median over the 60 brightest used stars, the faint counting less */
+	double hfr_mad_px;     /* 1.4826 x median absolute deviation of those; 0 for one */
 	double hfr_error_px;   /* 1 sigma of hfr_px from photon and sky noise and star scatter; it does
 	                        * not contain the seeing of the moment */
 	double mean_radius_px; /* median */

@@ -15,6 +15,7 @@
 enum {
 	VOTERS = 150,       /* objects probed to find the common size */
 	MAX_OBJECTS = 3000, /* objects probed at the common size */
+	COUNTED = 60,       /* brightest used stars that make the frame's number */
 };
 
 /* Least signal over noise of a star whose size counts: at 10 its HFR is good to 7 %. */
@@ -42,7 +43,9 @@ struct work {
 	struct object *object;
 	size_t objects;
 	double *value;             /* for medians; 2 x MAX_OBJECTS */
+	struct weighted *weighted; /* MAX_OBJECTS */
 	double full_scale;
+	double snr_from;           /* of the stars that count in medians */
 };
 
 struct measure_options measure_defaults(void)
@@ -67,13 +70,46 @@ static double median(double *value, size_t n)
 	return n % 2 == 1 ? value[n / 2] : 0.5 * (value[n / 2 - 1] + value[n / 2]);
 }
 
-/* 1.4826 x median absolute deviation. */
-static double mad(double *value, size_t n, double middle)
+/* A value and how much it counts. */
+struct weighted {
+	double value;
+	double weight;
+};
+
+/* Median of n weighted values, reordered; NAN of none.  Between two middle ones it is read off the
+ * line that joins the middles of their weights, so that equal weights give the usual median. */
+static double weighted_median(struct weighted *item, size_t n)
 {
+	double total = 0.0;
 	for (size_t i = 0; i < n; i++) {
-		value[i] = fabs(value[i] - middle);
+		total += item[i].weight;
 	}
-	return 1.4826 * median(value, n);
+	if (!(total > 0.0)) {
+		return NAN;
+	}
+	qsort(item, n, sizeof *item, by_value); /* value comes first */
+	double below = 0.0;
+	double last_at = 0.0;
+	for (size_t i = 0; i < n; i++) {
+		double at = below + 0.5 * item[i].weight;
+		if (at >= 0.5 * total) {
+			if (i == 0) {
+				return item[0].value;
+			}
+			double part = (0.5 * total - last_at) / (at - last_at);
+			return item[i - 1].value + part * (item[i].value - item[i - 1].value);
+		}
+		last_at = at;
+		below += item[i].weight;
+	}
+	return item[n - 1].value;
+}
+
+/* Weight of a star's size: bright stars count alike, because what scatters them is not noise. */
+static double weight_of(double snr)
+{
+	const double full = 15.0;
+	return snr * snr / (snr * snr + full * full);
 }
 
 static void set_shape(struct object *o)
@@ -107,11 +143,12 @@ static bool is_hot_pixel(const struct object *o)
 static unsigned judge(const struct work *work, const struct object *o)
 {
 	const struct probe *p = &o->p;
-	if (!p->valid || p->snr < least_snr || p->missing > 0.02 || is_hot_pixel(o)) {
+	if (!p->valid || p->missing > 0.02 || is_hot_pixel(o)) {
 		return STAR_SHAPE;
 	}
-	unsigned flags = 0;
-	double open = 0.05 + 3.0 * p->tail_error;
+	unsigned flags = p->snr < least_snr ? STAR_FAINT : 0;
+	/* A ring ends; the wings of a sharp star go on, and lenses add to them. */
+	double open = (p->concentration > 2.3 ? 0.12 : 0.05) + 3.0 * p->tail_error;
 	bool is_open = p->tail > open || p->tail < -open;
 	if (p->cut && (p->aperture < 1.5 * p->hfr || is_open)) {
 		flags |= STAR_EDGE;
@@ -155,6 +192,7 @@ static void probe_object(struct work *work, struct object *o, double hfr, double
 	p.mean_radius *= bin;
 	p.fwhm *= bin;
 	p.aperture *= bin;
+	p.sigma *= bin;
 	p.flux *= bin * bin;
 	p.xx *= bin * bin;
 	p.yy *= bin * bin;
@@ -208,9 +246,9 @@ static void find_voters(struct work *work, double region)
 	}
 }
 
-/* The HFR that most of the light agrees on; NAN without any star.  concentration is the voters'
- * median. */
-static double common_size(struct work *work, double *concentration)
+/* The HFR that most of the light agrees on; NAN without any star.  factor is the aperture that
+ * suits the voters. */
+static double common_size(struct work *work, double *factor)
 {
 	unsigned forgive = 0;
 	double best = 0.0;
@@ -238,14 +276,17 @@ static double common_size(struct work *work, double *concentration)
 	double *hfr = work->value;
 	double *ratio = work->value + MAX_OBJECTS;
 	size_t n = 0;
+	double brightest = 0.0;
 	for (size_t i = 0; i < work->objects && !isnan(size); i++) {
 		const struct object *o = &work->object[i];
 		if ((o->flags & ~forgive) == 0 && fabs(log(o->p.hfr / size)) < 0.3) {
 			hfr[n] = o->p.hfr;
 			ratio[n++] = o->p.concentration;
+			brightest = fmax(brightest, o->p.snr);
 		}
 	}
-	*concentration = median(ratio, n);
+	double concentration = median(ratio, n);
+	*factor = star_probe_factor(concentration, brightest);
 	return median(hfr, n);
 }
 
@@ -324,13 +365,12 @@ static bool crowds(const struct object *other, const void *arg)
 }
 
 /* Second reading: everything of about the common size. */
-static int find_stars(struct work *work, double region, double size, double concentration)
+static int find_stars(struct work *work, double region, double size, double factor)
 {
 	struct grid grid;
 	if (grid_init(&grid, work->img, fmax(16.0, 7.0 * size)) != 0) {
 		return -1;
 	}
-	double factor = star_probe_factor(concentration);
 	double low = disk_over_hfr * size / 2.0;
 	double high = fmax(disk_over_hfr * size * 2.0, 2.0);
 	work->objects = 0;
@@ -379,7 +419,8 @@ static bool is_trailed(const struct work *work)
 	size_t n = 0;
 	for (size_t i = 0; i < work->objects; i++) {
 		const struct object *o = &work->object[i];
-		unsigned other = (unsigned)(STAR_SHAPE | STAR_EDGE | STAR_SATURATED | STAR_CROWDED);
+		unsigned other = (unsigned)(STAR_SHAPE | STAR_EDGE | STAR_SATURATED | STAR_CROWDED |
+			STAR_FAINT);
 		if (o->p.valid && (o->flags & other) == 0 && o->p.snr > 20.0 && isfinite(o->elongation)) {
 			c += cos(2.0 * o->angle);
 			s += sin(2.0 * o->angle);
@@ -389,26 +430,87 @@ static bool is_trailed(const struct work *work)
 	return n >= 3 && median(elongation, n) > 1.38 && hypot(c, s) > 0.7 * (double)n;
 }
 
-/* Drops what disagrees with the frame's common size. */
+/* Least SNR of the stars that make the number: the same bright ones in every frame of a sweep,
+ * where faint ones come and go. */
+static void rank(struct work *work)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		if (work->object[i].flags == 0) {
+			work->value[n++] = work->object[i].p.snr;
+		}
+	}
+	qsort(work->value, n, sizeof *work->value, by_value);
+	work->snr_from = n > COUNTED ? work->value[n - COUNTED] : 0.0;
+}
+
+/* Collects one double member of the brightest used objects with their weights. */
+static size_t collect(struct work *work, size_t offset, struct weighted *item)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		double v;
+		memcpy(&v, (const char *)o + offset, sizeof v);
+		if (o->flags == 0 && o->p.snr >= work->snr_from && isfinite(v)) {
+			item[n++] = (struct weighted){v, weight_of(o->p.snr)};
+		}
+	}
+	return n;
+}
+
+static double median_of(struct work *work, size_t offset)
+{
+	return weighted_median(work->weighted, collect(work, offset, work->weighted));
+}
+
+/* 1.4826 x weighted median of abs(HFR - middle). */
+static double hfr_spread(struct work *work, double middle)
+{
+	size_t n = collect(work, offsetof(struct object, p.hfr), work->weighted);
+	for (size_t i = 0; i < n; i++) {
+		work->weighted[i].value = fabs(work->weighted[i].value - middle);
+	}
+	return n < 2 ? 0.0 : 1.4826 * weighted_median(work->weighted, n);
+}
+
+/* Beside a star that says everything, one at the edge of detection adds only doubt. */
+static void drop_faint(struct work *work)
+{
+	double most = 0.0;
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		most = o->flags == 0 && o->p.snr > most ? o->p.snr : most;
+	}
+	for (size_t i = 0; i < work->objects; i++) {
+		struct object *o = &work->object[i];
+		if (o->p.valid && o->p.snr < fmin(most / 40.0, 20.0)) {
+			o->flags |= STAR_FAINT;
+		}
+	}
+}
+
+/* Drops what disagrees with the frame's common size: galaxies, knots and blends above, defects
+ * below. */
 static void judge_sizes(struct work *work)
 {
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round < 4; round++) {
+		rank(work);
+		double middle = median_of(work, offsetof(struct object, p.hfr));
+		double spread = hfr_spread(work, middle) / middle;
 		size_t n = 0;
 		for (size_t i = 0; i < work->objects; i++) {
-			if (work->object[i].flags == 0) {
-				work->value[n++] = log(work->object[i].p.hfr);
-			}
+			n += work->object[i].flags == 0 ? 1 : 0;
 		}
 		if (n < 3) {
 			return;
 		}
-		double middle = median(work->value, n);
-		double limit = fmax(4.0 * mad(work->value, n, middle), 0.12);
+		double limit = fmin(fmax(4.0 * spread, 0.12), 0.7);
 		bool changed = false;
 		for (size_t i = 0; i < work->objects; i++) {
 			struct object *o = &work->object[i];
-			double own = limit + 2.0 / o->p.snr;
-			if (o->flags == 0 && fabs(log(o->p.hfr) - middle) > own) {
+			if (o->flags == 0 &&
+			    fabs(log(o->p.hfr / middle)) > hypot(limit, 2.7 / o->p.snr)) {
 				o->flags |= STAR_SIZE;
 				changed = true;
 			}
@@ -419,28 +521,77 @@ static void judge_sizes(struct work *work)
 	}
 }
 
-/* Median of one double member of the used stars' probes. */
-static double median_of(const struct work *work, size_t offset)
+/* Drops objects that stand in one line: pieces of a satellite trail, of a star trail, of a bad row,
+ * or letters written into the picture.  Five in a strip one star wide that are half of all are no
+ * chance. */
+static void judge_lines(struct work *work)
 {
+	struct object *o[64];
 	size_t n = 0;
+	size_t used = 0;
 	for (size_t i = 0; i < work->objects; i++) {
 		if (work->object[i].flags == 0) {
-			double v;
-			memcpy(&v, (const char *)&work->object[i] + offset, sizeof v);
-			if (isfinite(v)) {
-				work->value[n++] = v;
+			used++;
+			if (n < sizeof o / sizeof o[0]) {
+				o[n++] = &work->object[i];
 			}
 		}
 	}
-	return median(work->value, n);
+	if (used < 5 || used > n) {
+		return;
+	}
+	size_t best = 0;
+	double line[3] = {0};
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = i + 1; j < n; j++) {
+			double dx = o[j]->p.x - o[i]->p.x;
+			double dy = o[j]->p.y - o[i]->p.y;
+			double length = hypot(dx, dy);
+			double a = -dy / length;
+			double b = dx / length;
+			double c = -(a * o[i]->p.x + b * o[i]->p.y);
+			size_t on = 0;
+			for (size_t k = 0; k < n; k++) {
+				on += fabs(a * o[k]->p.x + b * o[k]->p.y + c) < o[k]->p.hfr ? 1 : 0;
+			}
+			if (length > 0.0 && on > best) {
+				best = on;
+				line[0] = a;
+				line[1] = b;
+				line[2] = c;
+			}
+		}
+	}
+	if (best < 5 || 2 * best < n + 1) {
+		return;
+	}
+	for (size_t k = 0; k < n; k++) {
+		if (fabs(line[0] * o[k]->p.x + line[1] * o[k]->p.y + line[2]) < 2.0 * o[k]->p.hfr) {
+			o[k]->flags |= STAR_SHAPE;
+		}
+	}
+}
+
+/* Sky and noise around the stars, when one is so large that it fills the frame and the mesh. */
+static void sky_under_stars(struct work *work, double scale, struct measurement *out)
+{
+	int32_t least = work->img->width < work->img->height ? work->img->width : work->img->height;
+	if (median_of(work, offsetof(struct object, p.hfr)) > 0.15 * least) {
+		out->background_adu = median_of(work, offsetof(struct object, p.sky));
+		out->noise_adu = scale * median_of(work, offsetof(struct object, p.sigma));
+	}
 }
 
 static void summarise(struct work *work, double scale, struct measurement *out)
 {
 	double weight_ring = 0.0;
 	double weight = 0.0;
-	size_t used = 0;
-	size_t rings = 0;
+	double weight2 = 0.0;
+	double variance = 0.0;
+	int used = 0;
+	rank(work);
+	double hfr = median_of(work, offsetof(struct object, p.hfr));
+	double scatter = hfr_spread(work, hfr);
 	for (size_t i = 0; i < work->objects; i++) {
 		const struct object *o = &work->object[i];
 		if ((o->flags & STAR_SATURATED) != 0) {
@@ -449,38 +600,31 @@ static void summarise(struct work *work, double scale, struct measurement *out)
 		if (o->flags == 0) {
 			/* 1 sigma of one star's HFR is 0.68 / SNR of itself, 0.38 / SNR on a ring. */
 			bool ring = o->p.dip < 0.8;
-			rings += ring ? 1 : 0;
-			double error = (ring ? 0.38 : 0.68) / o->p.snr;
-			work->value[MAX_OBJECTS + used++] = error;
-			weight += o->p.snr;
-			weight_ring += ring ? o->p.snr : 0.0;
+			double w = o->p.snr >= work->snr_from ? weight_of(o->p.snr) : 0.0;
+			double error = fmax((ring ? 0.38 : 0.68) / o->p.snr * hfr, scatter);
+			weight += w;
+			weight2 += w * w;
+			variance += w * w * error * error;
+			weight_ring += ring ? w : 0.0;
 			out->flux_adu += o->p.flux;
+			used++;
 		}
 	}
 	if (used == 0) {
 		return;
 	}
-	out->stars = (int)used;
+	out->stars = used;
 	out->donut = weight_ring > 0.5 * weight;
-	double one = median(work->value + MAX_OBJECTS, used);
-	double hfr = median_of(work, offsetof(struct object, p.hfr));
-	size_t n = 0;
-	for (size_t i = 0; i < work->objects; i++) {
-		if (work->object[i].flags == 0) {
-			work->value[n++] = work->object[i].p.hfr;
-		}
-	}
-	double scatter = mad(work->value, n, hfr);
 	out->hfr_px = scale * hfr;
 	out->hfr_mad_px = scale * scatter;
-	/* The median of n is 1.25 times as uncertain as the mean; below three it is the mean.  The
-	 * sky under a star is never known to better than a thousandth of its light. */
-	double single = fmax(one * hfr, scatter);
-	double shrink = used < 3 ? 1.0 : 1.2533;
-	out->hfr_error_px = scale * hypot(shrink * single / sqrt((double)used), 0.001 * hfr);
+	/* A median is 1.25 times as uncertain as a mean, which it is below three.  The sky under a
+	 * star is never known to better than a thousandth of its light. */
+	double shrink = weight * weight / weight2 < 2.5 ? 1.0 : 1.2533;
+	out->hfr_error_px = scale * hypot(shrink * sqrt(variance) / weight, 0.001 * hfr);
 	out->mean_radius_px = scale * median_of(work, offsetof(struct object, p.mean_radius));
 	out->fwhm_px = out->donut ? NAN : scale * median_of(work, offsetof(struct object, p.fwhm));
 	out->eccentricity = median_of(work, offsetof(struct object, eccentricity));
+	sky_under_stars(work, scale, out);
 }
 
 static int by_flux(const void *a, const void *b)
@@ -528,12 +672,12 @@ static int measure_mono(struct work *work, const struct measure_options *options
 	out->background_adu = work->pyramid.sky;
 	out->noise_adu = work->pyramid.sigma[0] * scale;
 	find_voters(work, options->region);
-	double concentration;
-	double size = common_size(work, &concentration);
+	double factor;
+	double size = common_size(work, &factor);
 	if (isnan(size)) {
 		return 0;
 	}
-	if (find_stars(work, options->region, size, concentration) != 0) {
+	if (find_stars(work, options->region, size, factor) != 0) {
 		return -1;
 	}
 	out->trailed = is_trailed(work);
@@ -542,7 +686,9 @@ static int measure_mono(struct work *work, const struct measure_options *options
 			work->object[i].flags &= ~(unsigned)STAR_ELONGATED;
 		}
 	}
+	drop_faint(work);
 	judge_sizes(work);
+	judge_lines(work);
 	summarise(work, scale, out);
 	out->flux_adu *= scale * scale;
 	if (list != NULL && listed != NULL) {
@@ -575,8 +721,10 @@ int measure_frame(const struct image *img, const struct measure_options *options
 	work.full_scale = isfinite(img->full_scale_adu) ? img->full_scale_adu : INFINITY;
 	work.object = malloc(MAX_OBJECTS * sizeof *work.object);
 	work.value = malloc(2 * MAX_OBJECTS * sizeof *work.value);
+	work.weighted = malloc(MAX_OBJECTS * sizeof *work.weighted);
 	int status = -1;
-	if (probe_scratch_init(&work.scratch) == 0 && work.object != NULL && work.value != NULL) {
+	if (probe_scratch_init(&work.scratch) == 0 && work.object != NULL && work.value != NULL &&
+	    work.weighted != NULL) {
 		status = measure_mono(&work, options, mosaic ? 2.0 : 1.0, list, cap, listed, out);
 	}
 	probe_scratch_fini(&work.scratch);
@@ -584,6 +732,7 @@ int measure_frame(const struct image *img, const struct measure_options *options
 	free(work.found.item);
 	free(work.object);
 	free(work.value);
+	free(work.weighted);
 	free(owned);
 	return status;
 }
