@@ -33,7 +33,7 @@ struct replay_frames {
 
 /* Lists the frames of a folder (not of folders inside).  Frames without a position, unreadable ones
  * and those of another size than most are left out, with a warning in the log under source.  ERR_IO
- * when the folder cannot be read, ERR_INVALID_VALUE when it has no frame to deliver; both name it. */
+ * when the folder cannot be read, ERR_INVALID_VALUE when it has nothing to deliver; both name it. */
 enum err_code replay_frames_list(struct replay_frames *frames, const char *folder,
 	const char *source, struct err *err);
 void replay_frames_fini(struct replay_frames *frames);

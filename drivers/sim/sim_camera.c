@@ -84,6 +84,13 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	caps->can_abort = true;
 	caps->can_stop = true;
 	caps->pixel_um = c->settings.pixel_um;
+	caps->optics_known = true;
+	caps->optics = (struct optics_config){
+		.focal_length_mm = c->settings.focal_length_mm,
+		.aperture_mm = c->settings.aperture_mm,
+		.obstruction_mm = c->settings.obstruction * c->settings.aperture_mm,
+		.wavelength_um = c->settings.wavelength_um,
+	};
 	snprintf(caps->sensor_name, sizeof caps->sensor_name, "Simulated CMOS");
 	snprintf(caps->identity, sizeof caps->identity, "Simulated camera under a simulated sky");
 	caps->exposure_max_s = exposure_max_s;
@@ -109,8 +116,9 @@ static void camera_close(void *ctx)
 }
 
 /* Distance of the optics from the best focus.  Without a simulated focuser the reported position of
- * another one counts: its first exposure decides where the best focus lies, as far away as a simulated
- * focuser would have begun.  With no position at all the telescope stands where a night begins. */
+ * another one counts: its first exposure decides where the best focus lies, as far away as a
+ * simulated focuser would have begun.  With no position at all the telescope stands where a night
+ * begins. */
 static double defocus_now(struct sim_camera *c, const struct exposure_request *request)
 {
 	struct sim_sky *sky = c->sky;
@@ -235,7 +243,7 @@ static struct sim_sensor sensor_of(const struct exposure_request *request)
 	return sensor;
 }
 
-/* Means of bin x bin pixels; `from` has rows of num_x * bin values, bin rows for each row of `to`. */
+/* Means of bin x bin pixels; `from` has rows of num_x * bin values, bin rows for one of `to`. */
 static void bin_rows(uint16_t *to, const uint16_t *from, int32_t num_x, int32_t rows, int bin)
 {
 	size_t wide = (size_t)num_x * (size_t)bin;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A simulated focuser: motion takes time, the gears have play, and what the optics really do goes to
- * the shared sky and is told to nobody else.
+ * A simulated focuser: motion takes time, the gears have play, and what the optics really do goes
+ * to the shared sky and is told to nobody else.
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The image of one star: the geometric blur of an annular pupil (outer diameter |defocus| / N)
- * convolved with long-exposure seeing, integrated over pixels.  Pure; memory is the caller's through
- * init and fini.  Source: Fried, Optical Resolution Through a Randomly Inhomogeneous Medium for Very
- * Long and Very Short Exposures (1966): transfer function exp(-3.44 (f lambda/r0)^(5/3)), whose
- * image has a FWHM of 0.976 lambda/r0.
+ * convolved with long-exposure seeing, integrated over pixels.  Pure; memory is the caller's
+ * through init and fini.  Source: Fried, Optical Resolution Through a Randomly Inhomogeneous Medium
+ * for Very Long and Very Short Exposures (1966): transfer function exp(-3.44 (f lambda/r0)^(5/3)),
+ * whose image has a FWHM of 0.976 lambda/r0.
  */
 #ifndef FOCUSD_SIM_PSF_H
 #define FOCUSD_SIM_PSF_H
 
 #include <stddef.h>
 
-/* Seeing is followed out to this many FWHM; a hundredth of the light lies beyond and is counted in. */
+/* Seeing is followed out to this many FWHM; the half percent of light beyond is put inside. */
 #define SIM_SEEING_REACH 6.0
 #define SIM_SEEING_RINGS 400
 #define SIM_SEEING_SAMPLES 301

@@ -68,7 +68,7 @@ static inline float sim_normal(const struct sim_ziggurat *ziggurat, struct sim_r
 	return sim_normal_slow(ziggurat, random, layer, value, sign);
 }
 
-/* A normal deviate without tables, for the few numbers a frame is made of (Box and Muller, 1958). */
+/* A normal deviate without tables, for the few numbers a frame needs (Box and Muller, 1958). */
 double sim_normal_simple(struct sim_random *random);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pixels of the simulated sky: a field of stars fixed by the seed, the light of one exposure without
- * noise, and the sensor that turns light into numbers.  Pure; called by the simulated camera and its
- * tests on one thread.  Pixel coordinates: centre of pixel (0, 0) is 0.0, 0.0; unbinned.
+ * Pixels of the simulated sky: a field of stars fixed by the seed, the light of one exposure
+ * without noise, and the sensor that turns light into numbers.  Pure; called by the simulated
+ * camera and its tests on one thread.  Pixel coordinates: centre of pixel (0, 0) is 0.0, 0.0;
+ * unbinned.
  */
 #ifndef FOCUSD_SIM_RENDER_H
 #define FOCUSD_SIM_RENDER_H
@@ -49,7 +50,7 @@ struct sim_scene {
 	double faint_peak_e;           /* stars whose peak stays below are spread over the frame */
 };
 
-/* Electrons collected in columns x0..x0+width-1 of rows y0..y0+height-1, row-major, without noise. */
+/* Electrons, without noise, in columns x0..x0+width-1 of rows y0..y0+height-1, row-major. */
 void sim_render(const struct sim_scene *scene, int32_t x0, int32_t y0, int32_t width,
 	int32_t height, float *electrons);
 

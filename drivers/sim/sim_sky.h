@@ -3,8 +3,8 @@
  * What the simulated focuser and the simulated camera have in common: the hidden best focus, where
  * the optics stand, the temperature, the telescope.  It lives in memory shared through the driver
  * host under "sky.N" (N: the focuser's number) and outlives connections, so that a reconnect finds
- * everything where it was.  The focuser's worker writes the mechanics, the camera's worker its frame
- * count; each reads the other's.  Everything in it is atomic; there is no lock.
+ * everything where it was.  The focuser's worker writes the mechanics, the camera's worker its
+ * frame count; each reads the other's.  Everything in it is atomic; there is no lock.
  */
 #ifndef FOCUSD_SIM_SKY_H
 #define FOCUSD_SIM_SKY_H
@@ -33,8 +33,8 @@ struct sim_mechanics {
 /* Moves the motor by delta steps, of which the first slip steps are lost altogether. */
 void sim_mechanics_move(struct sim_mechanics *m, double delta, double backlash, double slip);
 
-/* Shared memory.  The move going on is described, not stepped: where everything stood when it began,
- * its target, its time. */
+/* Shared memory.  The move going on is described, not stepped: where everything stood when it
+ * began, its target, its time. */
 struct sim_sky {
 	_Atomic bool started;          /* origin_ms and best are set */
 	_Atomic int64_t origin_ms;     /* when the night began, on the devices' clock */
@@ -77,7 +77,7 @@ double sim_unit_steps(const struct sim_settings *settings);
  * range by the seed.  What an approach in direction out has to find. */
 double sim_hidden_best(const struct sim_settings *settings, int32_t max_step);
 
-/* How far from the best the night begins: 3 to 8 in-focus FWHM of blur, either sign, by the seed. */
+/* How far from the best the night begins: 3 to 8 in-focus FWHM of blur, either sign, by seed. */
 double sim_start_offset_steps(const struct sim_settings *settings);
 
 /* Where the motor stands at first: best + offset, on the other side when that leaves the range. */

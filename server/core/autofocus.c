@@ -269,13 +269,11 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 	const struct config *config = observatory_config(af->obs);
 	const struct config_autofocus *cfg = &config->autofocus;
 	const struct optics_config *optics = af->camera->host.optics;
-	struct optics_config fallback;
+	if (!isfinite(optics->focal_length_mm) && caps->optics_known) {
+		optics = &caps->optics;
+	}
 	struct focuser_state f;
 	focuser_state(af->focuser, &f);
-	if (!isfinite(optics->focal_length_mm) && caps->optics_known) {
-		fallback = caps->optics;
-		optics = &fallback;
-	}
 	*setup = (struct af_plan_setup){
 		.start_position = (double)f.motor_position,
 		.min_step = f.min_step,

@@ -126,7 +126,9 @@ static void publish_frame(struct device *dev, struct frame *frame)
 		c->frame = frame;
 		c->image_ready = true;
 		c->has_last = true;
-		c->last_duration_s = frame->info.exposure_s;
+		/* A recording was exposed for its own time long ago; the client asked for and waited this. */
+		c->last_duration_s =
+			frame->info.recording_id != 0 ? c->request.duration_s : frame->info.exposure_s;
 		c->last_start_utc_ms = c->start_utc_ms;
 	}
 	device_changed(dev);

@@ -165,12 +165,4 @@ void config_simulate(struct config *config)
 	camera->present = true;
 	snprintf(camera->name, sizeof camera->name, "Simulated camera");
 	snprintf(camera->driver, sizeof camera->driver, "simulator");
-	/* Without a telescope of one's own: a 203 mm Schmidt-Cassegrain with reducer at f/7, the same
-	 * as the simulated sky assumes, so that zones and scales are known. */
-	struct optics_config *optics = &config->telescope[0];
-	if (isnan(optics->focal_length_mm) && isnan(optics->aperture_mm)) {
-		optics->focal_length_mm = 1421;
-		optics->aperture_mm = 203;
-		optics->obstruction_mm = 69;
-	}
 }

@@ -246,9 +246,9 @@ static void find_voters(struct work *work, double region)
 	}
 }
 
-/* The HFR that most of the light agrees on; NAN without any star.  concentration is the voters'
- * median. */
-static double common_size(struct work *work, double *concentration)
+/* The HFR that most of the light agrees on; NAN without any star.  factor is the aperture that
+ * suits the voters. */
+static double common_size(struct work *work, double *factor)
 {
 	unsigned forgive = 0;
 	double best = 0.0;
@@ -276,14 +276,17 @@ static double common_size(struct work *work, double *concentration)
 	double *hfr = work->value;
 	double *ratio = work->value + MAX_OBJECTS;
 	size_t n = 0;
+	double brightest = 0.0;
 	for (size_t i = 0; i < work->objects && !isnan(size); i++) {
 		const struct object *o = &work->object[i];
 		if ((o->flags & ~forgive) == 0 && fabs(log(o->p.hfr / size)) < 0.3) {
 			hfr[n] = o->p.hfr;
 			ratio[n++] = o->p.concentration;
+			brightest = fmax(brightest, o->p.snr);
 		}
 	}
-	*concentration = median(ratio, n);
+	double concentration = median(ratio, n);
+	*factor = star_probe_factor(concentration, brightest);
 	return median(hfr, n);
 }
 
@@ -362,13 +365,12 @@ static bool crowds(const struct object *other, const void *arg)
 }
 
 /* Second reading: everything of about the common size. */
-static int find_stars(struct work *work, double region, double size, double concentration)
+static int find_stars(struct work *work, double region, double size, double factor)
 {
 	struct grid grid;
 	if (grid_init(&grid, work->img, fmax(16.0, 7.0 * size)) != 0) {
 		return -1;
 	}
-	double factor = star_probe_factor(concentration);
 	double low = disk_over_hfr * size / 2.0;
 	double high = fmax(disk_over_hfr * size * 2.0, 2.0);
 	work->objects = 0;
@@ -670,12 +672,12 @@ static int measure_mono(struct work *work, const struct measure_options *options
 	out->background_adu = work->pyramid.sky;
 	out->noise_adu = work->pyramid.sigma[0] * scale;
 	find_voters(work, options->region);
-	double concentration;
-	double size = common_size(work, &concentration);
+	double factor;
+	double size = common_size(work, &factor);
 	if (isnan(size)) {
 		return 0;
 	}
-	if (find_stars(work, options->region, size, concentration) != 0) {
+	if (find_stars(work, options->region, size, factor) != 0) {
 		return -1;
 	}
 	out->trailed = is_trailed(work);

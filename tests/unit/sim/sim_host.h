@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A driver host for tests: a fake clock, a small shared memory, and a configuration that says nothing
- * until a test says it.
+ * A driver host for tests: a fake clock, a small shared memory, and a configuration that says
+ * nothing until a test says it.
  */
 #ifndef FOCUSD_TEST_SIM_HOST_H
 #define FOCUSD_TEST_SIM_HOST_H

@@ -65,8 +65,8 @@ static double hfr_of(double fwhm, double u, double eps)
 }
 
 /* HFR over in-focus FWHM of Kolmogorov seeing convolved with a disk and with an annulus, computed
- * numerically elsewhere by convolution on a grid, infinite aperture.  Here the wings end at six FWHM,
- * which takes 0.4 % near focus; the pixel adds 0.1 %. */
+ * numerically elsewhere by convolution on a grid, infinite aperture.  Here the wings end at six
+ * FWHM, which takes 0.4 % near focus; the pixel adds 0.1 %. */
 static void test_hfr_against_defocus(void **state)
 {
 	(void)state;
