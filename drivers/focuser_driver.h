@@ -62,6 +62,9 @@ struct focuser_driver {
 	int first_poll_ms;           /* wait after start_move before the first poll counts */
 	double speed_floor_steps_per_s; /* slowest believable motion; the watchdog's expectation */
 
+	/* Optional: the default wait for this very port where it is not open_wait_ms, e.g. 0 for a
+	 * network connection.  Asked before open; a configured open_wait_ms stands above both. */
+	int (*open_wait_for)(const struct focuser_port *port);
 	/* Opens the port; sends nothing.  host and port stay valid until close. */
 	enum err_code (*open)(void *ctx, const struct focuser_port *port,
 		const struct driver_host *host, struct err *err);

@@ -49,4 +49,8 @@ struct transport_settings {
 enum err_code transport_open(const char *where, const struct transport_settings *settings,
 	int64_t deadline_ms, struct transport **out, struct err *err);
 
+/* Whether opening this port may reset a controller behind it (the DTR edge of a serial port does on
+ * most Arduino boards); false for pseudo terminals and TCP. */
+bool transport_can_reset(const char *where);
+
 #endif

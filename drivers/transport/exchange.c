@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "exchange.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "trace.h"
+
+/* How long the line must be left alone after a missed answer. */
+#define SETTLE_MS 150
+
+static int64_t now_ms(void)
+{
+	return clock_now_ms(clock_real());
+}
+
+void exchange_init(struct exchange *x, struct transport *pipe, int baud, int gap_ms)
+{
+	memset(x, 0, sizeof *x);
+	x->pipe = pipe;
+	x->baud = baud > 0 ? baud : 9600;
+	x->gap_ms = gap_ms;
+}
+
+/* The clock counts whole milliseconds and may be almost one ahead of them: one more is added. */
+static void hold_off(struct exchange *x, size_t bytes_on_wire)
+{
+	int64_t wire_ms = ((int64_t)bytes_on_wire * 10 * 1000 + x->baud - 1) / x->baud;
+	x->ready_ms = now_ms() + wire_ms + x->gap_ms + 1;
+}
+
+/* Reads and drops until until_ms: a pause in which an unplugged device is still noticed. */
+static enum err_code stay_quiet(struct exchange *x, int64_t until_ms, struct err *err)
+{
+	while (now_ms() < until_ms) {
+		char scrap[64];
+		size_t got = 0;
+		enum err_code code = x->pipe->ops->read_some(x->pipe, scrap, sizeof scrap, &got,
+			until_ms, err);
+		if (code == ERR_TIMEOUT) {
+			return ERR_OK;
+		}
+		if (code != ERR_OK) {
+			return code;
+		}
+	}
+	return ERR_OK;
+}
+
+static enum err_code send(struct exchange *x, struct span command, int64_t deadline_ms,
+	struct err *err)
+{
+	trace_escape(x->asked, sizeof x->asked, command.data, command.len);
+	x->have = 0;
+	x->used = 0;
+	enum err_code code = stay_quiet(x, x->ready_ms, err);
+	if (code == ERR_OK) {
+		code = x->pipe->ops->discard_input(x->pipe, err);
+	}
+	if (code == ERR_OK) {
+		code = x->pipe->ops->write_all(x->pipe, command.data, command.len, deadline_ms, err);
+	}
+	hold_off(x, command.len);
+	return code;
+}
+
+enum err_code exchange_tell(struct exchange *x, struct span command, int64_t deadline_ms,
+	struct err *err)
+{
+	return send(x, command, deadline_ms, err);
+}
+
+static enum err_code no_answer(struct exchange *x, bool anything, struct err *err)
+{
+	x->unsettled = true;
+	const char *name = x->pipe->ops->describe(x->pipe);
+	if (!anything) {
+		return err_set(err, ERR_TIMEOUT, "%s: no answer to %s", name, x->asked);
+	}
+	char heard[60];
+	trace_escape(heard, sizeof heard, x->in, x->have);
+	return err_set(err, ERR_PROTOCOL, "%s: \"%s\" is no answer to %s", name, heard, x->asked);
+}
+
+/* Looks for a frame in what was received; garbage is stepped over but stays for the error text. */
+static bool find_frame(struct exchange *x, scan_fn scan, struct span *frame)
+{
+	while (x->used < x->have) {
+		size_t skip = 0;
+		enum scan found = scan(x->in + x->used, x->have - x->used, frame, &skip);
+		if (found == SCAN_MORE) {
+			return false;
+		}
+		x->used += skip;
+		if (found == SCAN_FRAME) {
+			return true;
+		}
+	}
+	return false;
+}
+
+enum err_code exchange_next(struct exchange *x, scan_fn scan, struct span *frame,
+	int64_t deadline_ms, struct err *err)
+{
+	for (;;) {
+		if (find_frame(x, scan, frame)) {
+			x->unsettled = false;
+			hold_off(x, 0);
+			return ERR_OK;
+		}
+		if (x->have == sizeof x->in) {
+			return no_answer(x, true, err);
+		}
+		size_t got = 0;
+		enum err_code code = x->pipe->ops->read_some(x->pipe, x->in + x->have,
+			sizeof x->in - x->have, &got, deadline_ms, err);
+		if (code == ERR_TIMEOUT) {
+			return no_answer(x, x->have > 0, err);
+		}
+		if (code != ERR_OK) {
+			return code;
+		}
+		x->have += got;
+	}
+}
+
+enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan,
+	struct span *frame, int64_t deadline_ms, struct err *err)
+{
+	if (x->unsettled) {
+		enum err_code code = stay_quiet(x, now_ms() + SETTLE_MS, err);
+		if (code != ERR_OK) {
+			return code;
+		}
+	}
+	enum err_code code = send(x, request, deadline_ms, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	return exchange_next(x, scan, frame, deadline_ms, err);
+}
+
+struct span exchange_rest(const struct exchange *x)
+{
+	return (struct span){.data = x->in + x->used, .len = x->have - x->used};
+}
+
+enum err_code exchange_listen(struct exchange *x, int64_t until_ms, struct span *heard,
+	struct err *err)
+{
+	x->have = 0;
+	x->used = 0;
+	while (x->have < sizeof x->in) {
+		size_t got = 0;
+		enum err_code code = x->pipe->ops->read_some(x->pipe, x->in + x->have,
+			sizeof x->in - x->have, &got, until_ms, err);
+		if (code == ERR_TIMEOUT) {
+			break;
+		}
+		if (code != ERR_OK) {
+			return code;
+		}
+		x->have += got;
+	}
+	*heard = (struct span){.data = x->in, .len = x->have};
+	return ERR_OK;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One request, one framed reply, one deadline.  Every serial driver talks through this, so that the
+ * truths of serial lines live in one place: input that came before a request is not its answer, a
+ * device needs a pause between commands, and after a missed answer the late one must not be taken
+ * for the next one's.  One thread; deadlines absolute on clock_real().
+ */
+#ifndef FOCUSD_EXCHANGE_H
+#define FOCUSD_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "scan.h"
+#include "transport.h"
+
+/* Longest answer, or garbage, that one request may bring. */
+#define EXCHANGE_ROOM 256
+
+struct exchange {
+	struct transport *pipe; /* borrowed */
+	int baud;               /* for how long a command is on the wire */
+	int gap_ms;             /* pause that the device needs after a command or a reply */
+	int64_t ready_ms;       /* when the next command may be sent */
+	bool unsettled;         /* a reply may still be under way */
+	size_t have;            /* bytes in in[] */
+	size_t used;            /* of these, consumed by frames already handed out */
+	char in[EXCHANGE_ROOM];
+	char asked[32];         /* the last command, for error texts */
+};
+
+void exchange_init(struct exchange *x, struct transport *pipe, int baud, int gap_ms);
+
+/* Sends a command that has no reply.  ERR_TIMEOUT, ERR_IO. */
+enum err_code exchange_tell(struct exchange *x, struct span command, int64_t deadline_ms,
+	struct err *err);
+
+/* Sends a request and waits for its frame.  After an exchange without a usable answer it first lets
+ * the line fall quiet (150 ms).  *frame borrows from x until the next call.  ERR_TIMEOUT when
+ * nothing came, ERR_PROTOCOL when only bytes came that are no frame, ERR_IO when the device is
+ * gone. */
+enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan,
+	struct span *frame, int64_t deadline_ms, struct err *err);
+
+/* The next frame after one that was not the answer (an echo, somebody else's packet, a late
+ * reply).  Errors as for exchange_ask(). */
+enum err_code exchange_next(struct exchange *x, scan_fn scan, struct span *frame,
+	int64_t deadline_ms, struct err *err);
+
+/* What was received and belongs to no frame; for devices that forget their terminator. */
+struct span exchange_rest(const struct exchange *x);
+
+/* Listens without a word until until_ms: *heard is what was there or came (its beginning when it
+ * is more than the room).  ERR_OK also when nothing did; ERR_IO. */
+enum err_code exchange_listen(struct exchange *x, int64_t until_ms, struct span *heard,
+	struct err *err);
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading and writing a non-blocking descriptor with absolute deadlines; see pipes.h. */
+#include "pipes.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+/* A hung-up terminal and a serial line without VMIN both read nothing; this many in a row after
+ * poll promised bytes mean that nobody is there. */
+#define EMPTY_READS_MEAN_GONE 3
+
+static struct fd_pipe *of(struct transport *t)
+{
+	return (struct fd_pipe *)t;
+}
+
+static enum err_code gone(const struct fd_pipe *pipe, int error, struct err *err)
+{
+	if (error == 0) {
+		return err_set(err, ERR_IO, "%s is gone: unplugged, or closed at the other end",
+			pipe->name);
+	}
+	return err_set(err, ERR_IO, "%s is gone: %s", pipe->name, strerror(error));
+}
+
+/* Waits until the descriptor is ready.  ERR_OK with *revents, or ERR_TIMEOUT, ERR_IO. */
+static enum err_code wait_ready(const struct fd_pipe *pipe, short events, short *revents,
+	int64_t deadline_ms, struct err *err)
+{
+	for (;;) {
+		struct pollfd pfd = {.fd = pipe->fd, .events = events};
+		int n = poll(&pfd, 1, clock_poll_timeout(clock_real(), deadline_ms));
+		if (n > 0) {
+			*revents = pfd.revents;
+			return ERR_OK;
+		}
+		if (n < 0 && errno != EINTR) {
+			return gone(pipe, errno, err);
+		}
+		if (n == 0 && clock_now_ms(clock_real()) >= deadline_ms) {
+			return ERR_TIMEOUT;
+		}
+	}
+}
+
+enum err_code fd_pipe_write_all(struct transport *t, const void *data, size_t len,
+	int64_t deadline_ms, struct err *err)
+{
+	struct fd_pipe *pipe = of(t);
+	const char *at = data;
+	while (len > 0) {
+		ssize_t n = write(pipe->fd, at, len);
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+			continue;
+		}
+		if (n < 0 && errno == EINTR) {
+			continue;
+		}
+		if (n < 0 && errno != EAGAIN) {
+			return gone(pipe, errno, err);
+		}
+		short revents = 0;
+		enum err_code code = wait_ready(pipe, POLLOUT, &revents, deadline_ms, err);
+		if (code == ERR_TIMEOUT) {
+			return err_set(err, ERR_TIMEOUT, "%s takes no more bytes", pipe->name);
+		}
+		if (code != ERR_OK) {
+			return code;
+		}
+		if (revents & (POLLHUP | POLLERR | POLLNVAL)) {
+			return gone(pipe, 0, err);
+		}
+	}
+	return ERR_OK;
+}
+
+enum err_code fd_pipe_read_some(struct transport *t, void *out, size_t cap, size_t *got,
+	int64_t deadline_ms, struct err *err)
+{
+	struct fd_pipe *pipe = of(t);
+	*got = 0;
+	for (int empty = 0; empty < EMPTY_READS_MEAN_GONE;) {
+		/* Bytes that are there already cost one call, not two. */
+		ssize_t n = read(pipe->fd, out, cap);
+		if (n > 0) {
+			*got = (size_t)n;
+			return ERR_OK;
+		}
+		if (n < 0 && errno != EAGAIN && errno != EINTR) {
+			return gone(pipe, errno, err);
+		}
+		short revents = 0;
+		enum err_code code = wait_ready(pipe, POLLIN, &revents, deadline_ms, err);
+		if (code == ERR_TIMEOUT) {
+			return err_set(err, ERR_TIMEOUT, "%s: silence", pipe->name);
+		}
+		if (code != ERR_OK) {
+			return code;
+		}
+		if (!(revents & POLLIN)) {
+			return gone(pipe, 0, err);
+		}
+		if (n == 0) {
+			empty++;
+		}
+	}
+	return gone(pipe, 0, err);
+}
+
+enum err_code fd_pipe_discard_input(struct transport *t, struct err *err)
+{
+	struct fd_pipe *pipe = of(t);
+	char scrap[256];
+	/* Bounded: a device that never stops talking must not hold us here. */
+	for (int i = 0; i < 256; i++) {
+		struct pollfd pfd = {.fd = pipe->fd, .events = POLLIN};
+		int ready = poll(&pfd, 1, 0);
+		if (ready <= 0) {
+			return ERR_OK;
+		}
+		ssize_t n = read(pipe->fd, scrap, sizeof scrap);
+		if (n > 0 || (n < 0 && errno == EINTR)) {
+			continue;
+		}
+		if (n < 0 && errno == EAGAIN && !(pfd.revents & (POLLHUP | POLLERR))) {
+			return ERR_OK;
+		}
+		return gone(pipe, n < 0 ? errno : 0, err);
+	}
+	return ERR_OK;
+}
+
+const char *fd_pipe_describe(struct transport *t)
+{
+	return of(t)->name;
+}
+
+enum err_code fd_pipe_claim(int fd, const char *name, struct err *err)
+{
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+		return err_set(err, ERR_IO, "%s is in use by another program", name);
+	}
+	if (ioctl(fd, TIOCEXCL) != 0 && errno != ENOTTY) {
+		return err_set(err, ERR_IO, "%s cannot be taken for us alone: %s", name,
+			strerror(errno));
+	}
+	return ERR_OK;
+}
+
+void fd_pipe_unclaim(int fd)
+{
+	(void)ioctl(fd, TIOCNXCL);
+	(void)flock(fd, LOCK_UN);
+}
+
+enum err_code fd_pipe_modem_lines(int fd, const char *name, bool dtr, bool rts, struct err *err)
+{
+	int up = (dtr ? TIOCM_DTR : 0) | (rts ? TIOCM_RTS : 0);
+	int down = (dtr ? 0 : TIOCM_DTR) | (rts ? 0 : TIOCM_RTS);
+	if ((up != 0 && ioctl(fd, TIOCMBIS, &up) != 0) ||
+		(down != 0 && ioctl(fd, TIOCMBIC, &down) != 0)) {
+		if (errno != ENOTTY && errno != EINVAL) {
+			return err_set(err, ERR_IO, "%s: control lines: %s", name, strerror(errno));
+		}
+	}
+	return ERR_OK;
+}

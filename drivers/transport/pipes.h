@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside transport/: the kinds of pipe that transport_open() chooses from, and what those over a
+ * file descriptor have in common.
+ */
+#ifndef FOCUSD_PIPES_H
+#define FOCUSD_PIPES_H
+
+#include <stdbool.h>
+
+#include "transport.h"
+
+/* A pipe over a non-blocking descriptor; an implementation puts this first and brings its own
+ * set_lines and destroy. */
+struct fd_pipe {
+	struct transport base;
+	int fd;
+	char name[256];
+};
+
+/* The shared ops.  Hang-up, end of file and a vanished device are ERR_IO at once. */
+enum err_code fd_pipe_write_all(struct transport *t, const void *data, size_t len,
+	int64_t deadline_ms, struct err *err);
+enum err_code fd_pipe_read_some(struct transport *t, void *out, size_t cap, size_t *got,
+	int64_t deadline_ms, struct err *err);
+enum err_code fd_pipe_discard_input(struct transport *t, struct err *err);
+const char *fd_pipe_describe(struct transport *t);
+
+/* Takes a terminal for us alone: TIOCEXCL keeps ordinary users out, flock other careful programs,
+ * those of root included.  ERR_IO with a sentence when somebody else holds it. */
+enum err_code fd_pipe_claim(int fd, const char *name, struct err *err);
+
+/* The opposite, before close: a terminal that somebody keeps open stays exclusive otherwise. */
+void fd_pipe_unclaim(int fd);
+
+/* Sets DTR and RTS of a terminal; one without such lines is fine. */
+enum err_code fd_pipe_modem_lines(int fd, const char *name, bool dtr, bool rts, struct err *err);
+
+/* path is resolved.  Ownership of *out passes to the caller. */
+enum err_code serial_pipe_open(const char *path, const struct transport_settings *settings,
+	struct transport **out, struct err *err);
+enum err_code termios_pipe_open(const char *path, const struct transport_settings *settings,
+	struct transport **out, struct err *err);
+
+/* address is "host:port" or "[v6]:port". */
+enum err_code tcp_pipe_open(const char *address, int64_t deadline_ms, struct transport **out,
+	struct err *err);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+
+struct trace {
+	struct transport base;
+	struct transport *inner;
+	trace_note note;
+	void *ctx;
+};
+
+static struct trace *of(struct transport *t)
+{
+	return (struct trace *)t;
+}
+
+static enum err_code trace_write_all(struct transport *t, const void *data, size_t len,
+	int64_t deadline_ms, struct err *err)
+{
+	struct trace *trace = of(t);
+	enum err_code code = trace->inner->ops->write_all(trace->inner, data, len, deadline_ms, err);
+	if (code == ERR_OK) {
+		trace->note(trace->ctx, '>', data, len);
+	}
+	return code;
+}
+
+static enum err_code trace_read_some(struct transport *t, void *out, size_t cap, size_t *got,
+	int64_t deadline_ms, struct err *err)
+{
+	struct trace *trace = of(t);
+	enum err_code code = trace->inner->ops->read_some(trace->inner, out, cap, got, deadline_ms,
+		err);
+	if (code == ERR_OK && *got > 0) {
+		trace->note(trace->ctx, '<', out, *got);
+	}
+	return code;
+}
+
+static enum err_code trace_discard_input(struct transport *t, struct err *err)
+{
+	/* Read rather than discarded, so that a transcript has what was thrown away.  Bounded: a
+	 * device that never stops talking must not hold us here. */
+	for (int i = 0; i < 256; i++) {
+		char scrap[256];
+		size_t got = 0;
+		enum err_code code = trace_read_some(t, scrap, sizeof scrap, &got,
+			clock_now_ms(clock_real()), NULL);
+		if (code == ERR_TIMEOUT) {
+			return ERR_OK;
+		}
+		if (code != ERR_OK) {
+			return err_set(err, code, "%s is gone", t->ops->describe(t));
+		}
+	}
+	return ERR_OK;
+}
+
+static enum err_code trace_set_lines(struct transport *t, bool dtr, bool rts, struct err *err)
+{
+	struct trace *trace = of(t);
+	return trace->inner->ops->set_lines(trace->inner, dtr, rts, err);
+}
+
+static const char *trace_describe(struct transport *t)
+{
+	struct trace *trace = of(t);
+	return trace->inner->ops->describe(trace->inner);
+}
+
+static void trace_destroy(struct transport *t)
+{
+	struct trace *trace = of(t);
+	trace->inner->ops->destroy(trace->inner);
+	free(trace);
+}
+
+static const struct transport_ops trace_ops = {
+	.name = "trace",
+	.write_all = trace_write_all,
+	.read_some = trace_read_some,
+	.discard_input = trace_discard_input,
+	.set_lines = trace_set_lines,
+	.describe = trace_describe,
+	.destroy = trace_destroy,
+};
+
+struct transport *trace_wrap(struct transport *inner, trace_note note, void *ctx)
+{
+	struct trace *trace = calloc(1, sizeof *trace);
+	if (trace == NULL) {
+		return inner;
+	}
+	trace->base.ops = &trace_ops;
+	trace->inner = inner;
+	trace->note = note;
+	trace->ctx = ctx;
+	return &trace->base;
+}
+
+void trace_escape(char *out, size_t cap, const void *data, size_t len)
+{
+	static const char hex[] = "0123456789ABCDEF";
+	const uint8_t *in = data;
+	size_t n = 0;
+	for (size_t i = 0; i < len; i++) {
+		uint8_t c = in[i];
+		bool plain = c >= 0x20 && c < 0x7F && c != '\\';
+		size_t needs = plain ? 1 : c == '\\' ? 2 : 4;
+		size_t tail = i + 1 < len ? 3 : 0;
+		if (n + needs + tail >= cap) {
+			memcpy(out + n, "...", 3);
+			n += 3;
+			break;
+		}
+		if (plain) {
+			out[n++] = (char)c;
+			continue;
+		}
+		out[n++] = '\\';
+		if (c == '\\') {
+			out[n++] = '\\';
+			continue;
+		}
+		out[n++] = 'x';
+		out[n++] = hex[c >> 4];
+		out[n++] = hex[c & 15];
+	}
+	out[n] = '\0';
+}
+
+void trace_to_log(void *ctx, char direction, const void *data, size_t len)
+{
+	if (!log_enabled(LOG_TRACE)) {
+		return;
+	}
+	char text[600];
+	trace_escape(text, sizeof text, data, len);
+	log_trace(ctx, "%c %s", direction, text);
+}

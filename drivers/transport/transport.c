@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* Chooses the kind of pipe from the name; see transport.h. */
+#include "transport.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipes.h"
+
+static const char tcp_scheme[] = "tcp://";
+static const char pty_folder[] = "/dev/pts/";
+
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+bool transport_can_reset(const char *where)
+{
+	char path[PATH_MAX];
+	if (begins(where, tcp_scheme)) {
+		return false;
+	}
+	return realpath(where, path) == NULL || !begins(path, pty_folder);
+}
+
+enum err_code transport_open(const char *where, const struct transport_settings *settings,
+	int64_t deadline_ms, struct transport **out, struct err *err)
+{
+	if (begins(where, tcp_scheme)) {
+		return tcp_pipe_open(where + strlen(tcp_scheme), deadline_ms, out, err);
+	}
+	if (where[0] != '/') {
+		return err_set(err, ERR_INVALID_VALUE,
+			"'%s' is no port: give /dev/... or tcp://host:port", where);
+	}
+	char path[PATH_MAX];
+	if (realpath(where, path) == NULL) {
+		if (errno == ENOENT) {
+			return err_set(err, ERR_IO, "there is no %s: unplugged or without power?",
+				where);
+		}
+		return err_set(err, ERR_IO, "cannot find %s: %s", where, strerror(errno));
+	}
+	if (begins(path, pty_folder)) {
+		return termios_pipe_open(path, settings, out, err);
+	}
+	return serial_pipe_open(path, settings, out, err);
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* Expectations: one request, one reply; input older than the request is never its answer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "clock.h"
+#include "exchange.h"
+#include "moonlite_codec.h"
+#include "script_pipe.h"
+#include "trace.h"
+
+static int64_t soon(void)
+{
+	return clock_now_ms(clock_real()) + 1000;
+}
+
+static void begin(struct script_pipe *script, struct exchange *x, const struct script_step *steps)
+{
+	script_pipe_init(script, steps);
+	exchange_init(x, &script->base, 9600, 10);
+}
+
+static enum err_code ask(struct exchange *x, const char *request, struct span *frame,
+	struct err *err)
+{
+	return exchange_ask(x, span_of(request), moonlite_scan, frame, soon(), err);
+}
+
+static void test_answer(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {{":GP#", "4E20#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	begin(&script, &x, steps);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_true(span_equal(frame, "4E20#"));
+	assert_true(script_pipe_done(&script));
+}
+
+static void test_old_input_is_dropped(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {{":GP#", "4E20#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	begin(&script, &x, steps);
+	script_pipe_feed(&script, "0001#");
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_true(span_equal(frame, "4E20#"));
+}
+
+static void test_what_follows_the_frame_is_not_the_next_answer(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{":GV#", "00##0001#", NULL}, {":GP#", "4E20#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	begin(&script, &x, steps);
+	assert_int_equal(ask(&x, ":GV#", &frame, NULL), ERR_OK);
+	assert_true(span_equal(frame, "00#"));
+	assert_int_equal(exchange_next(&x, moonlite_scan, &frame, soon(), NULL), ERR_OK);
+	assert_true(span_equal(frame, "0001#"));
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_true(span_equal(frame, "4E20#"));
+}
+
+static void test_silence_and_garbage(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{":GP#", "", NULL}, {":GP#", "4E2", NULL}, {":GP#", "\xF0\x01#", NULL},
+		{":GP#", NULL, NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame = {NULL, 0};
+	struct err err;
+	begin(&script, &x, steps);
+	assert_int_equal(ask(&x, ":GP#", &frame, &err), ERR_TIMEOUT);
+	assert_string_equal(err.text, "script: no answer to :GP#");
+	assert_true(x.unsettled);
+	script.longest_wait_ms = 0;
+	assert_int_equal(ask(&x, ":GP#", &frame, &err), ERR_PROTOCOL);
+	assert_string_equal(err.text, "script: \"4E2\" is no answer to :GP#");
+	assert_true(span_equal(exchange_rest(&x), "4E2"));
+	assert_int_equal(ask(&x, ":GP#", &frame, &err), ERR_PROTOCOL);
+	assert_string_equal(err.text, "script: \"\\xF0\\x01#\" is no answer to :GP#");
+	assert_int_equal(ask(&x, ":GP#", &frame, &err), ERR_IO);
+	assert_null(frame.data);
+}
+
+static void test_flood_ends(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {{":GP#", "", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	static char flood[EXCHANGE_ROOM + 1];
+	memset(flood, 'z', EXCHANGE_ROOM);
+	begin(&script, &x, steps);
+	script.late = flood;
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_PROTOCOL);
+}
+
+/* 10 ms after a reply, and after a silent command also the time that it is on the wire: 7 bytes at
+ * 9600 baud are 7.3 ms. */
+static void test_pause_between_commands(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{":SN4E20#", "", NULL}, {":FG#", "", NULL}, {":GI#", "00#", NULL},
+		{":GP#", "4E20#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	begin(&script, &x, steps);
+	int64_t before = clock_now_ms(clock_real());
+	assert_int_equal(exchange_tell(&x, span_of(":SN4E20#"), soon(), NULL), ERR_OK);
+	assert_true(x.ready_ms >= before + 19);
+	assert_int_equal(exchange_tell(&x, span_of(":FG#"), soon(), NULL), ERR_OK);
+	assert_int_equal(ask(&x, ":GI#", &frame, NULL), ERR_OK);
+	assert_true(x.ready_ms >= before + 11);
+	assert_true(x.ready_ms <= clock_now_ms(clock_real()) + 11);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_true(script_pipe_done(&script));
+}
+
+/* A question after a missed answer lets the line fall quiet first; a command does not. */
+static void test_settles_before_questions_only(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{":GP#", "", NULL}, {":FQ#", "", NULL}, {":GP#", "4E20#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	begin(&script, &x, steps);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_TIMEOUT);
+	x.ready_ms = 0;
+	script.longest_wait_ms = 0;
+	assert_int_equal(exchange_tell(&x, span_of(":FQ#"), soon(), NULL), ERR_OK);
+	assert_int_equal(script.longest_wait_ms, 0);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_true(script.longest_wait_ms > 100 && script.longest_wait_ms <= 150);
+	assert_false(x.unsettled);
+}
+
+struct noted {
+	char text[200];
+};
+
+static void note(void *ctx, char direction, const void *data, size_t len)
+{
+	struct noted *noted = ctx;
+	char text[100];
+	trace_escape(text, sizeof text, data, len);
+	size_t used = strlen(noted->text);
+	snprintf(noted->text + used, sizeof noted->text - used, "%c%s ", direction, text);
+}
+
+static void test_trace_sees_every_byte(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {{":GP#", "4E20#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	struct noted noted = {""};
+	script_pipe_init(&script, steps);
+	script_pipe_feed(&script, "\r\x80\\");
+	struct transport *traced = trace_wrap(&script.base, note, &noted);
+	exchange_init(&x, traced, 9600, 10);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_string_equal(noted.text, "<\\x0D\\x80\\\\ >:GP# <4E20# ");
+	assert_string_equal(traced->ops->describe(traced), "script");
+	traced->ops->destroy(traced);
+	assert_true(script.destroyed);
+}
+
+static void test_escape(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in;
+		size_t cap;
+		const char *out;
+	} rows[] = {
+		{"", 8, ""},
+		{":GP#", 8, ":GP#"},
+		{"1234567", 8, "1234567"},
+		{"12345678", 8, "1234..."},
+		{"\xFF", 8, "\\xFF"},
+		{"\xFF\xFF", 12, "\\xFF\\xFF"},
+		{"\xFF\xFF", 8, "\\xFF..."},
+		{"a\nb", 16, "a\\x0Ab"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char out[32];
+		memset(out, '!', sizeof out);
+		trace_escape(out, rows[i].cap, rows[i].in, strlen(rows[i].in));
+		assert_string_equal(out, rows[i].out);
+		assert_int_equal(out[rows[i].cap], '!');
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_answer),
+		cmocka_unit_test(test_old_input_is_dropped),
+		cmocka_unit_test(test_what_follows_the_frame_is_not_the_next_answer),
+		cmocka_unit_test(test_silence_and_garbage),
+		cmocka_unit_test(test_flood_ends),
+		cmocka_unit_test(test_pause_between_commands),
+		cmocka_unit_test(test_settles_before_questions_only),
+		cmocka_unit_test(test_trace_sees_every_byte),
+		cmocka_unit_test(test_escape),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

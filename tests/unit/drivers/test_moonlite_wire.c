@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The driver's exact bytes, against a script; expected ones are those of the Moonlite command set.
+ * The device clock is a fake one, so the pauses of the temperature cost nothing.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "moonlite_driver.h"
+#include "script_pipe.h"
+
+struct rig {
+	struct driver_host host;
+	struct focuser_port port;
+	void *ctx;
+};
+
+static void rig_open(struct rig *rig, const struct script_step *steps, int32_t max_step)
+{
+	memset(rig, 0, sizeof *rig);
+	rig->host.clock = clock_create_fake();
+	rig->host.source = "focuser.0";
+	memcpy(rig->port.port, "/dev/script", sizeof "/dev/script");
+	rig->port.max_step = max_step;
+	rig->ctx = calloc(1, moonlite_driver.ctx_size);
+	script_pipe_init(&script_pipe_next, steps);
+	assert_int_equal(moonlite_driver.open(rig->ctx, &rig->port, &rig->host, NULL), ERR_OK);
+	/* Nothing goes out before somebody asks. */
+	assert_int_equal(script_pipe_next.written_len, 0);
+}
+
+static void rig_close(struct rig *rig)
+{
+	moonlite_driver.close(rig->ctx);
+	assert_true(script_pipe_next.destroyed);
+	moonlite_driver.close(rig->ctx);
+	free(rig->ctx);
+	clock_destroy(rig->host.clock);
+}
+
+static void check_script(void)
+{
+	if (!script_pipe_done(&script_pipe_next)) {
+		fail_msg("sent %s", script_pipe_next.written);
+	}
+}
+
+/* Plays a script to identify(). */
+static enum err_code identify(const struct script_step *steps, const char *unasked,
+	struct focuser_caps *caps, struct err *err)
+{
+	struct rig rig;
+	rig_open(&rig, steps, 0);
+	script_pipe_feed(&script_pipe_next, unasked);
+	enum err_code code = moonlite_driver.identify(rig.ctx, caps, err);
+	check_script();
+	rig_close(&rig);
+	return code;
+}
+
+#define KNOWN {":GV#", "10#", NULL}, {":GP#", "4E20#", NULL}, {":GI#", "00#", NULL}
+
+static void test_identify(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *legend, *unasked;
+		struct script_step steps[4];
+		enum err_code code;
+		const char *text; /* identity, or part of the error */
+	} rows[] = {
+		{"the original", "", {KNOWN}, ERR_OK, "Moonlite compatible, firmware 1.0"},
+		{"a letter in the version", "",
+			{{":GV#", "V1#", NULL}, {":GP#", "4E20#", NULL}, {":GI#", "00#", NULL}},
+			ERR_OK, "Moonlite compatible, firmware V1"},
+		{"the version lacks its hash", "",
+			{{":GV#", "10", NULL}, {":GP#", "4E20#", NULL}, {":GI#", "00#", NULL}},
+			ERR_OK, "Moonlite compatible, firmware 1.0"},
+		{"no version", "",
+			{{":GV#", "", NULL}, {":GP#", "4E20#", NULL}, {":GI#", "0#", NULL}},
+			ERR_OK, "Moonlite compatible, does not tell its version"},
+		{"the version comes late", "",
+			{{":GV#", "", "10#"}, {":GP#", "4E20#", NULL}, {":GI#", "00#", NULL}},
+			ERR_OK, "Moonlite compatible, does not tell its version"},
+		{"Ardufocus", "Ardufocus v3.0 ready.\r\n",
+			{{":GV#", "00##", NULL}, {":GP#", "4E20#", NULL}, {":GI#", "00#", NULL}},
+			ERR_OK, "Moonlite compatible, answers 00 for its version"},
+		{"moving already", "",
+			{{":GV#", "10#", NULL}, {":GP#", "4E20#", NULL}, {":GI#", "01#", NULL}},
+			ERR_OK, "Moonlite compatible, firmware 1.0"},
+		{"silence", "", {{":GV#", "", NULL}, {":GP#", "", NULL}}, ERR_TIMEOUT,
+			"nothing answers on script"},
+		{"a GPS receiver", "$GPGGA,123519,4807.038,N\r\n", {{0}}, ERR_PROTOCOL,
+			"nothing was sent to it"},
+		{"another language", "", {{":GV#", "OnFocus 1.2\r\n", NULL}}, ERR_PROTOCOL,
+			"is no answer to :GV#"},
+		{"a long version", "", {{":GV#", "4E20#", NULL}}, ERR_PROTOCOL,
+			"is no answer to :GV#"},
+		{"short positions", "", {{":GV#", "10#", NULL}, {":GP#", "20#", NULL}},
+			ERR_PROTOCOL, "is no answer to :GP#"},
+		{"silence to moving", "",
+			{{":GV#", "10#", NULL}, {":GP#", "4E20#", NULL}, {":GI#", "", NULL}},
+			ERR_TIMEOUT, "no answer to :GI#"},
+		{"unplugged", "", {{":GV#", NULL, NULL}}, ERR_IO, "gone"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct focuser_caps caps;
+		struct err err = {.text = ""};
+		enum err_code code = identify(rows[i].steps, rows[i].unasked, &caps, &err);
+		bool good = code == rows[i].code;
+		if (good && code == ERR_OK) {
+			good = strcmp(caps.identity, rows[i].text) == 0 && caps.max_step == 65535 &&
+				caps.max_increment == 65535 && caps.has_temperature &&
+				!caps.has_tempcomp;
+		} else if (good) {
+			good = strstr(err.text, rows[i].text) != NULL;
+		}
+		if (!good) {
+			fail_msg("%s: %d %s", rows[i].legend, (int)code,
+				code == ERR_OK ? caps.identity : err.text);
+		}
+	}
+}
+
+static void open_known(struct rig *rig, const struct script_step *steps, int32_t max_step)
+{
+	struct focuser_caps caps;
+	rig_open(rig, steps, max_step);
+	assert_int_equal(moonlite_driver.identify(rig->ctx, &caps, NULL), ERR_OK);
+}
+
+static struct focuser_reading poll_ok(struct rig *rig, unsigned want)
+{
+	struct focuser_reading reading;
+	struct err err;
+	if (moonlite_driver.poll(rig->ctx, want, &reading, &err) != ERR_OK) {
+		fail_msg("%s", err.text);
+	}
+	return reading;
+}
+
+static void test_move_halt_retarget(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {KNOWN,
+		/* The first move looks whether SN alone starts the motor. */
+		{":SN59D8#", "", NULL}, {":GI#", "00#", NULL}, {":GP#", "4E20#", NULL},
+		{":FG#", "", NULL},
+		{":GI#", "01#", NULL}, {":GP#", "4E84#", NULL},
+		{":FQ#", "", NULL},
+		/* Still moving: not the moment for a new target. */
+		{":GI#", "01#", NULL}, {":GP#", "4E90#", NULL},
+		{":GI#", "00#", NULL}, {":GP#", "4E94#", NULL}, {":SN4E94#", "", NULL},
+		{":GI#", "00#", NULL}, {":GP#", "4E94#", NULL},
+		/* Later moves are two commands. */
+		{":SN59D8#", "", NULL}, {":FG#", "", NULL},
+		{0}};
+	struct rig rig;
+	open_known(&rig, steps, 0);
+	assert_int_equal(moonlite_driver.start_move(rig.ctx, 23000, NULL), ERR_OK);
+	struct focuser_reading reading = poll_ok(&rig, FOCUSER_WANT_MOTION);
+	assert_true(reading.moving_valid && reading.moving);
+	assert_true(reading.position_valid);
+	assert_int_equal(reading.position, 20100);
+	assert_false(reading.temperature_valid);
+	size_t before = script_pipe_next.written_len;
+	assert_int_equal(moonlite_driver.halt(rig.ctx, NULL), ERR_OK);
+	assert_int_equal(script_pipe_next.written_len - before, 4);
+	poll_ok(&rig, FOCUSER_WANT_MOTION);
+	reading = poll_ok(&rig, FOCUSER_WANT_MOTION);
+	assert_false(reading.moving);
+	assert_int_equal(reading.position, 20116);
+	poll_ok(&rig, FOCUSER_WANT_MOTION);
+	assert_int_equal(moonlite_driver.start_move(rig.ctx, 23000, NULL), ERR_OK);
+	check_script();
+	rig_close(&rig);
+}
+
+static void test_halt_at_rest_is_one_command(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {KNOWN, {":FQ#", "", NULL},
+		{":GI#", "00#", NULL}, {":GP#", "4E20#", NULL}, {0}};
+	struct rig rig;
+	open_known(&rig, steps, 0);
+	assert_int_equal(moonlite_driver.halt(rig.ctx, NULL), ERR_OK);
+	poll_ok(&rig, FOCUSER_WANT_MOTION);
+	check_script();
+	rig_close(&rig);
+}
+
+/* On a clone that starts at SN neither FG nor a new target after a halt is sent. */
+static void test_sn_moves(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {KNOWN,
+		{":SN59D8#", "", NULL}, {":GI#", "01#", NULL}, {":GP#", "4E2A#", NULL},
+		{":FQ#", "", NULL},
+		{":GI#", "00#", NULL}, {":GP#", "4E94#", NULL},
+		{":SN0064#", "", NULL},
+		{0}};
+	struct rig rig;
+	open_known(&rig, steps, 0);
+	assert_int_equal(moonlite_driver.start_move(rig.ctx, 23000, NULL), ERR_OK);
+	assert_int_equal(moonlite_driver.halt(rig.ctx, NULL), ERR_OK);
+	poll_ok(&rig, FOCUSER_WANT_MOTION);
+	assert_int_equal(moonlite_driver.start_move(rig.ctx, 100, NULL), ERR_OK);
+	check_script();
+	rig_close(&rig);
+}
+
+/* A new target while moving: stopped first, because some clones would ignore it. */
+static void test_supersede(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{":GV#", "10#", NULL}, {":GP#", "4E20#", NULL}, {":GI#", "01#", NULL},
+		{":GI#", "01#", NULL}, {":FQ#", "", NULL}, {":GI#", "01#", NULL},
+		{":GI#", "00#", NULL}, {":GP#", "4E94#", NULL},
+		{":SN4E94#", "", NULL}, {":FG#", "", NULL},
+		{0}};
+	struct rig rig;
+	open_known(&rig, steps, 0);
+	assert_int_equal(moonlite_driver.start_move(rig.ctx, 20116, NULL), ERR_OK);
+	check_script();
+	rig_close(&rig);
+}
+
+static void test_targets(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {KNOWN, {0}};
+	struct rig rig;
+	open_known(&rig, steps, 0);
+	assert_int_equal(moonlite_driver.start_move(rig.ctx, 65536, NULL), ERR_INVALID_VALUE);
+	assert_int_equal(moonlite_driver.start_move(rig.ctx, -1, NULL), ERR_INVALID_VALUE);
+	assert_int_equal(moonlite_driver.set_position(rig.ctx, 65536, NULL), ERR_INVALID_VALUE);
+	check_script();
+	rig_close(&rig);
+}
+
+/* 70000 = 11170 hex on a controller that keeps it, and on one that keeps 1170 = 4464. */
+static void test_beyond_16_bits(void **state)
+{
+	(void)state;
+	static const struct script_step good[] = {KNOWN,
+		{":SN11170#", "", NULL}, {":GN#", "11170#", NULL},
+		{":GI#", "00#", NULL}, {":GP#", "4E20#", NULL}, {":FG#", "", NULL}, {0}};
+	struct rig rig;
+	open_known(&rig, good, 100000);
+	assert_int_equal(moonlite_driver.start_move(rig.ctx, 70000, NULL), ERR_OK);
+	check_script();
+	rig_close(&rig);
+
+	static const struct script_step narrow[] = {KNOWN,
+		{":SN11170#", "", NULL}, {":GN#", "1170#", NULL}, {":FQ#", "", NULL}, {0}};
+	struct err err;
+	open_known(&rig, narrow, 100000);
+	assert_int_equal(moonlite_driver.start_move(rig.ctx, 70000, &err), ERR_REFUSED);
+	assert_non_null(strstr(err.text, "70000 into 4464"));
+	check_script();
+	rig_close(&rig);
+}
+
+/* :C#, 800 ms later :GT#, no oftener than every 5 s, and not while moving. */
+static void test_temperature(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {KNOWN,
+		{":GI#", "01#", NULL}, {":GP#", "4E20#", NULL},
+		{":GI#", "00#", NULL}, {":GP#", "4E20#", NULL}, {":C#", "", NULL},
+		{":GI#", "00#", NULL}, {":GP#", "4E20#", NULL},
+		{":GI#", "00#", NULL}, {":GP#", "4E20#", NULL}, {":GT#", "FFFB#", NULL},
+		{":GI#", "00#", NULL}, {":GP#", "4E20#", NULL},
+		{":C#", "", NULL},
+		{":GT#", "FF02#", NULL},
+		{0}};
+	struct rig rig;
+	const unsigned both = FOCUSER_WANT_MOTION | FOCUSER_WANT_TEMPERATURE;
+	open_known(&rig, steps, 0);
+	poll_ok(&rig, both);
+	assert_false(poll_ok(&rig, both).temperature_valid);
+	clock_fake_advance(rig.host.clock, 799);
+	assert_false(poll_ok(&rig, FOCUSER_WANT_MOTION).temperature_valid);
+	clock_fake_advance(rig.host.clock, 1);
+	struct focuser_reading reading = poll_ok(&rig, FOCUSER_WANT_MOTION);
+	assert_true(reading.temperature_valid);
+	assert_float_equal(reading.temperature_c, -2.5, 0);
+	clock_fake_advance(rig.host.clock, 4199);
+	poll_ok(&rig, both);
+	clock_fake_advance(rig.host.clock, 1);
+	poll_ok(&rig, FOCUSER_WANT_TEMPERATURE);
+	clock_fake_advance(rig.host.clock, 5000);
+	reading = poll_ok(&rig, FOCUSER_WANT_TEMPERATURE);
+	/* No probe: no number. */
+	assert_false(reading.temperature_valid);
+	check_script();
+	rig_close(&rig);
+}
+
+/* A controller that does not know :GT# is asked three times; its motion stays readable. */
+static void test_no_temperature(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {KNOWN,
+		{":C#", "", NULL}, {":GT#", "", NULL},
+		{":C#", "", NULL}, {":GI#", "00#", NULL}, {":GP#", "4E20#", NULL},
+		{":GT#", "", NULL},
+		{":C#", "", NULL}, {":GI#", "00#", NULL}, {":GP#", "4E20#", NULL},
+		{":GT#", "", NULL},
+		{0}};
+	struct rig rig;
+	open_known(&rig, steps, 0);
+	for (int i = 0; i < 10; i++) {
+		poll_ok(&rig, FOCUSER_WANT_TEMPERATURE);
+		clock_fake_advance(rig.host.clock, 5000);
+	}
+	check_script();
+	rig_close(&rig);
+}
+
+/* A reply that comes after its timeout must not be the answer to a later question. */
+static void test_late_reply(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {KNOWN,
+		{":GI#", "01#", NULL}, {":GP#", "", "4E21#"},
+		/* Resynchronised with two answers of different shape, then asked afresh. */
+		{":GI#", "01#", NULL}, {":GP#", "4E22#", NULL},
+		{":GI#", "01#", NULL}, {":GP#", "4E23#", NULL},
+		{":GI#", "", "00#"},
+		{":GI#", "", "01#"}, /* takes the late 00 for its own; its own comes below */
+		{":GP#", "4E24#", NULL},
+		{":GI#", "01#", NULL}, {":GP#", "4E25#", NULL},
+		{0}};
+	struct rig rig;
+	struct focuser_reading reading = {.position = -7};
+	open_known(&rig, steps, 0);
+	assert_int_equal(moonlite_driver.poll(rig.ctx, FOCUSER_WANT_MOTION, &reading, NULL),
+		ERR_TIMEOUT);
+	assert_int_equal(reading.position, -7);
+	reading = poll_ok(&rig, FOCUSER_WANT_MOTION);
+	assert_int_equal(reading.position, 0x4E23);
+	assert_int_equal(moonlite_driver.poll(rig.ctx, FOCUSER_WANT_MOTION, &reading, NULL),
+		ERR_TIMEOUT);
+	reading = poll_ok(&rig, FOCUSER_WANT_MOTION);
+	assert_true(reading.moving);
+	assert_int_equal(reading.position, 0x4E25);
+	check_script();
+	rig_close(&rig);
+}
+
+static void test_negative_position_is_zero(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {KNOWN,
+		{":GI#", "00#", NULL}, {":GP#", "FFFFFFFB#", NULL}, {0}};
+	struct rig rig;
+	open_known(&rig, steps, 0);
+	assert_int_equal(poll_ok(&rig, FOCUSER_WANT_MOTION).position, 0);
+	check_script();
+	rig_close(&rig);
+}
+
+static void test_set_position(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {KNOWN,
+		{":GI#", "00#", NULL}, {":SP59D8#", "", NULL}, {":GP#", "59D8#", NULL},
+		{":GI#", "00#", NULL}, {":SP0000#", "", NULL}, {":GP#", "59D8#", NULL},
+		{":GI#", "01#", NULL},
+		{0}};
+	struct rig rig;
+	open_known(&rig, steps, 0);
+	assert_int_equal(moonlite_driver.set_position(rig.ctx, 23000, NULL), ERR_OK);
+	assert_int_equal(moonlite_driver.set_position(rig.ctx, 0, NULL), ERR_REFUSED);
+	assert_int_equal(moonlite_driver.set_position(rig.ctx, 0, NULL), ERR_INVALID_OPERATION);
+	check_script();
+	rig_close(&rig);
+}
+
+static void test_closed(void **state)
+{
+	(void)state;
+	void *ctx = calloc(1, moonlite_driver.ctx_size);
+	struct focuser_caps caps;
+	struct focuser_reading reading;
+	moonlite_driver.close(ctx);
+	assert_int_equal(moonlite_driver.identify(ctx, &caps, NULL), ERR_NOT_CONNECTED);
+	assert_int_equal(moonlite_driver.start_move(ctx, 1, NULL), ERR_NOT_CONNECTED);
+	assert_int_equal(moonlite_driver.halt(ctx, NULL), ERR_NOT_CONNECTED);
+	assert_int_equal(moonlite_driver.poll(ctx, FOCUSER_WANT_MOTION, &reading, NULL),
+		ERR_NOT_CONNECTED);
+	assert_int_equal(moonlite_driver.set_position(ctx, 1, NULL), ERR_NOT_CONNECTED);
+	free(ctx);
+}
+
+static void test_table(void **state)
+{
+	(void)state;
+	struct focuser_port serial = {.port = "/dev/ttyUSB0"};
+	struct focuser_port network = {.port = "tcp://pier:4001"};
+	assert_string_equal(moonlite_driver.name, "moonlite");
+	assert_true(moonlite_driver.uses_port);
+	assert_false(moonlite_driver.simulated);
+	assert_int_equal(moonlite_driver.open_wait_for(&serial), moonlite_driver.open_wait_ms);
+	assert_int_equal(moonlite_driver.open_wait_for(&network), 0);
+	assert_null(moonlite_driver.set_tempcomp);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_identify),
+		cmocka_unit_test(test_move_halt_retarget),
+		cmocka_unit_test(test_halt_at_rest_is_one_command),
+		cmocka_unit_test(test_sn_moves),
+		cmocka_unit_test(test_supersede),
+		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_beyond_16_bits),
+		cmocka_unit_test(test_temperature),
+		cmocka_unit_test(test_no_temperature),
+		cmocka_unit_test(test_late_reply),
+		cmocka_unit_test(test_negative_position_is_zero),
+		cmocka_unit_test(test_set_position),
+		cmocka_unit_test(test_closed),
+		cmocka_unit_test(test_table),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
