@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_core.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void fake_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void fake_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+/* ---- events ---- */
+
+struct events {
+	pthread_mutex_t lock;
+	uint64_t now;
+	struct {
+		void (*fn)(void *arg);
+		void *arg;
+	} listener[8];
+	int count;
+};
+
+struct events *events_create(void)
+{
+	struct events *events = calloc(1, sizeof *events);
+	pthread_mutex_init(&events->lock, NULL);
+	events->now = 1;
+	return events;
+}
+
+void events_destroy(struct events *events)
+{
+	pthread_mutex_destroy(&events->lock);
+	free(events);
+}
+
+uint64_t events_now(struct events *events)
+{
+	pthread_mutex_lock(&events->lock);
+	uint64_t now = events->now;
+	pthread_mutex_unlock(&events->lock);
+	return now;
+}
+
+void events_publish(struct events *events)
+{
+	pthread_mutex_lock(&events->lock);
+	events->now++;
+	for (int i = 0; i < events->count; i++) {
+		events->listener[i].fn(events->listener[i].arg);
+	}
+	pthread_mutex_unlock(&events->lock);
+}
+
+int events_listen(struct events *events, void (*fn)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&events->lock);
+	events->listener[events->count].fn = fn;
+	events->listener[events->count++].arg = arg;
+	pthread_mutex_unlock(&events->lock);
+	return 0;
+}
+
+/* ---- observatory ---- */
+
+static const char *const modes[] = {"Normal", NULL};
+
+static void fill_device(struct device *dev, enum device_type type)
+{
+	bool focuser = type == DEVICE_FOCUSER;
+	dev->info.type = type;
+	snprintf(dev->info.source, sizeof dev->info.source, "%s.0", focuser ? "focuser" : "camera");
+	snprintf(dev->info.name, sizeof dev->info.name, "%s", focuser ? "Fake focuser" : "Fake camera");
+	snprintf(dev->info.unique_id, sizeof dev->info.unique_id, "%s-0000",
+		focuser ? "aaaa" : "bbbb");
+	snprintf(dev->info.driver, sizeof dev->info.driver, "fake");
+	snprintf(dev->info.driver_title, sizeof dev->info.driver_title, "Fake \"quoted\" device");
+	dev->connected = true;
+	dev->link = LINK_UP;
+	dev->focuser = (struct focuser_state){.link = LINK_UP, .position_valid = true,
+		.position = 12500, .max_step = 50000, .max_increment = 50000, .step_size_um = NAN,
+		.temperature_supported = true, .temperature_valid = true, .temperature_c = 3.76};
+	dev->camera = (struct camera_state){.link = LINK_UP,
+		.caps = {.width = 3, .height = 2, .max_bin = 2, .can_abort = true, .pixel_um = 3.76,
+			.exposure_max_s = 3600, .max_adu = 65535, .electrons_per_adu = NAN,
+			.full_well_e = NAN, .has_gain = true, .gain_max = 100, .readout_modes = modes},
+		.setup = {.bin = 1, .num_x = 3, .num_y = 2, .gain = 10}};
+}
+
+struct observatory *fake_observatory(void)
+{
+	struct observatory *obs = calloc(1, sizeof *obs);
+	snprintf(obs->config.server.name, sizeof obs->config.server.name, "focusd");
+	snprintf(obs->config.server.location, sizeof obs->config.server.location, "Pier 1");
+	obs->events = events_create();
+	fill_device(&obs->device[0], DEVICE_FOCUSER);
+	fill_device(&obs->device[1], DEVICE_CAMERA);
+	return obs;
+}
+
+void fake_free(struct observatory *obs)
+{
+	events_destroy(obs->events);
+	frame_unref(obs->device[1].frame);
+	run_free(obs->run);
+	free(obs);
+}
+
+const struct config *observatory_config(const struct observatory *obs)
+{
+	return &obs->config;
+}
+
+struct events *observatory_events(const struct observatory *obs)
+{
+	return obs->events;
+}
+
+struct device *observatory_device(const struct observatory *obs, enum device_type type, int number)
+{
+	union {
+		const struct device *in;
+		struct device *out;
+	} dev = {.in = &obs->device[type == DEVICE_FOCUSER ? 0 : 1]};
+	return number == 0 ? dev.out : NULL;
+}
+
+struct device *observatory_at(const struct observatory *obs, int i)
+{
+	return i < 2 ? observatory_device(obs, i == 0 ? DEVICE_FOCUSER : DEVICE_CAMERA, 0) : NULL;
+}
+
+/* ---- device ---- */
+
+const struct device_info *device_info(const struct device *dev)
+{
+	return &dev->info;
+}
+
+enum device_link device_link(struct device *dev)
+{
+	fake_lock();
+	enum device_link link = dev->link;
+	fake_unlock();
+	return link;
+}
+
+void device_touch(struct device *dev, const struct client *client)
+{
+	(void)client;
+	fake_lock();
+	dev->touched++;
+	fake_unlock();
+}
+
+bool device_connected(struct device *dev, const struct client *client)
+{
+	(void)client;
+	fake_lock();
+	bool connected = dev->connected;
+	fake_unlock();
+	return connected;
+}
+
+enum err_code device_connecting(struct device *dev, bool *connecting, struct err *err)
+{
+	(void)err;
+	*connecting = device_link(dev) == LINK_OPENING;
+	return ERR_OK;
+}
+
+enum err_code device_connect(struct device *dev, const struct client *client, uint64_t *ticket,
+	struct err *err)
+{
+	(void)client;
+	(void)err;
+	fake_lock();
+	*ticket = 7;
+	dev->connect_over = !dev->hold_connect;
+	dev->connect_result = ERR_OK;
+	dev->connected = dev->connected || dev->connect_over;
+	dev->link = dev->connect_over ? LINK_UP : LINK_OPENING;
+	fake_unlock();
+	return ERR_OK;
+}
+
+bool device_connect_done(struct device *dev, uint64_t ticket, enum err_code *result,
+	struct err *err)
+{
+	fake_lock();
+	bool over = ticket == 7 && dev->connect_over;
+	*result = dev->connect_result;
+	if (over && *result != ERR_OK) {
+		err_set(err, *result, "The port is gone.");
+	}
+	fake_unlock();
+	return over;
+}
+
+enum err_code device_disconnect(struct device *dev, const struct client *client, bool *closing,
+	struct err *err)
+{
+	(void)client;
+	(void)err;
+	fake_lock();
+	dev->connected = false;
+	dev->link = LINK_DOWN;
+	*closing = true;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code device_require(struct device *dev, const struct client *client, struct err *err)
+{
+	return device_connected(dev, client)
+		       ? ERR_OK
+		       : err_set(err, ERR_NOT_CONNECTED, "%s is not connected.", dev->info.name);
+}
+
+/* ---- focuser ---- */
+
+void focuser_state(struct device *dev, struct focuser_state *out)
+{
+	fake_lock();
+	*out = dev->focuser;
+	fake_unlock();
+}
+
+enum err_code focuser_move(struct device *dev, int32_t target, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	dev->moves++;
+	dev->target = target;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code focuser_halt(struct device *dev, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	dev->halts++;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code focuser_is_moving(struct device *dev, bool *out, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	*out = dev->focuser.is_moving;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code focuser_position(struct device *dev, int32_t *out, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	*out = dev->focuser.position;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code focuser_temperature(struct device *dev, double *out, struct err *err)
+{
+	struct focuser_state state;
+	focuser_state(dev, &state);
+	if (!state.temperature_valid) {
+		return err_set(err, ERR_VALUE_NOT_SET, "There is no reading just now.");
+	}
+	*out = state.temperature_c;
+	return ERR_OK;
+}
+
+enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	dev->focuser.tempcomp = on;
+	fake_unlock();
+	return ERR_OK;
+}
+
+/* ---- camera ---- */
+
+void camera_state(struct device *dev, struct camera_state *out)
+{
+	fake_lock();
+	*out = dev->camera;
+	fake_unlock();
+}
+
+enum err_code camera_set(struct device *dev, enum camera_setting what, int32_t value,
+	struct err *err)
+{
+	if (what == CAMERA_SET_BIN && (value < 1 || value > 2)) {
+		return err_set(err, ERR_INVALID_VALUE, "BinX must be 1 or 2, not %d.", value);
+	}
+	fake_lock();
+	switch (what) {
+	case CAMERA_SET_BIN:
+		dev->camera.setup.bin = value;
+		break;
+	case CAMERA_SET_START_X:
+		dev->camera.setup.start_x = value;
+		break;
+	case CAMERA_SET_START_Y:
+		dev->camera.setup.start_y = value;
+		break;
+	case CAMERA_SET_NUM_X:
+		dev->camera.setup.num_x = value;
+		break;
+	case CAMERA_SET_NUM_Y:
+		dev->camera.setup.num_y = value;
+		break;
+	case CAMERA_SET_GAIN:
+		dev->camera.setup.gain = value;
+		break;
+	case CAMERA_SET_OFFSET:
+		dev->camera.setup.offset = value;
+		break;
+	case CAMERA_SET_READOUT_MODE:
+		dev->camera.setup.readout_mode = value;
+		break;
+	}
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code camera_start_exposure(struct device *dev, double duration_s, bool light,
+	struct err *err)
+{
+	(void)light;
+	if (duration_s < 0) {
+		return err_set(err, ERR_INVALID_VALUE, "Duration must not be negative.");
+	}
+	fake_lock();
+	dev->starts++;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code camera_abort(struct device *dev, struct err *err)
+{
+	(void)dev;
+	(void)err;
+	return ERR_OK;
+}
+
+enum err_code camera_stop(struct device *dev, struct err *err)
+{
+	(void)dev;
+	(void)err;
+	return ERR_OK;
+}
+
+enum err_code camera_image_ready(struct device *dev, bool *out, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	*out = dev->camera.image_ready;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code camera_frame(struct device *dev, struct frame **out, struct err *err)
+{
+	fake_lock();
+	struct frame *frame = dev->frame != NULL ? frame_ref(dev->frame) : NULL;
+	fake_unlock();
+	if (frame == NULL) {
+		return err_set(err, ERR_INVALID_OPERATION, "There is no picture.");
+	}
+	*out = frame;
+	return ERR_OK;
+}
+
+/* ---- runs ---- */
+
+const char *run_state_name(enum run_state state)
+{
+	static const char *const names[] = {"running", "succeeded", "failed", "aborted"};
+	return names[state];
+}
+
+void run_free(struct run *run)
+{
+	free(run);
+}
+
+struct run *run_copy(const struct run *run)
+{
+	struct run *copy = malloc(sizeof *copy);
+	*copy = *run;
+	return copy;
+}
+
+void run_json(const struct run *run, struct buf *out)
+{
+	buf_printf(out, "{\"run\":%d,\"state\":\"%s\"}", (int)run->id, run_state_name(run->state));
+}
+
+void autofocus_params_init(struct autofocus_params *params)
+{
+	*params = (struct autofocus_params){
+		.exposure_s = NAN, .step = NAN, .binning = -1, .gain = -1, .camera = -1};
+}
+
+enum err_code autofocus_start(struct observatory *obs, int focuser,
+	const struct autofocus_params *params, uint64_t *run, struct err *err)
+{
+	(void)focuser;
+	enum err_code code = ERR_OK;
+	fake_lock();
+	if (obs->run != NULL && obs->run->state == RUN_RUNNING) {
+		code = err_set(err, ERR_INVALID_OPERATION, "Run 41 is going on.");
+	} else {
+		run_free(obs->run);
+		obs->run = calloc(1, sizeof *obs->run);
+		obs->run->id = 41;
+		obs->run_starts++;
+		obs->run_params = *params;
+		*run = 41;
+	}
+	fake_unlock();
+	return code;
+}
+
+enum err_code autofocus_abort(struct observatory *obs, int focuser, struct err *err)
+{
+	(void)focuser;
+	(void)err;
+	fake_lock();
+	if (obs->run != NULL && obs->run->state == RUN_RUNNING) {
+		obs->run->state = RUN_ABORTED;
+	}
+	fake_unlock();
+	return ERR_OK;
+}
+
+struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id)
+{
+	(void)focuser;
+	fake_lock();
+	struct run *run =
+		obs->run != NULL && (id == 0 || id == obs->run->id) ? run_copy(obs->run) : NULL;
+	fake_unlock();
+	return run;
+}
+
+uint64_t autofocus_running(struct observatory *obs, int focuser)
+{
+	(void)focuser;
+	fake_lock();
+	uint64_t id = obs->run != NULL && obs->run->state == RUN_RUNNING ? obs->run->id : 0;
+	fake_unlock();
+	return id;
+}
+
+enum err_code autofocus_measure_start(struct observatory *obs, int focuser, double exposure_s,
+	int binning, int gain, uint64_t *job, struct err *err)
+{
+	(void)obs;
+	(void)focuser;
+	(void)exposure_s;
+	(void)binning;
+	(void)gain;
+	(void)err;
+	*job = 5;
+	return ERR_OK;
+}
+
+bool autofocus_measure_done(struct observatory *obs, int focuser, uint64_t job, struct buf *out,
+	enum err_code *result, struct err *err)
+{
+	(void)focuser;
+	(void)err;
+	fake_lock();
+	bool done = obs->measured && job == 5;
+	*result = obs->measure_result;
+	fake_unlock();
+	if (done) {
+		buf_puts(out, "{\"stars\":12}");
+	}
+	return done;
+}
+
+/* ---- what tests do ---- */
+
+void fake_finish_connect(struct observatory *obs, struct device *dev, enum err_code result)
+{
+	fake_lock();
+	dev->connect_over = true;
+	dev->connect_result = result;
+	dev->connected = result == ERR_OK;
+	dev->link = result == ERR_OK ? LINK_UP : LINK_DOWN;
+	fake_unlock();
+	events_publish(obs->events);
+}
+
+void fake_finish_run(struct observatory *obs, enum run_state state, enum err_code code)
+{
+	fake_lock();
+	obs->run->state = state;
+	obs->run->code = code;
+	snprintf(obs->run->reason, sizeof obs->run->reason, "the sky fell down");
+	fake_unlock();
+	events_publish(obs->events);
+}
+
+void fake_finish_measure(struct observatory *obs)
+{
+	fake_lock();
+	obs->measured = true;
+	fake_unlock();
+	events_publish(obs->events);
+}

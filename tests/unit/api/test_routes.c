@@ -1,0 +1,758 @@
+/* SPDX-License-Identifier: MIT */
+/* The route table and every handler, called as the HTTP server calls them, over a core in memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alpaca_call.h"
+#include "fake_core.h"
+#include "json.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static struct observatory *obs;
+static struct alpaca *alpaca;
+static const char *accept_header;
+
+static int setup(void **state)
+{
+	(void)state;
+	obs = fake_observatory();
+	alpaca = alpaca_create(obs);
+	accept_header = NULL;
+	return alpaca == NULL;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	alpaca_destroy(alpaca);
+	fake_free(obs);
+	return 0;
+}
+
+static const char *header(const struct http_request *req, const char *name)
+{
+	(void)req;
+	return strcmp(name, "Accept") == 0 ? accept_header : NULL;
+}
+
+/* One answer; text is good until the next. */
+struct answer {
+	enum http_result result;
+	int status;
+	char content_type[64];
+	char text[4096];
+	size_t len;
+	char allow[160];
+};
+
+static struct http_wait waiting; /* of the last call */
+
+static struct answer turn(enum http_verb verb, const char *path, const char *form, struct http_wait *wait)
+{
+	struct http_request req = {.verb = verb, .verb_text = "?", .path = path, .query = span_of(""),
+		.body = span_of(""), .content_type = "", .peer = "10.0.0.2", .header = header,
+		.wait = wait};
+	*(verb == HTTP_PUT ? &req.body : &req.query) = span_of(form);
+	struct http_response res;
+	memset(&res, 0, sizeof res);
+	struct answer answer = {.result = alpaca_handle(alpaca, &req, &res)};
+	answer.status = res.status;
+	snprintf(answer.content_type, sizeof answer.content_type, "%s",
+		res.content_type != NULL ? res.content_type : "");
+	if (res.header_count > 0) {
+		snprintf(answer.allow, sizeof answer.allow, "%s", res.header_value[0]);
+	}
+	if (res.stream.read != NULL) {
+		/* Small reads find mistakes at the seams. */
+		ssize_t n;
+		while ((n = res.stream.read(res.stream.arg, answer.len, answer.text + answer.len, 3)) > 0) {
+			answer.len += (size_t)n;
+		}
+		assert_int_equal(answer.len, res.stream.size);
+		res.stream.release(res.stream.arg);
+	} else {
+		answer.len = res.body.len;
+		assert_true(answer.len < sizeof answer.text);
+		memcpy(answer.text, buf_text(&res.body), answer.len);
+	}
+	buf_fini(&res.body);
+	return answer;
+}
+
+static struct answer ask(enum http_verb verb, const char *path, const char *form)
+{
+	free(waiting.data);
+	memset(&waiting, 0, sizeof waiting);
+	return turn(verb, path, form, &waiting);
+}
+
+static struct answer again(enum http_verb verb, const char *path, const char *form)
+{
+	waiting.resumed = true;
+	return turn(verb, path, form, &waiting);
+}
+
+static struct answer get(const char *member)
+{
+	char path[128];
+	snprintf(path, sizeof path, "/api/v1/%s", member);
+	return ask(HTTP_GET, path, "ClientID=3&ClientTransactionID=21");
+}
+
+static struct answer put(const char *member, const char *form)
+{
+	char path[128];
+	snprintf(path, sizeof path, "/api/v1/%s", member);
+	return ask(HTTP_PUT, path, form);
+}
+
+/* The ErrorNumber of an envelope, after checking the envelope. */
+static int number(const struct answer *answer)
+{
+	assert_int_equal(answer->result, HTTP_DONE);
+	assert_int_equal(answer->status, 200);
+	assert_string_equal(answer->content_type, "application/json");
+	struct err err;
+	struct json *json = json_parse(span_of(answer->text), &err);
+	assert_non_null(json);
+	int32_t error = -1;
+	int32_t ignored;
+	const char *message = NULL;
+	assert_true(json_as_i32(json_get(json, "ErrorNumber"), &error));
+	assert_true(json_as_string(json_get(json, "ErrorMessage"), &message));
+	assert_true(json_as_i32(json_get(json, "ClientTransactionID"), &ignored));
+	assert_true(json_as_i32(json_get(json, "ServerTransactionID"), &ignored));
+	assert_true(ignored > 0);
+	assert_true((error == 0) == (message[0] == '\0'));
+	json_free(json);
+	return error;
+}
+
+static void assert_has(const struct answer *answer, const char *needle)
+{
+	if (strstr(answer->text, needle) == NULL) {
+		fail_msg("\"%s\" is not in \"%s\"", needle, answer->text);
+	}
+}
+
+static const struct route *row(unsigned device, const char *member, enum http_verb verb)
+{
+	const struct route *found = NULL;
+	for (size_t i = 0; i < alpaca_route_count; i++) {
+		const struct route *route = &alpaca_routes[i];
+		if ((route->devices & device) != 0 && route->verb == verb &&
+			strcmp(route->member, member) == 0) {
+			assert_null(found); /* one row each */
+			found = route;
+		}
+	}
+	return found;
+}
+
+/* Names and verbs of the published OpenAPI files, when the folder with them is at hand. */
+static void table_has_every_operation(void **state)
+{
+	(void)state;
+	const char *folder = getenv("FOCUSD_SHARED");
+	static const char *const files[] = {"AlpacaDeviceAPI_v1.yaml", "AlpacaDeviceAPI_v1P7.yaml"};
+	for (size_t f = 0; f < COUNT(files); f++) {
+		char path[512];
+		snprintf(path, sizeof path, "%s/reference/openapi/%s",
+			folder != NULL && folder[0] != '\0' ? folder : "../shared", files[f]);
+		FILE *file = fopen(path, "r");
+		if (file == NULL) {
+			print_message("SKIPPED: %s is not there; set FOCUSD_SHARED\n", path);
+			skip();
+		}
+		char line[512];
+		char type[32] = "";
+		char member[64] = "";
+		int operations = 0;
+		while (fgets(line, sizeof line, file) != NULL) {
+			char *text = line + strspn(line, " '\"");
+			size_t indent = (size_t)(text - line);
+			text[strcspn(text, "'\":\r\n")] = '\0';
+			if (text[0] == '/' && indent <= 4) {
+				char *slash = strstr(text, "/{device_number}/");
+				member[0] = '\0';
+				if (slash != NULL) {
+					snprintf(member, sizeof member, "%s", slash + 17);
+					*slash = '\0';
+					snprintf(type, sizeof type, "%.31s", text + 1);
+				}
+				continue;
+			}
+			bool is_put = strcmp(text, "put") == 0;
+			if (member[0] == '\0' || indent != 4 || (!is_put && strcmp(text, "get") != 0)) {
+				continue;
+			}
+			bool common = strcmp(type, "{device_type}") == 0;
+			bool focuser = strcmp(type, "focuser") == 0;
+			bool camera = strcmp(type, "camera") == 0;
+			enum http_verb verb = is_put ? HTTP_PUT : HTTP_GET;
+			if (((common || focuser) && row(ROUTE_FOCUSER, member, verb) == NULL) ||
+				((common || camera) && row(ROUTE_CAMERA, member, verb) == NULL)) {
+				fail_msg("%s %s of %s has no row", text, member, type);
+			}
+			operations += common || focuser || camera;
+		}
+		fclose(file);
+		/* 16 common, 12 of a focuser, 72 of a camera. */
+		assert_int_equal(operations, 100);
+	}
+}
+
+static void every_row_answers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < alpaca_route_count; i++) {
+		const struct route *route = &alpaca_routes[i];
+		const char *type = (route->devices & ROUTE_FOCUSER) != 0 ? "focuser" : "camera";
+		char path[96];
+		snprintf(path, sizeof path, "%s/0/%s", type, route->member);
+		obs->device[0].connected = true;
+		obs->device[1].connected = true;
+		if (route->verb == HTTP_GET) {
+			struct answer answer = get(path);
+			int error = number(&answer);
+			assert_true(error == 0 || error == 0x400 || error == 0x40B);
+			assert_has(&answer, "\"Value\":");
+			assert_has(&answer, "\"ClientTransactionID\":21,");
+			if (route->handler == NULL) {
+				assert_int_equal(error, 0x400);
+			}
+			continue;
+		}
+		/* A form with every parameter, then once without each, once with rubbish in each. */
+		char form[200] = "";
+		for (int p = 0; p < ALPACA_MAX_PARAMS && route->param[p].name != NULL; p++) {
+			size_t at = strlen(form);
+			snprintf(form + at, sizeof form - at, "%s=%s&", route->param[p].name,
+				route->param[p].type == PARAM_BOOL ? "true" : "1");
+			char part[300];
+			if (!route->param[p].optional) {
+				struct answer missing = put(path, "");
+				assert_int_equal(missing.status, 400);
+				assert_string_equal(missing.content_type, "text/plain; charset=utf-8");
+			}
+			if (route->param[p].type != PARAM_STRING) {
+				snprintf(part, sizeof part, "%.*s%s=asdqwe", (int)at, form,
+					route->param[p].name);
+				struct answer rubbish = put(path, part);
+				assert_int_equal(rubbish.status, 400);
+				assert_has(&rubbish, route->param[p].name);
+			}
+		}
+		struct answer answer = put(path, form);
+		int error = number(&answer);
+		assert_true(error == 0 || error == 0x400 || error == 0x401 || error == 0x40C);
+		if (route->handler == NULL) {
+			assert_int_equal(error, 0x400);
+		}
+	}
+}
+
+static void needs_connection_where_the_table_says(void **state)
+{
+	(void)state;
+	obs->device[0].connected = false;
+	obs->device[1].connected = false;
+	for (size_t i = 0; i < alpaca_route_count; i++) {
+		const struct route *route = &alpaca_routes[i];
+		if (route->verb != HTTP_GET) {
+			continue;
+		}
+		char path[96];
+		snprintf(path, sizeof path, "%s/0/%s",
+			(route->devices & ROUTE_FOCUSER) != 0 ? "focuser" : "camera", route->member);
+		struct answer answer = get(path);
+		int error = number(&answer);
+		bool common = route->devices == ROUTE_ANY || strcmp(route->member, "devicestate") == 0;
+		assert_int_equal(error, common ? 0 : route->handler == NULL ? 0x400 : 0x407);
+	}
+	struct answer answer = get("focuser/0/devicestate");
+	assert_has(&answer, "{\"Value\":[],");
+	answer = get("camera/0/imagearray");
+	assert_has(&answer, "{\"Type\":0,\"Rank\":0,\"Value\":[],");
+}
+
+static void envelopes_to_the_byte(void **state)
+{
+	(void)state;
+	struct answer answer = get("focuser/0/position");
+	assert_string_equal(answer.text, "{\"Value\":12500,\"ClientTransactionID\":21,"
+					 "\"ServerTransactionID\":1,\"ErrorNumber\":0,"
+					 "\"ErrorMessage\":\"\"}");
+	answer = put("focuser/0/move", "Position=100&ClientTransactionID=4294967295");
+	assert_string_equal(answer.text, "{\"ClientTransactionID\":4294967295,"
+					 "\"ServerTransactionID\":2,\"ErrorNumber\":0,"
+					 "\"ErrorMessage\":\"\"}");
+	answer = get("focuser/0/temperature");
+	assert_has(&answer, "{\"Value\":3.76,");
+	answer = put("camera/0/binx", "BinX=9&clienttransactionid=5");
+	assert_string_equal(answer.text, "{\"ClientTransactionID\":0,\"ServerTransactionID\":4,"
+					 "\"ErrorNumber\":1025,\"ErrorMessage\":"
+					 "\"BinX must be 1 or 2, not 9.\"}");
+	answer = get("focuser/0/description");
+	assert_has(&answer, "\"Fake \\\"quoted\\\" device\"");
+	atomic_store(&alpaca->transactions, UINT32_MAX);
+	answer = get("focuser/0/absolute");
+	assert_has(&answer, "\"ServerTransactionID\":1,");
+}
+
+static void wrong_paths_and_verbs(void **state)
+{
+	(void)state;
+	struct answer answer = get("focuser/0/isMoving");
+	assert_int_equal(answer.status, 400);
+	answer = get("focuser/0/gain");
+	assert_int_equal(answer.status, 400);
+	answer = get("focuser/1/position");
+	assert_int_equal(answer.status, 400);
+	assert_has(&answer, "configureddevices");
+	answer = get("focuser/99999/position");
+	assert_int_equal(answer.status, 400);
+	answer = get("focuser/0/posit");
+	assert_int_equal(answer.status, 400);
+	answer = get("focuser/0/positions");
+	assert_int_equal(answer.status, 400);
+	answer = put("focuser/0/position", "");
+	assert_int_equal(answer.status, 405);
+	assert_string_equal(answer.allow, "GET");
+	answer = get("focuser/0/move");
+	assert_int_equal(answer.status, 405);
+	assert_string_equal(answer.allow, "PUT");
+	answer = ask(HTTP_OTHER, "/api/v1/focuser/0/connected", "");
+	assert_int_equal(answer.status, 405);
+	assert_string_equal(answer.allow, "GET, PUT");
+	answer = ask(HTTP_POST, "/api/v1/focuser/0/halt", "");
+	assert_int_equal(answer.status, 405);
+	assert_int_equal(obs->device[0].halts, 0);
+	answer = ask(HTTP_GET, "/management/v2/description", "");
+	assert_int_equal(answer.status, 400);
+	assert_true(alpaca_owns("/api") && alpaca_owns("/api/x") && alpaca_owns("/management/v1/x"));
+	assert_false(alpaca_owns("/apix") || alpaca_owns("/setup") || alpaca_owns("/"));
+	assert_false(alpaca_owns("/setup/v1/focuser/0/setup"));
+}
+
+static void ids_and_parameters(void **state)
+{
+	(void)state;
+	struct answer answer = put("focuser/0/move", "Position=5&ClientID=-12345");
+	assert_int_equal(answer.status, 400);
+	answer = put("focuser/0/move", "pOSITION=5");
+	assert_int_equal(answer.status, 400);
+	assert_int_equal(obs->device[0].moves, 0);
+	answer = ask(HTTP_GET, "/api/v1/focuser/0/position",
+		"clientid=1&clienttransactionid=67890&ExtraParameter=ExtraValue");
+	assert_has(&answer, "\"ClientTransactionID\":67890,");
+	answer = put("focuser/0/connected", "Connected=123456");
+	assert_int_equal(answer.status, 400);
+	answer = put("camera/0/startexposure", "Duration=1E-05&Light=False");
+	assert_int_equal(number(&answer), 0);
+	answer = put("camera/0/startexposure", "Duration=-1.0&Light=True");
+	assert_int_equal(number(&answer), 0x401);
+	answer = put("camera/0/startexposure", "Duration=nan&Light=True");
+	assert_int_equal(answer.status, 400);
+	answer = put("focuser/0/tempcomp", "TempComp=True");
+	assert_int_equal(number(&answer), 0x400);
+	answer = put("focuser/0/tempcomp", "TempComp=1");
+	assert_int_equal(answer.status, 400);
+}
+
+static void device_state_has_exact_names(void **state)
+{
+	(void)state;
+	struct answer answer = get("focuser/0/devicestate");
+	assert_has(&answer, "{\"Value\":[{\"Name\":\"IsMoving\",\"Value\":false},"
+			    "{\"Name\":\"Position\",\"Value\":12500},"
+			    "{\"Name\":\"Temperature\",\"Value\":3.76},"
+			    "{\"Name\":\"TimeStamp\",\"Value\":\"20");
+	assert_int_equal(number(&answer), 0);
+	/* While the link is reopened: nothing moves, the last position stays. */
+	obs->device[0].focuser.link = LINK_LOST;
+	obs->device[0].focuser.is_moving = true;
+	obs->device[0].focuser.position_stale = true;
+	obs->device[0].focuser.temperature_valid = false;
+	answer = get("focuser/0/devicestate");
+	assert_has(&answer, "{\"Name\":\"IsMoving\",\"Value\":false},"
+			    "{\"Name\":\"Position\",\"Value\":12500},{\"Name\":\"TimeStamp\"");
+	obs->device[0].focuser.position_valid = false;
+	answer = get("focuser/0/devicestate");
+	assert_null(strstr(answer.text, "Position"));
+	obs->device[1].camera.image_ready = true;
+	answer = get("camera/0/devicestate");
+	assert_has(&answer, "{\"Value\":[{\"Name\":\"CameraState\",\"Value\":0},"
+			    "{\"Name\":\"ImageReady\",\"Value\":true},"
+			    "{\"Name\":\"PercentCompleted\",\"Value\":100},"
+			    "{\"Name\":\"TimeStamp\",\"Value\":\"20");
+}
+
+static void camera_facts(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *member, *start;
+	} cases[] = {
+		{"cameraxsize", "{\"Value\":3,"}, {"cameraysize", "{\"Value\":2,"},
+		{"pixelsizex", "{\"Value\":3.76,"}, {"sensorname", "{\"Value\":\"\","},
+		{"electronsperadu", "{\"Value\":0.0,\"C"}, {"bayeroffsetx", "{\"Value\":0,"},
+		{"readoutmodes", "{\"Value\":[\"Normal\"],"}, {"gain", "{\"Value\":10,"},
+		{"gainmax", "{\"Value\":100,"}, {"percentcompleted", "{\"Value\":0,"},
+		{"canabortexposure", "{\"Value\":true,"}, {"canstopexposure", "{\"Value\":false,"},
+		{"lastexposurestarttime", "{\"Value\":\"\","}, {"interfaceversion", "{\"Value\":4,"},
+		{"supportedactions", "{\"Value\":[],"}, {"driverversion", "{\"Value\":\"0.1\","},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char path[64];
+		snprintf(path, sizeof path, "camera/0/%s", cases[i].member);
+		struct answer answer = get(path);
+		assert_has(&answer, cases[i].start);
+	}
+	struct answer answer = get("camera/0/electronsperadu");
+	assert_int_equal(number(&answer), 0x400);
+	answer = get("camera/0/bayeroffsetx");
+	assert_int_equal(number(&answer), 0x400);
+	answer = get("camera/0/offset");
+	assert_int_equal(number(&answer), 0x400);
+	answer = put("camera/0/offset", "Offset=1");
+	assert_int_equal(number(&answer), 0x400);
+	answer = get("camera/0/lastexposureduration");
+	assert_int_equal(number(&answer), 0x40B);
+	/* Symmetric binning: one sets both; frames are not checked when written. */
+	answer = put("camera/0/biny", "BinY=2");
+	assert_int_equal(number(&answer), 0);
+	answer = get("camera/0/binx");
+	assert_has(&answer, "{\"Value\":2,");
+	answer = put("camera/0/numx", "NumX=99999");
+	assert_int_equal(number(&answer), 0);
+	obs->device[1].camera.has_last_exposure = true;
+	obs->device[1].camera.last_duration_s = 2.5;
+	obs->device[1].camera.last_start_utc_ms = 1773526111250; /* date -u -d @1773526111 */
+	answer = get("camera/0/lastexposurestarttime");
+	assert_has(&answer, "{\"Value\":\"2026-03-14T22:08:31.250\",");
+	answer = get("camera/0/lastexposureduration");
+	assert_has(&answer, "{\"Value\":2.5,");
+	obs->device[1].camera.activity = CAMERA_EXPOSING;
+	obs->device[1].camera.percent = 40;
+	answer = get("camera/0/percentcompleted");
+	assert_has(&answer, "{\"Value\":40,");
+	answer = get("camera/0/camerastate");
+	assert_has(&answer, "{\"Value\":2,");
+}
+
+/* 3 wide, 2 high; rows 1 2 3 / 400 50000 65535.  Alpaca wants columns. */
+static void give_frame(int planes)
+{
+	static const uint16_t mono[] = {1, 2, 3, 400, 50000, 65535};
+	static const uint16_t colour[] = {
+		1, 10, 100, 2, 20, 200, 3, 30, 300, 4, 40, 400, 5, 50, 500, 6, 60, 65535};
+	struct frame_info info = {.width = 3, .height = 2, .planes = planes, .bin = 1};
+	obs->device[1].frame = frame_create(&info, planes == 1 ? mono : colour);
+	obs->device[1].camera.image_ready = true;
+}
+
+static void images_as_json(void **state)
+{
+	(void)state;
+	struct answer answer = get("camera/0/imagearray");
+	assert_int_equal(number(&answer), 0x40B);
+	assert_has(&answer, "{\"Type\":0,\"Rank\":0,\"Value\":[],");
+	give_frame(1);
+	answer = get("camera/0/imagearray");
+	assert_has(&answer, "{\"Type\":2,\"Rank\":2,\"Value\":[[1,400],[2,50000],[3,65535]],"
+			    "\"ClientTransactionID\":21,\"ServerTransactionID\":2,\"ErrorNumber\":0,"
+			    "\"ErrorMessage\":\"\"}");
+	assert_int_equal(number(&answer), 0);
+	accept_header = "application/json";
+	answer = get("camera/0/imagearrayvariant");
+	assert_has(&answer, "\"Value\":[[1,400],[2,50000],[3,65535]],");
+}
+
+static void colour_images_as_json(void **state)
+{
+	(void)state;
+	give_frame(3);
+	struct answer answer = get("camera/0/imagearray");
+	assert_has(&answer, "{\"Type\":2,\"Rank\":3,\"Value\":[[[1,10,100],[4,40,400]],"
+			    "[[2,20,200],[5,50,500]],[[3,30,300],[6,60,65535]]],\"Client");
+	assert_int_equal(number(&answer), 0);
+}
+
+static uint32_t word(const struct answer *answer, int i)
+{
+	const unsigned char *at = (const unsigned char *)answer->text + 4 * i;
+	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static void images_as_bytes(void **state)
+{
+	(void)state;
+	accept_header = "application/imagebytes, application/json";
+	struct answer answer = get("camera/0/imagearray");
+	assert_int_equal(number(&answer), 0x40B); /* errors are JSON */
+	give_frame(1);
+	answer = get("camera/0/imagearray");
+	assert_string_equal(answer.content_type, "application/imagebytes");
+	assert_int_equal(answer.len, 44 + 2 * 6);
+	/* The eleven words of the header, from the ImageBytes specification. */
+	const uint32_t words[] = {1, 0, 21, 2, 44, 2, 8, 2, 3, 2, 0};
+	for (int i = 0; i < 11; i++) {
+		assert_int_equal(word(&answer, i), words[i]);
+	}
+	/* Pixel (x, y) at 44 + 2 (x height + y). */
+	const unsigned char pixels[] = {1, 0, 0x90, 0x01, 2, 0, 0x50, 0xC3, 3, 0, 0xFF, 0xFF};
+	assert_memory_equal(answer.text + 44, pixels, sizeof pixels);
+}
+
+static void accept_headers(void **state)
+{
+	(void)state;
+	static const char *const yes[] = {"application/imagebytes", "Application/ImageBytes",
+		"application/json, application/imagebytes", "application/imagebytes;q=0.5",
+		"*/*,application/imagebytes ;q=1"};
+	static const char *const no[] = {"", "*/*", "application/json", "application/imagebytes;q=0",
+		"application/imagebytes; q=0.0", "application/imagebytesx", "image/*"};
+	for (size_t i = 0; i < COUNT(yes); i++) {
+		assert_true(image_wants_bytes(yes[i]));
+	}
+	for (size_t i = 0; i < COUNT(no); i++) {
+		assert_false(image_wants_bytes(no[i]));
+	}
+	assert_false(image_wants_bytes(NULL));
+}
+
+static void management(void **state)
+{
+	(void)state;
+	struct answer answer = ask(HTTP_GET, "/management/apiversions", "");
+	assert_has(&answer, "{\"Value\":[1],\"ClientTransactionID\":0,");
+	assert_int_equal(number(&answer), 0);
+	answer = ask(HTTP_GET, "/management/v1/description", "ClientTransactionID=8");
+	assert_has(&answer, "{\"Value\":{\"ServerName\":\"focusd\",\"Manufacturer\":\"focusd project\","
+			    "\"ManufacturerVersion\":\"");
+	assert_has(&answer, "\"Location\":\"Pier 1\"},\"ClientTransactionID\":8,");
+	answer = ask(HTTP_GET, "/management/v1/configureddevices", "");
+	assert_has(&answer, "{\"Value\":[{\"DeviceName\":\"Fake focuser\",\"DeviceType\":\"Focuser\","
+			    "\"DeviceNumber\":0,\"UniqueID\":\"aaaa-0000\"},"
+			    "{\"DeviceName\":\"Fake camera\",\"DeviceType\":\"Camera\","
+			    "\"DeviceNumber\":0,\"UniqueID\":\"bbbb-0000\"}],");
+	answer = ask(HTTP_GET, "/management/apiversions", "ClientID=x");
+	assert_int_equal(answer.status, 400);
+	answer = ask(HTTP_PUT, "/management/apiversions", "");
+	assert_int_equal(answer.status, 405);
+}
+
+#define ACT "/api/v1/focuser/0/action"
+
+static void actions(void **state)
+{
+	(void)state;
+	struct answer answer = get("focuser/0/supportedactions");
+	assert_has(&answer, "[\"AutofocusStatus\",\"AutofocusWait\",\"MeasureStars\",\"Autofocus\","
+			    "\"AutofocusAbort\"]");
+	static const struct {
+		const char *form;
+		int error;
+		const char *needle;
+	} cases[] = {
+		{"Action=Dance&Parameters=", 0x40C, "Dance"},
+		{"Action=&Parameters=", 0x40C, "supportedactions"},
+		{"Action=AutofocusStatus", 0, "\"Value\":\"{\\\"run\\\":0,\\\"state\\\":\\\"none\\\"}\""},
+		{"Action=AutofocusStatus&Parameters=x", 0x401, "number of a run"},
+		{"Action=AutofocusStatus&Parameters=7", 0x401, "no run 7"},
+		{"Action=AutofocusWait&Parameters=", 0x40B, "no autofocus run"},
+		{"Action=AutofocusWait&Parameters=91", 0x401, "0 to 90"},
+		{"Action=AutofocusAbort&Parameters=", 0, "none"},
+		{"Action=Autofocus&Parameters=%7B%22stepp%22%3A+5%7D", 0x401, "\\\"stepp\\\""},
+		{"Action=Autofocus&Parameters={\"points\":2}", 0x401, "points must be"},
+		{"Action=Autofocus&Parameters={\"exposure_s\":\"1\"}", 0x401, "exposure_s must be"},
+		{"Action=Autofocus&Parameters=[1]", 0x401, "JSON object"},
+		{"Action=Autofocus&Parameters=rubbish", 0x401, "JSON object"},
+		{"Action=autoFOCUS&Parameters={\"step\":0,\"filter\":null,\"gain\":3}", 0,
+			"{\\\"run\\\":41,\\\"state\\\":\\\"running\\\"}"},
+		{"Action=Autofocus&Parameters=", 0x40B, "Run 41"},
+		{"Action=AutofocusStatus&Parameters=41", 0, "running"},
+		{"Action=AutofocusWait&Parameters=0", 0x40B, "still running"},
+		{"Action=AutofocusAbort", 0, "aborted"},
+		{"Action=AutofocusWait", 0x40E, "aborted"},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		answer = ask(HTTP_PUT, ACT, cases[i].form);
+		assert_int_equal(number(&answer), cases[i].error);
+		assert_has(&answer, cases[i].needle);
+	}
+	assert_true(obs->run_params.step == 0 && isnan(obs->run_params.exposure_s));
+	assert_int_equal(obs->run_params.gain, 3);
+	assert_int_equal(obs->run_params.binning, -1);
+	answer = ask(HTTP_PUT, ACT, "Parameters=");
+	assert_int_equal(answer.status, 400);
+	answer = put("camera/0/action", "Action=Autofocus&Parameters=");
+	assert_int_equal(number(&answer), 0x40C);
+	obs->device[0].connected = false;
+	answer = ask(HTTP_PUT, ACT, "Action=Autofocus");
+	assert_int_equal(number(&answer), 0x407);
+}
+
+static void waiting_for_a_run(void **state)
+{
+	(void)state;
+	ask(HTTP_PUT, ACT, "Action=Autofocus");
+	struct answer answer = ask(HTTP_PUT, ACT, "Action=AutofocusWait");
+	assert_int_equal(answer.result, HTTP_WAIT);
+	answer = again(HTTP_PUT, ACT, "Action=AutofocusWait");
+	assert_int_equal(answer.result, HTTP_WAIT);
+	fake_finish_run(obs, RUN_SUCCEEDED, ERR_OK);
+	answer = again(HTTP_PUT, ACT, "Action=AutofocusWait");
+	assert_int_equal(number(&answer), 0);
+	assert_has(&answer, "succeeded");
+	/* The number of the reply was given when the request came. */
+	assert_has(&answer, "\"ServerTransactionID\":2,");
+	ask(HTTP_PUT, ACT, "Action=Autofocus");
+	fake_finish_run(obs, RUN_FAILED, ERR_NO_MINIMUM);
+	answer = ask(HTTP_PUT, ACT, "Action=AutofocusWait");
+	assert_int_equal(number(&answer), 0x512);
+	assert_has(&answer, "the sky fell down");
+	answer = ask(HTTP_PUT, ACT, "Action=MeasureStars&Parameters={\"exposure_s\":2}");
+	assert_int_equal(answer.result, HTTP_WAIT);
+	fake_finish_measure(obs);
+	answer = again(HTTP_PUT, ACT, "Action=MeasureStars&Parameters={\"exposure_s\":2}");
+	assert_has(&answer, "\"Value\":\"{\\\"stars\\\":12}\"");
+}
+
+static void connecting_waits(void **state)
+{
+	(void)state;
+	struct device *dev = &obs->device[0];
+	dev->connected = false;
+	dev->hold_connect = true;
+	struct answer answer = put("focuser/0/connected", "Connected=True&ClientTransactionID=4");
+	assert_int_equal(answer.result, HTTP_WAIT);
+	fake_finish_connect(obs, dev, ERR_OK);
+	answer = again(HTTP_PUT, "/api/v1/focuser/0/connected", "Connected=True&ClientTransactionID=4");
+	assert_int_equal(number(&answer), 0);
+	assert_has(&answer, "\"ClientTransactionID\":4,");
+	answer = get("focuser/0/connected");
+	assert_has(&answer, "{\"Value\":true,");
+	answer = put("focuser/0/connected", "Connected=True");
+	assert_int_equal(answer.result, HTTP_WAIT);
+	fake_finish_connect(obs, dev, ERR_IO);
+	answer = again(HTTP_PUT, "/api/v1/focuser/0/connected", "Connected=True");
+	assert_int_equal(number(&answer), 0x500);
+	assert_has(&answer, "The port is gone.");
+	answer = put("focuser/0/connect", "");
+	assert_int_equal(number(&answer), 0);
+	answer = get("focuser/0/connecting");
+	assert_has(&answer, "{\"Value\":true,");
+	answer = put("focuser/0/connected", "Connected=false");
+	assert_int_equal(number(&answer), 0);
+}
+
+/* A client that did not hear the answer sends the same PUT again: one move, one answer. */
+static void repeated_puts(void **state)
+{
+	(void)state;
+	static const char form[] = "Position=100&ClientID=3&ClientTransactionID=5";
+	struct answer first = put("focuser/0/move", form);
+	struct answer second = put("focuser/0/move", form);
+	assert_string_equal(first.text, second.text);
+	assert_int_equal(obs->device[0].moves, 1);
+	/* Halts and setters are never taken for repetitions. */
+	put("focuser/0/halt", "ClientID=3&ClientTransactionID=6");
+	put("focuser/0/halt", "ClientID=3&ClientTransactionID=6");
+	assert_int_equal(obs->device[0].halts, 2);
+	put("focuser/0/move", form);
+	assert_int_equal(obs->device[0].moves, 2);
+	put("focuser/0/move", "Position=100");
+	put("focuser/0/move", "Position=100");
+	assert_int_equal(obs->device[0].moves, 4);
+	static const char start[] = "Action=Autofocus&Parameters=&ClientID=3&ClientTransactionID=7";
+	first = ask(HTTP_PUT, ACT, start);
+	second = ask(HTTP_PUT, ACT, start);
+	assert_string_equal(first.text, second.text);
+	assert_int_equal(obs->run_starts, 1);
+	/* A repetition of one that still waits joins it. */
+	static const char wait[] = "Action=AutofocusWait&ClientID=3&ClientTransactionID=8";
+	struct http_wait one = {.resumed = false};
+	struct http_wait two = {.resumed = false};
+	assert_int_equal(turn(HTTP_PUT, ACT, wait, &one).result, HTTP_WAIT);
+	assert_int_equal(turn(HTTP_PUT, ACT, wait, &two).result, HTTP_WAIT);
+	one.resumed = true;
+	two.resumed = true;
+	fake_finish_run(obs, RUN_SUCCEEDED, ERR_OK);
+	assert_int_equal(turn(HTTP_PUT, ACT, wait, &two).result, HTTP_WAIT);
+	uint64_t before = events_now(obs->events);
+	first = turn(HTTP_PUT, ACT, wait, &one);
+	assert_true(events_now(obs->events) > before); /* the joined one is told */
+	second = turn(HTTP_PUT, ACT, wait, &two);
+	assert_int_equal(number(&first), 0);
+	assert_string_equal(first.text, second.text);
+	free(one.data);
+	free(two.data);
+}
+
+/* No text of a client breaks the handlers, whatever the member. */
+static void junk_everywhere(void **state)
+{
+	(void)state;
+	static const char *const junk[] = {"&&&===", "=1&=2", "%%%", "Action=%ff&Position=%ff&BinX=%ff",
+		"Action=AutofocusStatus&Parameters=%ff%fe", "ClientID=%00",
+		"Position=1e999&Duration=1e999&Light=x", "Parameters={{{{{{&Action=Autofocus",
+		"Action=Autofocus&Parameters={\"\\u0000\":1}",
+		"Connected=\xC3\x28&Position=\xC3\x28&Gain=\xC3\x28"};
+	for (size_t i = 0; i < alpaca_route_count; i++) {
+		for (size_t k = 0; k < COUNT(junk); k++) {
+			for (int verb = HTTP_GET; verb <= HTTP_OTHER; verb++) {
+				char path[96];
+				snprintf(path, sizeof path, "/api/v1/%s/0/%s",
+					(alpaca_routes[i].devices & ROUTE_FOCUSER) != 0 ? "focuser"
+											: "camera",
+					alpaca_routes[i].member);
+				struct answer answer = ask((enum http_verb)verb, path, junk[k]);
+				assert_true(answer.result == HTTP_WAIT || answer.status == 200 ||
+					    answer.status == 400 || answer.status == 405);
+				assert_true(text_is_utf8((struct span){answer.text, answer.len}));
+			}
+		}
+	}
+	assert_int_equal(obs->device[0].moves, 0);
+	assert_int_equal(obs->device[1].starts, 0);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(table_has_every_operation),
+		TEST(every_row_answers),
+		TEST(needs_connection_where_the_table_says),
+		TEST(envelopes_to_the_byte),
+		TEST(wrong_paths_and_verbs),
+		TEST(ids_and_parameters),
+		TEST(device_state_has_exact_names),
+		TEST(camera_facts),
+		TEST(images_as_json),
+		TEST(colour_images_as_json),
+		TEST(images_as_bytes),
+		TEST(accept_headers),
+		TEST(management),
+		TEST(actions),
+		TEST(waiting_for_a_run),
+		TEST(connecting_waits),
+		TEST(repeated_puts),
+		TEST(junk_everywhere),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	free(waiting.data);
+	return failed;
+}
