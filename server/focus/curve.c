@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * V-curve fits.  Error model of a frame: sigma^2 = (e_s h0^2/h)^2 + e_phot^2 + (1 % h)^2.  The first
+ * V-curve fits.  Error model of a frame: sigma^2 = (e_s h0^2/h)^2 + e_phot^2 + (1.5 % h)^2.  The first
  * term is seeing, which fades as the blur grows; e_s is estimated from the residuals around a prior
  * of 5 %; the last keeps the arms, where the true curve is no exact hyperbola, from ruling.
  */
@@ -16,8 +16,8 @@
 #define ARM_SAMPLES 2         /* wanted on each side */
 #define LEAST_POINTS 5
 #define SEEING_PRIOR 0.05     /* of a 3 s frame */
-#define SEEING_PRIOR_WIDTH 0.9 /* of its logarithm: a factor of 2.5 either way */
-#define MODEL_ERROR 0.01      /* relative */
+#define SEEING_PRIOR_WIDTH 0.6 /* of its logarithm: a factor of 1.8 either way */
+#define MODEL_ERROR 0.015     /* relative */
 #define SOFT_SIGMA 1.5        /* soft-L1 loss turns linear here */
 #define REJECT_SIGMA 3.5
 #define ITERATIONS 6

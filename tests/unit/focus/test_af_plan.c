@@ -131,7 +131,7 @@ static void c8_comes_to_focus(void **state)
 	static const double steps[] = {0, 50, 100};
 	static const int points[] = {9, 11, 7};
 	int bad = 0;
-	for (int variant = 0; variant < 216; variant++) {
+	for (int variant = 0; variant < 144; variant++) {
 		for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
 			struct af_plan_setup setup = blind_setup(starts[i]);
 			setup.step = steps[variant % 3];
@@ -142,14 +142,18 @@ static void c8_comes_to_focus(void **state)
 			}
 			struct sky sky = {.look = look_c8, .low = 0, .high = 65535,
 				.column = variant / 18 % 2, .asked_duration = variant / 36 % 2 != 0,
-				.turn = (unsigned)(variant / 72)};
+				.turn = (unsigned)(variant % 2)};
+			if (variant >= 72) {
+				setup.known_slope_px_per_step = 0.0365;
+				setup.known_hfr_min_px = 1.9;
+			}
 			struct af_plan plan;
 			int n = run(&plan, &setup, &sky);
 			bool good = plan.wish.want == AF_WANT_SUCCESS &&
 				fabs(plan.fit.best_position - 7990) <= 10 && interval_holds(&plan, 7990);
-			if (!good || (variant < 9 && i < 6)) {
-				print_message("%s v%d start %.0f step %.0f N %d: %d frames %d points best %.1f "
-					"(%.1f %.1f) hmin %.2f e_s %.3f want %d %s\n", good ? "" : "BAD", variant, starts[i],
+			if (!good) {
+				print_message("v%d start %.0f step %.0f N %d: %d frames %d points best %.1f "
+					"(%.1f %.1f) hmin %.2f e_s %.3f want %d %s\n", variant, starts[i],
 					setup.step, setup.points, n, plan.fit.points_used, plan.fit.best_position,
 					plan.fit.interval95_steps[0], plan.fit.interval95_steps[1],
 					plan.fit.hfr_min_px, plan.fit.seeing_scatter, plan.wish.want, plan.wish.reason);
@@ -218,7 +222,7 @@ static void known_optics(void **state)
 	for (int noisy = 0; noisy < 2; noisy++) {
 		struct tally t = {0};
 		uint64_t seed = 11 + (uint64_t)noisy;
-		for (int trial = 0; trial < 400; trial++) {
+		for (int trial = 0; trial < 300; trial++) {
 			/* 200 mm f/8, obstruction 0.34, 3.76 um pixels: FWHM of 2..3.6 arcsec. */
 			struct af_plan_setup setup = blind_setup(0);
 			setup.focal_ratio = 8;
@@ -256,7 +260,7 @@ static void unknown_optics(void **state)
 	for (int noisy = 0; noisy < 3; noisy++) {
 		struct tally t = {0};
 		uint64_t seed = 23 + (uint64_t)noisy;
-		for (int trial = 0; trial < 600; trial++) {
+		for (int trial = 0; trial < 300; trial++) {
 			/* Slopes from 0.001 to 1 px/step; starts up to ten times the least HFR out. */
 			double slope = pow(10, -3 + 3 * sky_uniform(&seed));
 			double steps_per_u = 0.3734 * 3.4 / slope;
@@ -319,7 +323,7 @@ static void spoiled_runs(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof spoiled / sizeof spoiled[0]; i++) {
-		for (uint64_t seed = 1; seed <= 40; seed++) {
+		for (uint64_t seed = 1; seed <= 20; seed++) {
 			struct af_plan_setup setup = blind_setup(spoiled[i].start);
 			setup.min_step = (int32_t)spoiled[i].low;
 			setup.max_step = (int32_t)spoiled[i].high;
@@ -337,10 +341,9 @@ static void spoiled_runs(void **state)
 			bool good = code == spoiled[i].code && (code == ERR_OK
 				? abs(plan.wish.position - 30000) < 32
 				: strstr(plan.wish.reason, spoiled[i].says) != NULL);
-			if (seed < 3 || !good) {
-				print_message("%s%s seed %d: %d frames %s at %d: %s\n", good ? "" : "BAD ",
-					spoiled[i].what, (int)seed, n, err_name(code), (int)plan.wish.position,
-					plan.wish.reason);
+			if (!good) {
+				print_message("%s seed %d: %d frames %s at %d: %s\n", spoiled[i].what, (int)seed, n,
+					err_name(code), (int)plan.wish.position, plan.wish.reason);
 			}
 			if (spoiled[i].from >= 15 && code == ERR_OK && n <= 15) {
 				continue; /* over before it was spoiled */
@@ -387,10 +390,10 @@ static void wrong_knowledge(void **state)
 {
 	(void)state;
 	static const double factors[] = {0.2, 0.5, 2, 5};
-	for (int kind = 0; kind < 3; kind++) {
+	for (int kind = 0; kind < 4; kind++) {
 		for (int f = 0; f < 4; f++) {
 			struct tally t = {0};
-			for (uint64_t seed = 1; seed <= 100; seed++) {
+			for (uint64_t seed = 1; seed <= 60; seed++) {
 				uint64_t draw = seed * 77;
 				struct af_plan_setup setup =
 					blind_setup(round(30000 + 600 * (2 * sky_uniform(&draw) - 1)));
@@ -399,6 +402,8 @@ static void wrong_knowledge(void **state)
 				if (kind == 2) {
 					setup.known_slope_px_per_step = NAN;
 					setup.known_hfr_min_px = NAN;
+				}
+				if (kind >= 2) {
 					setup.step = 125 * factors[f];
 				}
 				struct sky sky = formula(seed, 30000, 100, 0.03, 0.005);
@@ -408,7 +413,7 @@ static void wrong_knowledge(void **state)
 			}
 			print_message("kind %d factor %.1f ", kind, factors[f]);
 			report("wrong knowledge", &t);
-			assert_true(t.failed <= 1 && t.far <= 1 && t.inside >= 92);
+			assert_true(t.failed <= 1 && t.far <= 1 && t.inside >= 55);
 		}
 	}
 }
@@ -450,7 +455,7 @@ static void junk_ends(void **state)
 {
 	(void)state;
 	int won = 0;
-	for (uint64_t seed = 1; seed <= 3000; seed++) {
+	for (uint64_t seed = 1; seed <= 800; seed++) {
 		uint64_t draw = seed;
 		struct af_plan_setup setup = blind_setup(65535 * sky_uniform(&draw));
 		setup.min_step = (int32_t)(setup.start_position * sky_uniform(&draw));
@@ -465,8 +470,8 @@ static void junk_ends(void **state)
 		run(&plan, &setup, &sky);
 		won += plan.wish.want == AF_WANT_SUCCESS;
 	}
-	print_message("junk taken for a curve: %d of 3000\n", won);
-	assert_true(won < 30);
+	print_message("junk taken for a curve: %d of 800\n", won);
+	assert_true(won < 12);
 }
 
 /* Critical focus zone: 203 mm f/10, 2.5 arcsec, obstruction 0.34: 322 um at 10 % growth from the
