@@ -153,10 +153,10 @@ static void c8_comes_to_focus(void **state)
 				fabs(plan.fit.best_position - 7990) <= 10 && interval_holds(&plan, 7990);
 			if (!good) {
 				print_message("v%d start %.0f step %.0f N %d: %d frames %d points best %.1f "
-					"(%.1f %.1f) hmin %.2f e_s %.3f want %d %s\n", variant, starts[i],
+					"(%.1f %.1f) hmin %.2f e_s %.3f %s want %d %s\n", variant, starts[i],
 					setup.step, setup.points, n, plan.fit.points_used, plan.fit.best_position,
 					plan.fit.interval95_steps[0], plan.fit.interval95_steps[1],
-					plan.fit.hfr_min_px, plan.fit.seeing_scatter, plan.wish.want, plan.wish.reason);
+					plan.fit.hfr_min_px, plan.fit.seeing_scatter, curve_model_name(plan.fit.model), plan.wish.want, plan.wish.reason);
 			}
 			bad += !good;
 		}

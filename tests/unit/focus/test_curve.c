@@ -152,7 +152,7 @@ static void interval_covers(void **state)
 			"half width %.4f u\n", s->points, s->reach, s->offset, s->e_s,
 			(double)inside / solved, (double)accepted / trials, sd, width / solved);
 		assert_true(inside >= 0.95 * solved);
-		assert_true(accepted >= 0.99 * trials);
+		assert_true(accepted >= 0.985 * trials);
 		assert_true(sd <= s->sd_most);
 	}
 }
@@ -176,15 +176,14 @@ static void outlier_is_found(void **state)
 		}
 		struct curve_result fit;
 		assert_int_equal(curve_fit(points, 9, 0, &fit), 0);
-		/* A frame at the very end of an arm that may not be spared cannot be dropped. */
 		found += points[wrong].why == CURVE_OUTLIER;
 		trials++;
 		sum += fit.best_position / 100 * (fit.best_position / 100);
 	}
 	/* Soft-L1 reaches 0.03 u rms in the literature's setting; least squares 0.16 to 0.28. */
 	print_message("outliers found %d of %d, rms %.4f u\n", found, trials, sqrt(sum / trials));
-	assert_true(found >= 0.9 * trials);
-	assert_true(sqrt(sum / trials) < 0.06);
+	assert_true(found >= 0.97 * trials);
+	assert_true(sqrt(sum / trials) < 0.03);
 }
 
 /* Student's t, 97.5 %: printed tables. */
