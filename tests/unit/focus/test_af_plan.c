@@ -27,6 +27,9 @@ struct sky {
 	int spoil_from, spoil_to, looks; /* frames (by number) that are spoiled */
 	enum { SPOIL_NONE, SPOIL_CLOUD, SPOIL_TRAIL, SPOIL_BLANK, SPOIL_SPIKE } spoil;
 	double slip;                  /* the optics are off by that after the sweep, steps */
+	struct moves_rules rules;     /* with play: how the focuser is driven */
+	double play, slack;           /* steps lost at a reversal; how far into it, 0..play */
+	int32_t motor;
 };
 
 static void look_formula(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
@@ -190,6 +193,23 @@ static struct sky formula(uint64_t seed, double truth, double steps_per_u, doubl
 		.um_per_u = steps_per_u, .width_px = 3.4, .e_s = e_s, .e_p = e_p};
 }
 
+/* Play between motor and optics: a move changes the slack within 0..play, only the rest moves the
+ * optics.  The truth is the best motor position with the play taken up in the approach direction. */
+static void look_play(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
+{
+	struct moves_plan legs;
+	moves_make(&s->rules, s->motor, wish->position, &legs);
+	for (int i = 0; i < legs.count; i++) {
+		s->slack = fmax(0, fmin(s->play, s->slack + legs.leg[i] - s->motor));
+		s->motor = legs.leg[i];
+	}
+	bool out = s->rules.approach == MOVES_APPROACH_OUT;
+	double optics = s->motor - s->slack + (out ? s->play : 0);
+	double h = s->width_px * sky_sample((optics - s->truth) / s->um_per_u, s->e_s, s->e_p, &s->seed);
+	*seen = (struct af_observation){.position = s->motor, .stars = 30, .hfr_px = h,
+		.error_px = s->e_p * h, .flux_ratio = 1, .duration_s = 3};
+}
+
 struct tally {
 	int runs, failed, far, inside, exposures, most;
 };
@@ -251,6 +271,41 @@ static void known_optics(void **state)
 		assert_true(t.far <= t.runs / 100);
 		assert_true(t.inside >= 0.92 * t.runs);
 		assert_true(t.exposures <= 15 * t.runs);
+	}
+}
+
+/* With play smaller than the overshoot the answer must not shift, whatever slack the run began in. */
+static void play_is_taken_up(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		struct tally t = {0};
+		uint64_t seed = 3;
+		for (int trial = 0; trial < 300; trial++) {
+			double truth = 30000 + 200 * sky_uniform(&seed);
+			double off = 5 * (2 * sky_uniform(&seed) - 1);
+			struct af_plan_setup setup = blind_setup(round(truth + 100 * off));
+			setup.approach = trial % 2 == 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
+			struct sky sky = formula(seed, truth, 100, 0.03, 0.005);
+			sky.look = look_play;
+			sky.play = 150 * sky_uniform(&seed);
+			sky.slack = sky.play * sky_uniform(&seed);
+			sky.motor = (int32_t)setup.start_position;
+			setup.backlash_steps = (int32_t)ceil(1.5 * sky.play);
+			sky.rules = (struct moves_rules){.max_step = 65535, .approach = setup.approach,
+				.backlash_steps = setup.backlash_steps, .max_increment = 65535};
+			if (known != 0) {
+				setup.known_slope_px_per_step = 0.0127;
+				setup.known_hfr_min_px = 1.93;
+			}
+			struct af_plan plan;
+			int n = run(&plan, &setup, &sky);
+			count(&t, &plan, n, truth, 32);
+		}
+		report("play", &t);
+		assert_true(t.failed <= t.runs / 100);
+		assert_true(t.far <= t.runs / 100);
+		assert_true(t.inside >= 0.92 * t.runs);
 	}
 }
 
@@ -511,6 +566,7 @@ int main(void)
 		cmocka_unit_test(c8_comes_to_focus),
 		cmocka_unit_test(one_side_only),
 		cmocka_unit_test(known_optics),
+		cmocka_unit_test(play_is_taken_up),
 		cmocka_unit_test(unknown_optics),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
