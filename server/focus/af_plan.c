@@ -143,7 +143,9 @@ void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup)
 	double half = AF_SWEEP_REACH * plan->p.hfr_min / plan->p.slope;
 	if (setup->step > 0) {
 		plan->p.step = setup->step;
-		half = setup->step * (plan->setup.points - 1) / 2;
+		if (!(half > 0)) {
+			half = setup->step * (plan->setup.points - 1) / 2;
+		}
 	}
 	double blind = fmax(LEAST_PROBE, fmin(MOST_PROBE, (plan->p.high - plan->p.low) / 4096));
 	plan->p.probe = half > 0 ? fmax(LEAST_PROBE, 0.7 * half) : blind;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * V-curve fits.  Error model of a frame: sigma^2 = (e_s h0^2/h)^2 + e_phot^2 + (1 % h)^2.  The first
+ * V-curve fits.  Error model of a frame: sigma^2 = (e_s h0^2/h)^2 + e_phot^2 + (2 % h)^2.  The first
  * term is seeing, which fades as the blur grows; e_s is estimated from the residuals around a prior
  * of 5 %; the last keeps the arms, where the true curve is no exact hyperbola, from ruling.
  */
@@ -16,11 +16,13 @@
 #define ARM_SAMPLES 2         /* wanted on each side */
 #define LEAST_POINTS 5
 #define SEEING_PRIOR 0.05     /* of a 3 s frame */
-#define SEEING_PRIOR_WIDTH 0.9 /* of its logarithm: a factor of 2.5 either way */
-#define MODEL_ERROR 0.01      /* relative */
+#define SEEING_PRIOR_WIDTH 0.6 /* of its logarithm: a factor of 1.8 either way */
+#define MODEL_ERROR 0.02      /* relative: what aberrations and the model make of an arm */
 #define SOFT_SIGMA 1.5        /* soft-L1 loss turns linear here */
 #define REJECT_SIGMA 3.5
 #define ITERATIONS 6
+#define FEW_ITERATIONS 3      /* to look at one point */
+#define MANY_POINTS 40
 #define OFFSET_POINTS 9       /* a fourth parameter needs that many */
 #define OFFSET_SHARE 0.6      /* of the least sample: largest offset */
 #define OFFSET_GAIN 15.0      /* and must lower -2 log likelihood by that much */
@@ -149,16 +151,21 @@ static double estimate_seeing(const struct work *w, const double params[4], doub
 {
 	double best = SEEING_PRIOR, least = INFINITY;
 	double inflate = (double)w->n / (double)(w->n > (size_t)parameters ? w->n - parameters : 1);
-	for (int step = 0; step <= 60; step++) {
-		double seeing = 0.005 * pow(0.6 / 0.005, step / 60.0);
+	double gain[CURVE_MAX_POINTS], steady[CURVE_MAX_POINTS], square[CURVE_MAX_POINTS];
+	for (size_t i = 0; i < w->n; i++) {
+		double h = curve_lm_model(params, w->x[i]);
+		double r = w->h[i] - h;
+		h = fmax(h, h0);
+		gain[i] = seeing_gain(w, i, h0, h);
+		steady[i] = steady_variance(w, i, h);
+		square[i] = w->loss[i] * inflate * r * r;
+	}
+	for (double seeing = 0.006; seeing < 0.6; seeing *= 1.12) {
 		double prior = log(seeing / SEEING_PRIOR) / SEEING_PRIOR_WIDTH;
 		double sum = prior * prior;
 		for (size_t i = 0; i < w->n; i++) {
-			double h = fmax(curve_lm_model(params, w->x[i]), h0);
-			double s = seeing * seeing_gain(w, i, h0, h);
-			double variance = s * s + steady_variance(w, i, h);
-			double r = w->h[i] - curve_lm_model(params, w->x[i]);
-			sum += log(variance) + w->loss[i] * inflate * r * r / variance;
+			double variance = seeing * seeing * gain[i] * gain[i] + steady[i];
+			sum += log(variance) + square[i] / variance;
 		}
 		if (sum < least) {
 			least = sum;
@@ -179,7 +186,8 @@ static double least_of(const struct work *w)
 
 /* Iterates fit and errors until they agree.  robust: soft-L1 loss, so that one wrong frame bends
  * neither the curve nor the scatter. */
-static bool converge(struct work *w, bool robust, bool offset, struct attempt *out)
+static bool converge(struct work *w, bool robust, bool offset, int iterations,
+	struct attempt *out)
 {
 	double least = least_of(w);
 	struct attempt a = {.seeing = SEEING_PRIOR, .parameters = offset ? 4 : 3};
@@ -187,13 +195,14 @@ static bool converge(struct work *w, bool robust, bool offset, struct attempt *o
 		w->loss[i] = 1;
 	}
 	set_sigma(w, NULL, least, a.seeing);
-	for (int iteration = 0; iteration < ITERATIONS; iteration++) {
+	for (int iteration = 0; iteration < iterations; iteration++) {
 		double weighted[CURVE_MAX_POINTS];
 		for (size_t i = 0; i < w->n; i++) {
 			weighted[i] = w->sigma[i] / sqrt(w->loss[i]);
 		}
 		struct curve_lm_problem problem = {.n = w->n, .x = w->x, .h = w->h, .sigma = weighted,
-			.offset = offset, .offset_bound = OFFSET_SHARE * least};
+			.offset = offset, .offset_bound = OFFSET_SHARE * least,
+			.start = iteration > 0 ? a.solution.params : NULL};
 		if (!curve_lm_solve(&problem, &a.solution)) {
 			return false;
 		}
@@ -261,23 +270,69 @@ static double median_of(double *values, size_t n)
 	return n % 2 == 1 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
 }
 
-/* Drops the worst point beyond 3.5 robust sigma, one at a time, refitting in between. */
+/* The fit of all points but one.  False when there is none. */
+static bool fit_without(const struct work *w, size_t left_out, struct work *rest,
+	struct attempt *fit)
+{
+	rest->n = 0;
+	for (size_t i = 0; i < w->n; i++) {
+		if (i == left_out) {
+			continue;
+		}
+		size_t k = rest->n++;
+		rest->index[k] = w->index[i];
+		rest->x[k] = w->x[i];
+		rest->h[k] = w->h[i];
+		rest->photon[k] = w->photon[i];
+		rest->duration[k] = w->duration[i];
+	}
+	return converge(rest, true, false, FEW_ITERATIONS, fit);
+}
+
+/* How far point i lies, in sigma, from the curve that the others make: their scatter does not know
+ * about it, so that one wrong frame cannot excuse itself as bad seeing. */
+static double deleted_residual(const struct work *w, size_t i, double *limit)
+{
+	struct work rest;
+	struct attempt fit;
+	if (!fit_without(w, i, &rest, &fit)) {
+		return 0;
+	}
+	const double *p = fit.solution.params;
+	double least = least_of(&rest);
+	double h = curve_lm_model(p, w->x[i]);
+	double h0 = fmax(0.3 * least, fmin(p[3] + p[0], 1.5 * least));
+	double s = fmax(fit.seeing, SEEING_PRIOR) * seeing_gain(w, i, h0, h);
+	double variance = s * s + steady_variance(w, i, h), g[4];
+	int dof = (int)rest.n - 3;
+	double scale = fmax(1, fit.chi2 / dof);
+	curve_lm_gradient(p, w->x[i], g);
+	for (int r = 0; r < 3; r++) {
+		for (int c = 0; c < 3; c++) {
+			variance += g[r] * fit.solution.covariance[r][c] * g[c];
+		}
+	}
+	*limit = REJECT_SIGMA * curve_student975(dof) / curve_student975(1000);
+	return fabs(w->h[i] - h) / sqrt(variance * scale);
+}
+
+/* Drops the point that disagrees most with the others, one at a time. */
 static bool reject_outliers(struct work *w, struct curve_point *points, size_t n,
 	struct attempt *fit)
 {
-	size_t most = n / 4;
-	for (size_t dropped = 0; dropped < most; dropped++) {
-		double z[CURVE_MAX_POINTS], sorted[CURVE_MAX_POINTS];
-		for (size_t i = 0; i < w->n; i++) {
-			z[i] = fabs(w->h[i] - curve_lm_model(fit->solution.params, w->x[i])) / w->sigma[i];
-			sorted[i] = z[i];
-		}
-		double free = w->n > 3 ? (double)(w->n - 3) : 1;
-		double scale = fmax(1, 1.4826 * median_of(sorted, w->n) * sqrt((double)w->n / free));
+	for (size_t dropped = 0; dropped < n / 4; dropped++) {
 		size_t worst = w->n;
-		for (size_t i = 0; i < w->n; i++) {
-			if (z[i] > REJECT_SIGMA * scale && (worst == w->n || z[i] > z[worst]) &&
-				may_drop(points, n, w->index[i], fit->solution.params[2])) {
+		double most = 1;
+		for (size_t i = 0; i < w->n && w->n > LEAST_POINTS; i++) {
+			/* With many points one cannot bend the curve: only the suspicious ones are tried. */
+			double z = fabs(w->h[i] - curve_lm_model(fit->solution.params, w->x[i])) / w->sigma[i];
+			if (w->n > MANY_POINTS && z < 2) {
+				continue;
+			}
+			double limit = INFINITY;
+			double share = deleted_residual(w, i, &limit) / limit;
+			if (share > most && may_drop(points, n, w->index[i], fit->solution.params[2])) {
+				most = share;
 				worst = i;
 			}
 		}
@@ -287,7 +342,7 @@ static bool reject_outliers(struct work *w, struct curve_point *points, size_t n
 		points[w->index[worst]].used = false;
 		points[w->index[worst]].why = CURVE_OUTLIER;
 		work_fill(w, points, n);
-		if (!converge(w, true, false, fit)) {
+		if (!converge(w, true, false, ITERATIONS, fit)) {
 			return false;
 		}
 	}
@@ -328,7 +383,7 @@ static void trim_window(struct curve_point *points, size_t n, const double param
 static bool final_fit(struct work *w, const struct curve_point *points, size_t n,
 	struct attempt *fit)
 {
-	if (!converge(w, false, false, fit)) {
+	if (!converge(w, false, false, ITERATIONS, fit)) {
 		return false;
 	}
 	const double *p = fit->solution.params;
@@ -339,13 +394,13 @@ static bool final_fit(struct work *w, const struct curve_point *points, size_t n
 	}
 	struct attempt with_offset;
 	double bound = 0.97 * OFFSET_SHARE * least_of(w);
-	if (converge(w, false, true, &with_offset) &&
+	if (converge(w, false, true, ITERATIONS, &with_offset) &&
 		fabs(with_offset.solution.params[3]) < bound &&
 		with_offset.cost < fit->cost - OFFSET_GAIN) {
 		*fit = with_offset;
 		return true;
 	}
-	return converge(w, false, false, fit);
+	return converge(w, false, false, ITERATIONS, fit);
 }
 
 static double r_squared_of(const struct work *w, const double params[4])
@@ -497,7 +552,7 @@ int curve_fit(struct curve_point *points, size_t n, double half_width_limit_step
 	double low, high;
 	spacing_of(&w, &low, &high);
 	struct attempt fit;
-	bool solved = w.n >= 3 && converge(&w, true, false, &fit) &&
+	bool solved = w.n >= 3 && converge(&w, true, false, ITERATIONS, &fit) &&
 		reject_outliers(&w, points, n, &fit);
 	if (solved) {
 		trim_window(points, n, fit.solution.params);

@@ -215,11 +215,22 @@ bool curve_lm_solve(const struct curve_lm_problem *problem, struct curve_lm_solu
 		s.sigma[i] = problem->sigma[i] / least;
 	}
 	double best[4];
-	if (!grid_start(&s, best) || !descend(&s, 3, best)) {
+	int count = 3;
+	if (problem->start != NULL) {
+		const double *p = problem->start;
+		const double scaled_start[4] = {p[0] / least, p[1] * half / least, (p[2] - middle) / half,
+			p[3] / least};
+		for (int j = 0; j < 4; j++) {
+			best[j] = scaled_start[j];
+		}
+		count = problem->offset ? 4 : 3;
+		if (!descend(&s, count, best)) {
+			return false;
+		}
+	} else if (!grid_start(&s, best) || !descend(&s, 3, best)) {
 		return false;
 	}
-	int count = 3;
-	if (problem->offset && problem->n >= 5 && s.bound > 0) {
+	if (problem->start == NULL && problem->offset && problem->n >= 5 && s.bound > 0) {
 		/* The offset trades against a: start it from both signs and keep the better end. */
 		static const double shares[] = {-0.5, 0, 0.5};
 		double winner[4] = {0}, least_chi2 = INFINITY;

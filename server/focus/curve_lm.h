@@ -17,6 +17,7 @@ struct curve_lm_problem {
 	const double *sigma;  /* 1 sigma of each size, px, > 0 */
 	bool offset;          /* fit the vertical offset too */
 	double offset_bound;  /* |y0| stays below this, px */
+	const double *start;  /* parameters near the answer; NULL: a grid of starts */
 };
 
 /* a, k, x0, y0 as in struct curve_result; covariance is (J^T W J)^-1, not rescaled. */
@@ -32,7 +33,7 @@ double curve_lm_model(const double params[4], double x);
 /* Derivatives of h with respect to a, k, x0, y0. */
 void curve_lm_gradient(const double params[4], double x, double gradient[4]);
 
-/* Solves from a grid of start values.  False when no convex curve describes the points or the
+/* Solves from start, else from a grid of start values.  False when no convex curve describes the points or the
  * normal equations are singular; out is then untouched. */
 bool curve_lm_solve(const struct curve_lm_problem *problem, struct curve_lm_solution *out);
 

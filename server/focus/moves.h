@@ -17,7 +17,8 @@ struct moves_rules {
 	int32_t max_step;       /* highest */
 	int32_t backlash_steps; /* >= 0; 0 = go direct */
 	enum moves_approach approach;
-	int32_t max_increment;  /* longest single leg, > 0 */
+	int32_t max_increment;  /* longest single leg, > 0; legs grow past it where a move would need more
+	                         * than MOVES_MAX_LEGS / 2 of them */
 };
 
 #define MOVES_MAX_LEGS 64
@@ -34,7 +35,8 @@ struct moves_plan {
 int32_t moves_clamp(const struct moves_rules *rules, int32_t target);
 
 /* Plans from -> target (clamped first).  A move in the approach direction goes direct; one against
- * it goes past the target by backlash_steps and comes back.  from == target gives no legs. */
+ * it goes past the target by backlash_steps (as much of it as the limit leaves) and comes back.
+ * from == target gives no legs. */
 void moves_make(const struct moves_rules *rules, int32_t from, int32_t target,
 	struct moves_plan *out);
 

@@ -27,6 +27,9 @@ struct sky {
 	int spoil_from, spoil_to, looks; /* frames (by number) that are spoiled */
 	enum { SPOIL_NONE, SPOIL_CLOUD, SPOIL_TRAIL, SPOIL_BLANK, SPOIL_SPIKE } spoil;
 	double slip;                  /* the optics are off by that after the sweep, steps */
+	struct moves_rules rules;     /* with play: how the focuser is driven */
+	double play, slack;           /* steps lost at a reversal; how far into it, 0..play */
+	int32_t motor;
 };
 
 static void look_formula(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
@@ -131,7 +134,7 @@ static void c8_comes_to_focus(void **state)
 	static const double steps[] = {0, 50, 100};
 	static const int points[] = {9, 11, 7};
 	int bad = 0;
-	for (int variant = 0; variant < 216; variant++) {
+	for (int variant = 0; variant < 144; variant++) {
 		for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
 			struct af_plan_setup setup = blind_setup(starts[i]);
 			setup.step = steps[variant % 3];
@@ -142,17 +145,21 @@ static void c8_comes_to_focus(void **state)
 			}
 			struct sky sky = {.look = look_c8, .low = 0, .high = 65535,
 				.column = variant / 18 % 2, .asked_duration = variant / 36 % 2 != 0,
-				.turn = (unsigned)(variant / 72)};
+				.turn = (unsigned)(variant % 2)};
+			if (variant >= 72) {
+				setup.known_slope_px_per_step = 0.0365;
+				setup.known_hfr_min_px = 1.9;
+			}
 			struct af_plan plan;
 			int n = run(&plan, &setup, &sky);
 			bool good = plan.wish.want == AF_WANT_SUCCESS &&
 				fabs(plan.fit.best_position - 7990) <= 10 && interval_holds(&plan, 7990);
-			if (!good || (variant < 9 && i < 6)) {
-				print_message("%s v%d start %.0f step %.0f N %d: %d frames %d points best %.1f "
-					"(%.1f %.1f) hmin %.2f e_s %.3f want %d %s\n", good ? "" : "BAD", variant, starts[i],
+			if (!good) {
+				print_message("v%d start %.0f step %.0f N %d: %d frames %d points best %.1f "
+					"(%.1f %.1f) hmin %.2f e_s %.3f %s want %d %s\n", variant, starts[i],
 					setup.step, setup.points, n, plan.fit.points_used, plan.fit.best_position,
 					plan.fit.interval95_steps[0], plan.fit.interval95_steps[1],
-					plan.fit.hfr_min_px, plan.fit.seeing_scatter, plan.wish.want, plan.wish.reason);
+					plan.fit.hfr_min_px, plan.fit.seeing_scatter, curve_model_name(plan.fit.model), plan.wish.want, plan.wish.reason);
 			}
 			bad += !good;
 		}
@@ -184,6 +191,23 @@ static struct sky formula(uint64_t seed, double truth, double steps_per_u, doubl
 {
 	return (struct sky){.look = look_formula, .seed = seed, .truth = truth,
 		.um_per_u = steps_per_u, .width_px = 3.4, .e_s = e_s, .e_p = e_p};
+}
+
+/* Play between motor and optics: a move changes the slack within 0..play, only the rest moves the
+ * optics.  The truth is the best motor position with the play taken up in the approach direction. */
+static void look_play(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
+{
+	struct moves_plan legs;
+	moves_make(&s->rules, s->motor, wish->position, &legs);
+	for (int i = 0; i < legs.count; i++) {
+		s->slack = fmax(0, fmin(s->play, s->slack + legs.leg[i] - s->motor));
+		s->motor = legs.leg[i];
+	}
+	bool out = s->rules.approach == MOVES_APPROACH_OUT;
+	double optics = s->motor - s->slack + (out ? s->play : 0);
+	double h = s->width_px * sky_sample((optics - s->truth) / s->um_per_u, s->e_s, s->e_p, &s->seed);
+	*seen = (struct af_observation){.position = s->motor, .stars = 30, .hfr_px = h,
+		.error_px = s->e_p * h, .flux_ratio = 1, .duration_s = 3};
 }
 
 struct tally {
@@ -218,7 +242,7 @@ static void known_optics(void **state)
 	for (int noisy = 0; noisy < 2; noisy++) {
 		struct tally t = {0};
 		uint64_t seed = 11 + (uint64_t)noisy;
-		for (int trial = 0; trial < 400; trial++) {
+		for (int trial = 0; trial < 300; trial++) {
 			/* 200 mm f/8, obstruction 0.34, 3.76 um pixels: FWHM of 2..3.6 arcsec. */
 			struct af_plan_setup setup = blind_setup(0);
 			setup.focal_ratio = 8;
@@ -250,13 +274,48 @@ static void known_optics(void **state)
 	}
 }
 
+/* With play smaller than the overshoot the answer must not shift, whatever slack the run began in. */
+static void play_is_taken_up(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		struct tally t = {0};
+		uint64_t seed = 3;
+		for (int trial = 0; trial < 300; trial++) {
+			double truth = 30000 + 200 * sky_uniform(&seed);
+			double off = 5 * (2 * sky_uniform(&seed) - 1);
+			struct af_plan_setup setup = blind_setup(round(truth + 100 * off));
+			setup.approach = trial % 2 == 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
+			struct sky sky = formula(seed, truth, 100, 0.03, 0.005);
+			sky.look = look_play;
+			sky.play = 150 * sky_uniform(&seed);
+			sky.slack = sky.play * sky_uniform(&seed);
+			sky.motor = (int32_t)setup.start_position;
+			setup.backlash_steps = (int32_t)ceil(1.5 * sky.play);
+			sky.rules = (struct moves_rules){.max_step = 65535, .approach = setup.approach,
+				.backlash_steps = setup.backlash_steps, .max_increment = 65535};
+			if (known != 0) {
+				setup.known_slope_px_per_step = 0.0127;
+				setup.known_hfr_min_px = 1.93;
+			}
+			struct af_plan plan;
+			int n = run(&plan, &setup, &sky);
+			count(&t, &plan, n, truth, 32);
+		}
+		report("play", &t);
+		assert_true(t.failed <= t.runs / 100);
+		assert_true(t.far <= t.runs / 100);
+		assert_true(t.inside >= 0.92 * t.runs);
+	}
+}
+
 static void unknown_optics(void **state)
 {
 	(void)state;
 	for (int noisy = 0; noisy < 3; noisy++) {
 		struct tally t = {0};
 		uint64_t seed = 23 + (uint64_t)noisy;
-		for (int trial = 0; trial < 600; trial++) {
+		for (int trial = 0; trial < 300; trial++) {
 			/* Slopes from 0.001 to 1 px/step; starts up to ten times the least HFR out. */
 			double slope = pow(10, -3 + 3 * sky_uniform(&seed));
 			double steps_per_u = 0.3734 * 3.4 / slope;
@@ -319,7 +378,7 @@ static void spoiled_runs(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof spoiled / sizeof spoiled[0]; i++) {
-		for (uint64_t seed = 1; seed <= 40; seed++) {
+		for (uint64_t seed = 1; seed <= 20; seed++) {
 			struct af_plan_setup setup = blind_setup(spoiled[i].start);
 			setup.min_step = (int32_t)spoiled[i].low;
 			setup.max_step = (int32_t)spoiled[i].high;
@@ -337,10 +396,9 @@ static void spoiled_runs(void **state)
 			bool good = code == spoiled[i].code && (code == ERR_OK
 				? abs(plan.wish.position - 30000) < 32
 				: strstr(plan.wish.reason, spoiled[i].says) != NULL);
-			if (seed < 3 || !good) {
-				print_message("%s%s seed %d: %d frames %s at %d: %s\n", good ? "" : "BAD ",
-					spoiled[i].what, (int)seed, n, err_name(code), (int)plan.wish.position,
-					plan.wish.reason);
+			if (!good) {
+				print_message("%s seed %d: %d frames %s at %d: %s\n", spoiled[i].what, (int)seed, n,
+					err_name(code), (int)plan.wish.position, plan.wish.reason);
 			}
 			if (spoiled[i].from >= 15 && code == ERR_OK && n <= 15) {
 				continue; /* over before it was spoiled */
@@ -387,10 +445,10 @@ static void wrong_knowledge(void **state)
 {
 	(void)state;
 	static const double factors[] = {0.2, 0.5, 2, 5};
-	for (int kind = 0; kind < 3; kind++) {
+	for (int kind = 0; kind < 4; kind++) {
 		for (int f = 0; f < 4; f++) {
 			struct tally t = {0};
-			for (uint64_t seed = 1; seed <= 100; seed++) {
+			for (uint64_t seed = 1; seed <= 60; seed++) {
 				uint64_t draw = seed * 77;
 				struct af_plan_setup setup =
 					blind_setup(round(30000 + 600 * (2 * sky_uniform(&draw) - 1)));
@@ -399,6 +457,8 @@ static void wrong_knowledge(void **state)
 				if (kind == 2) {
 					setup.known_slope_px_per_step = NAN;
 					setup.known_hfr_min_px = NAN;
+				}
+				if (kind >= 2) {
 					setup.step = 125 * factors[f];
 				}
 				struct sky sky = formula(seed, 30000, 100, 0.03, 0.005);
@@ -408,7 +468,7 @@ static void wrong_knowledge(void **state)
 			}
 			print_message("kind %d factor %.1f ", kind, factors[f]);
 			report("wrong knowledge", &t);
-			assert_true(t.failed <= 1 && t.far <= 1 && t.inside >= 92);
+			assert_true(t.failed <= 1 && t.far <= 1 && t.inside >= 55);
 		}
 	}
 }
@@ -450,7 +510,7 @@ static void junk_ends(void **state)
 {
 	(void)state;
 	int won = 0;
-	for (uint64_t seed = 1; seed <= 3000; seed++) {
+	for (uint64_t seed = 1; seed <= 800; seed++) {
 		uint64_t draw = seed;
 		struct af_plan_setup setup = blind_setup(65535 * sky_uniform(&draw));
 		setup.min_step = (int32_t)(setup.start_position * sky_uniform(&draw));
@@ -465,8 +525,8 @@ static void junk_ends(void **state)
 		run(&plan, &setup, &sky);
 		won += plan.wish.want == AF_WANT_SUCCESS;
 	}
-	print_message("junk taken for a curve: %d of 3000\n", won);
-	assert_true(won < 30);
+	print_message("junk taken for a curve: %d of 800\n", won);
+	assert_true(won < 12);
 }
 
 /* Critical focus zone: 203 mm f/10, 2.5 arcsec, obstruction 0.34: 322 um at 10 % growth from the
@@ -506,6 +566,7 @@ int main(void)
 		cmocka_unit_test(c8_comes_to_focus),
 		cmocka_unit_test(one_side_only),
 		cmocka_unit_test(known_optics),
+		cmocka_unit_test(play_is_taken_up),
 		cmocka_unit_test(unknown_optics),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
