@@ -33,8 +33,8 @@ static int teardown(void **state)
 
 static void assert_contains(const char *text, const char *part)
 {
-	if (strstr(text, part) == NULL) {
-		fail_msg("'%s' is missing in:\n%s", part, text);
+	if (text == NULL || strstr(text, part) == NULL) {
+		fail_msg("'%s' is missing in:\n%s", part, text != NULL ? text : "(nothing)");
 	}
 }
 

@@ -157,8 +157,8 @@ static void mosaic_is_grey(void **state)
 		struct reply reply = fake_get(web, "/focusd/v1/camera/0/preview.jpg");
 		struct picture p = decode(&reply);
 		int middle = at(&p, 10, 10);
-		for (int y = 0; y < p.height - 1; y++) {
-			for (int x = 0; x < p.width - 1; x++) {
+		for (int y = 0; y < p.height; y++) {
+			for (int x = 0; x < p.width; x++) {
 				assert_in_range(at(&p, x, y), middle - 3, middle + 3);
 			}
 		}
