@@ -4,6 +4,9 @@
 The fixture `observatory` gives .url, the address of a running focusd with one simulated focuser and
 camera.  Every wait is for a condition that the page itself shows.
 """
+import json
+import urllib.request
+
 import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
@@ -65,10 +68,15 @@ class Page:
         return (self.one(".chart").get_attribute("data-run") or "",
                 self.one(".autofocus").get_attribute("data-state") or "")
 
+    def newest_run(self):
+        with urllib.request.urlopen(self.url + "/focusd/v1/runs?limit=1", timeout=10) as answer:
+            runs = json.load(answer)
+        return runs[0]["run"] if runs else 0
+
     def start_autofocus(self):
-        before = self.run()[0]
+        before = self.newest_run()
         self.click(".autofocus .start")
-        self.wait(lambda: self.run()[0] not in ("", before), "a new run")
+        self.wait(lambda: int(self.run()[0] or 0) > before, "a new run")
 
     def fits(self):
         return self.js("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
