@@ -4,6 +4,11 @@
 // shaded bands.
 import {known, number} from './words.js';
 
+// The legend measures its font by an inline style, which the page's policy forbids; it is not shown
+// anyway.
+const PLUGINS = window.Dygraph.PLUGINS.filter((plugin) => plugin !== window.Dygraph.Plugins.Legend);
+window.Dygraph.PLUGINS = PLUGINS;
+
 const curve = (fit, x) => fit.y0 + Math.hypot(fit.a, fit.k * (x - fit.x0));
 
 export class Chart {
@@ -74,7 +79,7 @@ export class Chart {
       legend: 'never',
       axisLabelFontSize: 13,
       axes: {
-        x: {drawGrid: false, pixelsPerLabel: 64, axisLabelFormatter: (x) => number(x)},
+        x: {drawGrid: false, pixelsPerLabel: 52, axisLabelFormatter: (x) => number(x)},
         y: {pixelsPerLabel: 36, axisLabelWidth: 34, axisLabelFormatter: (y) => number(y, y % 1 ? 1 : 0)},
       },
       rightGap: 12,
@@ -102,6 +107,7 @@ export class Chart {
     c.save();
     this.plotBest(c, g, area);
     this.plotFit(c, g, area);
+    this.labels = [];
     const newest = this.run.points[this.run.points.length - 1];
     for (const p of this.rows) {
       this.plotPoint(c, g, area, p, this.run.state === 'running' && p === newest);
@@ -187,7 +193,7 @@ export class Chart {
       c.lineTo(x - 7, y);
       c.closePath();
     } else {
-      c.arc(x, y, newest ? 6 : 4.5, 0, 2 * Math.PI);
+      c.arc(x, y, newest ? 5.5 : 3.5, 0, 2 * Math.PI);
     }
     c.fill();
     c.stroke();
@@ -201,6 +207,11 @@ export class Chart {
     c.fillStyle = this.color('--dim');
     const width = c.measureText(why).width;
     const at = Math.min(Math.max(x - width / 2, area.x + 2), area.x + area.w - width - 2);
-    c.fillText(why, at, y > area.y + 24 ? y - 12 : y + 20);
+    const line = y > area.y + 24 ? y - 12 : y + 20;
+    // Neighbours with the same reason share one label.
+    if (!this.labels.some((l) => at < l.to + 6 && at + width > l.from - 6 && Math.abs(line - l.line) < 14)) {
+      c.fillText(why, at, line);
+      this.labels.push({from: at, to: at + width, line});
+    }
   }
 }

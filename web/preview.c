@@ -27,29 +27,30 @@
 
 /* ---- pixels ---- */
 
-/* Sum of the box x b pixels at (x, y) of one plane, clipped at the frame's edges; *n counts them. */
-static uint32_t box_sum(const struct frame *frame, int32_t x, int32_t y, int32_t b, int32_t plane,
-	uint32_t *n)
+/* Where a box of b pixels that would begin at `at` begins when it must not leave the frame. */
+static int32_t inside(int32_t at, int32_t b, int32_t size)
+{
+	int32_t most = size - b;
+	return most < 0 ? 0 : at < most ? at : most;
+}
+
+/* Mean of the b x b pixels at (x, y) of one plane, pushed inside at the frame's edges. */
+static uint16_t box_mean(const struct frame *frame, int32_t x, int32_t y, int32_t b, int32_t plane)
 {
 	size_t height = (size_t)frame->info.height;
 	size_t planes = (size_t)frame->info.planes;
-	int32_t x1 = x + b < frame->info.width ? x + b : frame->info.width;
-	int32_t y1 = y + b < frame->info.height ? y + b : frame->info.height;
+	int32_t x0 = inside(x, b, frame->info.width);
+	int32_t y0 = inside(y, b, frame->info.height);
+	int32_t x1 = x0 + b < frame->info.width ? x0 + b : frame->info.width;
+	int32_t y1 = y0 + b < frame->info.height ? y0 + b : frame->info.height;
 	uint32_t sum = 0;
-	for (int32_t i = x; i < x1; i++) {
+	for (int32_t i = x0; i < x1; i++) {
 		const uint16_t *column = frame->pixels + ((size_t)i * height) * planes + (size_t)plane;
-		for (int32_t j = y; j < y1; j++) {
+		for (int32_t j = y0; j < y1; j++) {
 			sum += column[(size_t)j * planes];
 		}
 	}
-	*n = (uint32_t)((x1 - x) * (y1 - y));
-	return sum;
-}
-
-static uint16_t box_mean(const struct frame *frame, int32_t x, int32_t y, int32_t b, int32_t plane)
-{
-	uint32_t n;
-	uint32_t sum = box_sum(frame, x, y, b, plane, &n);
+	uint32_t n = (uint32_t)((x1 - x0) * (y1 - y0));
 	return (uint16_t)((sum + n / 2) / n);
 }
 

@@ -21,7 +21,7 @@ struct subscriber {
 	struct buf pending;
 	size_t sent;
 	bool greeted;
-	int64_t last_ms;                          /* of the last batch, on clock_real() */
+	int64_t last_ms;                          /* of the last batch, on web->clock */
 	uint64_t device_version[MAX_DEVICES];     /* by index in the observatory */
 	uint64_t run_version[CONFIG_MAX_DEVICES]; /* by focuser number */
 };
@@ -123,10 +123,10 @@ static ssize_t sse_read(void *arg, uint64_t pos, char *out, size_t max)
 	if (sub->sent == sub->pending.len) {
 		buf_clear(&sub->pending);
 		sub->sent = 0;
-		int64_t now = clock_now_ms(clock_real());
+		int64_t now = clock_now_ms(sub->web->clock);
 		if (has_news(sub)) {
 			if (sub->greeted && now < sub->last_ms + BATCH_MS) {
-				web_wake_at(sub->web, sub->last_ms + BATCH_MS);
+				web_wake_in(sub->web, sub->last_ms + BATCH_MS - now);
 				return HTTP_STREAM_LATER;
 			}
 			collect(sub);

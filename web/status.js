@@ -14,7 +14,8 @@ const focusers = new Map();  // number -> {card, autofocus}
 const cameras = new Map();   // number -> CameraCard
 const viewer = new Viewer($('viewer'));
 let groups = [];             // {key, title, element}
-let runs = new Map();        // run id -> focuser number
+let version = '';
+const runs = new Map();        // run id -> focuser number
 
 // ---- building the page from the list of devices ----
 
@@ -104,6 +105,11 @@ function showDevice(state) {
 }
 
 function showAll(all) {
+  if (version && version !== all.server.version) {
+    location.reload(); // the server was upgraded under this page
+    return;
+  }
+  version = all.server.version;
   document.title = all.server.name;
   $('server').textContent = all.server.name;
   $('version').textContent = `focusd ${all.server.version}`;
@@ -152,7 +158,8 @@ const past = new History(document.querySelector('.history'), async (id) => {
       owner.autofocus.card.scrollIntoView({block: 'start', behavior: 'smooth'});
     }
   } catch (e) {
-    banner(sentence(e.message) || 'The run cannot be read.');
+    note('other', sentence(e.message) || 'The run cannot be read.');
+    setTimeout(() => note('other', ''), 8000);
   }
 });
 
@@ -182,10 +189,15 @@ function listen() {
   source.addEventListener('error', tick);
 }
 
-let told = '';
-function banner(text) {
-  $('banner').textContent = text;
-  $('banner').hidden = text === '';
+// What the banner says, by who says it: a lost server must not hide that STOP did not arrive.
+const notes = {stop: '', news: '', other: ''};
+function note(who, text) {
+  if (notes[who] !== text) {
+    notes[who] = text;
+    const all = Object.values(notes).filter(Boolean).join(' ');
+    $('banner').textContent = all;
+    $('banner').hidden = all === '';
+  }
 }
 
 function tick() {
@@ -196,14 +208,8 @@ function tick() {
   const news = $('news');
   news.dataset.state = lost ? 'lost' : 'live';
   news.textContent = lost ? 'no news' : 'live';
-  if (lost) {
-    told = `No news from the server for ${number(quiet / 1000)} s. What is shown is old. ` +
-      'Trying to reach it again …';
-    banner(told);
-  } else if (told) {
-    told = '';
-    banner('');
-  }
+  note('news', lost ? `No news from the server for ${number(quiet / 1000)} s. ` +
+    'What is shown is old. Trying to reach it again …' : '');
   const dead = source.readyState === EventSource.CLOSED || quiet > QUIET_MS;
   if (dead && Date.now() - opened > (quiet > RECONNECT_MS ? 5000 : 3000)) {
     listen();
@@ -232,16 +238,12 @@ async function stop() {
   const failed = results.map((result, i) => ({result, card: entries[i].card}))
     .filter(({result, card}) => result.status === 'rejected' && card.state.link === 'up' ||
       result.status === 'rejected' && result.reason.number === 0);
-  if (failed.length) {
-    banner(failed.map(({result, card}) =>
-      `STOP did not reach ${card.state.name}: ${sentence(result.reason.message)}`).join(' ') +
-      ' Press it again, or cut the power.');
-  } else {
+  note('stop', failed.length ? failed.map(({result, card}) =>
+    `STOP did not reach ${card.state.name}: ${sentence(result.reason.message)}`).join(' ') +
+    ' Press it again, or cut the power.' : '');
+  if (!failed.length) {
     for (const entry of entries.filter((e) => e.card.state.link === 'up')) {
       entry.card.say.tell('Stopped.');
-    }
-    if (!told) {
-      banner('');
     }
   }
   button.classList.remove('pressed');

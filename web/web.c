@@ -44,6 +44,7 @@ struct web *web_create(struct observatory *obs)
 		return NULL;
 	}
 	web->obs = obs;
+	web->clock = clock_real();
 	web->started_utc_ms = clock_utc_ms();
 	web->wake_at_ms = CLOCK_NEVER;
 	pthread_mutex_init(&web->lock, NULL);
@@ -81,8 +82,9 @@ void web_set_server(struct web *web, struct http_server *server)
 	pthread_mutex_unlock(&web->lock);
 }
 
-void web_wake_at(struct web *web, int64_t at_ms)
+void web_wake_in(struct web *web, int64_t delay_ms)
 {
+	int64_t at_ms = clock_now_ms(clock_real()) + delay_ms;
 	pthread_mutex_lock(&web->lock);
 	if (at_ms < web->wake_at_ms) {
 		web->wake_at_ms = at_ms;

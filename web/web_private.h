@@ -35,6 +35,7 @@ struct preview_slot {
 
 struct web {
 	struct observatory *obs;
+	struct clock *clock;    /* what streams pace themselves by: the real one, but for tests */
 	int64_t started_utc_ms;
 	pthread_t thread;
 	pthread_mutex_t lock;   /* everything below; a leaf but for http_server_wake() */
@@ -88,8 +89,8 @@ void state_json_device(struct web *web, struct device *dev, struct buf *out);
 /* Appends the snapshot of all: {"server":{...},"devices":[...]}. */
 void state_json_all(struct web *web, struct buf *out);
 
-/* Asks for http_server_wake() not later than this time of clock_real(). */
-void web_wake_at(struct web *web, int64_t at_ms);
+/* Asks for http_server_wake() in so many milliseconds, or earlier. */
+void web_wake_in(struct web *web, int64_t delay_ms);
 
 /* A device number as Alpaca paths have it: digits without leading zeros.  -1 when it is not; *end is
  * behind the digits. */

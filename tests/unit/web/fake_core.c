@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "fake_core.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fake fake;
+
+void fake_setup(void)
+{
+	fake = (struct fake){.news = 1, .run_version = 1, .runs_text = "[]"};
+	struct config *c = &fake.config;
+	snprintf(c->server.name, sizeof c->server.name, "Pier");
+	c->server.port = 11111;
+	c->server.discovery_port = 32227;
+	c->focuser[0] = (struct config_focuser){.present = true, .camera = 0, .step_size_um = NAN};
+	c->camera[0] = (struct config_camera){.present = true, .pixel_size_um = NAN};
+	c->telescope[0] = (struct optics_config){2032, 203.2, 68, 0.55};
+	fake.focuser = (struct device){.version = 1, .info = {DEVICE_FOCUSER, 0, "focuser.0",
+		"C8 <motor>", "8a6e0804-2bd0-4672-b79d-d97027f9071a", "moonlite", "Moonlite compatible",
+		"/dev/serial/by-id/x"}};
+	fake.focuser.focuser = (struct focuser_state){.link = LINK_DOWN, .max_step = 0,
+		.step_size_um = NAN, .temperature_c = NAN, .approach = MOVES_APPROACH_OUT};
+	fake.camera = (struct device){.version = 1, .info = {DEVICE_CAMERA, 0, "camera.0", "Camera",
+		"f81d4fae-7dec-41d0-a765-00a0c91e6bf6", "simulator", "Simulated camera", ""}};
+}
+
+void fake_teardown(void)
+{
+	run_free(fake.run);
+	frame_unref(fake.camera.frame);
+	fake.run = NULL;
+	fake.camera.frame = NULL;
+}
+
+struct run *fake_run(uint64_t id)
+{
+	struct run *run = calloc(1, sizeof *run);
+	run->id = id;
+	run->state = RUN_SUCCEEDED;
+	run->hfr_final_px = 2.5;
+	run->duration_s = 61;
+	return run;
+}
+
+const struct config *observatory_config(const struct observatory *obs)
+{
+	(void)obs;
+	return &fake.config;
+}
+
+struct events *observatory_events(const struct observatory *obs)
+{
+	(void)obs;
+	return NULL;
+}
+
+struct runs *observatory_runs(const struct observatory *obs)
+{
+	(void)obs;
+	return NULL;
+}
+
+struct device *observatory_device(const struct observatory *obs, enum device_type type, int number)
+{
+	(void)obs;
+	return number != 0 ? NULL : type == DEVICE_FOCUSER ? &fake.focuser : &fake.camera;
+}
+
+struct device *observatory_at(const struct observatory *obs, int i)
+{
+	(void)obs;
+	return i == 0 ? &fake.focuser : i == 1 ? &fake.camera : NULL;
+}
+
+uint64_t events_now(struct events *events)
+{
+	(void)events;
+	return fake.news;
+}
+
+const struct device_info *device_info(const struct device *dev)
+{
+	return &dev->info;
+}
+
+uint64_t device_version(struct device *dev)
+{
+	return dev->version;
+}
+
+enum device_link device_link(struct device *dev)
+{
+	return dev == &fake.focuser ? dev->focuser.link : dev->camera.link;
+}
+
+const char *device_link_name(enum device_link link)
+{
+	static const char *const names[] = {"down", "opening", "up", "lost", "closing"};
+	return names[link];
+}
+
+void device_last_failure(struct device *dev, char *out, int cap)
+{
+	snprintf(out, (size_t)cap, "%s", dev->failure);
+}
+
+void device_error_counts(struct device *dev, uint64_t by_code[ERR_CODE_COUNT])
+{
+	memcpy(by_code, dev->errors, sizeof dev->errors);
+}
+
+const char *focuser_trust_name(enum focuser_trust trust)
+{
+	static const char *const names[] = {"unknown", "known", "shifted"};
+	return names[trust];
+}
+
+void focuser_state(struct device *dev, struct focuser_state *out)
+{
+	*out = dev->focuser;
+}
+
+void camera_state(struct device *dev, struct camera_state *out)
+{
+	*out = dev->camera;
+}
+
+struct frame *camera_preview_frame(struct device *dev, uint64_t *serial)
+{
+	if (dev->frame == NULL) {
+		return NULL;
+	}
+	*serial = dev->camera.preview_serial;
+	return frame_ref(dev->frame);
+}
+
+uint64_t autofocus_running(struct observatory *obs, int focuser)
+{
+	(void)obs;
+	(void)focuser;
+	return fake.running;
+}
+
+uint64_t autofocus_version(struct observatory *obs, int focuser)
+{
+	(void)obs;
+	(void)focuser;
+	return fake.run_version;
+}
+
+void autofocus_counts(struct observatory *obs, int focuser, uint64_t by_state[4])
+{
+	(void)obs;
+	(void)focuser;
+	memcpy(by_state, fake.run_counts, sizeof fake.run_counts);
+}
+
+struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id)
+{
+	(void)obs;
+	(void)focuser;
+	return fake.run != NULL && (id == 0 || id == fake.run->id) ? run_copy(fake.run) : NULL;
+}
+
+const char *run_state_name(enum run_state state)
+{
+	static const char *const names[] = {"running", "succeeded", "failed", "aborted"};
+	return names[state];
+}
+
+struct run *run_copy(const struct run *run)
+{
+	struct run *copy = malloc(sizeof *copy);
+	*copy = *run;
+	return copy;
+}
+
+void run_free(struct run *run)
+{
+	free(run);
+}
+
+void run_json(const struct run *run, struct buf *out)
+{
+	buf_printf(out, "{\"run\":%d}", (int)run->id);
+}
+
+void run_csv(const struct run *run, struct buf *out)
+{
+	buf_printf(out, "csv of %d\n", (int)run->id);
+}
+
+void run_nina(const struct run *run, struct buf *out)
+{
+	buf_printf(out, "{\"nina\":%d}", (int)run->id);
+}
+
+struct run *runs_load(struct runs *runs, uint64_t id, struct err *err)
+{
+	(void)runs;
+	if (fake.store_broken) {
+		err_set(err, ERR_IO, "the disk is full");
+	} else if (id == 7) {
+		return fake_run(7);
+	} else {
+		err_set(err, ERR_INVALID_VALUE, "there is no run %d", (int)id);
+	}
+	return NULL;
+}
+
+enum err_code runs_list_json(struct runs *runs, int limit, struct buf *out, struct err *err)
+{
+	(void)runs;
+	fake.runs_limit = limit;
+	if (fake.store_broken) {
+		return err_set(err, ERR_IO, "the disk is full");
+	}
+	buf_puts(out, fake.runs_text);
+	return ERR_OK;
+}
