@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""The program as a shell sees it: options, exit codes, files."""
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+from conftest import BINARY, ROOT, DEADLINE_S, until
+
+
+def run(*arguments, env=None):
+    return subprocess.run([BINARY, *arguments], capture_output=True, text=True, timeout=DEADLINE_S,
+                          check=False, env={**os.environ, **(env or {})})
+
+
+def test_version_has_the_notices():
+    result = run("--version")
+    assert result.returncode == 0
+    notice = " ".join((ROOT / "NOTICE").read_text(encoding="utf-8").split())
+    text = " ".join(result.stdout.split())
+    for sentence in ("This product includes software developed by the University of Chicago, as Operator of "
+                     "Argonne National Laboratory",
+                     "This software is based in part on the work of the Independent JPEG Group",
+                     "Copyright (c) 2009 Dan Vanderkam"):
+        assert sentence in text
+        assert sentence in notice
+
+
+def test_help_fits_a_screen():
+    result = run("--help")
+    assert result.returncode == 0
+    assert len(result.stdout.splitlines()) <= 24
+    for option in ("--config", "--simulate", "--check", "--ready-file", "--time-factor"):
+        assert option in result.stdout
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["--nonsense"], "--nonsense"), (["dance"], "dance"), (["--port", "x"], "--port"), (["--port"], "--port"),
+    (["serve", "more"], "more"), (["--config", "/nonexistent/x.conf"], "/nonexistent/x.conf"),
+])
+def test_wrong_usage(arguments, says):
+    result = run(*arguments)
+    assert result.returncode == 2
+    assert says in result.stderr
+    assert result.stdout == ""
+
+
+def test_check(tmp_path):
+    good = ROOT / "packaging" / "examples" / "simulator.conf"
+    result = run("--check", "--config", str(good))
+    assert (result.returncode, result.stderr) == (0, "")
+    bad = tmp_path / "bad.conf"
+    bad.write_text("[focuser.0]\ndriver = moonlite\nprot = x\n[autofocus]\npoints = 3\n", encoding="utf-8")
+    result = run("--check", "--config", str(bad))
+    assert result.returncode == 2
+    assert f"{bad}:3:" in result.stderr
+    assert f"{bad}:5: points must be 5 to 31 (odd or even), not 3" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["simulator.conf", "moonlite.conf", "c8-replay.conf", "focusd.conf"])
+def test_the_examples_are_right(name):
+    result = run("--check", "--config", str(ROOT / "packaging" / "examples" / name))
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_no_configuration_says_what_to_do(tmp_path):
+    if os.path.exists("/etc/focusd/focusd.conf"):
+        pytest.skip("this machine has a configuration of its own")
+    result = run(env={"XDG_CONFIG_HOME": str(tmp_path)})
+    assert result.returncode == 2
+    assert "--simulate" in result.stderr and "--config" in result.stderr
+    assert str(tmp_path) in result.stderr
+
+
+def test_port_is_taken(observatory, tmp_path):
+    result = run("--simulate", "--port", str(observatory.port), "--bind", "127.0.0.1", "--discovery-port", "0",
+                 "--state-dir", str(tmp_path))
+    assert result.returncode == 1
+    assert str(observatory.port) in result.stderr
+
+
+def test_state_directory_unusable(tmp_path):
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    result = run("--simulate", "--port", "0", "--discovery-port", "0", "--state-dir", str(tmp_path / "file"))
+    assert result.returncode == 1
+    assert "file" in result.stderr
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+def test_stops_cleanly(make_observatory, sig):
+    server = make_observatory(time_factor=1)
+    server.connect()
+    server.action("Autofocus", {"exposure_s": 60})
+    until(lambda: server.get("camera/0/camerastate") == 2, "an exposure")
+    assert server.ready_file.exists()
+    server.stop(sig)
+    assert not server.ready_file.exists()
+
+
+def test_run_ended_by_stopping_is_in_the_history(make_observatory):
+    server = make_observatory(time_factor=1)
+    server.connect()
+    run_id = server.action("Autofocus", {"exposure_s": 60})["run"]
+    server.stop()
+    server.start()
+    kept = server.raw("GET", f"/focusd/v1/runs/{run_id}").json()
+    assert kept["state"] == "aborted" and kept["reason"]
+
+
+def test_prints_its_url(make_observatory):
+    server = make_observatory()
+    line = server.process.stdout.readline().decode()
+    assert server.url in line
+    assert f":{server.port}/" in server.url
+    assert server.raw("GET", "/healthz").status == 200
+
+
+def test_ready_file_is_one_line(observatory):
+    text = observatory.ready_file.read_text(encoding="utf-8")
+    assert text.count("\n") == 1 and text.endswith("\n")
+    assert set(json.loads(text)) == {"pid", "port", "url"}
+
+
+def test_emulator_prints_its_path(emulator):
+    assert emulator.path.resolve().is_char_device()
+
+
+def test_measure_and_fit(frames):
+    sweep = sorted(str(path) for path in (frames / "c8-sweep").iterdir())
+    result = run("fit", "--json", *sweep)
+    assert result.returncode == 0, result.stderr
+    fit = json.loads(result.stdout)
+    assert fit["accepted"] is True
+    assert fit["best_position"] == pytest.approx(7990, abs=10)
+    assert fit["interval95_steps"][0] <= 7990 <= fit["interval95_steps"][1]
+    result = run("measure", "--json", str(frames / "huntsman_dark.fits.gz"), "/nonexistent.fits")
+    assert result.returncode == 1
+    assert "/nonexistent.fits" in result.stderr
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row["stars"] for row in rows] == [0]
+    assert rows[0]["hfr_px"] is None
