@@ -101,7 +101,7 @@ static void sizes_of_bright_stars(void **state)
 			if (rows[i].shape == SKY_GAUSSIAN) {
 				/* FWHM of the picture: 2.3548 sqrt(sigma^2 + 1/12). */
 				double fwhm = 2.35482 * sqrt(rows[i].a * rows[i].a + 1.0 / 12.0);
-				assert_near(m.fwhm_px, fwhm, 0.12 * fwhm, rows[i].name);
+				assert_near(m.fwhm_px, fwhm, (rows[i].a < 1.0 ? 0.2 : 0.1) * fwhm, rows[i].name);
 				assert_near(m.mean_radius_px, 1.25331 / 1.17741 * want, 0.05 * want,
 					rows[i].name);
 			}
@@ -258,6 +258,10 @@ static void noise_has_no_stars(void **state)
 		struct image img = view(&sky);
 		struct measurement m = measure(&img, NULL, 0, NULL);
 		if (m.stars != 0) {
+			struct star l[3];
+			size_t n;
+			measure(&img, l, 3, &n);
+			print_message("x %.1f y %.1f hfr %.2f snr %.1f\n", l[0].x, l[0].y, l[0].hfr_px, l[0].snr);
 			fail_msg("seed %d: %d stars in noise", t, m.stars);
 		}
 		assert_true(isnan(m.hfr_px) && isnan(m.fwhm_px) && isnan(m.hfr_error_px));
@@ -288,6 +292,10 @@ static void star_among_defects(void **state)
 	struct star list[8];
 	size_t listed;
 	struct measurement m = measure(&img, list, 8, &listed);
+	for (size_t i = 0; i < listed; i++) {
+		print_message("x %.1f y %.1f hfr %.2f snr %.1f\n", list[i].x, list[i].y, list[i].hfr_px,
+			list[i].snr);
+	}
 	assert_int_equal(m.stars, 1);
 	assert_near(list[0].x, 180.3, 0.1, "x");
 	assert_near(m.hfr_px, 1.17741 * sqrt(4.0 + 1.0 / 6.0), 0.05, "hfr");
@@ -301,7 +309,7 @@ static void pixel_types_and_orders_agree(void **state)
 	enum { W = 300, H = 220, STRIDE = 331 };
 	struct sky_picture sky = sky_new(W, H, 700.0, 11);
 	sky_star(&sky, SKY_GAUSSIAN, 81.25, 60.5, 90000.0, 1.5, 0.0);
-	sky_star(&sky, SKY_GAUSSIAN, 211.75, 160.25, 50000.0, 1.5, 0.0);
+	sky_star(&sky, SKY_GAUSSIAN, 200.75, 150.25, 50000.0, 1.5, 0.0);
 	sky_noise(&sky, 12.0);
 	sky_round(&sky, 65535.0);
 	struct image img = view(&sky);
@@ -344,9 +352,11 @@ static void pixel_types_and_orders_agree(void **state)
 	free(whole);
 
 	struct measure_options options = measure_defaults();
-	options.region = 0.5;
+	options.region = 0.45;
 	assert_int_equal(measure_frame(&img, &options, b, 4, &listed, &n), 0);
-	assert_int_equal(n.stars, 1); /* 211.75 lies inside 75..225, 81.25 too, but y 60.5 not 165 */
+	/* x 82.5 .. 217.5, y 60.5 .. 159.5 */
+	assert_int_equal(n.stars, 1);
+	assert_near(b[0].x, 200.75, 0.1, "region");
 	sky_free(&sky);
 }
 
