@@ -174,24 +174,30 @@ static double header_full_scale(fitsfile *file, double *maximum)
 	return read_number(file, "SATURATE", &v) && v > 0.0 ? v : NAN;
 }
 
+/* How stored numbers become ADU. */
+struct scaling {
+	int bitpix;
+	double bzero, bscale;
+	double maximum; /* DATAMAX, NAN when absent */
+};
+
 /* Saturation as the data tell it: integers end at their type's width, or at the width of a 10, 12
  * or 14 bit converter when their greatest value touches it. */
-static double data_full_scale(int bitpix, double bzero, double greatest)
+static double data_full_scale(const struct scaling *scaling, double greatest)
 {
-	if (bitpix == BYTE_IMG) {
-		return 255.0;
-	}
-	if (bitpix != SHORT_IMG) {
+	/* Scaled integers are a way of storing, not what a converter gave. */
+	if ((scaling->bitpix != BYTE_IMG && scaling->bitpix != SHORT_IMG) ||
+	    fabs(scaling->bscale - 1.0) > 1e-9) {
 		return NAN;
 	}
 	static const int widths[] = {10, 12, 14};
 	for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
 		double top = (double)((1 << widths[i]) - 1);
-		if (greatest <= top && greatest > 0.995 * top) {
+		if (scaling->bitpix == SHORT_IMG && greatest <= top && greatest > 0.995 * top) {
 			return top;
 		}
 	}
-	return bzero > 0.0 ? 65535.0 : 32767.0;
+	return (scaling->bitpix == BYTE_IMG ? 255.0 : 32767.0) + scaling->bzero;
 }
 
 static void read_position(const char *path, fitsfile *file, struct fits_frame *out)
@@ -253,10 +259,10 @@ static int find_image(fitsfile *file, int *bitpix, LONGLONG axes[3], int *planes
 }
 
 static enum err_code read_facts(const char *path, fitsfile *file, struct fits_frame *out,
-	int *bitpix, int *planes, double *bzero, double *maximum, struct err *err)
+	int *planes, struct scaling *scaling, struct err *err)
 {
 	LONGLONG axes[3] = {0};
-	int status = find_image(file, bitpix, axes, planes);
+	int status = find_image(file, &scaling->bitpix, axes, planes);
 	if (status == END_OF_FILE) {
 		fits_clear_errmsg();
 		return err_set(err, ERR_IO, "%s holds no image", path);
@@ -271,9 +277,12 @@ static enum err_code read_facts(const char *path, fitsfile *file, struct fits_fr
 	out->width = (int32_t)axes[0];
 	out->height = (int32_t)axes[1];
 	out->mosaic = *planes == 1 ? read_mosaic(file) : IMAGE_MONO;
-	out->full_scale_adu = header_full_scale(file, maximum);
-	if (!read_number(file, "BZERO", bzero)) {
-		*bzero = 0.0;
+	out->full_scale_adu = header_full_scale(file, &scaling->maximum);
+	if (!read_number(file, "BZERO", &scaling->bzero)) {
+		scaling->bzero = 0.0;
+	}
+	if (!read_number(file, "BSCALE", &scaling->bscale)) {
+		scaling->bscale = 1.0;
 	}
 	double v;
 	out->pixel_um = read_number(file, "XPIXSZ", &v) && v > 0.0 ? v : NAN;
@@ -310,16 +319,14 @@ enum err_code fits_frame_stat(const char *path, struct fits_frame *out, struct e
 		return code;
 	}
 	struct fits_frame frame = {0};
-	int bitpix = 0;
 	int planes = 1;
-	double bzero = 0.0;
-	double maximum = NAN;
-	code = read_facts(path, file, &frame, &bitpix, &planes, &bzero, &maximum, err);
+	struct scaling scaling = {0};
+	code = read_facts(path, file, &frame, &planes, &scaling, err);
 	close_file(file);
 	if (code == ERR_OK) {
 		if (isnan(frame.full_scale_adu)) {
-			frame.full_scale_adu = isnan(maximum) ? data_full_scale(bitpix, bzero, INFINITY)
-				: maximum;
+			frame.full_scale_adu = isnan(scaling.maximum)
+				? data_full_scale(&scaling, INFINITY) : scaling.maximum;
 		}
 		*out = frame;
 	}
@@ -368,17 +375,16 @@ static double greatest_of(const struct fits_frame *frame, size_t *times)
 	return (double)most;
 }
 
-static double full_scale_of(const struct fits_frame *frame, int bitpix, double bzero,
-	double maximum)
+static double full_scale_of(const struct fits_frame *frame, const struct scaling *scaling)
 {
 	size_t times;
 	double greatest = greatest_of(frame, &times);
 	/* A maximum that one or two pixels reach is a statistic; a limit stands above all pixels or
 	 * cuts many. */
-	if (isfinite(maximum) && (greatest < 0.999 * maximum || times > 2)) {
-		return maximum;
+	if (isfinite(scaling->maximum) && (greatest < 0.98 * scaling->maximum || times > 2)) {
+		return scaling->maximum;
 	}
-	return data_full_scale(bitpix, bzero, greatest);
+	return data_full_scale(scaling, greatest);
 }
 
 enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err)
@@ -389,18 +395,16 @@ enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct e
 		return code;
 	}
 	struct fits_frame frame = {0};
-	int bitpix = 0;
 	int planes = 1;
-	double bzero = 0.0;
-	double maximum = NAN;
-	code = read_facts(path, file, &frame, &bitpix, &planes, &bzero, &maximum, err);
+	struct scaling scaling = {0};
+	code = read_facts(path, file, &frame, &planes, &scaling, err);
 	if (code == ERR_OK) {
 		code = read_pixels(path, file, &frame, planes, err);
 	}
 	close_file(file);
 	if (code == ERR_OK) {
 		if (isnan(frame.full_scale_adu)) {
-			frame.full_scale_adu = full_scale_of(&frame, bitpix, bzero, maximum);
+			frame.full_scale_adu = full_scale_of(&frame, &scaling);
 		}
 		*out = frame;
 	}

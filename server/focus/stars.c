@@ -18,8 +18,10 @@ enum {
 	COUNTED = 60,       /* brightest used stars that make the frame's number */
 };
 
-/* Least signal over noise of a star whose size counts: at 10 its HFR is good to 7 %. */
-static const double least_snr = 10.0;
+/* Least signal over noise of a star whose size counts: in the disk that found it, which says that
+ * it is there, and in its own wider aperture, where at 7 its HFR is good to 10 %. */
+static const double least_disk_snr = 8.0;
+static const double least_snr = 7.0;
 /* Elongation above which a lone star is a trail or a blend. */
 static const double most_elongation = 1.6;
 /* Disk radius over HFR of what it finds best: 1.35 for a Gaussian as for a ring. */
@@ -146,7 +148,8 @@ static unsigned judge(const struct work *work, const struct object *o)
 	if (!p->valid || p->missing > 0.02 || is_hot_pixel(o)) {
 		return STAR_SHAPE;
 	}
-	unsigned flags = p->snr < least_snr ? STAR_FAINT : 0;
+	bool faint = p->snr < least_snr || (double)o->c.snr < least_disk_snr;
+	unsigned flags = faint ? STAR_FAINT : 0;
 	/* A ring ends; the wings of a sharp star go on, and lenses add to them. */
 	double open = (p->concentration > 2.3 ? 0.12 : 0.05) + 3.0 * p->tail_error;
 	bool is_open = p->tail > open || p->tail < -open;
@@ -505,7 +508,7 @@ static void judge_sizes(struct work *work)
 		if (n < 3) {
 			return;
 		}
-		double limit = fmin(fmax(4.0 * spread, 0.12), 0.7);
+		double limit = fmin(fmax(4.0 * spread, 0.5), 0.7);
 		bool changed = false;
 		for (size_t i = 0; i < work->objects; i++) {
 			struct object *o = &work->object[i];
