@@ -309,11 +309,11 @@ static bool read_part(const struct http_request *req, const struct frame *frame,
 	if (gx != 1 || gy != 1 || gw != 1 || gh != 1 || x < 0 || y < 0 || w < 1 || h < 1 ||
 		w > PART_MOST || h > PART_MOST) {
 		http_text(res, 400, "A part of the frame needs x, y, w and h as whole numbers: x and y from 0, "
-			"w and h from 1 to %d.\n", PART_MOST);
+			"w and h from 1 to %d.", PART_MOST);
 		return false;
 	}
 	if (x >= frame->info.width || y >= frame->info.height) {
-		http_text(res, 400, "The frame is %d x %d px: x and y must lie inside it.\n",
+		http_text(res, 400, "The frame is %d x %d px: x and y must lie inside it.",
 			(int)frame->info.width, (int)frame->info.height);
 		return false;
 	}
@@ -339,7 +339,7 @@ static void answer_from_slot(struct web *web, struct preview_slot *slot, struct 
 {
 	if (slot->jpeg == NULL) {
 		slot_clear(slot);
-		http_text(res, 503, "There is no memory for the picture just now.\n");
+		http_text(res, 503, "There is no memory for the picture just now.");
 		return;
 	}
 	char etag[ETAG_TEXT];
@@ -406,9 +406,9 @@ enum http_result preview_answer(struct web *web, const char *rest, const struct 
 	struct frame *frame = NULL;
 	enum http_result result = HTTP_DONE;
 	if (dev == NULL) {
-		http_text(res, 404, "There is no such camera.\n");
+		http_text(res, 404, "There is no such camera.");
 	} else if ((frame = camera_preview_frame(dev, &key.serial)) == NULL) {
-		http_text(res, 404, "This camera has not taken a frame yet.\n");
+		http_text(res, 404, "This camera has not taken a frame yet.");
 	} else if (read_part(req, frame, &key, res) && !is_known(web, req, &key, res) &&
 		!try_answer(web, &key, frame, &wait->ticket[0], res)) {
 		int64_t now = clock_now_ms(clock_real());
