@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /focusd/v1/camera/N/preview.jpg: the newest frame stretched so that faint stars show.  The one door
- * to libjpeg.  Rendering 60 Mpx takes a tenth of a second, so the room's thread does it while the
+ * /focusd/v1/camera/N/preview.jpg: the newest frame stretched so that faint stars show.  The one
+ * door to libjpeg.  Rendering 60 Mpx takes a tenth of a second, so the room's thread does it while the
  * request waits, and each picture is rendered once however many watch.
  */
 #include <inttypes.h>
@@ -20,8 +20,8 @@
 #define WAIT_MS 10000
 #define QUALITY 88
 
-/* Screen transfer: sky level goes to this brightness (0..1), and what lies this many sigma below the
- * sky is black. */
+/* Screen transfer: sky level goes to this brightness (0..1), and what lies this many sigma below
+ * the sky is black. */
 #define SKY_BRIGHTNESS 0.13
 #define BLACK_SIGMAS 2.8
 
@@ -294,7 +294,8 @@ static int part_number(const struct http_request *req, const char *name, int32_t
 	return found == 0 && text_parse_i32(span_of(text), out) ? 1 : -1;
 }
 
-/* Reads the part that is asked for into key, clipped at the frame's edges.  False after an answer. */
+/* Reads the part that is asked for into key, clipped at the frame's edges.  False after an
+ * answer. */
 static bool read_part(const struct http_request *req, const struct frame *frame,
 	struct preview_key *key, struct http_response *res)
 {
@@ -352,8 +353,8 @@ static void answer_from_slot(struct web *web, struct preview_slot *slot, struct 
 }
 
 /* Looks for the picture and orders it when nobody did.  True when res holds the answer.  frame is
- * borrowed; key is the picture of its serial; *ordered the serial that this request asked for when it
- * was called before (0 at first): that one is good enough when newer frames keep coming. */
+ * borrowed; key is the picture of its serial; *ordered the serial that this request asked for when
+ * it was called before (0 at first): that one is good enough when newer frames keep coming. */
 static bool try_answer(struct web *web, const struct preview_key *key, struct frame *frame,
 	uint64_t *ordered, struct http_response *res)
 {
@@ -418,7 +419,7 @@ enum http_result preview_answer(struct web *web, const char *rest, const struct 
 		if (now < wait->deadline_ms) {
 			result = HTTP_WAIT;
 		} else {
-			http_text(res, 503, "The picture took too long to make; please ask again.\n");
+			http_text(res, 503, "The picture took too long to make; please ask again.");
 		}
 	}
 	frame_unref(frame);
