@@ -161,7 +161,8 @@ static void how_to_change(struct buf *out, const char *section)
 	buf_puts(out, "<p>These values come from the section <code>[");
 	escape(out, section);
 	buf_puts(out, "]</code> of <code>focusd.conf</code>; the name of each is beside it. Change the "
-		"file and restart focusd; <code>focusd --check</code> says beforehand whether it is right.</p>\n");
+		"file and restart focusd; <code>focusd --check</code> says beforehand whether it is "
+		"right.</p>\n");
 }
 
 void setup_server_answer(struct web *web, const struct http_request *req,
@@ -249,8 +250,9 @@ static void backlash_section(struct buf *out, const struct focuser_state *s)
 	if (s->backlash_steps > 0) {
 		buf_printf(out, "<p class=\"note\">focusd compensates backlash itself: every move against the "
 			"approach goes %d steps too far and comes back. "
-			"<strong>Leave N.I.N.A.'s backlash at 0</strong> (in and out), and that of every other program: backlash has exactly one owner, or it is "
-			"compensated twice.</p>\n", (int)s->backlash_steps);
+			"<strong>Leave N.I.N.A.'s backlash at 0</strong> (in and out), and "
+			"that of every other program: backlash has exactly one owner, or it is compensated "
+			"twice.</p>\n", (int)s->backlash_steps);
 	} else {
 		buf_puts(out, "<p class=\"note\">focusd does not compensate backlash now. When you set "
 			"<code>backlash_steps</code> here, <strong>leave N.I.N.A.'s backlash at 0</strong> (in and "
