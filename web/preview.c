@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /focusd/v1/camera/N/preview.jpg: the newest frame stretched so that faint stars show.  The one door
- * to libjpeg.  Rendering 60 Mpx takes a tenth of a second, so the room's thread does it while the
+ * /focusd/v1/camera/N/preview.jpg: the newest frame stretched so that faint stars show.  The one
+ * door to libjpeg.  Rendering 60 Mpx takes a tenth of a second, so the room's thread does it while the
  * request waits, and each picture is rendered once however many watch.
  */
 #include <inttypes.h>
@@ -20,8 +20,8 @@
 #define WAIT_MS 10000
 #define QUALITY 88
 
-/* Screen transfer: sky level goes to this brightness (0..1), and what lies this many sigma below the
- * sky is black. */
+/* Screen transfer: sky level goes to this brightness (0..1), and what lies this many sigma below
+ * the sky is black. */
 #define SKY_BRIGHTNESS 0.13
 #define BLACK_SIGMAS 2.8
 
@@ -294,7 +294,8 @@ static int part_number(const struct http_request *req, const char *name, int32_t
 	return found == 0 && text_parse_i32(span_of(text), out) ? 1 : -1;
 }
 
-/* Reads the part that is asked for into key, clipped at the frame's edges.  False after an answer. */
+/* Reads the part that is asked for into key, clipped at the frame's edges.  False after an
+ * answer. */
 static bool read_part(const struct http_request *req, const struct frame *frame,
 	struct preview_key *key, struct http_response *res)
 {
@@ -309,11 +310,11 @@ static bool read_part(const struct http_request *req, const struct frame *frame,
 	if (gx != 1 || gy != 1 || gw != 1 || gh != 1 || x < 0 || y < 0 || w < 1 || h < 1 ||
 		w > PART_MOST || h > PART_MOST) {
 		http_text(res, 400, "A part of the frame needs x, y, w and h as whole numbers: x and y from 0, "
-			"w and h from 1 to %d.\n", PART_MOST);
+			"w and h from 1 to %d.", PART_MOST);
 		return false;
 	}
 	if (x >= frame->info.width || y >= frame->info.height) {
-		http_text(res, 400, "The frame is %d x %d px: x and y must lie inside it.\n",
+		http_text(res, 400, "The frame is %d x %d px: x and y must lie inside it.",
 			(int)frame->info.width, (int)frame->info.height);
 		return false;
 	}
@@ -339,7 +340,7 @@ static void answer_from_slot(struct web *web, struct preview_slot *slot, struct 
 {
 	if (slot->jpeg == NULL) {
 		slot_clear(slot);
-		http_text(res, 503, "There is no memory for the picture just now.\n");
+		http_text(res, 503, "There is no memory for the picture just now.");
 		return;
 	}
 	char etag[ETAG_TEXT];
@@ -352,8 +353,8 @@ static void answer_from_slot(struct web *web, struct preview_slot *slot, struct 
 }
 
 /* Looks for the picture and orders it when nobody did.  True when res holds the answer.  frame is
- * borrowed; key is the picture of its serial; *ordered the serial that this request asked for when it
- * was called before (0 at first): that one is good enough when newer frames keep coming. */
+ * borrowed; key is the picture of its serial; *ordered the serial that this request asked for when
+ * it was called before (0 at first): that one is good enough when newer frames keep coming. */
 static bool try_answer(struct web *web, const struct preview_key *key, struct frame *frame,
 	uint64_t *ordered, struct http_response *res)
 {
@@ -406,9 +407,9 @@ enum http_result preview_answer(struct web *web, const char *rest, const struct 
 	struct frame *frame = NULL;
 	enum http_result result = HTTP_DONE;
 	if (dev == NULL) {
-		http_text(res, 404, "There is no such camera.\n");
+		http_text(res, 404, "There is no such camera.");
 	} else if ((frame = camera_preview_frame(dev, &key.serial)) == NULL) {
-		http_text(res, 404, "This camera has not taken a frame yet.\n");
+		http_text(res, 404, "This camera has not taken a frame yet.");
 	} else if (read_part(req, frame, &key, res) && !is_known(web, req, &key, res) &&
 		!try_answer(web, &key, frame, &wait->ticket[0], res)) {
 		int64_t now = clock_now_ms(clock_real());
@@ -418,7 +419,7 @@ enum http_result preview_answer(struct web *web, const char *rest, const struct 
 		if (now < wait->deadline_ms) {
 			result = HTTP_WAIT;
 		} else {
-			http_text(res, 503, "The picture took too long to make; please ask again.\n");
+			http_text(res, 503, "The picture took too long to make; please ask again.");
 		}
 	}
 	frame_unref(frame);

@@ -16,7 +16,7 @@ void runs_list_answer(struct web *web, const struct http_request *req, struct ht
 	int found = http_field(req->query, "limit", true, text, sizeof text);
 	if (found == -2 || (found == 0 && (!text_parse_u32(span_of(text), &limit) || limit < 1 ||
 		limit > MAX_LIMIT))) {
-		http_text(res, 400, "limit must be a whole number from 1 to %d.\n", MAX_LIMIT);
+		http_text(res, 400, "limit must be a whole number from 1 to %d.", MAX_LIMIT);
 		return;
 	}
 	web_body(res, "application/json", 4 * 1024 * 1024);
@@ -24,7 +24,7 @@ void runs_list_answer(struct web *web, const struct http_request *req, struct ht
 	if (runs_list_json(observatory_runs(web->obs), (int)limit, &res->body, &err) != ERR_OK) {
 		buf_fini(&res->body);
 		log_warn("web", "the history of runs cannot be read: %s", err.text);
-		http_text(res, 500, "The history of runs cannot be read: %s\n", err.text);
+		http_text(res, 500, "The history of runs cannot be read: %s", err.text);
 		return;
 	}
 	web_check_body(res);
@@ -64,11 +64,11 @@ void runs_one_answer(struct web *web, const char *rest, const struct http_reques
 	uint64_t id;
 	const char *end;
 	if (!parse_id(rest, &id, &end) || (*end != '\0' && strcmp(end, "/cutouts.jpg") != 0)) {
-		http_text(res, 404, "A run is at /focusd/v1/runs/ID with the number of the run.\n");
+		http_text(res, 404, "A run is at /focusd/v1/runs/ID with the number of the run.");
 		return;
 	}
 	if (*end != '\0') {
-		http_text(res, 404, "Star cutouts of run %" PRIu64 " are not kept.\n", id);
+		http_text(res, 404, "Star cutouts of run %" PRIu64 " are not kept.", id);
 		return;
 	}
 	static const struct {
@@ -89,17 +89,17 @@ void runs_one_answer(struct web *web, const char *rest, const struct http_reques
 		f++;
 	}
 	if (f == sizeof formats / sizeof formats[0]) {
-		http_text(res, 400, "format must be json, csv or nina.\n");
+		http_text(res, 400, "format must be json, csv or nina.");
 		return;
 	}
 	struct err err = {0};
 	struct run *run = find_run(web, id, &err);
 	if (run == NULL && err.code == ERR_INVALID_VALUE) {
-		http_text(res, 404, "There is no run %" PRIu64 ".\n", id);
+		http_text(res, 404, "There is no run %" PRIu64 ".", id);
 		return;
 	}
 	if (run == NULL) {
-		http_text(res, 500, "Run %" PRIu64 " cannot be read: %s\n", id, err.text);
+		http_text(res, 500, "Run %" PRIu64 " cannot be read: %s", id, err.text);
 		return;
 	}
 	web_body(res, formats[f].content_type, 1024 * 1024);

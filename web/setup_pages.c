@@ -124,8 +124,8 @@ static const char *link_words(enum device_link link)
 	return "not connected";
 }
 
-/* What to type into a program that does not find the server by itself: host and port as this browser
- * reached it. */
+/* What to type into a program that does not find the server by itself: host and port as this
+ * browser reached it. */
 static void address(struct web *web, const struct http_request *req, struct buf *out,
 	const struct device_info *info)
 {
@@ -151,8 +151,8 @@ static void address(struct web *web, const struct http_request *req, struct buf 
 		row(out, "Unique ID", "", "%s", info->unique_id);
 	}
 	table_end(out);
-	buf_puts(out, "<p>Programs that speak ASCOM Alpaca find this server by themselves when they are in "
-		"the same network. Where that fails, type host and port by hand. There is no user name, no "
+	buf_puts(out, "<p>Programs that speak ASCOM Alpaca find this server by themselves when they are "
+		"in the same network. Where that fails, type host and port by hand. There is no user name, no "
 		"password and no encryption: keep it inside your own network.</p>\n");
 }
 
@@ -160,8 +160,9 @@ static void how_to_change(struct buf *out, const char *section)
 {
 	buf_puts(out, "<p>These values come from the section <code>[");
 	escape(out, section);
-	buf_puts(out, "]</code> of <code>focusd.conf</code>; the name of each is beside it. Change the file "
-		"and restart focusd; <code>focusd --check</code> says beforehand whether it is right.</p>\n");
+	buf_puts(out, "]</code> of <code>focusd.conf</code>; the name of each is beside it. Change the "
+		"file and restart focusd; <code>focusd --check</code> says beforehand whether it is "
+		"right.</p>\n");
 }
 
 void setup_server_answer(struct web *web, const struct http_request *req,
@@ -248,14 +249,15 @@ static void backlash_section(struct buf *out, const struct focuser_state *s)
 	table_end(out);
 	if (s->backlash_steps > 0) {
 		buf_printf(out, "<p class=\"note\">focusd compensates backlash itself: every move against the "
-			"approach goes %d steps too far and comes back. <strong>Leave N.I.N.A.'s backlash at 0</strong> "
-			"(in and out), and that of every other program: backlash has exactly one owner, or it is "
-			"compensated twice.</p>\n", (int)s->backlash_steps);
+			"approach goes %d steps too far and comes back. "
+			"<strong>Leave N.I.N.A.'s backlash at 0</strong> (in and out), and "
+			"that of every other program: backlash has exactly one owner, or it is compensated "
+			"twice.</p>\n", (int)s->backlash_steps);
 	} else {
 		buf_puts(out, "<p class=\"note\">focusd does not compensate backlash now. When you set "
 			"<code>backlash_steps</code> here, <strong>leave N.I.N.A.'s backlash at 0</strong> (in and "
-			"out), and that of every other program: backlash has exactly one owner, or it is compensated "
-			"twice.</p>\n");
+			"out), and that of every other program: backlash has exactly one owner, or it is "
+			"compensated twice.</p>\n");
 	}
 }
 

@@ -158,7 +158,7 @@ void sse_open(struct web *web, struct http_response *res)
 {
 	struct subscriber *sub = calloc(1, sizeof *sub);
 	if (sub == NULL) {
-		http_text(res, 503, "There is no memory for another listener just now.\n");
+		http_text(res, 503, "There is no memory for another listener just now.");
 		return;
 	}
 	sub->web = web;

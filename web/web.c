@@ -116,7 +116,7 @@ void web_check_body(struct http_response *res)
 {
 	if (res->body.failed) {
 		buf_fini(&res->body);
-		http_text(res, 503, "The answer does not fit into memory just now.\n");
+		http_text(res, 503, "The answer does not fit into memory just now.");
 	}
 }
 
@@ -133,7 +133,7 @@ static enum http_result answer(struct web *web, const struct http_request *req,
 	const char *path = req->path;
 	const char *rest;
 	if (req->verb != HTTP_GET && req->verb != HTTP_HEAD) {
-		http_text(res, 405, "Only GET is answered here.\n");
+		http_text(res, 405, "Only GET is answered here.");
 		http_add_header(res, "Allow", "GET, HEAD");
 	} else if (pages_asset(req, res)) {
 		return HTTP_DONE; /* sets its own caching */
@@ -146,7 +146,7 @@ static enum http_result answer(struct web *web, const struct http_request *req,
 			sse_open(web, res);
 		}
 	} else if (strcmp(path, "/healthz") == 0) {
-		http_text(res, 200, "ok\n");
+		http_text(res, 200, "ok");
 	} else if (strcmp(path, "/metrics") == 0) {
 		metrics_answer(web, res);
 	} else if (strcmp(path, "/focusd/v1/runs") == 0) {
@@ -158,7 +158,7 @@ static enum http_result answer(struct web *web, const struct http_request *req,
 	} else if ((rest = behind(path, "/setup/v1/")) != NULL) {
 		setup_device_answer(web, rest, req, res);
 	} else {
-		http_text(res, 404, "There is nothing at this address. The status page is at /\n");
+		http_text(res, 404, "There is nothing at this address. The status page is at /");
 	}
 	http_add_header(res, "Cache-Control", "no-store");
 	return HTTP_DONE;

@@ -11,8 +11,8 @@
 
 struct web;
 
-/* The observatory is borrowed and must outlive it.  Starts one thread, which renders pictures.  NULL
- * when out of memory or threads. */
+/* The observatory is borrowed and must outlive it.  Starts one thread, which renders pictures.
+ * NULL when out of memory or threads. */
 struct web *web_create(struct observatory *obs);
 /* After the server has stopped; NULL is fine. */
 void web_destroy(struct web *web);

@@ -92,8 +92,8 @@ void state_json_all(struct web *web, struct buf *out);
 /* Asks for http_server_wake() in so many milliseconds, or earlier. */
 void web_wake_in(struct web *web, int64_t delay_ms);
 
-/* A device number as Alpaca paths have it: digits without leading zeros.  -1 when it is not; *end is
- * behind the digits. */
+/* A device number as Alpaca paths have it: digits without leading zeros.  -1 when it is not; *end
+ * is behind the digits. */
 int web_path_number(const char *text, const char **end);
 
 /* Starts a body of this (static) type with room for ceiling bytes. */
