@@ -480,7 +480,11 @@ static void focuser_stop(struct device *dev)
 static int focuser_open_wait(struct device *dev)
 {
 	const struct focuser_core *f = dev->focuser;
-	return f->cfg->open_wait_ms >= 0 ? f->cfg->open_wait_ms : f->driver->open_wait_ms;
+	if (f->cfg->open_wait_ms >= 0) {
+		return f->cfg->open_wait_ms;
+	}
+	return f->driver->open_wait_for != NULL ? f->driver->open_wait_for(&f->cfg->port)
+						: f->driver->open_wait_ms;
 }
 
 const struct device_class focuser_class = {
