@@ -126,8 +126,8 @@ struct af_plan {
 void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup);
 
 /* Takes what the current wish (SAMPLE or FINAL) showed; plan->wish is the next one afterwards.
- * Every plan ends, after at most AF_MAX_OBSERVATIONS of them.  An observation whose recording_id was
- * seen before adds no point: the same pixels know nothing new. */
+ * Every plan ends, after at most AF_MAX_OBSERVATIONS of them.  An observation whose recording_id
+ * was seen before adds no point: the same pixels know nothing new. */
 void af_plan_tell(struct af_plan *plan, const struct af_observation *seen);
 
 /* 0..1, never falling; an estimate for a progress bar. */

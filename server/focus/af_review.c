@@ -245,8 +245,8 @@ void af_validate(struct af_plan *plan, const struct af_observation *seen, bool u
 		return;
 	}
 	if (worse) {
-		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px, worse than %.2f px "
-			"at the start", (int)plan->wish.position, plan->hfr_final_px, plan->hfr_start_px);
+		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px, worse than the "
+			"%.2f px at the start", (int)plan->wish.position, plan->hfr_final_px, plan->hfr_start_px);
 	} else if (excess > 0) {
 		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px where the curve "
 			"says %.2f px: slip or more backlash than configured, or the seeing changed",

@@ -17,7 +17,7 @@
 struct sky {
 	void (*look)(struct sky *sky, const struct af_wish *wish, struct af_observation *seen);
 	uint64_t seed;
-	double truth, um_per_u;       /* formula: best position; steps in one unit of blur */
+	double truth, steps_per_u;       /* formula: best position; steps in one unit of blur */
 	double width_px, e_s, e_p;    /* FWHM; scatter */
 	double visible_u;             /* beyond that blur no star is seen; 0 = always */
 	int low, high;                /* recorded: positions that exist */
@@ -35,7 +35,7 @@ struct sky {
 static void look_formula(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
 {
 	double x = wish->position + (wish->want == AF_WANT_FINAL ? s->slip : 0);
-	double u = (x - s->truth) / s->um_per_u;
+	double u = (x - s->truth) / s->steps_per_u;
 	double h = s->width_px * sky_sample(u, s->e_s, s->e_p, &s->seed);
 	bool hidden = s->visible_u > 0 && fabs(u) > s->visible_u;
 	*seen = (struct af_observation){.position = wish->position, .stars = hidden ? 0 : 30,
@@ -159,7 +159,8 @@ static void c8_comes_to_focus(void **state)
 					"(%.1f %.1f) hmin %.2f e_s %.3f %s want %d %s\n", variant, starts[i],
 					setup.step, setup.points, n, plan.fit.points_used, plan.fit.best_position,
 					plan.fit.interval95_steps[0], plan.fit.interval95_steps[1],
-					plan.fit.hfr_min_px, plan.fit.seeing_scatter, curve_model_name(plan.fit.model), plan.wish.want, plan.wish.reason);
+					plan.fit.hfr_min_px, plan.fit.seeing_scatter,
+					curve_model_name(plan.fit.model), plan.wish.want, plan.wish.reason);
 			}
 			bad += !good;
 		}
@@ -179,7 +180,8 @@ static void one_side_only(void **state)
 		struct sky sky = {.look = look_c8, .low = sides[i % 6][0], .high = sides[i % 6][1]};
 		struct af_plan plan;
 		int n = run(&plan, &setup, &sky);
-		print_message("%d..%d from %.0f step %.0f: %d frames: %s\n", sides[i % 6][0], sides[i % 6][1],
+		print_message("%d..%d from %.0f step %.0f: %d frames: %s\n", sides[i % 6][0],
+			sides[i % 6][1],
 			setup.start_position, setup.step, n, plan.wish.reason);
 		assert_int_equal(plan.wish.want, AF_WANT_FAILURE);
 		assert_int_equal(plan.wish.code, ERR_NO_MINIMUM);
@@ -190,11 +192,12 @@ static void one_side_only(void **state)
 static struct sky formula(uint64_t seed, double truth, double steps_per_u, double e_s, double e_p)
 {
 	return (struct sky){.look = look_formula, .seed = seed, .truth = truth,
-		.um_per_u = steps_per_u, .width_px = 3.4, .e_s = e_s, .e_p = e_p};
+		.steps_per_u = steps_per_u, .width_px = 3.4, .e_s = e_s, .e_p = e_p};
 }
 
 /* Play between motor and optics: a move changes the slack within 0..play, only the rest moves the
- * optics.  The truth is the best motor position with the play taken up in the approach direction. */
+ * optics.  The truth is the best motor position with the play taken up in the approach
+ * direction. */
 static void look_play(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
 {
 	struct moves_plan legs;
@@ -205,7 +208,8 @@ static void look_play(struct sky *s, const struct af_wish *wish, struct af_obser
 	}
 	bool out = s->rules.approach == MOVES_APPROACH_OUT;
 	double optics = s->motor - s->slack + (out ? s->play : 0);
-	double h = s->width_px * sky_sample((optics - s->truth) / s->um_per_u, s->e_s, s->e_p, &s->seed);
+	double u = (optics - s->truth) / s->steps_per_u;
+	double h = s->width_px * sky_sample(u, s->e_s, s->e_p, &s->seed);
 	*seen = (struct af_observation){.position = s->motor, .stars = 30, .hfr_px = h,
 		.error_px = s->e_p * h, .flux_ratio = 1, .duration_s = 3};
 }
@@ -274,7 +278,8 @@ static void known_optics(void **state)
 	}
 }
 
-/* With play smaller than the overshoot the answer must not shift, whatever slack the run began in. */
+/* With play smaller than the overshoot the answer must not shift, whatever slack the run
+ * began in. */
 static void play_is_taken_up(void **state)
 {
 	(void)state;
@@ -362,7 +367,8 @@ static const struct {
 	{"two trailed in the sweep", 30100, 0, 65535, 0, SPOIL_TRAIL, 12, 14, 0, 0, ERR_OK, ""},
 	{"a cloud passes", 30100, 0, 65535, 0, SPOIL_CLOUD, 10, 13, 0, 0, ERR_OK, ""},
 	{"clouds come to stay", 30100, 0, 65535, 0, SPOIL_CLOUD, 10, 999, 0, 0, ERR_NO_STARS, "cloud"},
-	{"stars vanish for good", 30100, 0, 65535, 0, SPOIL_BLANK, 5, 999, 0, 0, ERR_NO_STARS, "no meas"},
+	{"stars vanish for good", 30100, 0, 65535, 0, SPOIL_BLANK, 5, 999, 0, 0, ERR_NO_STARS,
+		"no meas"},
 	{"one spike", 30100, 0, 65535, 0, SPOIL_SPIKE, 13, 14, 0, 0, ERR_OK, ""},
 	{"slip", 30100, 0, 65535, 0, SPOIL_NONE, 0, 0, 150, 0, ERR_VALIDATION, "slip"},
 	{"dark at the end", 30100, 0, 65535, 0, SPOIL_BLANK, 15, 999, 0, 0, ERR_VALIDATION, ""},
@@ -529,9 +535,8 @@ static void junk_ends(void **state)
 	assert_true(won < 12);
 }
 
-/* Critical focus zone: 203 mm f/10, 2.5 arcsec, obstruction 0.34: 322 um at 10 % growth from the
- * convolution of seeing and blur, and 106 mm f/5 refractor 48 um; theta 2.5 arcsec is 3.73 px of HFR
- * 1/1.76 at f/10 with 3.76 um pixels. */
+/* 203 mm f/10 with obstruction 0.34 in 2.5 arcsec: 322 um at 10 % growth of the FWHM, from
+ * convolving seeing and blur; 106 mm f/5 refractor: 48 um.  HFR is theta over 1.76 and the scale. */
 static void critical_focus_zone(void **state)
 {
 	(void)state;
