@@ -497,6 +497,31 @@ static void same_recording_adds_nothing(void **state)
 	assert_int_equal(plan.point_count, 2);
 }
 
+/* The curve shown while the run goes: none at first, near the truth before the run is over. */
+static void live_fit_grows(void **state)
+{
+	(void)state;
+	struct af_plan_setup setup = blind_setup(30300);
+	setup.known_slope_px_per_step = 0.0127;
+	setup.known_hfr_min_px = 1.93;
+	struct sky sky = formula(4, 30000, 100, 0.03, 0.005);
+	struct af_plan plan;
+	struct curve_result fit;
+	int shown = 0;
+	af_plan_init(&plan, &setup);
+	assert_false(af_plan_live_fit(&plan, &fit));
+	while (plan.wish.want == AF_WANT_SAMPLE) {
+		struct af_observation seen;
+		look_formula(&sky, &plan.wish, &seen);
+		af_plan_tell(&plan, &seen);
+		if (af_plan_live_fit(&plan, &fit)) {
+			assert_float_equal(fit.best_position, 30000, 60);
+			shown++;
+		}
+	}
+	assert_true(shown >= 3);
+}
+
 /* Junk in any order never breaks the rules that run() checks. */
 static void look_junk(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
 {
@@ -536,7 +561,7 @@ static void junk_ends(void **state)
 }
 
 /* 203 mm f/10 with obstruction 0.34 in 2.5 arcsec: 322 um at 10 % growth of the FWHM, from
- * convolving seeing and blur; 106 mm f/5 refractor: 48 um.  HFR is theta over 1.76 and the scale. */
+ * convolving seeing and blur; 106 mm f/5 refractor: 48 um.  HFR is theta over 1.76 and scale. */
 static void critical_focus_zone(void **state)
 {
 	(void)state;
@@ -564,6 +589,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(critical_focus_zone),
 		cmocka_unit_test(same_recording_adds_nothing),
+		cmocka_unit_test(live_fit_grows),
 		cmocka_unit_test(spoiled_runs),
 		cmocka_unit_test(flat_is_named),
 		cmocka_unit_test(wrong_knowledge),
