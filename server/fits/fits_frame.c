@@ -164,37 +164,40 @@ static enum image_mosaic read_mosaic(fitsfile *file)
 	return IMAGE_MONO;
 }
 
-/* Saturation as the header tells it; NAN when it does not. */
-static double header_full_scale(fitsfile *file)
+/* Saturation as the header tells it; NAN when it does not.  maximum is what the header gives as
+ * the greatest value, NAN when absent: a limit to some programs, a statistic of the very pixels to
+ * others. */
+static double header_full_scale(fitsfile *file, double *maximum)
 {
 	double v;
-	if (read_number(file, "SATURATE", &v) && v > 0.0) {
-		return v;
-	}
-	if (read_number(file, "DATAMAX", &v) && v > 0.0) {
-		return v;
-	}
-	return NAN;
+	*maximum = read_number(file, "DATAMAX", &v) && v > 0.0 ? v : NAN;
+	return read_number(file, "SATURATE", &v) && v > 0.0 ? v : NAN;
 }
+
+/* How stored numbers become ADU. */
+struct scaling {
+	int bitpix;
+	double bzero, bscale;
+	double maximum; /* DATAMAX, NAN when absent */
+};
 
 /* Saturation as the data tell it: integers end at their type's width, or at the width of a 10, 12
  * or 14 bit converter when their greatest value touches it. */
-static double data_full_scale(int bitpix, double bzero, double greatest)
+static double data_full_scale(const struct scaling *scaling, double greatest)
 {
-	if (bitpix == BYTE_IMG) {
-		return 255.0;
-	}
-	if (bitpix != SHORT_IMG) {
+	/* Scaled integers are a way of storing, not what a converter gave. */
+	if ((scaling->bitpix != BYTE_IMG && scaling->bitpix != SHORT_IMG) ||
+	    fabs(scaling->bscale - 1.0) > 1e-9) {
 		return NAN;
 	}
 	static const int widths[] = {10, 12, 14};
 	for (size_t i = 0; i < sizeof widths / sizeof widths[0]; i++) {
 		double top = (double)((1 << widths[i]) - 1);
-		if (greatest <= top && greatest > 0.995 * top) {
+		if (scaling->bitpix == SHORT_IMG && greatest <= top && greatest > 0.995 * top) {
 			return top;
 		}
 	}
-	return bzero > 0.0 ? 65535.0 : 32767.0;
+	return (scaling->bitpix == BYTE_IMG ? 255.0 : 32767.0) + scaling->bzero;
 }
 
 static void read_position(const char *path, fitsfile *file, struct fits_frame *out)
@@ -256,10 +259,10 @@ static int find_image(fitsfile *file, int *bitpix, LONGLONG axes[3], int *planes
 }
 
 static enum err_code read_facts(const char *path, fitsfile *file, struct fits_frame *out,
-	int *bitpix, int *planes, double *bzero, struct err *err)
+	int *planes, struct scaling *scaling, struct err *err)
 {
 	LONGLONG axes[3] = {0};
-	int status = find_image(file, bitpix, axes, planes);
+	int status = find_image(file, &scaling->bitpix, axes, planes);
 	if (status == END_OF_FILE) {
 		fits_clear_errmsg();
 		return err_set(err, ERR_IO, "%s holds no image", path);
@@ -274,9 +277,12 @@ static enum err_code read_facts(const char *path, fitsfile *file, struct fits_fr
 	out->width = (int32_t)axes[0];
 	out->height = (int32_t)axes[1];
 	out->mosaic = *planes == 1 ? read_mosaic(file) : IMAGE_MONO;
-	out->full_scale_adu = header_full_scale(file);
-	if (!read_number(file, "BZERO", bzero)) {
-		*bzero = 0.0;
+	out->full_scale_adu = header_full_scale(file, &scaling->maximum);
+	if (!read_number(file, "BZERO", &scaling->bzero)) {
+		scaling->bzero = 0.0;
+	}
+	if (!read_number(file, "BSCALE", &scaling->bscale)) {
+		scaling->bscale = 1.0;
 	}
 	double v;
 	out->pixel_um = read_number(file, "XPIXSZ", &v) && v > 0.0 ? v : NAN;
@@ -313,14 +319,14 @@ enum err_code fits_frame_stat(const char *path, struct fits_frame *out, struct e
 		return code;
 	}
 	struct fits_frame frame = {0};
-	int bitpix = 0;
 	int planes = 1;
-	double bzero = 0.0;
-	code = read_facts(path, file, &frame, &bitpix, &planes, &bzero, err);
+	struct scaling scaling = {0};
+	code = read_facts(path, file, &frame, &planes, &scaling, err);
 	close_file(file);
 	if (code == ERR_OK) {
 		if (isnan(frame.full_scale_adu)) {
-			frame.full_scale_adu = data_full_scale(bitpix, bzero, INFINITY);
+			frame.full_scale_adu = isnan(scaling.maximum)
+				? data_full_scale(&scaling, INFINITY) : scaling.maximum;
 		}
 		*out = frame;
 	}
@@ -353,13 +359,32 @@ static enum err_code read_pixels(const char *path, fitsfile *file, struct fits_f
 	return ERR_OK;
 }
 
-static double greatest_of(const float *pixels, size_t count)
+/* Greatest value, and how many pixels have it. */
+static double greatest_of(const struct fits_frame *frame, size_t *times)
 {
+	size_t count = (size_t)frame->width * (size_t)frame->height;
 	float most = -INFINITY;
+	*times = 0;
 	for (size_t i = 0; i < count; i++) {
-		most = pixels[i] > most ? pixels[i] : most;
+		if (frame->pixels[i] > most) {
+			most = frame->pixels[i];
+			*times = 0;
+		}
+		*times += frame->pixels[i] >= most ? 1 : 0;
 	}
 	return (double)most;
+}
+
+static double full_scale_of(const struct fits_frame *frame, const struct scaling *scaling)
+{
+	size_t times;
+	double greatest = greatest_of(frame, &times);
+	/* A maximum that one or two pixels reach is a statistic; a limit stands above all pixels or
+	 * cuts many. */
+	if (isfinite(scaling->maximum) && (greatest < 0.98 * scaling->maximum || times > 2)) {
+		return scaling->maximum;
+	}
+	return data_full_scale(scaling, greatest);
 }
 
 enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err)
@@ -370,19 +395,16 @@ enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct e
 		return code;
 	}
 	struct fits_frame frame = {0};
-	int bitpix = 0;
 	int planes = 1;
-	double bzero = 0.0;
-	code = read_facts(path, file, &frame, &bitpix, &planes, &bzero, err);
+	struct scaling scaling = {0};
+	code = read_facts(path, file, &frame, &planes, &scaling, err);
 	if (code == ERR_OK) {
 		code = read_pixels(path, file, &frame, planes, err);
 	}
 	close_file(file);
 	if (code == ERR_OK) {
 		if (isnan(frame.full_scale_adu)) {
-			size_t count = (size_t)frame.width * (size_t)frame.height;
-			frame.full_scale_adu =
-				data_full_scale(bitpix, bzero, greatest_of(frame.pixels, count));
+			frame.full_scale_adu = full_scale_of(&frame, &scaling);
 		}
 		*out = frame;
 	}

@@ -187,24 +187,35 @@ void image_row(const struct image *img, int32_t y, int32_t x0, int32_t n, float 
 	}
 }
 
+static float image_pixel(const struct image *img, int32_t x, int32_t y)
+{
+	size_t at = (size_t)y * img->stride + (size_t)x;
+	return img->type == IMAGE_U16 ? (float)((const uint16_t *)img->data)[at]
+		: ((const float *)img->data)[at];
+}
+
 /* Level of one cell, NaN when it holds almost nothing. */
 static struct sky cell_sky(const struct image *img, int32_t x0, int32_t x1, int32_t y0, int32_t y1,
-	double quantum, float *row, float *samples)
+	double quantum, float *samples)
 {
-	int32_t area = (x1 - x0) * (y1 - y0);
-	int32_t skip = (int32_t)ceil(sqrt((double)area / CELL_SAMPLES) - 0.3);
-	skip = skip < 1 ? 1 : skip;
+	int64_t area = (int64_t)(x1 - x0) * (y1 - y0);
+	int32_t thin = (int32_t)(area / CELL_SAMPLES);
+	/* Rows may alternate in level, so a step over rows is odd; the start along the row shifts from
+	 * row to row, so that a bad column is met no more often than others. */
+	int32_t row_step = thin > 64 ? (int32_t)sqrt((double)thin) | 1 : 1;
+	int32_t step = thin / row_step < 1 ? 1 : thin / row_step;
 	size_t n = 0;
-	for (int32_t y = y0; y < y1; y += skip) {
-		image_row(img, y, x0, x1 - x0, row);
-		/* Shift the grid from row to row, so that a bad column is met once in skip rows. */
-		for (int32_t x = (y / skip) % skip; x < x1 - x0; x += skip) {
-			if (n < 4 * CELL_SAMPLES && isfinite(row[x])) {
-				samples[n++] = row[x];
+	int32_t start = 0;
+	for (int32_t y = y0; y < y1; y += row_step) {
+		start = (start + step / 2 + 1) % step;
+		for (int32_t x = x0 + start; x < x1; x += step) {
+			float v = image_pixel(img, x, y);
+			if (n < 4 * CELL_SAMPLES && isfinite(v)) {
+				samples[n++] = v;
 			}
 		}
 	}
-	if (n < 16 && (int32_t)n * 4 < area) {
+	if (n < 16 && (int64_t)n * 4 < area) {
 		return (struct sky){NAN, NAN};
 	}
 	return sky_of_samples(samples, n, quantum);
@@ -251,10 +262,9 @@ int background_init(struct background *bg, const struct image *img, int32_t cell
 	bg->level = malloc(count * sizeof *bg->level);
 	float *sigma = malloc(count * sizeof *sigma);
 	float *scratch = malloc(count * sizeof *scratch);
-	float *row = malloc((size_t)img->width * sizeof *row);
 	float *samples = malloc(4 * CELL_SAMPLES * sizeof *samples);
 	int status = -1;
-	if (bg->level != NULL && sigma != NULL && scratch != NULL && row != NULL && samples != NULL) {
+	if (bg->level != NULL && sigma != NULL && scratch != NULL && samples != NULL) {
 		size_t known = 0;
 		for (int32_t r = 0; r < rows; r++) {
 			int32_t y0 = (int32_t)((int64_t)img->height * r / rows);
@@ -262,7 +272,7 @@ int background_init(struct background *bg, const struct image *img, int32_t cell
 			for (int32_t c = 0; c < columns; c++) {
 				int32_t x0 = (int32_t)((int64_t)img->width * c / columns);
 				int32_t x1 = (int32_t)((int64_t)img->width * (c + 1) / columns);
-				struct sky sky = cell_sky(img, x0, x1, y0, y1, quantum, row, samples);
+				struct sky sky = cell_sky(img, x0, x1, y0, y1, quantum, samples);
 				bg->level[(size_t)r * (size_t)columns + (size_t)c] = (float)sky.level;
 				if (isfinite(sky.level)) {
 					scratch[known] = (float)sky.level;
@@ -279,7 +289,6 @@ int background_init(struct background *bg, const struct image *img, int32_t cell
 	}
 	free(sigma);
 	free(scratch);
-	free(row);
 	free(samples);
 	if (status != 0) {
 		background_fini(bg);

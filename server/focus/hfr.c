@@ -99,34 +99,69 @@ static void mend_spikes(const struct stamp *s, float *memory, double sky, double
 	}
 }
 
-/* Sky in the ring between two radii; count says how many pixels it saw. */
-static struct sky ring_sky(const struct stamp *s, double x, double y, double inner, double outer,
-	double quantum, float *samples, size_t *count)
+/* Mean of block x block pixels from (x, y) on; NaN when one is missing. */
+static float block_mean(const struct stamp *s, int32_t x, int32_t y, int block)
 {
-	double area = M_PI * (outer * outer - inner * inner);
-	int32_t skip = (int32_t)ceil(sqrt(area / 2000.0) - 0.2);
-	skip = skip < 1 ? 1 : skip;
+	float sum = 0.0F;
+	for (int j = 0; j < block; j++) {
+		const float *row = s->data + (size_t)(y + j - s->y0) * (size_t)s->width + (x - s->x0);
+		for (int i = 0; i < block; i++) {
+			sum += row[i];
+		}
+	}
+	return sum / (float)(block * block);
+}
+
+/* Collects the means of the blocks that lie in the ring between two radii. */
+static size_t ring_samples(const struct stamp *s, double x, double y, double inner, double outer,
+	int block, float *samples)
+{
+	int32_t step = (int32_t)(M_PI * (outer * outer - inner * inner) / (2000.0 * block * block));
+	step = (step < 1 ? 1 : step) * block;
 	size_t n = 0;
+	int32_t start = 0;
+	double middle = 0.5 * (block - 1);
 	int32_t y0 = clamp_i32(ceil(y - outer), s->y0, s->y0 + s->height - 1);
 	int32_t y1 = clamp_i32(floor(y + outer), s->y0, s->y0 + s->height - 1);
-	for (int32_t j = y0; j <= y1; j += skip) {
-		double dy = j - y;
+	for (int32_t j = y0; j + block - 1 <= y1; j += block) {
+		double dy = j + middle - y;
 		double half = sqrt(fmax(outer * outer - dy * dy, 0.0));
 		double hole = sqrt(fmax(inner * inner - dy * dy, 0.0));
 		int32_t x0 = clamp_i32(ceil(x - half), s->x0, s->x0 + s->width - 1);
 		int32_t x1 = clamp_i32(floor(x + half), s->x0, s->x0 + s->width - 1);
-		const float *row = s->data + (size_t)(j - s->y0) * (size_t)s->width - s->x0;
-		for (int32_t i = x0; i <= x1; i += skip) {
-			if (fabs(i - x) >= hole && isfinite(row[i]) && n < SAMPLES) {
-				samples[n++] = row[i];
+		start = (start + step / 2 + 1) % step;
+		for (int32_t i = x0 + start; i + block - 1 <= x1; i += step) {
+			if (fabs(i + middle - x) < hole + 0.7 * (block - 1) || n >= SAMPLES) {
+				continue;
+			}
+			float v = block_mean(s, i, j, block);
+			if (isfinite(v)) {
+				samples[n++] = v;
 			}
 		}
 	}
-	*count = n;
+	return n;
+}
+
+/* Sky in the ring between two radii; count says how many pixels it saw.  Under a large star it is
+ * the sky of blocks: clipping single pixels of a lopsided noise would take their mean, which the
+ * star stands on, too low. */
+static struct sky ring_sky(const struct stamp *s, double x, double y, double inner, double outer,
+	double hfr, double quantum, float *samples, size_t *count)
+{
+	int block = hfr > 2.5 ? (hfr < 5.0 ? 3 : 4) : 1;
+	size_t n = ring_samples(s, x, y, inner, outer, block, samples);
+	if (n < 24 && block > 1) {
+		block = 1;
+		n = ring_samples(s, x, y, inner, outer, block, samples);
+	}
+	*count = n * (size_t)(block * block);
 	if (n < 12) {
 		return (struct sky){NAN, NAN};
 	}
-	return sky_of_annulus(samples, n, quantum);
+	struct sky sky = sky_of_annulus(samples, n, quantum / (block * block));
+	sky.sigma *= block;
+	return sky;
 }
 
 /* Flux-weighted centre inside radius; false when there is no positive flux. */
@@ -371,16 +406,6 @@ static void shape(const struct stamp *s, struct probe *p)
 	p->neighbours_error = 2.0 * p->sigma / p->peak;
 }
 
-/* Aperture over HFR for a star of this concentration: a Gaussian has 2.7, a disk 2.0, a ring 1.7. */
-double star_probe_factor(double concentration)
-{
-	const double peaked = 4.0;
-	const double ring = 2.3;
-	double t = (concentration - 1.9) / (2.5 - 1.9);
-	t = t < 0.0 ? 0.0 : (t > 1.0 ? 1.0 : t);
-	return ring + (peaked - ring) * t * t * (3.0 - 2.0 * t);
-}
-
 /* Signal over noise in the aperture.  The gain is unknown; taking the sky's own noise for photon
  * noise gives an upper limit of what the star's light adds. */
 static double snr_of(double flux, double pixels, double sky_pixels, struct sky sky)
@@ -391,6 +416,23 @@ static double snr_of(double flux, double pixels, double sky_pixels, struct sky s
 		noise2 += flux * var / sky.level;
 	}
 	return flux / sqrt(noise2);
+}
+
+/* 0 below low, 1 above high, smooth between. */
+static double ramp(double v, double low, double high)
+{
+	double t = (v - low) / (high - low);
+	t = t < 0.0 ? 0.0 : (t > 1.0 ? 1.0 : t);
+	return t * t * (3.0 - 2.0 * t);
+}
+
+/* A Gaussian has a concentration of 2.7, a disk 2.0, a ring 1.7.  The wings of a peaked star are
+ * worth their sky noise only when it is bright. */
+double star_probe_factor(double concentration, double snr)
+{
+	const double ring = 2.3;
+	double peaked = ring + (4.0 - ring) * ramp(snr, 15.0, 60.0);
+	return ring + (peaked - ring) * ramp(concentration, 1.9, 2.5);
 }
 
 struct probe star_probe(const struct image *img, const struct probe_where *where,
@@ -419,13 +461,13 @@ struct probe star_probe(const struct image *img, const struct probe_where *where
 			have = fmin(1.3 * outer + 6.0, PROBE_REACH - 1);
 			s = cut_stamp(img, where->x, where->y, have, scratch->stamp);
 			if (where->hfr > 2.5) {
-				sky = ring_sky(&s, p.x, p.y, inner, outer, where->quantum,
+				sky = ring_sky(&s, p.x, p.y, inner, outer, size, where->quantum,
 					scratch->samples, &ring_pixels);
 				mend_spikes(&s, scratch->stamp, sky.level, sky.sigma);
 			}
 		}
-		sky = ring_sky(&s, p.x, p.y, inner, outer, where->quantum, scratch->samples,
-			&ring_pixels);
+		sky = ring_sky(&s, p.x, p.y, inner, outer, size, where->quantum,
+			scratch->samples, &ring_pixels);
 		if (!isfinite(sky.level)) {
 			return p;
 		}
@@ -455,7 +497,8 @@ struct probe star_probe(const struct image *img, const struct probe_where *where
 		p.hfr = hfr;
 		if (isnan(where->factor)) {
 			/* Half way each round, or a border case would swing. */
-			factor += 0.6 * (star_probe_factor(p.concentration) - factor);
+			p.snr = snr_of(g.total, M_PI * p.aperture * p.aperture, (double)ring_pixels, sky);
+			factor += 0.6 * (star_probe_factor(p.concentration, p.snr) - factor);
 		}
 		if (settled && round >= 2) {
 			break;

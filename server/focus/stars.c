@@ -15,10 +15,13 @@
 enum {
 	VOTERS = 150,       /* objects probed to find the common size */
 	MAX_OBJECTS = 3000, /* objects probed at the common size */
+	COUNTED = 60,       /* brightest used stars that make the frame's number */
 };
 
-/* Least signal over noise of a star whose size counts: at 10 its HFR is good to 7 %. */
-static const double least_snr = 10.0;
+/* Least signal over noise of a star whose size counts: in the disk that found it, which says that
+ * it is there, and in its own wider aperture, where at 7 its HFR is good to 10 %. */
+static const double least_disk_snr = 8.0;
+static const double least_snr = 7.0;
 /* Elongation above which a lone star is a trail or a blend. */
 static const double most_elongation = 1.6;
 /* Disk radius over HFR of what it finds best: 1.35 for a Gaussian as for a ring. */
@@ -27,6 +30,7 @@ static const double disk_over_hfr = 1.35;
 struct object {
 	struct probe p;       /* in px of the working image, whatever level it was measured on */
 	struct candidate c;
+	int level;            /* of the pyramid, on which it was measured */
 	double elongation;
 	double eccentricity;
 	double angle;         /* of the long axis, radians */
@@ -44,6 +48,7 @@ struct work {
 	double *value;             /* for medians; 2 x MAX_OBJECTS */
 	struct weighted *weighted; /* MAX_OBJECTS */
 	double full_scale;
+	double snr_from;           /* of the stars that count in medians */
 };
 
 struct measure_options measure_defaults(void)
@@ -106,7 +111,7 @@ static double weighted_median(struct weighted *item, size_t n)
 /* Weight of a star's size: bright stars count alike, because what scatters them is not noise. */
 static double weight_of(double snr)
 {
-	const double full = 50.0;
+	const double full = 8.0;
 	return snr * snr / (snr * snr + full * full);
 }
 
@@ -128,14 +133,19 @@ static void set_shape(struct object *o)
 }
 
 /* A defect of the sensor: light in one pixel and none beside it.  The sharpest star, FWHM 1.2 px
- * and centred on a pixel, puts 0.58 of its peak into the four neighbours together. */
+ * and centred on a pixel, puts 0.58 of its peak into the four neighbours together; a Gaussian of
+ * this HFR puts 4 exp(-0.693 / HFR^2).  Hot pixels that stand together have a size, but fail that. */
 static bool is_hot_pixel(const struct object *o)
 {
-	if (o->p.hfr >= 1.3) {
-		return false;
+	if (o->p.hfr < 0.5) {
+		return true;
 	}
-	return o->p.hfr < 0.5 || o->p.neighbours < 0.4 ||
-	       o->p.neighbours < 3.0 * o->p.neighbours_error;
+	double expected = 4.0 * exp(-0.693 / (o->p.hfr * o->p.hfr));
+	if (o->level == 0 && o->p.neighbours + 3.0 * o->p.neighbours_error < 0.35 * expected) {
+		return true;
+	}
+	return o->p.hfr < 1.3 && (o->p.neighbours < 0.4 ||
+		o->p.neighbours < 3.0 * o->p.neighbours_error);
 }
 
 static unsigned judge(const struct work *work, const struct object *o)
@@ -144,7 +154,8 @@ static unsigned judge(const struct work *work, const struct object *o)
 	if (!p->valid || p->missing > 0.02 || is_hot_pixel(o)) {
 		return STAR_SHAPE;
 	}
-	unsigned flags = p->snr < least_snr ? STAR_FAINT : 0;
+	bool faint = p->snr < least_snr || (double)o->c.snr < least_disk_snr;
+	unsigned flags = faint ? STAR_FAINT : 0;
 	/* A ring ends; the wings of a sharp star go on, and lenses add to them. */
 	double open = (p->concentration > 2.3 ? 0.12 : 0.05) + 3.0 * p->tail_error;
 	bool is_open = p->tail > open || p->tail < -open;
@@ -196,6 +207,7 @@ static void probe_object(struct work *work, struct object *o, double hfr, double
 	p.yy *= bin * bin;
 	p.xy *= bin * bin;
 	o->p = p;
+	o->level = level;
 	set_shape(o);
 	o->flags = judge(work, o);
 }
@@ -244,9 +256,9 @@ static void find_voters(struct work *work, double region)
 	}
 }
 
-/* The HFR that most of the light agrees on; NAN without any star.  concentration is the voters'
- * median. */
-static double common_size(struct work *work, double *concentration)
+/* The HFR that most of the light agrees on; NAN without any star.  factor is the aperture that
+ * suits the voters. */
+static double common_size(struct work *work, double *factor)
 {
 	unsigned forgive = 0;
 	double best = 0.0;
@@ -274,15 +286,50 @@ static double common_size(struct work *work, double *concentration)
 	double *hfr = work->value;
 	double *ratio = work->value + MAX_OBJECTS;
 	size_t n = 0;
+	double brightest = 0.0;
 	for (size_t i = 0; i < work->objects && !isnan(size); i++) {
 		const struct object *o = &work->object[i];
 		if ((o->flags & ~forgive) == 0 && fabs(log(o->p.hfr / size)) < 0.3) {
 			hfr[n] = o->p.hfr;
 			ratio[n++] = o->p.concentration;
+			brightest = fmax(brightest, o->p.snr);
 		}
 	}
-	*concentration = median(ratio, n);
+	double concentration = median(ratio, n);
+	*factor = star_probe_factor(concentration, brightest);
 	return median(hfr, n);
+}
+
+/* Whether what was refused knows better: three or more bright objects that may not be used (cut,
+ * saturated, spiked) but agree on a far larger size.  Then the small ones are debris, for example
+ * warm pixels beside the spikes of a focusing mask. */
+static bool is_debris(const struct work *work, double size)
+{
+	double own = 0.0;
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		own += o->flags == 0 && fabs(log(o->p.hfr / size)) < 0.3 ? o->p.flux : 0.0;
+	}
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *a = &work->object[i];
+		if (!a->p.valid || a->flags == 0 || a->p.hfr < 2.0 * size) {
+			continue;
+		}
+		double flux = 0.0;
+		int agree = 0;
+		for (size_t j = 0; j < work->objects; j++) {
+			const struct object *b = &work->object[j];
+			if (b->p.valid && b->flags != 0 && b->p.flux > 0.2 * a->p.flux &&
+			    fabs(log(b->p.hfr / a->p.hfr)) < 0.15) {
+				flux += b->p.flux;
+				agree++;
+			}
+		}
+		if (agree >= 3 && flux > 5.0 * own) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* A grid over the frame, so that neighbours are found without asking everybody. */
@@ -360,13 +407,12 @@ static bool crowds(const struct object *other, const void *arg)
 }
 
 /* Second reading: everything of about the common size. */
-static int find_stars(struct work *work, double region, double size, double concentration)
+static int find_stars(struct work *work, double region, double size, double factor)
 {
 	struct grid grid;
 	if (grid_init(&grid, work->img, fmax(16.0, 7.0 * size)) != 0) {
 		return -1;
 	}
-	double factor = star_probe_factor(concentration);
 	double low = disk_over_hfr * size / 2.0;
 	double high = fmax(disk_over_hfr * size * 2.0, 2.0);
 	work->objects = 0;
@@ -426,7 +472,21 @@ static bool is_trailed(const struct work *work)
 	return n >= 3 && median(elongation, n) > 1.38 && hypot(c, s) > 0.7 * (double)n;
 }
 
-/* Collects one double member of the used stars' objects with their weights. */
+/* Least SNR of the stars that make the number: the same bright ones in every frame of a sweep,
+ * where faint ones come and go. */
+static void rank(struct work *work)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		if (work->object[i].flags == 0) {
+			work->value[n++] = work->object[i].p.snr;
+		}
+	}
+	qsort(work->value, n, sizeof *work->value, by_value);
+	work->snr_from = n > COUNTED ? work->value[n - COUNTED] : 0.0;
+}
+
+/* Collects one double member of the brightest used objects with their weights. */
 static size_t collect(struct work *work, size_t offset, struct weighted *item)
 {
 	size_t n = 0;
@@ -434,7 +494,7 @@ static size_t collect(struct work *work, size_t offset, struct weighted *item)
 		const struct object *o = &work->object[i];
 		double v;
 		memcpy(&v, (const char *)o + offset, sizeof v);
-		if (o->flags == 0 && isfinite(v)) {
+		if (o->flags == 0 && o->p.snr >= work->snr_from && isfinite(v)) {
 			item[n++] = (struct weighted){v, weight_of(o->p.snr)};
 		}
 	}
@@ -456,7 +516,7 @@ static double hfr_spread(struct work *work, double middle)
 	return n < 2 ? 0.0 : 1.4826 * weighted_median(work->weighted, n);
 }
 
-/* Beside a star that says everything, one at the edge of detection adds only doubt. */
+/* Beside one to three stars that say everything, those at the edge of detection add only doubt. */
 static void drop_faint(struct work *work)
 {
 	double most = 0.0;
@@ -464,10 +524,14 @@ static void drop_faint(struct work *work)
 		const struct object *o = &work->object[i];
 		most = o->flags == 0 && o->p.snr > most ? o->p.snr : most;
 	}
+	double limit = fmin(most / 40.0, 20.0);
+	int bright = 0;
 	for (size_t i = 0; i < work->objects; i++) {
-		struct object *o = &work->object[i];
-		if (o->p.valid && o->p.snr < most / 40.0) {
-			o->flags |= STAR_FAINT;
+		bright += work->object[i].flags == 0 && work->object[i].p.snr >= limit ? 1 : 0;
+	}
+	for (size_t i = 0; i < work->objects && bright <= 3; i++) {
+		if (work->object[i].p.valid && work->object[i].p.snr < limit) {
+			work->object[i].flags |= STAR_FAINT;
 		}
 	}
 }
@@ -477,6 +541,7 @@ static void drop_faint(struct work *work)
 static void judge_sizes(struct work *work)
 {
 	for (int round = 0; round < 4; round++) {
+		rank(work);
 		double middle = median_of(work, offsetof(struct object, p.hfr));
 		double spread = hfr_spread(work, middle) / middle;
 		size_t n = 0;
@@ -486,7 +551,7 @@ static void judge_sizes(struct work *work)
 		if (n < 3) {
 			return;
 		}
-		double limit = fmin(fmax(4.0 * spread, 0.12), 0.35);
+		double limit = fmin(fmax(4.0 * spread, 0.5), 0.7);
 		bool changed = false;
 		for (size_t i = 0; i < work->objects; i++) {
 			struct object *o = &work->object[i];
@@ -553,10 +618,11 @@ static void judge_lines(struct work *work)
 	}
 }
 
-/* Sky and noise under the stars, when they are so large that a mesh cell would be full of one. */
+/* Sky and noise around the stars, when one is so large that it fills the frame and the mesh. */
 static void sky_under_stars(struct work *work, double scale, struct measurement *out)
 {
-	if (median_of(work, offsetof(struct object, p.hfr)) > 12.0) {
+	int32_t least = work->img->width < work->img->height ? work->img->width : work->img->height;
+	if (median_of(work, offsetof(struct object, p.hfr)) > 0.15 * least) {
 		out->background_adu = median_of(work, offsetof(struct object, p.sky));
 		out->noise_adu = scale * median_of(work, offsetof(struct object, p.sigma));
 	}
@@ -569,6 +635,7 @@ static void summarise(struct work *work, double scale, struct measurement *out)
 	double weight2 = 0.0;
 	double variance = 0.0;
 	int used = 0;
+	rank(work);
 	double hfr = median_of(work, offsetof(struct object, p.hfr));
 	double scatter = hfr_spread(work, hfr);
 	for (size_t i = 0; i < work->objects; i++) {
@@ -579,7 +646,7 @@ static void summarise(struct work *work, double scale, struct measurement *out)
 		if (o->flags == 0) {
 			/* 1 sigma of one star's HFR is 0.68 / SNR of itself, 0.38 / SNR on a ring. */
 			bool ring = o->p.dip < 0.8;
-			double w = weight_of(o->p.snr);
+			double w = o->p.snr >= work->snr_from ? weight_of(o->p.snr) : 0.0;
 			double error = fmax((ring ? 0.38 : 0.68) / o->p.snr * hfr, scatter);
 			weight += w;
 			weight2 += w * w;
@@ -651,12 +718,12 @@ static int measure_mono(struct work *work, const struct measure_options *options
 	out->background_adu = work->pyramid.sky;
 	out->noise_adu = work->pyramid.sigma[0] * scale;
 	find_voters(work, options->region);
-	double concentration;
-	double size = common_size(work, &concentration);
-	if (isnan(size)) {
+	double factor;
+	double size = common_size(work, &factor);
+	if (isnan(size) || is_debris(work, size)) {
 		return 0;
 	}
-	if (find_stars(work, options->region, size, concentration) != 0) {
+	if (find_stars(work, options->region, size, factor) != 0) {
 		return -1;
 	}
 	out->trailed = is_trailed(work);
