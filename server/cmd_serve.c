@@ -221,6 +221,7 @@ static void take_down(struct serve *serve)
 	serve->server = NULL;
 	pthread_mutex_unlock(&serve->wake_lock);
 	if (server != NULL) {
+		web_set_server(serve->web, NULL);
 		http_server_stop(server);
 	}
 	web_destroy(serve->web);

@@ -190,6 +190,22 @@ static struct run_point point_of(const struct af_plan_point *p)
 	return out;
 }
 
+/* fit NULL: there is none.  One that was not accepted is drawn, but names no best position. */
+static void show_fit(struct run *run, const struct curve_result *fit)
+{
+	bool drawn = fit != NULL && isfinite(fit->params[0]);
+	bool known = drawn && fit->accepted;
+	run->best_position = known ? fit->best_position : NAN;
+	run->uncertainty_steps = known ? fit->uncertainty_steps : NAN;
+	run->interval95_steps[0] = known ? fit->interval95_steps[0] : NAN;
+	run->interval95_steps[1] = known ? fit->interval95_steps[1] : NAN;
+	run->r_squared = drawn ? fit->r_squared : NAN;
+	snprintf(run->model, sizeof run->model, "%s", drawn ? curve_model_name(fit->model) : "");
+	for (int i = 0; i < 4; i++) {
+		run->fit[i] = drawn ? fit->params[i] : NAN;
+	}
+}
+
 /* Copies what the plan knows into the run object that everybody sees. */
 static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 {
@@ -198,6 +214,14 @@ static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 		plan->point_count > 0 ? calloc(plan->point_count, sizeof *points) : NULL;
 	for (size_t i = 0; points != NULL && i < plan->point_count; i++) {
 		points[i] = point_of(&plan->points[i]);
+	}
+	/* While samples come in the curve grows with them; at the end the plan's own fit stands. */
+	struct curve_result live;
+	const struct curve_result *fit = NULL;
+	if (plan->phase == AF_PHASE_VALIDATE || plan->phase == AF_PHASE_OVER) {
+		fit = plan->have_fit ? &plan->fit : NULL;
+	} else if (af_plan_live_fit(plan, &live)) {
+		fit = &live;
 	}
 	pthread_mutex_lock(&af->lock);
 	struct run *run = af->run;
@@ -212,15 +236,7 @@ static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 	run->hfr_predicted_px = plan->hfr_predicted_px;
 	run->hfr_final_px = plan->hfr_final_px;
 	run->critical_focus_zone_steps = plan->critical_focus_zone_steps;
-	if (plan->have_fit) {
-		run->best_position = plan->fit.best_position;
-		run->uncertainty_steps = plan->fit.uncertainty_steps;
-		run->interval95_steps[0] = plan->fit.interval95_steps[0];
-		run->interval95_steps[1] = plan->fit.interval95_steps[1];
-		run->r_squared = plan->fit.r_squared;
-		snprintf(run->model, sizeof run->model, "%s", curve_model_name(plan->fit.model));
-		memcpy(run->fit, plan->fit.params, sizeof run->fit);
-	}
+	show_fit(run, fit);
 	run_changed(af);
 	pthread_mutex_unlock(&af->lock);
 }

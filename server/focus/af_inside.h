@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of the autofocus plan: what af_plan.c, af_search.c, af_review.c and af_step.c share.  Pure;
- * nobody outside these files includes this.
+ * Inside of the autofocus plan: what af_plan.c, af_search.c, af_review.c and af_step.c share.
+ * Pure; nobody outside these files includes this.
  */
 #ifndef FOCUSD_AF_INSIDE_H
 #define FOCUSD_AF_INSIDE_H
@@ -20,8 +20,8 @@ struct af_shape {
 	double x0, a, k;
 };
 
-/* af_step.c: asymptotic slope in px/step from the optics, and HFR of a star in typical seeing in px;
- * NAN when the optics are unknown. */
+/* af_step.c: asymptotic slope in px/step from the optics, and HFR of a star in typical seeing in
+ * px; NAN when the optics are unknown. */
 double af_optics_slope(const struct af_plan_setup *setup);
 double af_optics_hfr(const struct af_plan_setup *setup);
 
@@ -51,7 +51,8 @@ void af_search_next(struct af_plan *plan);
 /* af_search.c: lays the sweep about a shape. */
 void af_start_sweep(struct af_plan *plan, const struct af_shape *shape);
 
-/* af_review.c: fits what is there after a round and decides: final position, more samples, failure. */
+/* af_review.c: fits what is there after a round and decides: final position, more samples, or
+ * failure. */
 void af_review(struct af_plan *plan);
 
 /* af_review.c: takes the validation frame. */

@@ -62,8 +62,9 @@ struct af_observation {
 	int stars;             /* 0: nothing measurable */
 	double hfr_px;         /* NAN when stars == 0 */
 	double error_px;       /* 1 sigma without seeing */
-	double flux_ratio;     /* flux of common stars against the run's reference; NAN unknown */
-	double duration_s;     /* exposure */
+	double flux_ratio;     /* flux per second of common stars against the run's reference, both by
+	                        * the exposure the pixels really had; NAN unknown */
+	double duration_s;     /* exposure the pixels really had: a recording's own; 0 unknown */
 	bool trailed;          /* the frame shows trails, not stars */
 	uint64_t recording_id; /* non-zero: the same number means the very same pixels again */
 };
@@ -126,12 +127,16 @@ struct af_plan {
 void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup);
 
 /* Takes what the current wish (SAMPLE or FINAL) showed; plan->wish is the next one afterwards.
- * Every plan ends, after at most AF_MAX_OBSERVATIONS of them.  An observation whose recording_id was
- * seen before adds no point: the same pixels know nothing new. */
+ * Every plan ends, after at most AF_MAX_OBSERVATIONS of them.  An observation whose recording_id
+ * was seen before adds no point: the same pixels know nothing new. */
 void af_plan_tell(struct af_plan *plan, const struct af_observation *seen);
 
 /* 0..1, never falling; an estimate for a progress bar. */
 double af_plan_progress(const struct af_plan *plan);
+
+/* The curve through what is there so far, for showing while the run goes on (plan->fit is written
+ * only between rounds).  False when it makes no V yet. */
+bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out);
 
 /* "start", "search", "sweep", "extend", "validate", "over". */
 const char *af_phase_name(enum af_phase phase);

@@ -8,6 +8,7 @@
 
 #include "af_inside.h"
 
+#define LIVE_POINTS 5
 #define ROUNDS_MOST 9
 #define REFINEMENTS_MOST 3
 #define WIDENINGS_MOST 6
@@ -35,8 +36,9 @@ static void fit_points(struct af_plan *plan)
 		/* The zone depends on the fitted star size: the first pass finds it. */
 		double limit = 0;
 		if (pass == 1) {
+			/* The motor cannot stand between steps: less than one is never asked for. */
 			limit = isfinite(plan->critical_focus_zone_steps)
-				? plan->critical_focus_zone_steps / 4
+				? fmax(1, plan->critical_focus_zone_steps / 4)
 				: TENTH_WIDTH * plan->fit.params[0] / plan->fit.params[1];
 		}
 		curve_fit(points, n, isfinite(limit) ? limit : 0, &plan->fit);
@@ -47,6 +49,18 @@ static void fit_points(struct af_plan *plan)
 	for (size_t i = 0; i < n; i++) {
 		plan->points[index[i]].curve = points[i];
 	}
+}
+
+bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out)
+{
+	struct curve_point points[CURVE_MAX_POINTS];
+	size_t index[CURVE_MAX_POINTS];
+	size_t n = af_sorted(plan, index);
+	for (size_t i = 0; i < n; i++) {
+		points[i] = plan->points[index[i]].curve;
+		points[i].error_px = plan->p.raw_error_px[index[i]];
+	}
+	return n >= LIVE_POINTS && curve_fit(points, n, 0, out) == 0 && out->minimum_bracketed;
 }
 
 static void finish(struct af_plan *plan)
@@ -245,8 +259,9 @@ void af_validate(struct af_plan *plan, const struct af_observation *seen, bool u
 		return;
 	}
 	if (worse) {
-		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px, worse than %.2f px "
-			"at the start", (int)plan->wish.position, plan->hfr_final_px, plan->hfr_start_px);
+		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px, worse than the "
+			"%.2f px at the start", (int)plan->wish.position, plan->hfr_final_px,
+			plan->hfr_start_px);
 	} else if (excess > 0) {
 		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px where the curve "
 			"says %.2f px: slip or more backlash than configured, or the seeing changed",

@@ -86,8 +86,8 @@ static bool parabola_of_squares(const struct view *v, struct af_shape *out)
 	return true;
 }
 
-/* Secant from the least to the largest sample: a lower bound of the slope, close to it on an arm.  Not
- * the steepest pair: near focus that is noise between neighbours. */
+/* Secant from the least to the largest sample: a lower bound of the slope, close to it on an arm.
+ * Not the steepest pair: near focus that is noise between neighbours. */
 static double secant(const struct view *v)
 {
 	size_t top = v->least == 0 ? v->n - 1 : 0;
@@ -174,8 +174,8 @@ static void fail_flat(struct af_plan *plan, const struct view *v)
 		v->x[0], v->x[v->n - 1]);
 }
 
-/* Before the minimum is said to be out of reach: a long jump may have crossed it, so look into the gap
- * next to the end.  False when that was done enough. */
+/* Before the minimum is said to be out of reach: a long jump may have crossed it, so look into the
+ * gap next to the end.  False when that was done enough. */
 static bool look_inside(struct af_plan *plan, const struct view *v, int side)
 {
 	if (v->n < 2 || plan->p.inside_looks >= INSIDE_LOOKS) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * V-curve fits.  Error model of a frame: sigma^2 = (e_s h0^2/h)^2 + e_phot^2 + (2 % h)^2.  The first
- * term is seeing, which fades as the blur grows; e_s is estimated from the residuals around a prior
- * of 5 %; the last keeps the arms, where the true curve is no exact hyperbola, from ruling.
+ * V-curve fits.  Error model of a frame: sigma^2 = (e_s h0^2/h)^2 + e_phot^2 + (2 % h)^2.  The
+ * first term is seeing, which fades as the blur grows; e_s is estimated from the residuals around a
+ * prior of 5 %; the last keeps the arms, where the true curve is no exact hyperbola, from ruling.
  */
 #include "curve.h"
 

@@ -68,8 +68,9 @@ int curve_fit(struct curve_point *points, size_t n, double half_width_limit_step
 /* HFR of the fitted curve at a position, px; *sigma_px (may be NULL) its 1 sigma from the fit. */
 double curve_at(const struct curve_result *fit, double position, double *sigma_px);
 
-/* Relative scatter by seeing of an in-focus frame of this exposure: relative * sqrt(3 s / duration_s),
- * the factor within 0.5..4; relative itself when duration_s is 0 or unknown. */
+/* Relative scatter by seeing of an in-focus frame of this exposure:
+ * relative * sqrt(CURVE_REFERENCE_EXPOSURE_S / duration_s), the factor within 0.5..4;
+ * relative itself when duration_s is 0 or unknown. */
 double curve_seeing(double relative, double duration_s);
 
 /* 97.5 % quantile of Student's t with dof (>= 1) degrees of freedom. */

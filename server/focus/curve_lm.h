@@ -33,8 +33,8 @@ double curve_lm_model(const double params[4], double x);
 /* Derivatives of h with respect to a, k, x0, y0. */
 void curve_lm_gradient(const double params[4], double x, double gradient[4]);
 
-/* Solves from start, else from a grid of start values.  False when no convex curve describes the points or the
- * normal equations are singular; out is then untouched. */
+/* Solves from start, else from a grid of start values.  False when no convex curve
+ * describes the points or the normal equations are singular; out is then untouched. */
 bool curve_lm_solve(const struct curve_lm_problem *problem, struct curve_lm_solution *out);
 
 #endif

@@ -17,8 +17,8 @@ struct moves_rules {
 	int32_t max_step;       /* highest */
 	int32_t backlash_steps; /* >= 0; 0 = go direct */
 	enum moves_approach approach;
-	int32_t max_increment;  /* longest single leg, > 0; legs grow past it where a move would need more
-	                         * than MOVES_MAX_LEGS / 2 of them */
+	int32_t max_increment;  /* longest single leg, > 0; legs grow past it where a move
+	                         * would need more than MOVES_MAX_LEGS / 2 of them */
 };
 
 #define MOVES_MAX_LEGS 64

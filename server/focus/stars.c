@@ -30,6 +30,7 @@ static const double disk_over_hfr = 1.35;
 struct object {
 	struct probe p;       /* in px of the working image, whatever level it was measured on */
 	struct candidate c;
+	int level;            /* of the pyramid, on which it was measured */
 	double elongation;
 	double eccentricity;
 	double angle;         /* of the long axis, radians */
@@ -110,7 +111,7 @@ static double weighted_median(struct weighted *item, size_t n)
 /* Weight of a star's size: bright stars count alike, because what scatters them is not noise. */
 static double weight_of(double snr)
 {
-	const double full = 15.0;
+	const double full = 8.0;
 	return snr * snr / (snr * snr + full * full);
 }
 
@@ -132,14 +133,19 @@ static void set_shape(struct object *o)
 }
 
 /* A defect of the sensor: light in one pixel and none beside it.  The sharpest star, FWHM 1.2 px
- * and centred on a pixel, puts 0.58 of its peak into the four neighbours together. */
+ * and centred on a pixel, puts 0.58 of its peak into the four neighbours together; a Gaussian of
+ * this HFR puts 4 exp(-0.693 / HFR^2).  Hot pixels that stand together have a size, but fail that. */
 static bool is_hot_pixel(const struct object *o)
 {
-	if (o->p.hfr >= 1.3) {
-		return false;
+	if (o->p.hfr < 0.5) {
+		return true;
 	}
-	return o->p.hfr < 0.5 || o->p.neighbours < 0.4 ||
-	       o->p.neighbours < 3.0 * o->p.neighbours_error;
+	double expected = 4.0 * exp(-0.693 / (o->p.hfr * o->p.hfr));
+	if (o->level == 0 && o->p.neighbours + 3.0 * o->p.neighbours_error < 0.35 * expected) {
+		return true;
+	}
+	return o->p.hfr < 1.3 && (o->p.neighbours < 0.4 ||
+		o->p.neighbours < 3.0 * o->p.neighbours_error);
 }
 
 static unsigned judge(const struct work *work, const struct object *o)
@@ -201,6 +207,7 @@ static void probe_object(struct work *work, struct object *o, double hfr, double
 	p.yy *= bin * bin;
 	p.xy *= bin * bin;
 	o->p = p;
+	o->level = level;
 	set_shape(o);
 	o->flags = judge(work, o);
 }
@@ -291,6 +298,38 @@ static double common_size(struct work *work, double *factor)
 	double concentration = median(ratio, n);
 	*factor = star_probe_factor(concentration, brightest);
 	return median(hfr, n);
+}
+
+/* Whether what was refused knows better: three or more bright objects that may not be used (cut,
+ * saturated, spiked) but agree on a far larger size.  Then the small ones are debris, for example
+ * warm pixels beside the spikes of a focusing mask. */
+static bool is_debris(const struct work *work, double size)
+{
+	double own = 0.0;
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		own += o->flags == 0 && fabs(log(o->p.hfr / size)) < 0.3 ? o->p.flux : 0.0;
+	}
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *a = &work->object[i];
+		if (!a->p.valid || a->flags == 0 || a->p.hfr < 2.0 * size) {
+			continue;
+		}
+		double flux = 0.0;
+		int agree = 0;
+		for (size_t j = 0; j < work->objects; j++) {
+			const struct object *b = &work->object[j];
+			if (b->p.valid && b->flags != 0 && b->p.flux > 0.2 * a->p.flux &&
+			    fabs(log(b->p.hfr / a->p.hfr)) < 0.15) {
+				flux += b->p.flux;
+				agree++;
+			}
+		}
+		if (agree >= 3 && flux > 5.0 * own) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* A grid over the frame, so that neighbours are found without asking everybody. */
@@ -477,7 +516,7 @@ static double hfr_spread(struct work *work, double middle)
 	return n < 2 ? 0.0 : 1.4826 * weighted_median(work->weighted, n);
 }
 
-/* Beside a star that says everything, one at the edge of detection adds only doubt. */
+/* Beside one to three stars that say everything, those at the edge of detection add only doubt. */
 static void drop_faint(struct work *work)
 {
 	double most = 0.0;
@@ -485,10 +524,14 @@ static void drop_faint(struct work *work)
 		const struct object *o = &work->object[i];
 		most = o->flags == 0 && o->p.snr > most ? o->p.snr : most;
 	}
+	double limit = fmin(most / 40.0, 20.0);
+	int bright = 0;
 	for (size_t i = 0; i < work->objects; i++) {
-		struct object *o = &work->object[i];
-		if (o->p.valid && o->p.snr < fmin(most / 40.0, 20.0)) {
-			o->flags |= STAR_FAINT;
+		bright += work->object[i].flags == 0 && work->object[i].p.snr >= limit ? 1 : 0;
+	}
+	for (size_t i = 0; i < work->objects && bright <= 3; i++) {
+		if (work->object[i].p.valid && work->object[i].p.snr < limit) {
+			work->object[i].flags |= STAR_FAINT;
 		}
 	}
 }
@@ -677,7 +720,7 @@ static int measure_mono(struct work *work, const struct measure_options *options
 	find_voters(work, options->region);
 	double factor;
 	double size = common_size(work, &factor);
-	if (isnan(size)) {
+	if (isnan(size) || is_debris(work, size)) {
 		return 0;
 	}
 	if (find_stars(work, options->region, size, factor) != 0) {

@@ -129,8 +129,8 @@ static void plan_finds_7990(void **state)
 			fabs(plan.fit.best_position - 7990) <= 10 &&
 			plan.fit.interval95_steps[0] <= 7990 && plan.fit.interval95_steps[1] >= 7990;
 		if (!good || run < 6) {
-			print_message("start %.0f step %.0f: %d frames, best %.1f (%.1f %.1f), final %.2f for %.2f "
-				"px %s\n", setup.start_position, setup.step, frames, plan.fit.best_position,
+			print_message("start %.0f step %.0f: %d frames, best %.1f (%.1f %.1f), final %.2f for "
+				"%.2f px %s\n", setup.start_position, setup.step, frames, plan.fit.best_position,
 				plan.fit.interval95_steps[0], plan.fit.interval95_steps[1], plan.hfr_final_px,
 				plan.hfr_predicted_px, plan.wish.reason);
 		}
