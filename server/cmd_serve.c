@@ -123,12 +123,9 @@ static int load_config(const struct serve_options *options, struct config *confi
 /* What the command line says stands above the file. */
 static int apply_options(const struct serve_options *options, struct config *config)
 {
-	if (options->bind != NULL) {
-		if (strlen(options->bind) >= sizeof config->server.bind) {
-			fprintf(stderr, "focusd: the address of --bind is too long\n");
-			return EXIT_USAGE;
-		}
-		snprintf(config->server.bind, sizeof config->server.bind, "%s", options->bind);
+	if (options->bind != NULL && !config_set_bind(config, options->bind)) {
+		fprintf(stderr, "focusd: the address of --bind is too long\n");
+		return EXIT_USAGE;
 	}
 	if (options->port >= 0) {
 		config->server.port = options->port;

@@ -538,6 +538,18 @@ static void read_dropins(struct config *config, const char *path, struct buf *er
 	free(entries);
 }
 
+bool config_set_bind(struct config *config, const char *address)
+{
+	char clean[sizeof config->server.bind];
+	bool all = strcmp(address, "all") == 0 || strcmp(address, "*") == 0;
+	if (strlen(address) >= sizeof clean) {
+		return false;
+	}
+	snprintf(clean, sizeof clean, "%s", all ? "" : address);
+	memcpy(config->server.bind, clean, sizeof clean);
+	return true;
+}
+
 enum err_code config_read(struct config *config, const char *path, struct buf *errors)
 {
 	size_t before = errors->len;
@@ -545,5 +557,6 @@ enum err_code config_read(struct config *config, const char *path, struct buf *e
 		return ERR_IO;
 	}
 	read_dropins(config, path, errors);
+	config_set_bind(config, config->server.bind);
 	return errors->len > before || errors->failed ? ERR_INVALID_VALUE : ERR_OK;
 }

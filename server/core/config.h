@@ -111,6 +111,9 @@ void config_defaults(struct config *config);
  * ERR_IO when path cannot be read. */
 enum err_code config_read(struct config *config, const char *path, struct buf *errors);
 
+/* Sets server.bind; "all" and "*" are all addresses.  False when the text is too long. */
+bool config_set_bind(struct config *config, const char *address);
+
 /* Checks that span sections: drivers exist, port or path given where needed, partners exist, limits
  * in order.  Errors as config_read(). */
 enum err_code config_check(const struct config *config, struct buf *errors);

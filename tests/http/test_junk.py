@@ -54,8 +54,8 @@ def server(tmp_path_factory):
 def test_wrong_values(server, member):
     for name, good in PUTS[member].items():
         for junk in JUNK:
-            if name == "Parameters" and junk in ("", " "):
-                continue
+            if name == "Parameters" and junk in ("", " ", "{}"):
+                continue  # nothing said: good
             fields = dict(PUTS[member])
             quoted = junk if junk.startswith("%") or "%00" in junk else urllib.parse.quote(junk)
             body = "&".join(f"{key}={quoted if key == name else urllib.parse.quote(value)}"
@@ -64,7 +64,8 @@ def test_wrong_values(server, member):
             assert is_clear(answer, member), f"{name}={junk[:40]}: {answer.status} {answer.body[:200]!r}"
             if name not in TEXTS and answer.status == 200:
                 assert answer.json()["ErrorNumber"] in (0x400, 0x401)
-        assert good is not None
+        body = urllib.parse.urlencode(PUTS[member])
+        assert server.raw("PUT", f"/api/v1/{member}", body, FORM).status == 200, f"{name}={good} is good"
 
 
 @pytest.mark.parametrize("member", PUTS)
@@ -93,7 +94,7 @@ def test_wrong_ids(server, name, junk):
     "/api/v1/focuser", "/api/v1/focuser/0", "/api/v1/focuser/0/", "/api/v1/focuser/0/position/",
     "/api/v1/FOCUSER/0/position", "/api/v1/focuser/0/Position", "/api/v1/telescope/0/position",
     "/api/v1/focuser/1/position", "/api/v1/focuser/-1/position", "/api/v1/focuser/A/position",
-    "/api/v1/focuser/00/position", "/api/v1/focuser/99999999999999999999/position", "/api/v1/focuser//position",
+    "/api/v1/focuser/99999999999999999999/position", "/api/v1/focuser//position",
     "/api/v1/focuser/0/descrip", "/api/v1/focuser/0/imagearray", "/apx/v1/focuser/0/position",
     "/management", "/management/v1", "/management/v2/description", "/management/v1/nothing",
     "/setup/v1/focuser/7/setup", "/setup/v1/rotator/0/setup", "/setup/v1/focuser/x/setup",
@@ -122,7 +123,7 @@ def test_wrong_parts_of_the_picture(server, query):
                                   "/management/apiversions", "/focusd/v1/runs", "/metrics", "/healthz"])
 def test_wrong_verbs(server, verb, path):
     answer = server.raw(verb, path)
-    assert 400 <= answer.status < 500 or answer.status == 501
+    assert 400 <= answer.status < 500
 
 
 def test_verbs_swapped(server):
@@ -166,3 +167,4 @@ def test_foreign_pages_may_not_command(server):
     for headers in ({"Origin": "http://evil.example.com"}, {"Sec-Fetch-Site": "cross-site"}):
         answer = server.raw("PUT", "/api/v1/focuser/0/halt", "", {**FORM, **headers})
         assert answer.status == 403
+    assert server.raw("PUT", "/api/v1/focuser/0/halt", "", FORM).status == 200

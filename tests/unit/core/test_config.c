@@ -368,6 +368,22 @@ static void test_dropins(void **state)
 	assert_int_equal(error_lines(), 1);
 }
 
+static void test_bind(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *given, *means;
+	} cases[] = {{"all", ""}, {"*", ""}, {"", ""}, {"::1", "::1"}, {"192.168.1.20", "192.168.1.20"}};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[100];
+		snprintf(text, sizeof text, "[server]\nbind = %s\n", cases[i].given);
+		assert_int_equal(read_text(text), ERR_OK);
+		assert_string_equal(config.server.bind, cases[i].means);
+	}
+	assert_false(config_set_bind(&config,
+		"0123456789012345678901234567890123456789012345678901234567890123"));
+}
+
 static void test_unreadable(void **state)
 {
 	(void)state;
@@ -507,6 +523,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_errors_with_their_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_lines_and_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dropins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_check, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_simulate, setup, teardown),
