@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The checks of the configuration that one line alone cannot answer, and the simulated observatory. */
+/* Checks of the configuration that one line alone cannot answer; the simulated observatory. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,8 +32,8 @@ static void complain(const struct config *config, struct buf *errors, const char
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	buf_printf(errors, "%s:%d: [%s.%d] %s\n",
-		place.file == 0 ? "configuration" : config->places.file[place.file], place.line, kind,
-		number, text);
+		place.file == 0 ? "configuration" : config->places.file[place.file], place.line,
+		kind, number, text);
 }
 
 static void name_focuser_drivers(char *out, size_t cap)
@@ -41,8 +41,8 @@ static void name_focuser_drivers(char *out, size_t cap)
 	size_t n = 0;
 	out[0] = '\0';
 	for (size_t i = 0; focuser_drivers[i] != NULL && n < cap; i++) {
-		n += (size_t)snprintf(out + n, cap - n, "%s%s", i == 0 ? "" : ", ",
-			focuser_drivers[i]->name);
+		n += (size_t)snprintf(
+			out + n, cap - n, "%s%s", i == 0 ? "" : ", ", focuser_drivers[i]->name);
 	}
 }
 
@@ -51,8 +51,8 @@ static void name_camera_drivers(char *out, size_t cap)
 	size_t n = 0;
 	out[0] = '\0';
 	for (size_t i = 0; camera_drivers[i] != NULL && n < cap; i++) {
-		n += (size_t)snprintf(out + n, cap - n, "%s%s", i == 0 ? "" : ", ",
-			camera_drivers[i]->name);
+		n += (size_t)snprintf(
+			out + n, cap - n, "%s%s", i == 0 ? "" : ", ", camera_drivers[i]->name);
 	}
 }
 
@@ -63,7 +63,8 @@ static void check_focuser(const struct config *config, int n, struct buf *errors
 	name_focuser_drivers(names, sizeof names);
 	const struct focuser_driver *driver = focuser_driver_find(f->driver);
 	if (f->driver[0] == '\0') {
-		complain(config, errors, "focuser", n, "driver", "driver must be given; there are %s", names);
+		complain(config, errors, "focuser", n, "driver",
+			"driver must be given; there are %s", names);
 	} else if (driver == NULL) {
 		complain(config, errors, "focuser", n, "driver",
 			"there is no focuser driver '%s'; there are %s", f->driver, names);
@@ -73,10 +74,12 @@ static void check_focuser(const struct config *config, int n, struct buf *errors
 	}
 	if (f->port.max_step > 0 && f->min_step >= f->port.max_step) {
 		complain(config, errors, "focuser", n, "min_step",
-			"min_step (%d) must be below max_step (%d)", (int)f->min_step, (int)f->port.max_step);
+			"min_step (%d) must be below max_step (%d)", (int)f->min_step,
+			(int)f->port.max_step);
 	}
 	if (f->camera != n && !config->camera[f->camera].present) {
-		complain(config, errors, "focuser", n, "camera", "there is no [camera.%d]", f->camera);
+		complain(config, errors, "focuser", n, "camera", "there is no [camera.%d]",
+			f->camera);
 	}
 	if (f->temperature_source == CONFIG_TEMPERATURE_FOCUSER) {
 		if (f->temperature_focuser == n) {
@@ -90,9 +93,10 @@ static void check_focuser(const struct config *config, int n, struct buf *errors
 	for (int other = 0; other < n; other++) {
 		const struct config_focuser *g = &config->focuser[other];
 		if (g->present && driver != NULL && driver->uses_port && f->port.port[0] != '\0' &&
-			strcmp(g->port.port, f->port.port) == 0 && strcmp(g->device, f->device) == 0) {
-			complain(config, errors, "focuser", n, "port", "[focuser.%d] has the same port %s",
-				other, f->port.port);
+			strcmp(g->port.port, f->port.port) == 0 &&
+			strcmp(g->device, f->device) == 0) {
+			complain(config, errors, "focuser", n, "port",
+				"[focuser.%d] has the same port %s", other, f->port.port);
 		}
 	}
 }
@@ -104,7 +108,8 @@ static void check_camera(const struct config *config, int n, struct buf *errors)
 	name_camera_drivers(names, sizeof names);
 	const struct camera_driver *driver = camera_driver_find(c->driver);
 	if (c->driver[0] == '\0') {
-		complain(config, errors, "camera", n, "driver", "driver must be given; there are %s", names);
+		complain(config, errors, "camera", n, "driver",
+			"driver must be given; there are %s", names);
 		return;
 	}
 	if (driver == NULL) {
@@ -116,8 +121,8 @@ static void check_camera(const struct config *config, int n, struct buf *errors)
 		complain(config, errors, "camera", n, "port", "driver %s needs a port", c->driver);
 	}
 	if (driver->uses_path && c->port.path[0] == '\0') {
-		complain(config, errors, "camera", n, "path", "driver %s needs a path: a folder of frames",
-			c->driver);
+		complain(config, errors, "camera", n, "path",
+			"driver %s needs a path: a folder of frames", c->driver);
 	}
 }
 
@@ -144,7 +149,8 @@ enum err_code config_check(const struct config *config, struct buf *errors)
 		}
 	}
 	if (!any) {
-		buf_printf(errors, "%s:0: there is no [focuser.N] and no [camera.N]: nothing to serve; "
+		buf_printf(errors,
+			"%s:0: there is no [focuser.N] and no [camera.N]: nothing to serve; "
 			"try focusd --simulate\n",
 			config->places.files > 0 ? config->places.file[1] : "configuration");
 	}
@@ -165,8 +171,8 @@ void config_simulate(struct config *config)
 	camera->present = true;
 	snprintf(camera->name, sizeof camera->name, "Simulated camera");
 	snprintf(camera->driver, sizeof camera->driver, "simulator");
-	/* Without a telescope of one's own: a 203 mm Schmidt-Cassegrain with reducer at f/7, the same
-	 * as the simulated sky assumes, so that zones and scales are known. */
+	/* Without a telescope of one's own: a 203 mm Schmidt-Cassegrain with reducer at f/7, the
+	 * same as the simulated sky assumes, so that zones and scales are known. */
 	struct optics_config *optics = &config->telescope[0];
 	if (isnan(optics->focal_length_mm) && isnan(optics->aperture_mm)) {
 		optics->focal_length_mm = 1421;

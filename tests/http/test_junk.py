@@ -26,8 +26,8 @@ PUTS = {
     "camera/0/startexposure": {"Duration": "0.1", "Light": "True"},
 }
 TEXTS = {"Action", "Parameters"}
-JUNK = ["", " ", "x", "1x", " 1", "nan", "inf", "0x10", "1e", "--1", "99999999999999999999", "-99999999999999999999",
-        "%00", "1%002", "%ff%fe", "%zz", "1,5", "tru", "null", "{}", "'; DROP TABLE runs; --", "\u00fc", "A" * 3000]
+JUNK = ["", " ", "x", "1x", " 1", "nan", "inf", "0x10", "1e", "--1", "99999999999999999999",
+        "-99999999999999999999", "%00", "1%002", "%ff%fe", "%zz", "1,5", "tru", "null", "{}", "'; DROP TABLE runs; --", "\u00fc", "A" * 3000]
 IDS = ["", "-1", "x", "4294967296", "1.0", "%ff", "     "]
 
 GETS = ["focuser/0/position", "focuser/0/devicestate", "camera/0/imagearray", "camera/0/camerastate"]
@@ -98,7 +98,8 @@ def test_wrong_ids(server, name, junk):
     "/api/v1/focuser/0/descrip", "/api/v1/focuser/0/imagearray", "/apx/v1/focuser/0/position",
     "/management", "/management/v1", "/management/v2/description", "/management/v1/nothing",
     "/setup/v1/focuser/7/setup", "/setup/v1/rotator/0/setup", "/setup/v1/focuser/x/setup",
-    "/focusd/v1/runs/x", "/focusd/v1/runs/-1", "/focusd/v1/runs/999999", "/focusd/v1/runs/99999999999999999999999",
+    "/focusd/v1/runs/x", "/focusd/v1/runs/-1", "/focusd/v1/runs/999999",
+    "/focusd/v1/runs/99999999999999999999999",
     "/focusd/v1/runs/999999/cutouts.jpg", "/focusd/v1/camera/7/preview.jpg", "/focusd/v1/camera/x/preview.jpg",
     "/focusd/v1/nothing", "/nothing", "/../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd",
     "/%00", "/%ff%fe", "/%", "/%zz", "//", "/index.html/..", "/a" * 1500,

@@ -6,8 +6,8 @@
 import shutil
 
 import pytest
-from conftest import (BAD_FIT, FOCUSER_FAILED, INVALID_OPERATION, NO_MINIMUM, NO_STARS, VALIDATION, AlpacaError,
-                      until)
+from conftest import (BAD_FIT, FOCUSER_FAILED, INVALID_OPERATION, NO_MINIMUM, NO_STARS, VALIDATION,
+                      AlpacaError, until)
 
 NO_FOCUS = (NO_STARS, BAD_FIT, NO_MINIMUM, VALIDATION)
 
