@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * `focusd serve`: reads the configuration, builds the objects in order, waits for a signal on the main
- * thread, and takes everything down again: no new requests, motion stopped, streams ended, threads
- * joined.
+ * `focusd serve`: reads the configuration, builds the objects in order, waits for a signal on the
+ * main thread, and takes everything down again: no new requests, motion stopped, streams ended,
+ * threads joined.
  */
 #include <errno.h>
 #include <math.h>
@@ -39,13 +39,14 @@ struct serve {
 	struct web *web;
 	struct discovery *discovery;
 	atomic_bool stopping;
-	/* Events may be published while the server goes down, so the bus reaches it through this. */
+	/* Events may be published while the server goes down, so the bus reaches it through this.
+	 */
 	pthread_mutex_t wake_lock;
 	struct http_server *server;
 };
 
-static enum http_result dispatch(void *arg, const struct http_request *req,
-	struct http_response *res)
+static enum http_result dispatch(
+	void *arg, const struct http_request *req, struct http_response *res)
 {
 	struct serve *serve = arg;
 	/* Requests that were waiting are still answered: their runs have just been ended. */
@@ -95,7 +96,8 @@ static int load_config(const struct serve_options *options, struct config *confi
 	if (path == NULL && !options->simulate) {
 		fprintf(stderr,
 			"focusd: there is no configuration: neither %s%s%s exists.\n"
-			"Write one (the manual page focusd.conf(5) explains it), name one with --config FILE,\n"
+			"Write one (the manual page focusd.conf(5) explains it), name one with "
+			"--config FILE,\n"
 			"or try the simulated observatory: focusd --simulate\n",
 			SYSTEM_CONFIG, user[0] == '\0' ? "" : " nor ", user);
 		return EXIT_USAGE;
@@ -123,12 +125,9 @@ static int load_config(const struct serve_options *options, struct config *confi
 /* What the command line says stands above the file. */
 static int apply_options(const struct serve_options *options, struct config *config)
 {
-	if (options->bind != NULL) {
-		if (strlen(options->bind) >= sizeof config->server.bind) {
-			fprintf(stderr, "focusd: the address of --bind is too long\n");
-			return EXIT_USAGE;
-		}
-		snprintf(config->server.bind, sizeof config->server.bind, "%s", options->bind);
+	if (options->bind != NULL && !config_set_bind(config, options->bind)) {
+		fprintf(stderr, "focusd: the address of --bind is too long\n");
+		return EXIT_USAGE;
 	}
 	if (options->port >= 0) {
 		config->server.port = options->port;
@@ -162,7 +161,8 @@ static void prepare_signals(sigset_t *stop)
 
 static void print_url(char *out, size_t cap, const char *bind, int port)
 {
-	bool everywhere = bind[0] == '\0' || strcmp(bind, "0.0.0.0") == 0 || strcmp(bind, "::") == 0;
+	bool everywhere =
+		bind[0] == '\0' || strcmp(bind, "0.0.0.0") == 0 || strcmp(bind, "::") == 0;
 	bool v6 = !everywhere && strchr(bind, ':') != NULL;
 	snprintf(out, cap, "http://%s%s%s:%d/", v6 ? "[" : "", everywhere ? "127.0.0.1" : bind,
 		v6 ? "]" : "", port);
@@ -194,8 +194,8 @@ static void stop_devices(struct serve *serve)
 		if (device_link(dev) != LINK_UP) {
 			continue;
 		}
-		/* The frame of a run goes with the run, which the halt of its focuser ends: aborting it here
-		 * would send the focuser back to where the run began. */
+		/* The frame of a run goes with the run, which the halt of its focuser ends:
+		 * aborting it here would send the focuser back to where the run began. */
 		if (device_info(dev)->type == DEVICE_FOCUSER) {
 			focuser_halt(dev, NULL);
 			continue;
@@ -319,8 +319,10 @@ static int run_server(const struct config *config, const struct serve_options *o
 	int signal_number = 0;
 	while (sigwait(&stop, &signal_number) != 0) {
 	}
-	log_info("focusd", "stopping on %s", signal_number == SIGINT ? "SIGINT" :
-		signal_number == SIGTERM ? "SIGTERM" : "SIGHUP");
+	log_info("focusd", "stopping on %s",
+		signal_number == SIGINT    ? "SIGINT"
+		: signal_number == SIGTERM ? "SIGTERM"
+					   : "SIGHUP");
 	if (options->ready_file != NULL) {
 		unlink(options->ready_file);
 	}

@@ -76,13 +76,15 @@ static enum err_code parse_port(const char *name, const char *text, int *out, st
 {
 	uint32_t value;
 	if (!text_parse_u32(span_of(text), &value) || value > 65535) {
-		return err_set(err, ERR_INVALID_VALUE, "--%s must be 0 to 65535, not '%.40s'", name, text);
+		return err_set(
+			err, ERR_INVALID_VALUE, "--%s must be 0 to 65535, not '%.40s'", name, text);
 	}
 	*out = (int)value;
 	return ERR_OK;
 }
 
-static enum err_code take_option(struct serve_options *out, int id, const char *text, struct err *err)
+static enum err_code take_option(
+	struct serve_options *out, int id, const char *text, struct err *err)
 {
 	uint32_t number;
 	switch (id) {
@@ -109,13 +111,16 @@ static enum err_code take_option(struct serve_options *out, int id, const char *
 		out->has_log_level = true;
 		if (log_level_parse(text, &out->log_level) != 0) {
 			return err_set(err, ERR_INVALID_VALUE,
-				"--log-level must be error, warn, info, debug or trace, not '%.40s'", text);
+				"--log-level must be error, warn, info, debug or trace, not "
+				"'%.40s'",
+				text);
 		}
 		return ERR_OK;
 	case OPTION_SEED:
 		if (!text_parse_u32(span_of(text), &number)) {
 			return err_set(err, ERR_INVALID_VALUE,
-				"--seed must be a whole number from 0 to 4294967295, not '%.40s'", text);
+				"--seed must be a whole number from 0 to 4294967295, not '%.40s'",
+				text);
 		}
 		out->has_seed = true;
 		out->seed = number;
@@ -152,14 +157,17 @@ enum err_code serve_options_parse(int argc, char **argv, struct serve_options *o
 			break;
 		}
 		if (id == ':') {
-			return err_set(err, ERR_INVALID_VALUE, "%.60s needs a value", argv[optind - 1]);
+			return err_set(
+				err, ERR_INVALID_VALUE, "%.60s needs a value", argv[optind - 1]);
 		}
 		if (id == '?') {
 			const char *what = argv[optind - 1];
 			return optopt != 0 && optopt < 256 && (what[0] != '-' || what[1] != '-')
-				       ? err_set(err, ERR_INVALID_VALUE, "there is no option -%c", optopt)
+				       ? err_set(err, ERR_INVALID_VALUE, "there is no option -%c",
+						 optopt)
 				       : err_set(err, ERR_INVALID_VALUE,
-						 "there is no option %.60s, or it takes no value", what);
+						 "there is no option %.60s, or it takes no value",
+						 what);
 		}
 		enum err_code rc = take_option(out, id, optarg, err);
 		if (rc != ERR_OK) {

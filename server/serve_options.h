@@ -26,7 +26,8 @@ struct serve_options {
 };
 
 /* argv[0] is skipped.  ERR_INVALID_VALUE with a sentence when something is not understood. */
-enum err_code serve_options_parse(int argc, char **argv, struct serve_options *out, struct err *err);
+enum err_code serve_options_parse(int argc, char **argv, struct serve_options *out,
+	struct err *err);
 
 /* The text of --help, at most 24 lines of 80 columns, and of --version with the notices that the
  * libraries ask for. */

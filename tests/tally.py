@@ -14,8 +14,9 @@ import xml.etree.ElementTree as ElementTree
 def meson_counts(path):
     for line in open(path, encoding="utf-8"):
         test = json.loads(line)
-        suite = test["suite"][0].split(":")[-1] if test.get("suite") else "unit"
-        room = test["name"].split("-")[0]
+        suite, _, name = test["name"].rpartition(" / ")  # "focusd:unit / core-config"
+        suite = suite.split(":")[-1] or "unit"
+        room = name.split("-")[0]
         folder = f"tests/unit/{room}" if suite == "unit" else f"tests/{suite}"
         text = (test.get("stdout") or "") + (test.get("stderr") or "")
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads the configuration: INI files through inih, line by line, against the table in config_table.c.
- * inih tells neither line numbers nor more than one error, splits long lines and takes an indented key
- * for a continuation, so the reader below counts, looks at and if need be withholds each line first.
+ * Reads the configuration: INI files through inih, line by line, against the table in
+ * config_table.c. inih tells neither line numbers nor more than one error, splits long lines and
+ * takes an indented key for a continuation, so the reader below counts, looks at and if need be
+ * withholds each line first.
  */
 #include "config.h"
 
@@ -23,7 +24,7 @@
 static const struct {
 	const char *name; /* as in the table */
 	bool numbered;
-	size_t stride;    /* from one to the next of a numbered section */
+	size_t stride; /* from one to the next of a numbered section */
 } sections[] = {
 	{"server", false, 0},
 	{"focuser.N", true, sizeof(struct config_focuser)},
@@ -40,7 +41,7 @@ struct reading {
 	struct config *config;
 	struct buf *errors;
 	const char *name;
-	int file;         /* its index in config->places */
+	int file; /* its index in config->places */
 	FILE *stream;
 	int line;
 	int section;      /* row of sections, -1 before the first or after an unknown one */
@@ -103,18 +104,18 @@ static enum err_code bounds_error(const struct config_option *o, const char *tex
 	if (o->note != NULL) {
 		snprintf(note, sizeof note, " (%s)", o->note);
 	}
-	return err_set(err, ERR_INVALID_VALUE, "%s must be %s to %s%s, not %.40s", o->name, low, high,
-		note, text);
+	return err_set(err, ERR_INVALID_VALUE, "%s must be %s to %s%s, not %.40s", o->name, low,
+		high, note, text);
 }
 
-/* People write comments behind values with '#', which INI files only know at the start of a line. */
+/* People put comments behind values with '#', which inih only knows at the start of a line. */
 static const char *comment_hint(const char *text)
 {
 	return strchr(text, '#') != NULL ? " (a comment behind a value begins with ' ;')" : "";
 }
 
-static enum err_code set_text(const struct config_option *o, const char *text, char *field,
-	struct err *err)
+static enum err_code set_text(
+	const struct config_option *o, const char *text, char *field, struct err *err)
 {
 	size_t len = strlen(text);
 	if (!text_is_utf8((struct span){text, len})) {
@@ -122,19 +123,20 @@ static enum err_code set_text(const struct config_option *o, const char *text, c
 	}
 	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7F) {
-			return err_set(err, ERR_INVALID_VALUE, "%s contains control characters", o->name);
+			return err_set(
+				err, ERR_INVALID_VALUE, "%s contains control characters", o->name);
 		}
 	}
 	if (len >= o->size) {
-		return err_set(err, ERR_INVALID_VALUE, "%s may have at most %zu bytes, not %zu", o->name,
-			o->size - 1, len);
+		return err_set(err, ERR_INVALID_VALUE, "%s may have at most %zu bytes, not %zu",
+			o->name, o->size - 1, len);
 	}
 	memcpy(field, text, len + 1);
 	return ERR_OK;
 }
 
-static enum err_code set_choice(const struct config_option *o, const char *text, void *field,
-	struct err *err)
+static enum err_code set_choice(
+	const struct config_option *o, const char *text, void *field, struct err *err)
 {
 	char list[120] = "";
 	size_t n = 0;
@@ -151,8 +153,8 @@ static enum err_code set_choice(const struct config_option *o, const char *text,
 		comment_hint(text));
 }
 
-static enum err_code set_temperature(const char *text, struct config_focuser *focuser,
-	struct err *err)
+static enum err_code set_temperature(
+	const char *text, struct config_focuser *focuser, struct err *err)
 {
 	static const struct {
 		const char *name;
@@ -177,7 +179,8 @@ static enum err_code set_temperature(const char *text, struct config_focuser *fo
 		}
 	}
 	return err_set(err, ERR_INVALID_VALUE,
-		"temperature_source must be self, focuser.0 to focuser.%d, action or none, not '%.40s'%s",
+		"temperature_source must be self, focuser.0 to focuser.%d, action or none, not "
+		"'%.40s'%s",
 		CONFIG_MAX_DEVICES - 1, text, comment_hint(text));
 }
 
@@ -188,8 +191,8 @@ static enum err_code set_option(struct config *config, const struct config_optio
 {
 	void *field = field_of(config, o, number);
 	if (text[0] == '\0' && o->type != CONFIG_TEXT) {
-		return err_set(err, ERR_INVALID_VALUE, "%s has no value; leave the line out for the default",
-			o->name);
+		return err_set(err, ERR_INVALID_VALUE,
+			"%s has no value; leave the line out for the default", o->name);
 	}
 	switch (o->type) {
 	case CONFIG_TEXT:
@@ -201,8 +204,9 @@ static enum err_code set_option(struct config *config, const struct config_optio
 	case CONFIG_BOOL: {
 		bool value;
 		if (!parse_bool(text, &value)) {
-			return err_set(err, ERR_INVALID_VALUE, "%s must be yes or no, not '%.40s'%s", o->name,
-				text, comment_hint(text));
+			return err_set(err, ERR_INVALID_VALUE,
+				"%s must be yes or no, not '%.40s'%s", o->name, text,
+				comment_hint(text));
 		}
 		memcpy(field, &value, sizeof value);
 		return ERR_OK;
@@ -211,11 +215,13 @@ static enum err_code set_option(struct config *config, const struct config_optio
 		int32_t value;
 		if (!text_parse_i32(span_of(text), &value)) {
 			double real;
-			if (text_parse_double(span_of(text), &real) && (real < o->low || real > o->high)) {
+			if (text_parse_double(span_of(text), &real) &&
+				(real < o->low || real > o->high)) {
 				return bounds_error(o, text, err);
 			}
-			return err_set(err, ERR_INVALID_VALUE, "%s must be a whole number, not '%.40s'%s",
-				o->name, text, comment_hint(text));
+			return err_set(err, ERR_INVALID_VALUE,
+				"%s must be a whole number, not '%.40s'%s", o->name, text,
+				comment_hint(text));
 		}
 		if (checked && (value < o->low || value > o->high)) {
 			return bounds_error(o, text, err);
@@ -228,8 +234,8 @@ static enum err_code set_option(struct config *config, const struct config_optio
 		if (checked || strcmp(text, "nan") != 0) {
 			if (!text_parse_double(span_of(text), &value)) {
 				return err_set(err, ERR_INVALID_VALUE,
-					"%s must be a number with a decimal point, not '%.40s'%s", o->name, text,
-					comment_hint(text));
+					"%s must be a number with a decimal point, not '%.40s'%s",
+					o->name, text, comment_hint(text));
 			}
 			if (checked && !(value >= o->low && value <= o->high)) {
 				return bounds_error(o, text, err);
@@ -316,7 +322,8 @@ static int take_value(void *user, const char *section, const char *key, const ch
 	}
 	for (size_t i = 0; i < config_option_count; i++) {
 		const struct config_option *o = &config_options[i];
-		if (strcmp(o->section, sections[r->section].name) != 0 || strcmp(o->name, key) != 0) {
+		if (strcmp(o->section, sections[r->section].name) != 0 ||
+			strcmp(o->name, key) != 0) {
 			continue;
 		}
 		struct config_place *place = &r->config->places.option[i][r->number];
@@ -377,7 +384,8 @@ static bool take_section(struct reading *r, const char *text)
 			continue;
 		}
 		uint32_t number;
-		if (len != stem + 1 || !text_parse_u32((struct span){text + stem, len - stem}, &number) ||
+		if (len != stem + 1 ||
+			!text_parse_u32((struct span){text + stem, len - stem}, &number) ||
 			number >= CONFIG_MAX_DEVICES) {
 			complain(r, "[%.*s] must have a number from 0 to %d behind the dot",
 				(int)(len > 60 ? 60 : len), text, CONFIG_MAX_DEVICES - 1);
@@ -387,8 +395,10 @@ static bool take_section(struct reading *r, const char *text)
 		r->number = (int)number;
 	}
 	if (r->section < 0) {
-		complain(r, "there is no section [%.*s]; there are server, focuser.N, camera.N, "
-			"telescope.N, autofocus and simulator", (int)(len > 60 ? 60 : len), text);
+		complain(r,
+			"there is no section [%.*s]; there are server, focuser.N, camera.N, "
+			"telescope.N, autofocus and simulator",
+			(int)(len > 60 ? 60 : len), text);
 		return false;
 	}
 	struct config_place *place = &r->config->places.section[r->section][r->number];
@@ -422,7 +432,8 @@ static bool check_line(struct reading *r, const char *line, size_t len)
 		return false;
 	}
 	if (is_blank(line[0])) {
-		complain(r, "the line begins with a blank; keys and sections begin at the left edge");
+		complain(r,
+			"the line begins with a blank; keys and sections begin at the left edge");
 		return false;
 	}
 	if (line[0] == '[') {
@@ -492,8 +503,12 @@ static bool read_file(struct config *config, const char *path, struct buf *error
 	places->files++;
 	snprintf(places->file[places->files], sizeof places->file[0], "%s", path);
 	struct reading reading = {
-		.config = config, .errors = errors, .name = path, .file = places->files,
-		.stream = stream, .section = -1,
+		.config = config,
+		.errors = errors,
+		.name = path,
+		.file = places->files,
+		.stream = stream,
+		.section = -1,
 	};
 	ini_parse_stream(read_line, &reading, take_value, &reading);
 	bool failed = ferror(stream) != 0;
@@ -538,6 +553,18 @@ static void read_dropins(struct config *config, const char *path, struct buf *er
 	free(entries);
 }
 
+bool config_set_bind(struct config *config, const char *address)
+{
+	char clean[sizeof config->server.bind];
+	bool all = strcmp(address, "all") == 0 || strcmp(address, "*") == 0;
+	if (strlen(address) >= sizeof clean) {
+		return false;
+	}
+	snprintf(clean, sizeof clean, "%s", all ? "" : address);
+	memcpy(config->server.bind, clean, sizeof clean);
+	return true;
+}
+
 enum err_code config_read(struct config *config, const char *path, struct buf *errors)
 {
 	size_t before = errors->len;
@@ -545,5 +572,6 @@ enum err_code config_read(struct config *config, const char *path, struct buf *e
 		return ERR_IO;
 	}
 	read_dropins(config, path, errors);
+	config_set_bind(config, config->server.bind);
 	return errors->len > before || errors->failed ? ERR_INVALID_VALUE : ERR_OK;
 }

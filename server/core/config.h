@@ -78,7 +78,7 @@ struct config_autofocus {
 	double time_limit_s;
 };
 
-/* Where settings were read, so that checks across sections name file and line too.  file 0 is none. */
+/* Where settings were read, so that checks across sections name file and line, too.  file 0: none. */
 #define CONFIG_MAX_FILES 32
 #define CONFIG_MAX_OPTIONS 80
 struct config_place {
@@ -88,8 +88,9 @@ struct config_place {
 struct config_places {
 	char file[CONFIG_MAX_FILES + 1][256];
 	int files; /* highest index in use */
-	struct config_place section[8][CONFIG_MAX_DEVICES]; /* server, focuser, camera, telescope, ... */
-	struct config_place option[CONFIG_MAX_OPTIONS][CONFIG_MAX_DEVICES]; /* rows of config_options */
+	/* server, focuser, camera, telescope, autofocus, simulator */
+	struct config_place section[8][CONFIG_MAX_DEVICES];
+	struct config_place option[CONFIG_MAX_OPTIONS][CONFIG_MAX_DEVICES]; /* as config_options */
 };
 
 struct config {
@@ -111,6 +112,9 @@ void config_defaults(struct config *config);
  * ERR_IO when path cannot be read. */
 enum err_code config_read(struct config *config, const char *path, struct buf *errors);
 
+/* Sets server.bind; "all" and "*" are all addresses.  False when the text is too long. */
+bool config_set_bind(struct config *config, const char *address);
+
 /* Checks that span sections: drivers exist, port or path given where needed, partners exist, limits
  * in order.  Errors as config_read(). */
 enum err_code config_check(const struct config *config, struct buf *errors);
@@ -127,7 +131,7 @@ enum config_type {
 	CONFIG_TEMPERATURE, /* temperature_source */
 };
 
-/* One row of the options table: parser, `focusd --check` and the test of the manual page read it. */
+/* One row of the options table: parser, `focusd --check` and test of the manual page read it. */
 struct config_option {
 	const char *section;   /* "server", "focuser.N", ... */
 	const char *name;
@@ -135,7 +139,7 @@ struct config_option {
 	const char *unit;      /* "" none */
 	double low, high;      /* bounds of numbers, both allowed */
 	const char *fallback;  /* default as text for people, "-" none */
-	const char *initial;   /* default as it is parsed, "nan" unknown; NULL when fallback is it */
+	const char *initial;   /* default as it is parsed, "nan" unknown; NULL = fallback */
 	const char *help;
 	const char *note;      /* said with the bounds, NULL none */
 	const char *const *choices; /* NULL-terminated */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Every option of the configuration, one row each.  The man page focusd.conf(5) has the same rows. */
+/* Every option of the configuration, one row each; focusd.conf(5) explains the same ones. */
 #include "config.h"
 
-#define FIELD(path) .offset = offsetof(struct config, path), .size = sizeof(((struct config *)0)->path)
+#define FIELD(path)                                                                                \
+	.offset = offsetof(struct config, path), .size = sizeof(((struct config *)0)->path)
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
 static const char *const connect_times[] = {"demand", "start", NULL};
@@ -10,7 +11,8 @@ static const char *const approaches[] = {"in", "out", NULL};
 
 const struct config_option config_options[] = {
 	{"server", "name", CONFIG_TEXT, "", .fallback = "focusd",
-		.help = "what clients and the page call this server; also accepted as its host name",
+		.help = "what clients and the page call this server; also accepted as its host "
+			"name",
 		FIELD(server.name)},
 	{"server", "location", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "where it stands, for clients to show", FIELD(server.location)},
@@ -20,9 +22,11 @@ const struct config_option config_options[] = {
 	{"server", "port", CONFIG_INT, "", .low = 0, .high = 65535, .fallback = "11111",
 		.help = "TCP port; 0 picks a free one", FIELD(server.port)},
 	{"server", "discovery_port", CONFIG_INT, "", .low = 0, .high = 65535, .fallback = "32227",
-		.help = "UDP port of Alpaca discovery; 0 switches it off", FIELD(server.discovery_port)},
+		.help = "UDP port of Alpaca discovery; 0 switches it off",
+		FIELD(server.discovery_port)},
 	{"server", "allowed_hosts", CONFIG_TEXT, "", .fallback = "-", .initial = "",
-		.help = "further host names, separated by commas or blanks, under which browsers may reach it",
+		.help = "further host names, separated by commas or blanks, under which browsers "
+			"may reach it",
 		FIELD(server.allowed_hosts)},
 	{"server", "log_level", CONFIG_CHOICE, "", .fallback = "info", .choices = log_levels,
 		.help = "how much is logged", FIELD(server.log_level)},
@@ -64,7 +68,8 @@ const struct config_option config_options[] = {
 		.help = "direction of every final move: in to smaller, out to larger positions",
 		FIELD(focuser[0].approach)},
 	{"focuser.N", "settle_ms", CONFIG_INT, "ms", .low = 0, .high = 60000, .fallback = "0",
-		.help = "wait after arrival before the position counts", FIELD(focuser[0].settle_ms)},
+		.help = "wait after arrival before the position counts",
+		FIELD(focuser[0].settle_ms)},
 	{"focuser.N", "open_wait_ms", CONFIG_INT, "ms", .low = 0, .high = 60000,
 		.fallback = "the driver's", .initial = "-1",
 		.help = "wait after opening the port; 2000 where an Arduino may restart",
@@ -72,7 +77,8 @@ const struct config_option config_options[] = {
 	{"focuser.N", "reverse", CONFIG_BOOL, "", .fallback = "no",
 		.help = "count positions from the other end", FIELD(focuser[0].reverse)},
 	{"focuser.N", "temperature_source", CONFIG_TEMPERATURE, "", .fallback = "self",
-		.help = "where its temperature comes from: self (own sensor), focuser.N (another's), "
+		.help = "where its temperature comes from: self (own sensor), focuser.N "
+			"(another's), "
 			"action (a client tells it), none",
 		FIELD(focuser[0].temperature_source)},
 
@@ -115,10 +121,12 @@ const struct config_option config_options[] = {
 		.help = "distance of two samples; 0 finds it from optics, history or a first look",
 		FIELD(autofocus.step)},
 	{"autofocus", "max_radius_steps", CONFIG_DOUBLE, "steps", .low = 0, .high = INT32_MAX - 1,
-		.fallback = "0", .help = "never further than this from the start; 0 is the focuser's range",
+		.fallback = "0",
+		.help = "never further than this from the start; 0 is the focuser's range",
 		FIELD(autofocus.max_radius_steps)},
 	{"autofocus", "binning", CONFIG_INT, "", .low = 0, .high = 16, .fallback = "0",
-		.help = "binning of the frames; 0 takes what suits the blur", FIELD(autofocus.binning)},
+		.help = "binning of the frames; 0 takes what suits the blur",
+		FIELD(autofocus.binning)},
 	{"autofocus", "gain", CONFIG_INT, "", .low = 0, .high = 1000000, .fallback = "as it is",
 		.initial = "-1", .help = "gain of the frames", FIELD(autofocus.gain)},
 	{"autofocus", "filter", CONFIG_TEXT, "", .fallback = "-", .initial = "",
@@ -127,14 +135,15 @@ const struct config_option config_options[] = {
 		.help = "share of width and height about the centre that is measured",
 		FIELD(autofocus.region)},
 	{"autofocus", "save_frames", CONFIG_BOOL, "", .fallback = "no",
-		.help = "keep the frames of runs in the state directory", FIELD(autofocus.save_frames)},
+		.help = "keep the frames of runs in the state directory",
+		FIELD(autofocus.save_frames)},
 	{"autofocus", "time_limit_s", CONFIG_DOUBLE, "s", .low = 10, .high = 86400,
 		.fallback = "900", .help = "a run that takes longer is ended",
 		FIELD(autofocus.time_limit_s)},
 
 	{"simulator", "best_position", CONFIG_DOUBLE, "steps", .low = 0, .high = INT32_MAX - 1,
-		.fallback = "from the seed", .initial = "nan", .help = "where the stars are smallest",
-		FIELD(simulator.best_position)},
+		.fallback = "from the seed", .initial = "nan",
+		.help = "where the stars are smallest", FIELD(simulator.best_position)},
 	{"simulator", "seeing_arcsec", CONFIG_DOUBLE, "arcsec", .low = 0.1, .high = 30,
 		.fallback = "2.5", .initial = "nan", .help = "FWHM of the seeing",
 		FIELD(simulator.seeing_arcsec)},
@@ -142,9 +151,11 @@ const struct config_option config_options[] = {
 		.fallback = "0", .help = "play of the simulated mechanics",
 		FIELD(simulator.backlash_steps)},
 	{"simulator", "temperature_c", CONFIG_DOUBLE, "C", .low = -80, .high = 80, .fallback = "10",
-		.initial = "nan", .help = "temperature of the night", FIELD(simulator.temperature_c)},
+		.initial = "nan", .help = "temperature of the night",
+		FIELD(simulator.temperature_c)},
 	{"simulator", "drift_um_per_c", CONFIG_DOUBLE, "um/C", .low = -10000, .high = 10000,
-		.fallback = "0", .initial = "nan", .help = "travel of the best focus with temperature",
+		.fallback = "0", .initial = "nan",
+		.help = "travel of the best focus with temperature",
 		FIELD(simulator.drift_um_per_c)},
 	{"simulator", "cloud", CONFIG_DOUBLE, "", .low = 0, .high = 1, .fallback = "0",
 		.help = "share of the light that clouds take", FIELD(simulator.cloud)},
@@ -153,9 +164,8 @@ const struct config_option config_options[] = {
 	{"simulator", "speed_steps_per_s", CONFIG_DOUBLE, "steps/s", .low = 1, .high = 10000000,
 		.fallback = "crosses the range in under 30 s", .initial = "nan",
 		.help = "speed of the motor", FIELD(simulator.speed_steps_per_s)},
-	{"simulator", "stars", CONFIG_INT, "", .low = 0, .high = 100000,
-		.fallback = "the driver's", .initial = "-1", .help = "stars in the field",
-		FIELD(simulator.stars)},
+	{"simulator", "stars", CONFIG_INT, "", .low = 0, .high = 100000, .fallback = "the driver's",
+		.initial = "-1", .help = "stars in the field", FIELD(simulator.stars)},
 	{"simulator", "width", CONFIG_INT, "px", .low = 64, .high = 16384,
 		.fallback = "the driver's", .initial = "-1", .help = "width of the sensor",
 		FIELD(simulator.width)},
@@ -166,7 +176,8 @@ const struct config_option config_options[] = {
 		.fallback = "the telescope's", .initial = "nan",
 		.help = "diameter of the obstruction as share of the aperture",
 		FIELD(simulator.obstruction)},
-	{"simulator", "time_factor", CONFIG_DOUBLE, "", .low = 0.01, .high = 100000, .fallback = "1",
+	{"simulator", "time_factor", CONFIG_DOUBLE, "", .low = 0.01, .high = 100000,
+		.fallback = "1",
 		.help = "motion, exposures and drift run so many times faster than life",
 		FIELD(time_factor)},
 };

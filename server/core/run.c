@@ -201,8 +201,8 @@ static void nina_fields(struct json_writer *w, double position, double value, do
 	json_end_object(w);
 }
 
-static void nina_point(struct json_writer *w, const char *key, double position, double value,
-	double error)
+static void nina_point(
+	struct json_writer *w, const char *key, double position, double value, double error)
 {
 	json_key(w, key);
 	nina_fields(w, position, value, error);
@@ -225,7 +225,8 @@ static void nina_time(int64_t utc_ms, char *out, size_t cap)
 
 static int by_position(const void *a, const void *b)
 {
-	double x = ((const struct run_point *)a)->position, y = ((const struct run_point *)b)->position;
+	double x = ((const struct run_point *)a)->position,
+	       y = ((const struct run_point *)b)->position;
 	return (x > y) - (x < y);
 }
 
@@ -288,7 +289,8 @@ void run_nina(const struct run *run, struct buf *out)
 		text_print_double(k, run->fit[1]);
 		text_print_double(x0, run->fit[2]);
 		text_print_double(y0, isfinite(run->fit[3]) ? run->fit[3] : 0);
-		snprintf(text, sizeof text, "y = %s + sqrt(%s^2 + (%s * (x - %s))^2)", y0, a, k, x0);
+		snprintf(
+			text, sizeof text, "y = %s + sqrt(%s^2 + (%s * (x - %s))^2)", y0, a, k, x0);
 	}
 	json_key_string(&w, "Hyperbolic", text);
 	json_key_string(&w, "LeftTrend", "");
@@ -308,7 +310,8 @@ void run_nina(const struct run *run, struct buf *out)
 	json_key_int(&w, "BacklashOUT", 0);
 	json_end_object(&w);
 	snprintf(text, sizeof text, "%02d:%02d:%02d.%07d", (int)(ticks / 36000000000),
-		(int)(ticks / 600000000 % 60), (int)(ticks / 10000000 % 60), (int)(ticks % 10000000));
+		(int)(ticks / 600000000 % 60), (int)(ticks / 10000000 % 60),
+		(int)(ticks % 10000000));
 	json_key_string(&w, "Duration", text);
 	json_end_object(&w);
 }

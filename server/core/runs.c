@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The store of runs, the one door to SQLite.  One connection behind one lock.  A rollback journal with
- * synchronous = EXTRA: a power cut at any moment leaves the last whole transaction.
+ * The store of runs, the one door to SQLite.  One connection behind one lock.  A rollback journal
+ * with synchronous = EXTRA: a power cut at any moment leaves the last whole transaction.
  */
 #include <math.h>
 #include <pthread.h>
@@ -17,19 +17,19 @@ struct runs {
 	sqlite3 *db;
 };
 
-/* Schema changes in order; user_version says how many have been applied.  Never edited once released,
- * only added to. */
+/* Schema changes in order; user_version says how many have been applied.  Never edited once
+ * released, only added to. */
 static const char *const migrations[] = {
 	"CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
 	"INSERT INTO counters VALUES ('run', 0);"
-	"CREATE TABLE runs (id INTEGER PRIMARY KEY, state INTEGER NOT NULL, phase TEXT, code TEXT,"
-	" reason TEXT, started_utc_ms INTEGER, duration_s REAL, focuser INTEGER, camera INTEGER,"
-	" focuser_name TEXT, camera_name TEXT, filter TEXT, temperature_c REAL, start_position REAL,"
-	" best_position REAL, final_position REAL, uncertainty_steps REAL, interval95_low_steps REAL,"
-	" interval95_high_steps REAL, critical_focus_zone_steps REAL, hfr_start_px REAL,"
-	" hfr_predicted_px REAL, hfr_final_px REAL, r_squared REAL, model TEXT, fit_a REAL, fit_k REAL,"
-	" fit_x0 REAL, fit_y0 REAL, exposures INTEGER, binning INTEGER, exposure_s REAL,"
-	" backlash_steps INTEGER);"
+	"CREATE TABLE runs (id INTEGER PRIMARY KEY, state INTEGER NOT NULL, phase TEXT, code"
+	" TEXT, reason TEXT, started_utc_ms INTEGER, duration_s REAL, focuser INTEGER, camera"
+	" INTEGER, focuser_name TEXT, camera_name TEXT, filter TEXT, temperature_c REAL,"
+	" start_position REAL, best_position REAL, final_position REAL, uncertainty_steps REAL,"
+	" interval95_low_steps REAL, interval95_high_steps REAL, critical_focus_zone_steps REAL,"
+	" hfr_start_px REAL, hfr_predicted_px REAL, hfr_final_px REAL, r_squared REAL, model"
+	" TEXT, fit_a REAL, fit_k REAL, fit_x0 REAL, fit_y0 REAL, exposures INTEGER, binning"
+	" INTEGER, exposure_s REAL, backlash_steps INTEGER);"
 	"CREATE INDEX runs_by_focuser ON runs (focuser, id);"
 	"CREATE TABLE points (run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,"
 	" number INTEGER NOT NULL, position REAL, hfr_px REAL, error_px REAL, stars INTEGER,"
@@ -72,8 +72,10 @@ static enum err_code migrate(struct runs *runs, struct err *err)
 	bool ok = read_number(runs, "PRAGMA user_version", &version);
 	if (ok && version > MIGRATION_COUNT) {
 		run_sql(runs, "ROLLBACK");
-		return err_set(err, ERR_IO, "the run store was written by a newer focusd (schema %d, this "
-			"program knows %d)", (int)version, MIGRATION_COUNT);
+		return err_set(err, ERR_IO,
+			"the run store was written by a newer focusd (schema %d, this "
+			"program knows %d)",
+			(int)version, MIGRATION_COUNT);
 	}
 	for (int i = (int)version; ok && i < MIGRATION_COUNT; i++) {
 		char pragma[48];
@@ -101,7 +103,8 @@ enum err_code runs_open(const char *dir, struct runs **out, struct err *err)
 	pthread_mutex_init(&runs->lock, NULL);
 	enum err_code rc = ERR_OK;
 	if (sqlite3_open_v2(path, &runs->db,
-		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX, NULL) != SQLITE_OK) {
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
+		    NULL) != SQLITE_OK) {
 		rc = err_set(err, ERR_IO, "cannot open %.120s: %s", path, sqlite3_errmsg(runs->db));
 	} else if (sqlite3_busy_timeout(runs->db, 5000) != SQLITE_OK ||
 		   !run_sql(runs, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;"
@@ -132,8 +135,8 @@ enum err_code runs_next_id(struct runs *runs, uint64_t *id, struct err *err)
 	pthread_mutex_lock(&runs->lock);
 	enum err_code rc = ERR_OK;
 	int64_t value;
-	/* The counter, not the largest row, so that an id whose run was lost in a crash stays used; the
-	 * larger of both, should somebody have put a run in by hand. */
+	/* The counter, not the largest row, so that an id whose run was lost in a crash stays used;
+	 * the larger of both, should somebody have put a run in by hand. */
 	if (run_sql(runs, "BEGIN IMMEDIATE") &&
 		run_sql(runs, "UPDATE counters SET value = 1 + max(value,"
 			      " (SELECT coalesce(max(id), 0) FROM runs)) WHERE name = 'run'") &&
@@ -155,7 +158,10 @@ static const struct {
 	enum kind kind;
 	size_t offset, size;
 } columns[] = {
-#define COLUMN(name, kind, field) {name, kind, offsetof(struct run, field), sizeof(((struct run *)0)->field)}
+#define COLUMN(name, kind, field)                                                                  \
+	{                                                                                          \
+		name, kind, offsetof(struct run, field), sizeof(((struct run *)0)->field)          \
+	}
 	COLUMN("id", KIND_I64, id),
 	COLUMN("state", KIND_INT, state),
 	COLUMN("phase", KIND_TEXT, phase),
@@ -317,8 +323,8 @@ static bool save_run(struct runs *runs, const struct run *run)
 static bool save_points(struct runs *runs, const struct run *run)
 {
 	sqlite3_stmt *stmt;
-	if (sqlite3_prepare_v2(runs->db, "INSERT INTO points VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", -1,
-		    &stmt, NULL) != SQLITE_OK) {
+	if (sqlite3_prepare_v2(runs->db, "INSERT INTO points VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		    -1, &stmt, NULL) != SQLITE_OK) {
 		return false;
 	}
 	bool ok = true;
@@ -344,7 +350,8 @@ static bool save_points(struct runs *runs, const struct run *run)
 static bool delete_run(struct runs *runs, uint64_t id)
 {
 	sqlite3_stmt *stmt;
-	if (sqlite3_prepare_v2(runs->db, "DELETE FROM runs WHERE id = ?", -1, &stmt, NULL) != SQLITE_OK) {
+	if (sqlite3_prepare_v2(runs->db, "DELETE FROM runs WHERE id = ?", -1, &stmt, NULL) !=
+		SQLITE_OK) {
 		return false;
 	}
 	sqlite3_bind_int64(stmt, 1, (int64_t)id);
@@ -357,8 +364,8 @@ enum err_code runs_save(struct runs *runs, const struct run *run, struct err *er
 {
 	pthread_mutex_lock(&runs->lock);
 	enum err_code rc = ERR_OK;
-	if (!run_sql(runs, "BEGIN IMMEDIATE") || !delete_run(runs, run->id) || !save_run(runs, run) ||
-		!save_points(runs, run) || !run_sql(runs, "COMMIT")) {
+	if (!run_sql(runs, "BEGIN IMMEDIATE") || !delete_run(runs, run->id) ||
+		!save_run(runs, run) || !save_points(runs, run) || !run_sql(runs, "COMMIT")) {
 		rc = db_error(runs, "keep the run", err);
 		run_sql(runs, "ROLLBACK");
 	}
@@ -375,7 +382,8 @@ static sqlite3_stmt *select_runs(struct runs *runs, const char *rest, int64_t va
 	column_list(&sql);
 	buf_printf(&sql, " FROM runs %s", rest);
 	sqlite3_stmt *stmt = NULL;
-	if (!sql.failed && sqlite3_prepare_v2(runs->db, buf_text(&sql), -1, &stmt, NULL) == SQLITE_OK) {
+	if (!sql.failed &&
+		sqlite3_prepare_v2(runs->db, buf_text(&sql), -1, &stmt, NULL) == SQLITE_OK) {
 		sqlite3_bind_int64(stmt, 1, value);
 	}
 	buf_fini(&sql);
@@ -396,7 +404,8 @@ static bool load_points(struct runs *runs, struct run *run)
 	sqlite3_stmt *stmt;
 	if (sqlite3_prepare_v2(runs->db,
 		    "SELECT position, hfr_px, error_px, stars, flux_ratio, used, validation, why"
-		    " FROM points WHERE run = ? ORDER BY number", -1, &stmt, NULL) != SQLITE_OK) {
+		    " FROM points WHERE run = ? ORDER BY number",
+		    -1, &stmt, NULL) != SQLITE_OK) {
 		return false;
 	}
 	sqlite3_bind_int64(stmt, 1, (int64_t)run->id);
@@ -493,16 +502,18 @@ enum err_code runs_list_json(struct runs *runs, int limit, struct buf *out, stru
 	return rc;
 }
 
-bool runs_history(struct runs *runs, int focuser, int camera, int binning, double *slope_px_per_step,
-	double *hfr_min_px)
+bool runs_history(struct runs *runs, int focuser, int camera, int binning,
+	double *slope_px_per_step, double *hfr_min_px)
 {
 	bool known = false;
 	sqlite3_stmt *stmt;
 	pthread_mutex_lock(&runs->lock);
 	if (sqlite3_prepare_v2(runs->db,
-		    "SELECT abs(fit_k), abs(fit_a) + coalesce(fit_y0, 0) FROM runs WHERE focuser = ?"
+		    "SELECT abs(fit_k), abs(fit_a) + coalesce(fit_y0, 0) FROM runs WHERE focuser = "
+		    "?"
 		    " AND camera = ? AND binning = ? AND state = ? AND fit_k IS NOT NULL"
-		    " AND fit_a IS NOT NULL ORDER BY id DESC LIMIT 1", -1, &stmt, NULL) == SQLITE_OK) {
+		    " AND fit_a IS NOT NULL ORDER BY id DESC LIMIT 1",
+		    -1, &stmt, NULL) == SQLITE_OK) {
 		sqlite3_bind_int(stmt, 1, focuser);
 		sqlite3_bind_int(stmt, 2, camera);
 		sqlite3_bind_int(stmt, 3, binning);

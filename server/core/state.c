@@ -34,21 +34,23 @@ static enum err_code make_dir(const char *path, struct err *err)
 		}
 		memcpy(part, path, i);
 		part[i] = '\0';
-		if (mkdir(part, 0755) != 0 && errno != EEXIST && errno != EROFS && errno != EACCES) {
+		if (mkdir(part, 0755) != 0 && errno != EEXIST && errno != EROFS &&
+			errno != EACCES) {
 			return err_set(err, ERR_IO, "cannot make the directory %.150s: %s", part,
 				strerror(errno));
 		}
 	}
 	struct stat facts;
 	if (stat(path, &facts) != 0) {
-		return err_set(err, ERR_IO, "cannot make the directory %.150s: %s", path, strerror(errno));
+		return err_set(
+			err, ERR_IO, "cannot make the directory %.150s: %s", path, strerror(errno));
 	}
 	if (!S_ISDIR(facts.st_mode)) {
 		return err_set(err, ERR_IO, "%.150s is not a directory", path);
 	}
 	if (access(path, W_OK | X_OK) != 0) {
-		return err_set(err, ERR_IO, "the state directory %.150s cannot be written: %s", path,
-			strerror(errno));
+		return err_set(err, ERR_IO, "the state directory %.150s cannot be written: %s",
+			path, strerror(errno));
 	}
 	return ERR_OK;
 }
@@ -166,7 +168,8 @@ static enum err_code read_small(const char *path, struct buf *out, struct err *e
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		return errno == ENOENT ? ERR_OK
-				       : err_set(err, ERR_IO, "cannot read %.150s: %s", path, strerror(errno));
+				       : err_set(err, ERR_IO, "cannot read %.150s: %s", path,
+						 strerror(errno));
 	}
 	char chunk[4096];
 	for (;;) {
@@ -207,19 +210,20 @@ static enum err_code make_uuid(char out[37], struct err *err)
 {
 	unsigned char b[16];
 	if (getrandom(b, sizeof b, 0) != (ssize_t)sizeof b) {
-		return err_set(err, ERR_IO, "the system has no random numbers: %s", strerror(errno));
+		return err_set(
+			err, ERR_IO, "the system has no random numbers: %s", strerror(errno));
 	}
 	b[6] = (unsigned char)((b[6] & 0x0F) | 0x40);
 	b[8] = (unsigned char)((b[8] & 0x3F) | 0x80);
-	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-		b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
-		b[15]);
+	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+		b[13], b[14], b[15]);
 	return ERR_OK;
 }
 
 /* What the file says about key, or a new id that is written to it. */
-static enum err_code find_or_make(const char *path, const char *key, struct buf *text, char out[37],
-	struct err *err)
+static enum err_code find_or_make(
+	const char *path, const char *key, struct buf *text, char out[37], struct err *err)
 {
 	enum err_code rc = read_small(path, text, err);
 	if (rc != ERR_OK) {
@@ -232,7 +236,8 @@ static enum err_code find_or_make(const char *path, const char *key, struct buf 
 		if (known == NULL || !json_is_object(known)) {
 			json_free(known);
 			/* Never overwritten: the ids in it are what clients know the devices by. */
-			return err_set(err, ERR_IO, "%.150s is damaged; mend it, or remove it for new ids", path);
+			return err_set(err, ERR_IO,
+				"%.150s is damaged; mend it, or remove it for new ids", path);
 		}
 	}
 	const char *id;

@@ -6,8 +6,8 @@
 import shutil
 
 import pytest
-from conftest import (BAD_FIT, FOCUSER_FAILED, INVALID_OPERATION, NO_MINIMUM, NO_STARS, VALIDATION, AlpacaError,
-                      until)
+from conftest import (BAD_FIT, FOCUSER_FAILED, INVALID_OPERATION, NO_MINIMUM, NO_STARS, ROOT,
+                      VALIDATION, AlpacaError, until)
 
 NO_FOCUS = (NO_STARS, BAD_FIT, NO_MINIMUM, VALIDATION)
 
@@ -67,8 +67,15 @@ def test_min_step(make_observatory, emulator):
     assert server.wait_still() == 8000
 
 
-def test_a_real_telescope_comes_to_focus(make_telescope, emulator, frames):
-    server = make_telescope(emulator, frames / "c8-sweep")
+def test_a_real_telescope_comes_to_focus(make_observatory, emulator, frames):
+    """With the example that a user would take, port and path filled in."""
+    text = (ROOT / "packaging" / "examples" / "c8-replay.conf").read_text(encoding="utf-8")
+    for line, value in (("port = /dev/pts/PUT-THE-NUMBER-HERE", f"port = {emulator.path}"),
+                        ("path = /PUT/THE/FOLDER/HERE/c8-sweep", f"path = {frames / 'c8-sweep'}")):
+        assert line in text
+        text = text.replace(line, value)
+    server = make_observatory(simulate=False, config=text)
+    server.connect()
     run, number = server.focus()
     assert (run["state"], number) == ("succeeded", 0), run["reason"]
     assert run["best_position"] == pytest.approx(7990, abs=10)

@@ -74,8 +74,8 @@ def test_no_configuration_says_what_to_do(tmp_path):
 
 
 def test_port_is_taken(observatory, tmp_path):
-    result = run("--simulate", "--port", str(observatory.port), "--bind", "127.0.0.1", "--discovery-port", "0",
-                 "--state-dir", str(tmp_path))
+    result = run("--simulate", "--port", str(observatory.port), "--bind", "127.0.0.1",
+                 "--discovery-port", "0", "--state-dir", str(tmp_path))
     assert result.returncode == 1
     assert str(observatory.port) in result.stderr
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The expectations come from the documented table of sections, keys and defaults in focusd.conf(5). */
+/* Expectations come from the documented sections, keys and defaults, see focusd.conf(5). */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -168,28 +168,29 @@ static void test_defaults(void **state)
 static void test_reads_all_kinds(void **state)
 {
 	(void)state;
-	assert_int_equal(read_text("\xEF\xBB\xBF# a comment\n"
-				   "[server]\r\n"
-				   "name = Pier 3 ; behind the shed\r\n"
-				   "port=0\n"
-				   "log_level = debug\n"
-				   "; another\n"
-				   "   # indented comments are harmless\n"
-				   "\n"
-				   "[focuser.3]\n"
-				   "driver = moonlite\n"
-				   "port = /dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A1-if00-port0\n"
-				   "connect = start\n"
-				   "camera = 0\n"
-				   "step_size_um = 1.5e0\n"
-				   "approach = in\n"
-				   "reverse = Yes\n"
-				   "temperature_source = focuser.5\n"
-				   "[camera.0]\n"
-				   "driver: replay\n"
-				   "path = /data/night = 2; c8\n"
-				   "[autofocus]\npoints = 12\ngain = 0\n"
-				   "[simulator]\ntime_factor = 50\nbest_position = 20123.5\n"),
+	assert_int_equal(
+		read_text("\xEF\xBB\xBF# a comment\n"
+			  "[server]\r\n"
+			  "name = Pier 3 ; behind the shed\r\n"
+			  "port=0\n"
+			  "log_level = debug\n"
+			  "; another\n"
+			  "   # indented comments are harmless\n"
+			  "\n"
+			  "[focuser.3]\n"
+			  "driver = moonlite\n"
+			  "port = /dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A1-if00-port0\n"
+			  "connect = start\n"
+			  "camera = 0\n"
+			  "step_size_um = 1.5e0\n"
+			  "approach = in\n"
+			  "reverse = Yes\n"
+			  "temperature_source = focuser.5\n"
+			  "[camera.0]\n"
+			  "driver: replay\n"
+			  "path = /data/night = 2; c8\n"
+			  "[autofocus]\npoints = 12\ngain = 0\n"
+			  "[simulator]\ntime_factor = 50\nbest_position = 20123.5\n"),
 		ERR_OK);
 	assert_string_equal(buf_text(&errors), "");
 	assert_string_equal(config.server.name, "Pier 3");
@@ -198,7 +199,8 @@ static void test_reads_all_kinds(void **state)
 	const struct config_focuser *f = &config.focuser[3];
 	assert_true(f->present && f->connect_at_start && f->reverse);
 	assert_false(config.focuser[0].present);
-	assert_string_equal(f->port.port, "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A1-if00-port0");
+	assert_string_equal(
+		f->port.port, "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A1-if00-port0");
 	assert_int_equal(f->camera, 0);
 	assert_true(f->step_size_um == 1.5);
 	assert_int_equal(f->approach, MOVES_APPROACH_IN);
@@ -239,12 +241,17 @@ static void test_wrong_values(void **state)
 		{"autofocus", "  points = 9", "begins with a blank"},
 		{"autofocus", "\tpoints = 9", "begins with a blank"},
 		{"autofocus", "= 9", "no key ''"},
-		{"server", "log_level = loud", "log_level must be error, warn, info, debug or trace"},
+		{"server", "log_level = loud",
+			"log_level must be error, warn, info, debug or trace"},
 		{"server", "port = 65536", "port must be 0 to 65535, not 65536"},
 		{"server", "port = -1", "port must be 0 to 65535, not -1"},
 		{"server", "name = \xff\xfe", "not UTF-8"},
-		{"server", "name = a\x01" "b", "control characters"},
-		{"server", "name = 0123456789012345678901234567890123456789012345678901234567890123",
+		{"server",
+			"name = a\x01"
+			"b",
+			"control characters"},
+		{"server",
+			"name = 0123456789012345678901234567890123456789012345678901234567890123",
 			"at most 63 bytes, not 64"},
 		{"focuser.0", "temperature_source = focuser.8", "focuser.0 to focuser.7"},
 		{"focuser.0", "temperature_source = file:/x", "action or none"},
@@ -297,17 +304,17 @@ static void test_wrong_sections(void **state)
 static void test_all_errors_with_their_lines(void **state)
 {
 	(void)state;
-	assert_int_equal(read_text("[server]\n"      /* 1 */
-				   "port = x\n"      /* 2 */
+	assert_int_equal(read_text("[server]\n"       /* 1 */
+				   "port = x\n"       /* 2 */
 				   "  indented = 1\n" /* 3 */
-				   "name = ok\n"     /* 4 */
-				   "[nowhere]\n"     /* 5 */
-				   "key = 1\n"       /* 6 */
-				   "[autofocus]\n"   /* 7 */
-				   "points = 4\n"    /* 8 */
-				   "points = 9\n"    /* 9 */
-				   "rubbish\n"       /* 10 */
-				   "step = -1"),     /* 11, without line end */
+				   "name = ok\n"      /* 4 */
+				   "[nowhere]\n"      /* 5 */
+				   "key = 1\n"        /* 6 */
+				   "[autofocus]\n"    /* 7 */
+				   "points = 4\n"     /* 8 */
+				   "points = 9\n"     /* 9 */
+				   "rubbish\n"        /* 10 */
+				   "step = -1"),      /* 11, without line end */
 		ERR_INVALID_VALUE);
 	expect_error(2, "whole number");
 	expect_error(3, "begins with a blank");
@@ -326,7 +333,8 @@ static void test_long_lines_and_bytes(void **state)
 	char text[600];
 	/* 197 bytes fit into inih's line, 198 do not; neither may be split in two. */
 	for (int len = 196; len <= 420; len += len == 198 ? 222 : 1) {
-		snprintf(text, sizeof text, "[camera.0]\npath = %0*d\ndriver = replay\n", len - 7, 7);
+		snprintf(text, sizeof text, "[camera.0]\npath = %0*d\ndriver = replay\n", len - 7,
+			7);
 		enum err_code rc = read_text(text);
 		if (len <= 197) {
 			assert_int_equal(rc, ERR_OK);
@@ -368,6 +376,23 @@ static void test_dropins(void **state)
 	assert_int_equal(error_lines(), 1);
 }
 
+static void test_bind(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *given, *means;
+	} cases[] = {
+		{"all", ""}, {"*", ""}, {"", ""}, {"::1", "::1"}, {"192.168.1.20", "192.168.1.20"}};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char text[100];
+		snprintf(text, sizeof text, "[server]\nbind = %s\n", cases[i].given);
+		assert_int_equal(read_text(text), ERR_OK);
+		assert_string_equal(config.server.bind, cases[i].means);
+	}
+	assert_false(config_set_bind(
+		&config, "0123456789012345678901234567890123456789012345678901234567890123"));
+}
+
 static void test_unreadable(void **state)
 {
 	(void)state;
@@ -386,24 +411,32 @@ static void test_check(void **state)
 		int line; /* 0: no error */
 		const char *says;
 	} cases[] = {
-		{"[focuser.0]\ndriver = moonlite\nport = /dev/ttyUSB0\n[camera.0]\ndriver = replay\n"
-		 "path = /x\n", 0, ""},
+		{"[focuser.0]\ndriver = moonlite\nport = /dev/ttyUSB0\n[camera.0]\ndriver = "
+		 "replay\n"
+		 "path = /x\n",
+			0, ""},
 		{"[focuser.2]\ndriver = simulator\n", 0, ""},
 		{"[server]\nport = 1\n", 0, "nothing to serve"},
-		{"[focuser.0]\nname = x\n", 1, "driver must be given; there are simulator, moonlite"},
-		{"[focuser.0]\n\ndriver = moonlight\n", 3, "there is no focuser driver 'moonlight'"},
+		{"[focuser.0]\nname = x\n", 1,
+			"driver must be given; there are simulator, moonlite"},
+		{"[focuser.0]\n\ndriver = moonlight\n", 3,
+			"there is no focuser driver 'moonlight'"},
 		{"[focuser.0]\ndriver = moonlite\n", 1, "needs a port"},
 		{"[focuser.0]\ndriver = moonlite\nport =\n", 3, "needs a port"},
 		{"[camera.0]\ndriver = moonlite\n", 2, "there is no camera driver 'moonlite'"},
 		{"[camera.0]\ndriver = replay\n", 1, "needs a path"},
-		{"[focuser.0]\ndriver = simulator\nmin_step = 9\nmax_step = 9\n", 3, "below max_step (9)"},
+		{"[focuser.0]\ndriver = simulator\nmin_step = 9\nmax_step = 9\n", 3,
+			"below max_step (9)"},
 		{"[focuser.0]\ndriver = simulator\ncamera = 1\n", 3, "there is no [camera.1]"},
-		{"[focuser.0]\ndriver = simulator\ntemperature_source = focuser.0\n", 3, "is called self"},
+		{"[focuser.0]\ndriver = simulator\ntemperature_source = focuser.0\n", 3,
+			"is called self"},
 		{"[focuser.0]\ndriver = simulator\ntemperature_source = focuser.1\n", 3,
 			"there is no [focuser.1]"},
 		{"[focuser.0]\ndriver = moonlite\nport = /dev/a\n[focuser.1]\ndriver = moonlite\n"
-		 "port = /dev/a\n", 6, "[focuser.0] has the same port"},
-		{"[focuser.0]\ndriver = simulator\n[telescope.1]\naperture_mm = 80\nobstruction_mm = 80\n",
+		 "port = /dev/a\n",
+			6, "[focuser.0] has the same port"},
+		{"[focuser.0]\ndriver = simulator\n[telescope.1]\naperture_mm = 80\nobstruction_mm "
+		 "= 80\n",
 			5, "smaller than aperture_mm"},
 		{"[focuser.0]\ndriver = simulator\n[telescope.1]\nobstruction_mm = 80\n", 4,
 			"without aperture_mm"},
@@ -411,7 +444,8 @@ static void test_check(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		assert_int_equal(read_text(cases[i].text), ERR_OK);
 		bool wrong = cases[i].says[0] != '\0';
-		assert_int_equal(config_check(&config, &errors), wrong ? ERR_INVALID_VALUE : ERR_OK);
+		assert_int_equal(
+			config_check(&config, &errors), wrong ? ERR_INVALID_VALUE : ERR_OK);
 		if (wrong) {
 			expect_error(cases[i].line, cases[i].says);
 		}
@@ -422,9 +456,11 @@ static void test_check(void **state)
 static void test_simulate(void **state)
 {
 	(void)state;
-	assert_int_equal(read_text("[server]\nport = 5\n[focuser.4]\ndriver = moonlite\n[camera.1]\n"
-				   "driver = nonsense\n[telescope.0]\nfocal_length_mm = 480\n"
-				   "aperture_mm = 80\n[simulator]\nstars = 7\n"), ERR_OK);
+	assert_int_equal(
+		read_text("[server]\nport = 5\n[focuser.4]\ndriver = moonlite\n[camera.1]\n"
+			  "driver = nonsense\n[telescope.0]\nfocal_length_mm = 480\n"
+			  "aperture_mm = 80\n[simulator]\nstars = 7\n"),
+		ERR_OK);
 	config_simulate(&config);
 	assert_int_equal(config_check(&config, &errors), ERR_OK);
 	assert_true(config.focuser[0].present && config.camera[0].present);
@@ -458,8 +494,8 @@ static char *read_whole(const char *variable, const char *name)
 	return text;
 }
 
-/* Each option stands in the manual page as ".It Va name" inside its section ".Ss [section] options", and in
- * the annotated example as "name =" or ";name =". */
+/* Each option stands in the manual page as ".It Va name" inside its section ".Ss [section]
+ * options", and in the annotated example as "name =" or ";name =". */
 static void test_every_option_is_documented(void **state)
 {
 	(void)state;
@@ -489,7 +525,8 @@ static void test_every_option_is_documented(void **state)
 			at = from == NULL ? NULL : strstr(from, text);
 		}
 		if (at == NULL || (end != NULL && at > end)) {
-			fail_msg("the annotated focusd.conf does not show [%s] %s", o->section, o->name);
+			fail_msg("the annotated focusd.conf does not show [%s] %s", o->section,
+				o->name);
 		}
 		assert_true(strlen(o->help) > 0 && strlen(o->fallback) > 0);
 	}
@@ -507,6 +544,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_all_errors_with_their_lines, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_long_lines_and_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dropins, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_check, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_simulate, setup, teardown),

@@ -58,15 +58,15 @@ static void test_json(void **state)
 	assert_true(number(json, "best_position") == 7990.25);
 	assert_true(number(json, "duration_s") == 65.25);
 	assert_true(number(json, "error_number") == 0);
-	static const char *const names[] = {"phase", "progress", "focuser", "camera", "start_position",
-		"final_position", "uncertainty_steps", "hfr_start_px", "hfr_predicted_px", "hfr_final_px",
-		"r_squared", "model", "exposures", "points"};
+	static const char *const names[] = {"phase", "progress", "focuser", "camera",
+		"start_position", "final_position", "uncertainty_steps", "hfr_start_px",
+		"hfr_predicted_px", "hfr_final_px", "r_squared", "model", "exposures", "points"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		assert_non_null(json_get(json, names[i]));
 	}
 	/* Unknown is null: neither absent nor 0. */
-	static const char *const nulls[] = {"\"reason\":null", "\"filter\":null", "\"temperature_c\":null",
-		"\"critical_focus_zone_steps\":null"};
+	static const char *const nulls[] = {"\"reason\":null", "\"filter\":null",
+		"\"temperature_c\":null", "\"critical_focus_zone_steps\":null"};
 	for (size_t i = 0; i < sizeof nulls / sizeof nulls[0]; i++) {
 		assert_non_null(strstr(out.data, nulls[i]));
 	}
@@ -125,7 +125,8 @@ static void test_nina(void **state)
 	struct run_point points[3];
 	struct run run = sample_run(7, points);
 	/* Sorted by position, only what the fit used, no validation frame. */
-	points[1] = (struct run_point){.position = 7700, .hfr_px = 11, .error_px = 0.2, .used = true};
+	points[1] =
+		(struct run_point){.position = 7700, .hfr_px = 11, .error_px = 0.2, .used = true};
 	struct buf out;
 	buf_init(&out, 65536);
 	run_nina(&run, &out);

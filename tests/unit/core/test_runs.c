@@ -78,7 +78,8 @@ static void test_ids_after_a_crash(void **state)
 	if (child == 0) {
 		struct runs *runs = NULL;
 		uint64_t id = 0;
-		bool ok = runs_open(folder, &runs, NULL) == ERR_OK && runs_next_id(runs, &id, NULL) == ERR_OK;
+		bool ok = runs_open(folder, &runs, NULL) == ERR_OK &&
+			  runs_next_id(runs, &id, NULL) == ERR_OK;
 		_exit(ok ? (int)id : 99);
 	}
 	int status;
@@ -162,7 +163,8 @@ static void test_last_and_list(void **state)
 	struct json *json = json_parse((struct span){out.data, out.len}, NULL);
 	assert_non_null(json);
 	json_free(json);
-	const char *fourth = strstr(out.data, "\"run\":4,"), *third = strstr(out.data, "\"run\":3,");
+	const char *fourth = strstr(out.data, "\"run\":4,"),
+		   *third = strstr(out.data, "\"run\":3,");
 	const char *second = strstr(out.data, "\"run\":2,");
 	assert_true(fourth != NULL && fourth < third && third < second);
 	assert_null(strstr(out.data, "\"run\":1,"));

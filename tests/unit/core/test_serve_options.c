@@ -15,7 +15,8 @@ static enum err_code parse(const char *const *args, struct serve_options *out, s
 	char *argv[32] = {NULL};
 	int argc = 0;
 	for (; args[argc] != NULL; argc++) {
-		memcpy(&argv[argc], &args[argc], sizeof argv[argc]); /* getopt wants them not const */
+		memcpy(&argv[argc], &args[argc],
+			sizeof argv[argc]); /* getopt wants them not const */
 	}
 	return serve_options_parse(argc, argv, out, err);
 }
@@ -35,9 +36,10 @@ static void test_everything(void **state)
 {
 	(void)state;
 	struct serve_options o;
-	const char *const argv[] = {"focusd", "--simulate", "--config", "a.conf", "--bind=::1", "--port", "0",
-		"--discovery-port=0", "--state-dir", "/s", "--ready-file", "/r", "--log-level", "trace",
-		"--seed", "4294967295", "--time-factor", "2.5", "--check", NULL};
+	const char *const argv[] = {"focusd", "--simulate", "--config", "a.conf", "--bind=::1",
+		"--port", "0", "--discovery-port=0", "--state-dir", "/s", "--ready-file", "/r",
+		"--log-level", "trace", "--seed", "4294967295", "--time-factor", "2.5", "--check",
+		NULL};
 	assert_int_equal(parse(argv, &o, NULL), ERR_OK);
 	assert_string_equal(o.config, "a.conf");
 	assert_string_equal(o.bind, "::1");

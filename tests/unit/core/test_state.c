@@ -162,7 +162,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_ids_are_kept, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_damaged_file_is_not_overwritten, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+			test_damaged_file_is_not_overwritten, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dir_choice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads_agree, setup, teardown),
