@@ -21,7 +21,7 @@
 #define SPLIT_MS 20
 #define LATE_MS 900
 #define LOST_REPLY 6
-#define GARBAGE_EVERY 3
+#define GARBAGE_EVERY 5
 #define BANNER_MS 300
 #define DEAF_MS 1500
 #define UNPLUG_AFTER_MS 300
@@ -64,7 +64,7 @@ const struct emulator_fault emulator_line_faults[] = {
 	{"silence", "never answers"},
 	{"delay", "answers 300 ms late"},
 	{"partial", "answers byte by byte, 20 ms apart"},
-	{"garbage", "every third answer is noise"},
+	{"garbage", "every fifth answer is noise"},
 	{"duplicate", "every answer is sent twice"},
 	{"no-reply-once", "the sixth answer is lost"},
 	{"late-once", "the sixth answer comes 900 ms late"},

@@ -27,13 +27,13 @@
 
 /* One try of identify() may take 1.2 s in all; the last question ends at IDENTIFY_MS. */
 #define IDENTIFY_VERSION_MS 450
-#define IDENTIFY_POSITION_MS 300
+#define IDENTIFY_POSITION_MS 450
 #define IDENTIFY_MS 1180
 
 #define OPEN_MS 1800
 #define CALL_MS 1900
 #define ANSWER_MS 500
-#define RESYNC_MS 300
+#define RESYNC_MS 400
 #define WRITE_MS 300
 
 /* Superseding a move waits this long for the motor to stop. */

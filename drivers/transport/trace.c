@@ -104,33 +104,44 @@ struct transport *trace_wrap(struct transport *inner, trace_note note, void *ctx
 	return &trace->base;
 }
 
+static bool is_plain(uint8_t c)
+{
+	return c >= 0x20 && c < 0x7F && c != '\\';
+}
+
+static size_t escaped_len(uint8_t c)
+{
+	return is_plain(c) ? 1 : c == '\\' ? 2 : 4;
+}
+
 void trace_escape(char *out, size_t cap, const void *data, size_t len)
 {
 	static const char hex[] = "0123456789ABCDEF";
 	const uint8_t *in = data;
+	size_t whole = 0;
+	for (size_t i = 0; i < len; i++) {
+		whole += escaped_len(in[i]);
+	}
+	size_t room = whole < cap ? cap : cap - 3;
 	size_t n = 0;
 	for (size_t i = 0; i < len; i++) {
-		uint8_t c = in[i];
-		bool plain = c >= 0x20 && c < 0x7F && c != '\\';
-		size_t needs = plain ? 1 : c == '\\' ? 2 : 4;
-		size_t tail = i + 1 < len ? 3 : 0;
-		if (n + needs + tail >= cap) {
+		if (n + escaped_len(in[i]) >= room) {
 			memcpy(out + n, "...", 3);
 			n += 3;
 			break;
 		}
-		if (plain) {
-			out[n++] = (char)c;
+		if (is_plain(in[i])) {
+			out[n++] = (char)in[i];
 			continue;
 		}
 		out[n++] = '\\';
-		if (c == '\\') {
+		if (in[i] == '\\') {
 			out[n++] = '\\';
 			continue;
 		}
 		out[n++] = 'x';
-		out[n++] = hex[c >> 4];
-		out[n++] = hex[c & 15];
+		out[n++] = hex[in[i] >> 4];
+		out[n++] = hex[in[i] & 15];
 	}
 	out[n] = '\0';
 }
