@@ -39,7 +39,7 @@ enum {
 	CONNECTION_MEMORY = 12 * 1024,
 	IDLE_TIMEOUT_S = 150,       /* some clients keep connections for two minutes */
 	REQUEST_TIMEOUT_MS = 10000, /* from a request's first byte to its last */
-	SWEEP_MS = 2000,
+	SWEEPS_PER_TIMEOUT = 5,
 	LISTEN_BACKLOG = 256,
 	THREADS = 2,
 };
@@ -78,6 +78,7 @@ struct http_server {
 	struct http_guard guard;
 	int port;
 	bool loopback;
+	int64_t request_timeout_ms;
 	pthread_t caretaker;
 	_Atomic uint64_t generation; /* of wakes */
 	_Atomic unsigned waiting_count;
@@ -199,7 +200,7 @@ static void sweep(struct http_server *server, int64_t now_ms)
 			continue;
 		} else if (peer->begun_ms == 0) {
 			peer->begun_ms = now_ms;
-		} else if (now_ms - peer->begun_ms >= REQUEST_TIMEOUT_MS) {
+		} else if (now_ms - peer->begun_ms >= server->request_timeout_ms) {
 			log_debug("http", "request of %s did not end in time: connection closed",
 				peer->address);
 			shutdown(peer->fd, SHUT_RDWR);
@@ -211,6 +212,7 @@ static void *care(void *arg)
 {
 	struct http_server *server = arg;
 	int64_t sweep_ms = CLOCK_NEVER;
+	int64_t period_ms = server->request_timeout_ms / SWEEPS_PER_TIMEOUT;
 	pthread_mutex_lock(&server->lock);
 	for (;;) {
 		int64_t now_ms = clock_now_ms(clock_real());
@@ -235,10 +237,10 @@ static void *care(void *arg)
 		if (server->peers == NULL && now_ms >= sweep_ms) {
 			sweep_ms = CLOCK_NEVER;
 		} else if (server->peers != NULL && sweep_ms == CLOCK_NEVER) {
-			sweep_ms = now_ms + SWEEP_MS;
+			sweep_ms = now_ms + period_ms;
 		} else if (server->peers != NULL && now_ms >= sweep_ms) {
 			sweep(server, now_ms);
-			sweep_ms = now_ms + SWEEP_MS;
+			sweep_ms = now_ms + period_ms;
 		}
 		server->sweeping = sweep_ms != CLOCK_NEVER;
 		clock_wait(clock_real(), &server->cond, &server->lock,
@@ -758,6 +760,8 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 	}
 	server->handler = handler;
 	server->arg = arg;
+	server->request_timeout_ms =
+		options->request_timeout_ms > 0 ? options->request_timeout_ms : REQUEST_TIMEOUT_MS;
 	http_guard_init(&server->guard, options->server_name, options->allowed_hosts);
 	int fd = listen_on(server, options, err);
 	if (fd < 0) {
