@@ -11,17 +11,15 @@
  */
 #include "http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 /* For the count of received bytes, which the C library's struct tcp_info does not have. */
@@ -29,6 +27,7 @@
 
 #include "clock.h"
 #include "http_guard.h"
+#include "http_listen.h"
 #include "log.h"
 
 enum {
@@ -40,7 +39,6 @@ enum {
 	IDLE_TIMEOUT_S = 150,       /* some clients keep connections for two minutes */
 	REQUEST_TIMEOUT_MS = 10000, /* from a request's first byte to its last */
 	SWEEPS_PER_TIMEOUT = 5,
-	LISTEN_BACKLOG = 256,
 	THREADS = 2,
 };
 
@@ -252,25 +250,6 @@ static void *care(void *arg)
 
 /* ---- connections ---- */
 
-static void address_text(const struct sockaddr *address, char *out, size_t cap)
-{
-	snprintf(out, cap, "?");
-	if (address == NULL) {
-		return;
-	}
-	if (address->sa_family == AF_INET) {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-		inet_ntop(AF_INET, &v4->sin_addr, out, (socklen_t)cap);
-	} else if (address->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], out, (socklen_t)cap);
-		} else {
-			inet_ntop(AF_INET6, &v6->sin6_addr, out, (socklen_t)cap);
-		}
-	}
-}
-
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
 	enum MHD_ConnectionNotificationCode code)
 {
@@ -282,7 +261,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 			return; /* its requests are answered by closing */
 		}
 		peer->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-		address_text(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+		http_address_text(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
 				     ->client_addr,
 			peer->address, sizeof peer->address);
 		pthread_mutex_lock(&server->lock);
@@ -660,97 +639,6 @@ static void on_library_log(void *cls, const char *format, va_list ap)
 	log_debug("http", "library: %s", text);
 }
 
-static int try_listen(const struct sockaddr *address, socklen_t len)
-{
-	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		return -1;
-	}
-	int on = 1;
-	int off = 0;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (address->sa_family == AF_INET6) {
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-	}
-	if (bind(fd, address, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
-		int why = errno;
-		close(fd);
-		errno = why;
-		return -1;
-	}
-	return fd;
-}
-
-/* Listens where the options say; fills loopback and port. */
-static int listen_on(struct http_server *server, const struct http_options *options, struct err *err)
-{
-	const char *where = options->bind != NULL ? options->bind : "";
-	struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)options->port)};
-	struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
-	int fd = -1;
-	if (where[0] == '\0' || strcmp(where, "all") == 0) {
-		where = "all addresses";
-		fd = try_listen((const struct sockaddr *)&any6, sizeof any6);
-		/* A kernel without IPv6 says EAFNOSUPPORT, one with it switched off EADDRNOTAVAIL. */
-		if (fd < 0 && errno != EADDRINUSE && errno != EACCES) {
-			fd = try_listen((const struct sockaddr *)&any4, sizeof any4);
-		}
-	} else {
-		char host[64];
-		char port[8];
-		bool bracket = where[0] == '[';
-		snprintf(host, sizeof host, "%s", bracket ? where + 1 : where);
-		if (bracket) {
-			host[strcspn(host, "]")] = '\0';
-		}
-		if (strcmp(host, "localhost") == 0) {
-			snprintf(host, sizeof host, "127.0.0.1");
-		}
-		snprintf(port, sizeof port, "%d", options->port);
-		struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-			.ai_socktype = SOCK_STREAM};
-		struct addrinfo *found = NULL;
-		if (getaddrinfo(host, port, &hints, &found) != 0) {
-			err_set(err, ERR_IO, "cannot listen on \"%s\": it is not an IP address", where);
-			return -1;
-		}
-		fd = try_listen(found->ai_addr, found->ai_addrlen);
-		int why = errno;
-		freeaddrinfo(found);
-		errno = why;
-	}
-	if (fd < 0) {
-		err_set(err, ERR_IO, "cannot listen on port %d of %s: %s%s", options->port, where,
-			strerror(errno),
-			errno == EADDRINUSE ? " (by another Alpaca server or another focusd; choose a "
-					      "different port or stop that one)"
-					    : "");
-		return -1;
-	}
-	struct sockaddr_storage bound;
-	socklen_t len = sizeof bound;
-	if (getsockname(fd, (struct sockaddr *)&bound, &len) == 0) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
-		bool is_v4 = bound.ss_family == AF_INET;
-		server->port = ntohs(is_v4 ? v4->sin_port : v6->sin6_port);
-		server->loopback = is_v4 ? (ntohl(v4->sin_addr.s_addr) >> 24) == 127
-					 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-	}
-	return fd;
-}
-
-/* Room for the connections we promise; the usual soft limit is 1024. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-	rlim_t want = 4096;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < want) {
-		limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 enum err_code http_server_start(const struct http_options *options, http_handler handler, void *arg,
 	struct http_server **out, struct err *err)
 {
@@ -763,12 +651,12 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 	server->request_timeout_ms =
 		options->request_timeout_ms > 0 ? options->request_timeout_ms : REQUEST_TIMEOUT_MS;
 	http_guard_init(&server->guard, options->server_name, options->allowed_hosts);
-	int fd = listen_on(server, options, err);
+	int fd = http_listen(options->bind, options->port, &server->port, &server->loopback, err);
 	if (fd < 0) {
 		free(server);
 		return ERR_IO;
 	}
-	raise_file_limit();
+	http_raise_file_limit();
 	pthread_mutex_init(&server->lock, NULL);
 	clock_cond_init(&server->cond);
 	int why = pthread_create(&server->caretaker, NULL, care, server);
