@@ -61,7 +61,8 @@ int http_listen(const char *bind_to, int port, int *bound_port, bool *loopback, 
 	if (where[0] == '\0' || strcmp(where, "all") == 0) {
 		where = "all addresses";
 		fd = try_listen((const struct sockaddr *)&any6, sizeof any6);
-		/* A kernel without IPv6 says EAFNOSUPPORT, one with it switched off EADDRNOTAVAIL. */
+		/* A kernel without IPv6 says EAFNOSUPPORT, one with it switched off EADDRNOTAVAIL.
+		 */
 		if (fd < 0 && errno != EADDRINUSE && errno != EACCES) {
 			fd = try_listen((const struct sockaddr *)&any4, sizeof any4);
 		}
@@ -81,7 +82,8 @@ int http_listen(const char *bind_to, int port, int *bound_port, bool *loopback, 
 			.ai_socktype = SOCK_STREAM};
 		struct addrinfo *found = NULL;
 		if (getaddrinfo(host, service, &hints, &found) != 0) {
-			err_set(err, ERR_IO, "cannot listen on \"%s\": it is not an IP address", where);
+			err_set(err, ERR_IO, "cannot listen on \"%s\": it is not an IP address",
+				where);
 			return -1;
 		}
 		fd = try_listen(found->ai_addr, found->ai_addrlen);
@@ -92,9 +94,10 @@ int http_listen(const char *bind_to, int port, int *bound_port, bool *loopback, 
 	if (fd < 0) {
 		err_set(err, ERR_IO, "cannot listen on port %d of %s: %s%s", port, where,
 			strerror(errno),
-			errno == EADDRINUSE ? " (by another Alpaca server or another focusd; choose a "
-					      "different port or stop that one)"
-					    : "");
+			errno == EADDRINUSE
+				? " (by another Alpaca server or another focusd; choose a "
+				  "different port or stop that one)"
+				: "");
 		return -1;
 	}
 	struct sockaddr_storage bound;
@@ -105,7 +108,7 @@ int http_listen(const char *bind_to, int port, int *bound_port, bool *loopback, 
 		bool is_v4 = bound.ss_family == AF_INET;
 		*bound_port = ntohs(is_v4 ? v4->sin_port : v6->sin6_port);
 		*loopback = is_v4 ? (ntohl(v4->sin_addr.s_addr) >> 24) == 127
-					 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+				  : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
 	}
 	return fd;
 }

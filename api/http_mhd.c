@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one file that knows the HTTP library.  Two library threads parse, call the handler and send;
- * one thread of ours (the caretaker) resumes what waits and shuts connections whose request does not
- * come to an end.  Lock order: server->lock is a leaf; nothing is called under it but system calls
- * on sockets, so http_server_wake() may be called under anybody's lock.
+ * one thread of ours (the caretaker) resumes what waits and shuts connections whose request does
+ * not come to an end.  Lock order: server->lock is a leaf; nothing is called under it but system
+ * calls on sockets, so http_server_wake() may be called under anybody's lock.
  *
  * A waiting request is suspended in the library and stands in server->waiting.  A wake between the
  * handler's look at the world and that entry is not lost: the generation read before the look is
@@ -31,8 +31,8 @@
 #include "log.h"
 
 enum {
-	BODY_MAX = 64 * 1024,       /* larger ones are read and refused */
-	BODY_READ_MAX = 1024 * 1024,/* larger ones are not even read */
+	BODY_MAX = 64 * 1024,        /* larger ones are read and refused */
+	BODY_READ_MAX = 1024 * 1024, /* larger ones are not even read */
 	CONNECTIONS_MAX = 1536,
 	PER_ADDRESS_MAX = 1088,
 	CONNECTION_MEMORY = 12 * 1024,
@@ -46,12 +46,12 @@ struct peer {
 	struct peer *prev, *next;
 	int fd;
 	char address[64];
-	_Atomic bool answering;     /* a request is complete, its answer is not */
-	_Atomic unsigned finished;  /* requests answered */
+	_Atomic bool answering;    /* a request is complete, its answer is not */
+	_Atomic unsigned finished; /* requests answered */
 	/* The caretaker's: a request has begun when more bytes came than base_bytes. */
 	unsigned seen_finished;
 	uint64_t base_bytes;
-	int64_t begun_ms;           /* 0 = not begun */
+	int64_t begun_ms; /* 0 = not begun */
 };
 
 struct exchange {
@@ -65,7 +65,7 @@ struct exchange {
 	struct buf body;
 	size_t body_seen;
 	bool headers_seen;
-	char *query;                /* behind the '?' of uri */
+	char *query; /* behind the '?' of uri */
 	char uri[];
 };
 
@@ -87,7 +87,7 @@ struct http_server {
 	struct peer *peers;
 	struct exchange *waiting;
 	bool wake_all;
-	bool sweeping;              /* the caretaker has a time for the next sweep */
+	bool sweeping; /* the caretaker has a time for the next sweep */
 	bool stopping;
 };
 
@@ -217,8 +217,8 @@ static void *care(void *arg)
 		int64_t next_ms = CLOCK_NEVER;
 		struct exchange *due = take_due(server, now_ms, &next_ms);
 		if (due != NULL) {
-			/* A suspended connection stays until it is resumed, so the pointers hold; the
-			 * library's own lock must not be taken under ours. */
+			/* A suspended connection stays until it is resumed, so the pointers hold;
+			 * the library's own lock must not be taken under ours. */
 			pthread_mutex_unlock(&server->lock);
 			while (due != NULL) {
 				struct exchange *e = due;
@@ -260,9 +260,10 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 		if (peer == NULL) {
 			return; /* its requests are answered by closing */
 		}
-		peer->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		peer->fd =
+			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 		http_address_text(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
-				     ->client_addr,
+					  ->client_addr,
 			peer->address, sizeof peer->address);
 		pthread_mutex_lock(&server->lock);
 		peer->next = server->peers;
@@ -364,19 +365,20 @@ static struct MHD_Response *make_response(struct exchange *e, struct http_respon
 			const void *in;
 			void *out;
 		} body = {.in = res->static_body};
-		return MHD_create_response_from_buffer(res->static_len, body.out,
-			MHD_RESPMEM_PERSISTENT);
+		return MHD_create_response_from_buffer(
+			res->static_len, body.out, MHD_RESPMEM_PERSISTENT);
 	}
 	if (res->body.failed) {
 		buf_fini(&res->body);
 		res->status = 500;
 		res->content_type = "text/plain; charset=utf-8";
-		return MHD_create_response_from_buffer(sizeof failed - 1, failed,
-			MHD_RESPMEM_PERSISTENT);
+		return MHD_create_response_from_buffer(
+			sizeof failed - 1, failed, MHD_RESPMEM_PERSISTENT);
 	}
 	/* The library frees it with the response. */
-	struct MHD_Response *response = MHD_create_response_from_buffer(res->body.len, res->body.data,
-		res->body.data != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(res->body.len, res->body.data,
+			res->body.data != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	if (response == NULL) {
 		buf_fini(&res->body);
 	}
@@ -403,7 +405,8 @@ static enum MHD_Result send_response(struct exchange *e, struct http_response *r
 	enum MHD_Result ok = MHD_queue_response(e->mhd, (unsigned)status, response);
 	MHD_destroy_response(response);
 	if (status >= 100 && status < 600) {
-		atomic_fetch_add_explicit(&e->server->by_class[status / 100], 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(
+			&e->server->by_class[status / 100], 1, memory_order_relaxed);
 	}
 	return ok;
 }
@@ -425,15 +428,16 @@ struct framing {
 	uint64_t length;
 };
 
-static enum MHD_Result count_framing(void *cls, enum MHD_ValueKind kind, const char *key,
-	const char *value)
+static enum MHD_Result count_framing(
+	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
 {
 	(void)kind;
 	struct framing *framing = cls;
 	if (strcasecmp(key, "Content-Length") == 0) {
 		framing->lengths++;
 		size_t digits = value != NULL ? strspn(value, "0123456789") : 0;
-		framing->bad_length = value == NULL || digits == 0 || digits > 18 || value[digits] != '\0';
+		framing->bad_length =
+			value == NULL || digits == 0 || digits > 18 || value[digits] != '\0';
 		if (!framing->bad_length) {
 			framing->length = strtoull(value, NULL, 10);
 		}
@@ -454,7 +458,8 @@ static enum http_verb verb_of(const char *method)
 	static const struct {
 		const char *name;
 		enum http_verb verb;
-	} verbs[] = {{"GET", HTTP_GET}, {"PUT", HTTP_PUT}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}};
+	} verbs[] = {
+		{"GET", HTTP_GET}, {"PUT", HTTP_PUT}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}};
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
 		if (strcmp(method, verbs[i].name) == 0) {
 			return verbs[i].verb;
@@ -524,7 +529,8 @@ static enum MHD_Result on_complete(struct exchange *e)
 	atomic_store(&e->peer->answering, true);
 	if (!e->wait.resumed) {
 		if (e->body_seen > BODY_MAX) {
-			return refuse(e, 413, false, "The request body is too large: at most 65536 bytes.");
+			return refuse(e, 413, false,
+				"The request body is too large: at most 65536 bytes.");
 		}
 		if (e->body.failed) {
 			return refuse(e, 500, false, "The server is out of memory.");
@@ -535,14 +541,16 @@ static enum MHD_Result on_complete(struct exchange *e)
 		const char *host = header_of(req, "Host");
 		if (!http_guard_host_ok(&server->guard, host)) {
 			return refuse(e, 403, false,
-				"This host name is not known here: use the IP address, localhost or the "
+				"This host name is not known here: use the IP address, localhost "
+				"or the "
 				"machine's name, or add the name to allowed_hosts in [server].");
 		}
 		if (req->verb != HTTP_GET && req->verb != HTTP_HEAD &&
 			!http_guard_origin_ok(&server->guard, host, header_of(req, "Origin"),
 				header_of(req, "Sec-Fetch-Site"))) {
-			return refuse(e, 403, false, "Requests that change something are not taken from "
-						     "pages of another site.");
+			return refuse(e, 403, false,
+				"Requests that change something are not taken from "
+				"pages of another site.");
 		}
 		req->body = (struct span){.data = buf_text(&e->body), .len = e->body.len};
 	}
@@ -602,8 +610,8 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	return e;
 }
 
-static void on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
-	enum MHD_RequestTerminationCode why)
+static void on_completed(
+	void *cls, struct MHD_Connection *mhd, void **con_cls, enum MHD_RequestTerminationCode why)
 {
 	(void)cls;
 	(void)mhd;
@@ -666,15 +674,16 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 		goto fail;
 	}
 	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
-		NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, server,
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, server,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK,
-		on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+		MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+		MHD_OPTION_END);
 	if (server->daemon == NULL) {
 		close(fd);
 		pthread_mutex_lock(&server->lock);

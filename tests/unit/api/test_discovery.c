@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <arpa/inet.h>
+#include <cmocka.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -62,7 +62,8 @@ static void discovery_answers(void **state)
 		char reply[64] = "";
 		struct sockaddr_in from;
 		socklen_t len = sizeof from;
-		assert_true(recvfrom(fd, reply, sizeof reply - 1, 0, (struct sockaddr *)&from, &len) > 0);
+		assert_true(recvfrom(fd, reply, sizeof reply - 1, 0, (struct sockaddr *)&from,
+				    &len) > 0);
 		assert_int_equal(ntohl(from.sin_addr.s_addr), INADDR_LOOPBACK);
 		assert_int_equal(ntohs(from.sin_port), port);
 		seen += strcmp(reply, "{\"AlpacaPort\":11111}") == 0 ? 1 : 0;
