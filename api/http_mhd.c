@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,12 +21,11 @@
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
-/* For the count of received bytes, which the C library's struct tcp_info does not have. */
-#include <linux/tcp.h>
 
 #include "clock.h"
 #include "http_guard.h"
 #include "http_listen.h"
+#include "http_peers.h"
 #include "log.h"
 
 enum {
@@ -40,18 +38,6 @@ enum {
 	REQUEST_TIMEOUT_MS = 10000, /* from a request's first byte to its last */
 	SWEEPS_PER_TIMEOUT = 5,
 	THREADS = 2,
-};
-
-struct peer {
-	struct peer *prev, *next;
-	int fd;
-	char address[64];
-	_Atomic bool answering;    /* a request is complete, its answer is not */
-	_Atomic unsigned finished; /* requests answered */
-	/* The caretaker's: a request has begun when more bytes came than base_bytes. */
-	unsigned seen_finished;
-	uint64_t base_bytes;
-	int64_t begun_ms; /* 0 = not begun */
 };
 
 struct exchange {
@@ -168,44 +154,6 @@ static struct exchange *take_due(struct http_server *server, int64_t now_ms, int
 	return due;
 }
 
-static uint64_t bytes_received(int fd)
-{
-	struct tcp_info info;
-	memset(&info, 0, sizeof info);
-	socklen_t len = sizeof info;
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) {
-		return 0;
-	}
-	return info.tcpi_bytes_received;
-}
-
-/* Shuts connections whose request has begun and does not end: the library's own timeout counts only
- * silence, so a byte a second would hold a connection for ever. */
-static void sweep(struct http_server *server, int64_t now_ms)
-{
-	for (struct peer *peer = server->peers; peer != NULL; peer = peer->next) {
-		unsigned finished = atomic_load(&peer->finished);
-		if (atomic_load(&peer->answering)) {
-			peer->begun_ms = 0;
-			continue;
-		}
-		uint64_t bytes = bytes_received(peer->fd);
-		if (finished != peer->seen_finished) {
-			peer->seen_finished = finished;
-			peer->base_bytes = bytes;
-			peer->begun_ms = 0;
-		} else if (bytes <= peer->base_bytes) {
-			continue;
-		} else if (peer->begun_ms == 0) {
-			peer->begun_ms = now_ms;
-		} else if (now_ms - peer->begun_ms >= server->request_timeout_ms) {
-			log_debug("http", "request of %s did not end in time: connection closed",
-				peer->address);
-			shutdown(peer->fd, SHUT_RDWR);
-		}
-	}
-}
-
 static void *care(void *arg)
 {
 	struct http_server *server = arg;
@@ -237,7 +185,7 @@ static void *care(void *arg)
 		} else if (server->peers != NULL && sweep_ms == CLOCK_NEVER) {
 			sweep_ms = now_ms + period_ms;
 		} else if (server->peers != NULL && now_ms >= sweep_ms) {
-			sweep(server, now_ms);
+			peers_sweep(server->peers, server->request_timeout_ms, now_ms);
 			sweep_ms = now_ms + period_ms;
 		}
 		server->sweeping = sweep_ms != CLOCK_NEVER;
@@ -266,11 +214,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 					  ->client_addr,
 			peer->address, sizeof peer->address);
 		pthread_mutex_lock(&server->lock);
-		peer->next = server->peers;
-		if (peer->next != NULL) {
-			peer->next->prev = peer;
-		}
-		server->peers = peer;
+		peers_add(&server->peers, peer);
 		if (!server->sweeping) {
 			server->sweeping = true;
 			pthread_cond_signal(&server->cond);
@@ -283,10 +227,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 		return;
 	}
 	pthread_mutex_lock(&server->lock);
-	*(peer->prev != NULL ? &peer->prev->next : &server->peers) = peer->next;
-	if (peer->next != NULL) {
-		peer->next->prev = peer->prev;
-	}
+	peers_remove(&server->peers, peer);
 	pthread_mutex_unlock(&server->lock);
 	*socket_context = NULL;
 	free(peer);
