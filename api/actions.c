@@ -38,18 +38,19 @@ struct member {
 	const char *name;
 	enum { MEMBER_NUMBER, MEMBER_WHOLE, MEMBER_TEXT } type;
 	double low, high;
-	void *out;               /* double, int, or char[64] */
+	void *out; /* double, int, or char[64] */
 };
 
-static enum err_code read_member(const struct member *member, const struct json *value,
-	struct err *err)
+static enum err_code read_member(
+	const struct member *member, const struct json *value, struct err *err)
 {
 	double number;
 	int32_t whole;
 	const char *text;
 	switch (member->type) {
 	case MEMBER_NUMBER:
-		if (!json_as_double(value, &number) || number < member->low || number > member->high) {
+		if (!json_as_double(value, &number) || number < member->low ||
+			number > member->high) {
 			return err_set(err, ERR_INVALID_VALUE, "%s must be a number from %g to %g.",
 				member->name, member->low, member->high);
 		}
@@ -57,15 +58,16 @@ static enum err_code read_member(const struct member *member, const struct json 
 		return ERR_OK;
 	case MEMBER_WHOLE:
 		if (!json_as_i32(value, &whole) || whole < member->low || whole > member->high) {
-			return err_set(err, ERR_INVALID_VALUE, "%s must be a whole number from %g to %g.",
-				member->name, member->low, member->high);
+			return err_set(err, ERR_INVALID_VALUE,
+				"%s must be a whole number from %g to %g.", member->name,
+				member->low, member->high);
 		}
 		*(int *)member->out = whole;
 		return ERR_OK;
 	case MEMBER_TEXT:
 		if (!json_as_string(value, &text) || strlen(text) >= 64) {
-			return err_set(err, ERR_INVALID_VALUE, "%s must be text of at most 63 bytes.",
-				member->name);
+			return err_set(err, ERR_INVALID_VALUE,
+				"%s must be text of at most 63 bytes.", member->name);
 		}
 		text_copy_clean(member->out, 64, text);
 		return ERR_OK;
@@ -74,8 +76,8 @@ static enum err_code read_member(const struct member *member, const struct json 
 }
 
 /* Reads an object with these members only, or nothing at all.  null counts as absent. */
-static enum err_code read_members(const char *parameters, const struct member *members, size_t count,
-	struct err *err)
+static enum err_code read_members(
+	const char *parameters, const struct member *members, size_t count, struct err *err)
 {
 	if (is_blank(parameters)) {
 		return ERR_OK;
@@ -99,8 +101,8 @@ static enum err_code read_members(const char *parameters, const struct member *m
 		if (k == count) {
 			char clean[48];
 			text_copy_clean(clean, sizeof clean, name);
-			code = err_set(err, ERR_INVALID_VALUE, "This action has no parameter \"%s\".",
-				clean);
+			code = err_set(err, ERR_INVALID_VALUE,
+				"This action has no parameter \"%s\".", clean);
 		} else if (!json_is_null(value)) {
 			code = read_member(&members[k], value, err);
 		}
@@ -120,9 +122,9 @@ static enum http_result reply_run(struct call *call, struct run *run)
 	buf_init(&text, 1024 * 1024);
 	run_json(run, &text);
 	run_free(run);
-	enum http_result result = text.failed
-					  ? reply_failure(call, ERR_NOMEM, "The server is out of memory.")
-					  : reply_string(call, buf_text(&text));
+	enum http_result result =
+		text.failed ? reply_failure(call, ERR_NOMEM, "The server is out of memory.")
+			    : reply_string(call, buf_text(&text));
 	buf_fini(&text);
 	return result;
 }
@@ -186,8 +188,9 @@ static enum http_result reply_outcome(struct call *call, uint64_t id)
 	}
 	struct err err = {.code = ERR_OK};
 	if (run->state == RUN_RUNNING) {
-		err_set(&err, ERR_INVALID_OPERATION, "Run %" PRIu64 " is still running (%s, %d %%).", id,
-			run->phase, (int)(run->progress * 100));
+		err_set(&err, ERR_INVALID_OPERATION,
+			"Run %" PRIu64 " is still running (%s, %d %%).", id, run->phase,
+			(int)(run->progress * 100));
 	} else if (run->state == RUN_ABORTED) {
 		err_set(&err, ERR_CANCELLED, "Run %" PRIu64 " was aborted: %s", id, run->reason);
 	} else {
@@ -213,7 +216,8 @@ static enum http_result autofocus_wait(struct call *call, const char *parameters
 		struct run *run = autofocus_run(call->obs, number, 0);
 		if (run == NULL) {
 			return reply_failure(call, ERR_INVALID_OPERATION,
-				"There has been no autofocus run yet: start one with the action Autofocus.");
+				"There has been no autofocus run yet: start one with the action "
+				"Autofocus.");
 		}
 		id = run->id;
 		run_free(run);
@@ -258,11 +262,12 @@ static enum http_result measure_stars(struct call *call, const char *parameters)
 		};
 		enum err_code code = device_require(call->dev, &call->client, &err);
 		if (code == ERR_OK) {
-			code = read_members(parameters, members, sizeof members / sizeof members[0], &err);
+			code = read_members(
+				parameters, members, sizeof members / sizeof members[0], &err);
 		}
 		if (code == ERR_OK) {
-			code = autofocus_measure_start(call->obs, call->info->number, exposure_s, binning,
-				gain, &job, &err);
+			code = autofocus_measure_start(call->obs, call->info->number, exposure_s,
+				binning, gain, &job, &err);
 		}
 		if (code != ERR_OK) {
 			return reply_result(call, code, &err);

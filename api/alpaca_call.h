@@ -24,7 +24,7 @@ enum param_type { PARAM_NONE, PARAM_BOOL, PARAM_I32, PARAM_DOUBLE, PARAM_STRING 
 struct param {
 	const char *name;
 	enum param_type type;
-	bool optional;           /* absent counts as empty; strings only */
+	bool optional; /* absent counts as empty; strings only */
 };
 
 /* A checked parameter. */
@@ -32,7 +32,7 @@ struct param_value {
 	bool b;
 	int32_t i;
 	double d;
-	char *s;                 /* PARAM_STRING; owned by the call */
+	char *s; /* PARAM_STRING; owned by the call */
 };
 
 /* /api/v1/{type}/{number}/{member}, split.  The spans are borrowed from the path. */
@@ -53,8 +53,8 @@ struct alpaca_ids {
 
 /* Reads the ids from the query (any case) or a body (exact case).  ERR_INVALID_VALUE when one is
  * there and is no number in range. */
-enum err_code alpaca_ids_parse(struct span form, bool any_case, struct alpaca_ids *out,
-	struct err *err);
+enum err_code alpaca_ids_parse(
+	struct span form, bool any_case, struct alpaca_ids *out, struct err *err);
 
 /* Reads and checks one parameter; out->s is allocated for a string.  ERR_INVALID_VALUE: missing,
  * misspelt or unparsable; ERR_NOMEM. */
@@ -70,8 +70,15 @@ typedef enum http_result (*alpaca_fn)(struct call *call);
 enum { ROUTE_FOCUSER = 1, ROUTE_CAMERA = 2, ROUTE_ANY = 3 };
 
 /* What Value is: decides what stands there in an error reply. */
-enum value_type { VALUE_NONE, VALUE_BOOL, VALUE_INT, VALUE_DOUBLE, VALUE_STRING, VALUE_ARRAY,
-	VALUE_IMAGE };
+enum value_type {
+	VALUE_NONE,
+	VALUE_BOOL,
+	VALUE_INT,
+	VALUE_DOUBLE,
+	VALUE_STRING,
+	VALUE_ARRAY,
+	VALUE_IMAGE
+};
 
 enum {
 	ROUTE_LINK = 1 << 0,  /* 0x407 unless connected for this client */
@@ -81,11 +88,11 @@ enum {
 struct route {
 	unsigned devices;
 	const char *member;
-	enum http_verb verb;        /* HTTP_GET or HTTP_PUT */
+	enum http_verb verb; /* HTTP_GET or HTTP_PUT */
 	enum value_type value;
 	unsigned flags;
-	alpaca_fn handler;          /* NULL: not implemented */
-	const char *absent;         /* then the sentence that says why */
+	alpaca_fn handler;  /* NULL: not implemented */
+	const char *absent; /* then the sentence that says why */
 	struct param param[ALPACA_MAX_PARAMS];
 };
 
@@ -98,8 +105,8 @@ extern const size_t alpaca_route_count;
 struct alpaca_wait {
 	uint32_t server_transaction;
 	struct retry_ticket retry;
-	bool joined;              /* waits for the answer of the same PUT sent before */
-	int step;                 /* the handler's own from here on */
+	bool joined; /* waits for the answer of the same PUT sent before */
+	int step;    /* the handler's own from here on */
 	uint64_t ticket;
 	int64_t deadline_ms;
 };
@@ -109,14 +116,14 @@ struct call {
 	struct observatory *obs;
 	const struct http_request *req;
 	struct http_response *res;
-	const struct route *route;  /* NULL in management calls */
+	const struct route *route; /* NULL in management calls */
 	struct device *dev;
 	const struct device_info *info;
 	struct client client;
 	struct alpaca_ids ids;
 	uint32_t server_transaction;
 	struct param_value value[ALPACA_MAX_PARAMS];
-	struct alpaca_wait *wait;   /* NULL on the first turn */
+	struct alpaca_wait *wait; /* NULL on the first turn */
 };
 
 struct alpaca {
@@ -250,8 +257,8 @@ const char *const *actions_of(enum device_type type);
 enum http_result action_run(struct call *call, const char *name, const char *parameters);
 
 /* management.c: everything below /management. */
-enum http_result management_handle(struct alpaca *alpaca, const struct http_request *req,
-	struct http_response *res);
+enum http_result management_handle(
+	struct alpaca *alpaca, const struct http_request *req, struct http_response *res);
 
 /* request.c and routes.c share: the number of this reply, 1.. and never 0. */
 uint32_t alpaca_next_transaction(struct alpaca *alpaca);

@@ -72,8 +72,8 @@ static enum http_result bayer_offset(struct call *call, bool vertical)
 {
 	struct camera_state state = state_of(call);
 	if (state.caps.sensor_type == 0) {
-		return reply_failure(call, ERR_NOT_IMPLEMENTED,
-			"A monochrome sensor has no colour matrix.");
+		return reply_failure(
+			call, ERR_NOT_IMPLEMENTED, "A monochrome sensor has no colour matrix.");
 	}
 	return reply_int(call, vertical ? state.caps.bayer_offset_y : state.caps.bayer_offset_x);
 }
@@ -102,7 +102,8 @@ enum http_result camera_get_cameraysize(struct call *call)
 static enum http_result known(struct call *call, double value, const char *what)
 {
 	if (!isfinite(value) || value <= 0) {
-		return reply_failure(call, ERR_NOT_IMPLEMENTED, "This camera does not know its %s.", what);
+		return reply_failure(
+			call, ERR_NOT_IMPLEMENTED, "This camera does not know its %s.", what);
 	}
 	return reply_double(call, value);
 }
@@ -311,7 +312,8 @@ enum http_result camera_get_readoutmodes(struct call *call)
 	buf_init(&text, 4096);
 	json_begin(&w, &text);
 	json_array(&w);
-	for (const char *const *mode = state.caps.readout_modes; mode != NULL && *mode != NULL; mode++) {
+	for (const char *const *mode = state.caps.readout_modes; mode != NULL && *mode != NULL;
+		mode++) {
 		json_string(&w, *mode);
 	}
 	json_end_array(&w);
@@ -348,7 +350,8 @@ static enum http_result no_exposure(struct call *call)
 enum http_result camera_get_lastexposureduration(struct call *call)
 {
 	struct camera_state state = state_of(call);
-	return state.has_last_exposure ? reply_double(call, state.last_duration_s) : no_exposure(call);
+	return state.has_last_exposure ? reply_double(call, state.last_duration_s)
+				       : no_exposure(call);
 }
 
 enum http_result camera_get_lastexposurestarttime(struct call *call)
@@ -375,7 +378,8 @@ enum http_result camera_put_startexposure(struct call *call)
 enum http_result camera_put_abortexposure(struct call *call)
 {
 	if (!state_of(call).caps.can_abort) {
-		return reply_failure(call, ERR_NOT_IMPLEMENTED, "This camera cannot abort an exposure.");
+		return reply_failure(
+			call, ERR_NOT_IMPLEMENTED, "This camera cannot abort an exposure.");
 	}
 	struct err err = {.code = ERR_OK};
 	enum err_code code = camera_abort(call->dev, &err);

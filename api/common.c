@@ -43,8 +43,8 @@ static enum http_result connect_and_wait(struct call *call)
 		return reply_result(call, result, &err);
 	}
 	if (call_is_late(call)) {
-		return reply_failure(call, ERR_TIMEOUT, "%s has not answered yet; focusd goes on trying.",
-			call->info->name);
+		return reply_failure(call, ERR_TIMEOUT,
+			"%s has not answered yet; focusd goes on trying.", call->info->name);
 	}
 	return call_wait(call, 0, ticket, deadline_ms);
 }
@@ -109,7 +109,8 @@ enum http_result common_connecting(struct call *call)
 
 enum http_result common_description(struct call *call)
 {
-	/* What the device said it is, while it is there; clients cut a camera's at 64 characters. */
+	/* What the device said it is, while it is there; clients cut a camera's at 64 characters.
+	 */
 	char text[65] = "";
 	if (device_connected(call->dev, &call->client)) {
 		if (call->info->type == DEVICE_FOCUSER) {
@@ -131,8 +132,8 @@ enum http_result common_description(struct call *call)
 enum http_result common_driverinfo(struct call *call)
 {
 	char text[200];
-	snprintf(text, sizeof text, "focusd %s by the focusd project; driver %s (%s)", FOCUSD_VERSION,
-		call->info->driver, call->info->driver_title);
+	snprintf(text, sizeof text, "focusd %s by the focusd project; driver %s (%s)",
+		FOCUSD_VERSION, call->info->driver, call->info->driver_title);
 	return reply_string(call, text);
 }
 

@@ -25,7 +25,7 @@
 
 enum {
 	RETRY_MS = 30000,
-	TOKENS_MAX = 100,        /* a burst: ten pages of a client times several adapters */
+	TOKENS_MAX = 100, /* a burst: ten pages of a client times several adapters */
 	TOKENS_PER_S = 50,
 };
 
@@ -34,7 +34,7 @@ struct discovery {
 	int stop_fd;
 	int port;
 	bool loopback_only;
-	int fd4, fd6;            /* -1 = not open */
+	int fd4, fd6; /* -1 = not open */
 	bool complained;
 	char reply[32];
 	size_t reply_len;
@@ -68,7 +68,8 @@ static int open_socket(int family, int port)
 	} else {
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
 		setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
-		struct sockaddr_in6 any = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+		struct sockaddr_in6 any = {
+			.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
 		bound = bind(fd, (const struct sockaddr *)&any, sizeof any);
 	}
 	if (bound != 0) {
@@ -106,7 +107,8 @@ static void open_sockets(struct discovery *d)
 		d->fd4 = open_socket(AF_INET, d->port);
 		if (d->fd4 < 0 && !d->complained) {
 			d->complained = true;
-			log_warn("discovery", "cannot listen on UDP port %d: %s; trying again every %d s",
+			log_warn("discovery",
+				"cannot listen on UDP port %d: %s; trying again every %d s",
 				d->port, strerror(errno), RETRY_MS / 1000);
 		} else if (d->fd4 >= 0 && d->complained) {
 			d->complained = false;
@@ -135,7 +137,8 @@ static bool is_on_link(uint32_t address)
 			at->ifa_addr->sa_family != AF_INET) {
 			continue;
 		}
-		const struct sockaddr_in *own = (const struct sockaddr_in *)(const void *)at->ifa_addr;
+		const struct sockaddr_in *own =
+			(const struct sockaddr_in *)(const void *)at->ifa_addr;
 		const struct sockaddr_in *mask =
 			(const struct sockaddr_in *)(const void *)at->ifa_netmask;
 		found = ((own->sin_addr.s_addr ^ htonl(address)) & mask->sin_addr.s_addr) == 0;
@@ -197,7 +200,8 @@ static size_t reply_control(struct msghdr *in, void *out, size_t cap)
 			struct in_pktinfo info;
 			memcpy(&info, CMSG_DATA(at), sizeof info);
 			info.ipi_addr.s_addr = 0;
-			*to = (struct cmsghdr){.cmsg_level = IPPROTO_IP, .cmsg_type = IP_PKTINFO,
+			*to = (struct cmsghdr){.cmsg_level = IPPROTO_IP,
+				.cmsg_type = IP_PKTINFO,
 				.cmsg_len = CMSG_LEN(sizeof info)};
 			memcpy(CMSG_DATA(to), &info, sizeof info);
 			return CMSG_SPACE(sizeof info);
@@ -207,7 +211,8 @@ static size_t reply_control(struct msghdr *in, void *out, size_t cap)
 			memcpy(&info, CMSG_DATA(at), sizeof info);
 			/* The request went to a group; the kernel chooses our address there. */
 			memset(&info.ipi6_addr, 0, sizeof info.ipi6_addr);
-			*to = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6, .cmsg_type = IPV6_PKTINFO,
+			*to = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6,
+				.cmsg_type = IPV6_PKTINFO,
 				.cmsg_len = CMSG_LEN(sizeof info)};
 			memcpy(CMSG_DATA(to), &info, sizeof info);
 			return CMSG_SPACE(sizeof info);
@@ -229,8 +234,12 @@ static bool answer_one(struct discovery *d, int fd)
 	union control control_out;
 	struct sockaddr_storage from;
 	struct iovec in = {.iov_base = data, .iov_len = sizeof data};
-	struct msghdr message = {.msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &in,
-		.msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+	struct msghdr message = {.msg_name = &from,
+		.msg_namelen = sizeof from,
+		.msg_iov = &in,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof control};
 	ssize_t n = recvmsg(fd, &message, 0);
 	if (n < 0) {
 		return errno == EINTR;
@@ -241,8 +250,11 @@ static bool answer_one(struct discovery *d, int fd)
 		return true;
 	}
 	struct iovec out = {.iov_base = d->reply, .iov_len = d->reply_len};
-	struct msghdr reply = {.msg_name = &from, .msg_namelen = message.msg_namelen, .msg_iov = &out,
-		.msg_iovlen = 1, .msg_control = &control_out};
+	struct msghdr reply = {.msg_name = &from,
+		.msg_namelen = message.msg_namelen,
+		.msg_iov = &out,
+		.msg_iovlen = 1,
+		.msg_control = &control_out};
 	reply.msg_controllen = reply_control(&message, &control_out, sizeof control_out);
 	if (sendmsg(fd, &reply, MSG_DONTWAIT) < 0) {
 		log_debug("discovery", "reply not sent: %s", strerror(errno));
@@ -265,7 +277,8 @@ static void *listen_thread(void *arg)
 			}
 			for (int i = 1; n > 0 && i < 3; i++) {
 				/* At most so many in a row, so that stopping is not starved. */
-				for (int k = 0; (fds[i].revents & POLLIN) != 0 && k < TOKENS_MAX; k++) {
+				for (int k = 0; (fds[i].revents & POLLIN) != 0 && k < TOKENS_MAX;
+					k++) {
 					if (!answer_one(d, fds[i].fd)) {
 						break;
 					}
@@ -277,8 +290,8 @@ static void *listen_thread(void *arg)
 	}
 }
 
-enum err_code discovery_start(int port, int alpaca_port, bool loopback_only, struct discovery **out,
-	struct err *err)
+enum err_code discovery_start(
+	int port, int alpaca_port, bool loopback_only, struct discovery **out, struct err *err)
 {
 	struct discovery *d = calloc(1, sizeof *d);
 	if (d == NULL) {
@@ -290,7 +303,8 @@ enum err_code discovery_start(int port, int alpaca_port, bool loopback_only, str
 	d->fd6 = -1;
 	d->tokens = TOKENS_MAX;
 	d->tokens_ms = clock_now_ms(clock_real());
-	d->reply_len = (size_t)snprintf(d->reply, sizeof d->reply, "{\"AlpacaPort\":%d}", alpaca_port);
+	d->reply_len =
+		(size_t)snprintf(d->reply, sizeof d->reply, "{\"AlpacaPort\":%d}", alpaca_port);
 	d->stop_fd = eventfd(0, EFD_CLOEXEC);
 	int why = d->stop_fd < 0 ? errno : 0;
 	if (why == 0) {

@@ -30,8 +30,8 @@ enum http_result focuser_get_devicestate(struct call *call)
 		json_key_string(&w, "Name", "IsMoving");
 		json_key_bool(&w, "Value", state.is_moving && state.link == LINK_UP);
 		json_end_object(&w);
-		/* Clients remember the names of the first answer, so a position once known stays, also
-		 * while the link is being reopened. */
+		/* Clients remember the names of the first answer, so a position once known stays,
+		 * also while the link is being reopened. */
 		if (state.position_valid) {
 			json_object(&w);
 			json_key_string(&w, "Name", "Position");
@@ -104,8 +104,8 @@ enum http_result focuser_get_tempcomp(struct call *call)
 enum http_result focuser_put_tempcomp(struct call *call)
 {
 	if (!state_of(call).tempcomp_available) {
-		return reply_failure(call, ERR_NOT_IMPLEMENTED,
-			"This focuser has no temperature compensation.");
+		return reply_failure(
+			call, ERR_NOT_IMPLEMENTED, "This focuser has no temperature compensation.");
 	}
 	struct err err = {.code = ERR_OK};
 	enum err_code code = focuser_set_tempcomp(call->dev, call->value[0].b, &err);

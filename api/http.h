@@ -68,6 +68,8 @@ struct http_response {
 
 enum http_result { HTTP_DONE, HTTP_WAIT };
 
+/* res is zeroed before each call; whoever writes to body calls buf_init() first.  What a call that
+ * answers HTTP_WAIT left in res is thrown away. */
 typedef enum http_result (*http_handler)(void *arg, const struct http_request *req,
 	struct http_response *res);
 
@@ -89,6 +91,7 @@ struct http_options {
 	int port;                /* 0 = a free one */
 	const char *allowed_hosts; /* extra names accepted in Host, separated by commas or blanks */
 	const char *server_name; /* accepted in Host as well */
+	int request_timeout_ms;  /* from a request's first byte to its last; 0 = 10 s */
 };
 
 /* Starts the server threads.  ERR_IO when the port cannot be bound (the text names who or what). */

@@ -33,7 +33,8 @@ struct span http_guard_host(const char *header)
 		return (struct span){.data = header + 1, .len = (size_t)(end - header - 1)};
 	}
 	size_t len = strcspn(header, ":");
-	if (header[len] == ':' && strspn(header + len + 1, "0123456789") != strlen(header + len + 1)) {
+	if (header[len] == ':' &&
+		strspn(header + len + 1, "0123456789") != strlen(header + len + 1)) {
 		return none;
 	}
 	if (len > 0 && header[len - 1] == '.') {
@@ -99,8 +100,8 @@ bool http_guard_host_ok(const struct http_guard *guard, const char *header)
 		       is_own(host, guard->server_name) || is_listed(host, guard->allowed));
 }
 
-bool http_guard_origin_ok(const struct http_guard *guard, const char *host, const char *origin,
-	const char *site)
+bool http_guard_origin_ok(
+	const struct http_guard *guard, const char *host, const char *origin, const char *site)
 {
 	if (site != NULL && strcasecmp(site, "cross-site") == 0) {
 		return false;

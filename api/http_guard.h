@@ -14,10 +14,10 @@
 
 /* Names beside IP literals and localhost that this machine answers to. */
 struct http_guard {
-	char host_name[128];     /* of the machine, without domain; NAME.local is accepted as well */
-	char host_full[256];     /* as the machine calls itself */
-	char server_name[64];    /* configured; NAME.local as well */
-	char allowed[512];       /* configured; separated by commas or blanks */
+	char host_name[128];  /* of the machine, without domain; NAME.local is accepted as well */
+	char host_full[256];  /* as the machine calls itself */
+	char server_name[64]; /* configured; NAME.local as well */
+	char allowed[512];    /* configured; separated by commas or blanks */
 };
 
 /* Fills it; server_name and allowed may be NULL. */
@@ -32,7 +32,7 @@ bool http_guard_host_ok(const struct http_guard *guard, const char *header);
 
 /* Whether a request that changes something may pass: origin and site are the headers Origin and
  * Sec-Fetch-Site, NULL when absent. */
-bool http_guard_origin_ok(const struct http_guard *guard, const char *host, const char *origin,
-	const char *site);
+bool http_guard_origin_ok(
+	const struct http_guard *guard, const char *host, const char *origin, const char *site);
 
 #endif

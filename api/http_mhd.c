@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The one file that knows the HTTP library.  Two library threads parse, call the handler and send;
- * one thread of ours (the caretaker) resumes what waits and shuts connections whose request does not
- * come to an end.  Lock order: server->lock is a leaf; nothing is called under it but system calls
- * on sockets, so http_server_wake() may be called under anybody's lock.
+ * one thread of ours (the caretaker) resumes what waits and shuts connections whose request does
+ * not come to an end.  Lock order: server->lock is a leaf; nothing is called under it but system
+ * calls on sockets, so http_server_wake() may be called under anybody's lock.
  *
  * A waiting request is suspended in the library and stands in server->waiting.  A wake between the
  * handler's look at the world and that entry is not lost: the generation read before the look is
@@ -11,49 +11,33 @@
  */
 #include "http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-/* For the count of received bytes, which the C library's struct tcp_info does not have. */
-#include <linux/tcp.h>
 
 #include "clock.h"
 #include "http_guard.h"
+#include "http_listen.h"
+#include "http_peers.h"
 #include "log.h"
 
 enum {
-	BODY_MAX = 64 * 1024,       /* larger ones are read and refused */
-	BODY_READ_MAX = 1024 * 1024,/* larger ones are not even read */
+	BODY_MAX = 64 * 1024,        /* larger ones are read and refused */
+	BODY_READ_MAX = 1024 * 1024, /* larger ones are not even read */
 	CONNECTIONS_MAX = 1536,
 	PER_ADDRESS_MAX = 1088,
 	CONNECTION_MEMORY = 12 * 1024,
 	IDLE_TIMEOUT_S = 150,       /* some clients keep connections for two minutes */
 	REQUEST_TIMEOUT_MS = 10000, /* from a request's first byte to its last */
-	SWEEP_MS = 2000,
-	LISTEN_BACKLOG = 256,
+	SWEEPS_PER_TIMEOUT = 5,
 	THREADS = 2,
-};
-
-struct peer {
-	struct peer *prev, *next;
-	int fd;
-	char address[64];
-	_Atomic bool answering;     /* a request is complete, its answer is not */
-	_Atomic unsigned finished;  /* requests answered */
-	/* The caretaker's: a request has begun when more bytes came than base_bytes. */
-	unsigned seen_finished;
-	uint64_t base_bytes;
-	int64_t begun_ms;           /* 0 = not begun */
 };
 
 struct exchange {
@@ -67,7 +51,7 @@ struct exchange {
 	struct buf body;
 	size_t body_seen;
 	bool headers_seen;
-	char *query;                /* behind the '?' of uri */
+	char *query; /* behind the '?' of uri */
 	char uri[];
 };
 
@@ -78,6 +62,7 @@ struct http_server {
 	struct http_guard guard;
 	int port;
 	bool loopback;
+	int64_t request_timeout_ms;
 	pthread_t caretaker;
 	_Atomic uint64_t generation; /* of wakes */
 	_Atomic unsigned waiting_count;
@@ -88,7 +73,7 @@ struct http_server {
 	struct peer *peers;
 	struct exchange *waiting;
 	bool wake_all;
-	bool sweeping;              /* the caretaker has a time for the next sweep */
+	bool sweeping; /* the caretaker has a time for the next sweep */
 	bool stopping;
 };
 
@@ -169,56 +154,19 @@ static struct exchange *take_due(struct http_server *server, int64_t now_ms, int
 	return due;
 }
 
-static uint64_t bytes_received(int fd)
-{
-	struct tcp_info info;
-	memset(&info, 0, sizeof info);
-	socklen_t len = sizeof info;
-	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0) {
-		return 0;
-	}
-	return info.tcpi_bytes_received;
-}
-
-/* Shuts connections whose request has begun and does not end: the library's own timeout counts only
- * silence, so a byte a second would hold a connection for ever. */
-static void sweep(struct http_server *server, int64_t now_ms)
-{
-	for (struct peer *peer = server->peers; peer != NULL; peer = peer->next) {
-		unsigned finished = atomic_load(&peer->finished);
-		if (atomic_load(&peer->answering)) {
-			peer->begun_ms = 0;
-			continue;
-		}
-		uint64_t bytes = bytes_received(peer->fd);
-		if (finished != peer->seen_finished) {
-			peer->seen_finished = finished;
-			peer->base_bytes = bytes;
-			peer->begun_ms = 0;
-		} else if (bytes <= peer->base_bytes) {
-			continue;
-		} else if (peer->begun_ms == 0) {
-			peer->begun_ms = now_ms;
-		} else if (now_ms - peer->begun_ms >= REQUEST_TIMEOUT_MS) {
-			log_debug("http", "request of %s did not end in time: connection closed",
-				peer->address);
-			shutdown(peer->fd, SHUT_RDWR);
-		}
-	}
-}
-
 static void *care(void *arg)
 {
 	struct http_server *server = arg;
 	int64_t sweep_ms = CLOCK_NEVER;
+	int64_t period_ms = server->request_timeout_ms / SWEEPS_PER_TIMEOUT;
 	pthread_mutex_lock(&server->lock);
 	for (;;) {
 		int64_t now_ms = clock_now_ms(clock_real());
 		int64_t next_ms = CLOCK_NEVER;
 		struct exchange *due = take_due(server, now_ms, &next_ms);
 		if (due != NULL) {
-			/* A suspended connection stays until it is resumed, so the pointers hold; the
-			 * library's own lock must not be taken under ours. */
+			/* A suspended connection stays until it is resumed, so the pointers hold;
+			 * the library's own lock must not be taken under ours. */
 			pthread_mutex_unlock(&server->lock);
 			while (due != NULL) {
 				struct exchange *e = due;
@@ -235,10 +183,10 @@ static void *care(void *arg)
 		if (server->peers == NULL && now_ms >= sweep_ms) {
 			sweep_ms = CLOCK_NEVER;
 		} else if (server->peers != NULL && sweep_ms == CLOCK_NEVER) {
-			sweep_ms = now_ms + SWEEP_MS;
+			sweep_ms = now_ms + period_ms;
 		} else if (server->peers != NULL && now_ms >= sweep_ms) {
-			sweep(server, now_ms);
-			sweep_ms = now_ms + SWEEP_MS;
+			peers_sweep(server->peers, server->request_timeout_ms, now_ms);
+			sweep_ms = now_ms + period_ms;
 		}
 		server->sweeping = sweep_ms != CLOCK_NEVER;
 		clock_wait(clock_real(), &server->cond, &server->lock,
@@ -250,25 +198,6 @@ static void *care(void *arg)
 
 /* ---- connections ---- */
 
-static void address_text(const struct sockaddr *address, char *out, size_t cap)
-{
-	snprintf(out, cap, "?");
-	if (address == NULL) {
-		return;
-	}
-	if (address->sa_family == AF_INET) {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
-		inet_ntop(AF_INET, &v4->sin_addr, out, (socklen_t)cap);
-	} else if (address->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-		if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], out, (socklen_t)cap);
-		} else {
-			inet_ntop(AF_INET6, &v6->sin6_addr, out, (socklen_t)cap);
-		}
-	}
-}
-
 static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_context,
 	enum MHD_ConnectionNotificationCode code)
 {
@@ -279,16 +208,13 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 		if (peer == NULL) {
 			return; /* its requests are answered by closing */
 		}
-		peer->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-		address_text(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
-				     ->client_addr,
+		peer->fd =
+			MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+		http_address_text(MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+					  ->client_addr,
 			peer->address, sizeof peer->address);
 		pthread_mutex_lock(&server->lock);
-		peer->next = server->peers;
-		if (peer->next != NULL) {
-			peer->next->prev = peer;
-		}
-		server->peers = peer;
+		peers_add(&server->peers, peer);
 		if (!server->sweeping) {
 			server->sweeping = true;
 			pthread_cond_signal(&server->cond);
@@ -301,10 +227,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 		return;
 	}
 	pthread_mutex_lock(&server->lock);
-	*(peer->prev != NULL ? &peer->prev->next : &server->peers) = peer->next;
-	if (peer->next != NULL) {
-		peer->next->prev = peer->prev;
-	}
+	peers_remove(&server->peers, peer);
 	pthread_mutex_unlock(&server->lock);
 	*socket_context = NULL;
 	free(peer);
@@ -383,19 +306,20 @@ static struct MHD_Response *make_response(struct exchange *e, struct http_respon
 			const void *in;
 			void *out;
 		} body = {.in = res->static_body};
-		return MHD_create_response_from_buffer(res->static_len, body.out,
-			MHD_RESPMEM_PERSISTENT);
+		return MHD_create_response_from_buffer(
+			res->static_len, body.out, MHD_RESPMEM_PERSISTENT);
 	}
 	if (res->body.failed) {
 		buf_fini(&res->body);
 		res->status = 500;
 		res->content_type = "text/plain; charset=utf-8";
-		return MHD_create_response_from_buffer(sizeof failed - 1, failed,
-			MHD_RESPMEM_PERSISTENT);
+		return MHD_create_response_from_buffer(
+			sizeof failed - 1, failed, MHD_RESPMEM_PERSISTENT);
 	}
 	/* The library frees it with the response. */
-	struct MHD_Response *response = MHD_create_response_from_buffer(res->body.len, res->body.data,
-		res->body.data != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(res->body.len, res->body.data,
+			res->body.data != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
 	if (response == NULL) {
 		buf_fini(&res->body);
 	}
@@ -422,7 +346,8 @@ static enum MHD_Result send_response(struct exchange *e, struct http_response *r
 	enum MHD_Result ok = MHD_queue_response(e->mhd, (unsigned)status, response);
 	MHD_destroy_response(response);
 	if (status >= 100 && status < 600) {
-		atomic_fetch_add_explicit(&e->server->by_class[status / 100], 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(
+			&e->server->by_class[status / 100], 1, memory_order_relaxed);
 	}
 	return ok;
 }
@@ -444,15 +369,16 @@ struct framing {
 	uint64_t length;
 };
 
-static enum MHD_Result count_framing(void *cls, enum MHD_ValueKind kind, const char *key,
-	const char *value)
+static enum MHD_Result count_framing(
+	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
 {
 	(void)kind;
 	struct framing *framing = cls;
 	if (strcasecmp(key, "Content-Length") == 0) {
 		framing->lengths++;
 		size_t digits = value != NULL ? strspn(value, "0123456789") : 0;
-		framing->bad_length = value == NULL || digits == 0 || digits > 18 || value[digits] != '\0';
+		framing->bad_length =
+			value == NULL || digits == 0 || digits > 18 || value[digits] != '\0';
 		if (!framing->bad_length) {
 			framing->length = strtoull(value, NULL, 10);
 		}
@@ -473,7 +399,8 @@ static enum http_verb verb_of(const char *method)
 	static const struct {
 		const char *name;
 		enum http_verb verb;
-	} verbs[] = {{"GET", HTTP_GET}, {"PUT", HTTP_PUT}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}};
+	} verbs[] = {
+		{"GET", HTTP_GET}, {"PUT", HTTP_PUT}, {"HEAD", HTTP_HEAD}, {"POST", HTTP_POST}};
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
 		if (strcmp(method, verbs[i].name) == 0) {
 			return verbs[i].verb;
@@ -543,7 +470,8 @@ static enum MHD_Result on_complete(struct exchange *e)
 	atomic_store(&e->peer->answering, true);
 	if (!e->wait.resumed) {
 		if (e->body_seen > BODY_MAX) {
-			return refuse(e, 413, false, "The request body is too large: at most 65536 bytes.");
+			return refuse(e, 413, false,
+				"The request body is too large: at most 65536 bytes.");
 		}
 		if (e->body.failed) {
 			return refuse(e, 500, false, "The server is out of memory.");
@@ -554,14 +482,16 @@ static enum MHD_Result on_complete(struct exchange *e)
 		const char *host = header_of(req, "Host");
 		if (!http_guard_host_ok(&server->guard, host)) {
 			return refuse(e, 403, false,
-				"This host name is not known here: use the IP address, localhost or the "
+				"This host name is not known here: use the IP address, localhost "
+				"or the "
 				"machine's name, or add the name to allowed_hosts in [server].");
 		}
 		if (req->verb != HTTP_GET && req->verb != HTTP_HEAD &&
 			!http_guard_origin_ok(&server->guard, host, header_of(req, "Origin"),
 				header_of(req, "Sec-Fetch-Site"))) {
-			return refuse(e, 403, false, "Requests that change something are not taken from "
-						     "pages of another site.");
+			return refuse(e, 403, false,
+				"Requests that change something are not taken from "
+				"pages of another site.");
 		}
 		req->body = (struct span){.data = buf_text(&e->body), .len = e->body.len};
 	}
@@ -621,8 +551,8 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	return e;
 }
 
-static void on_completed(void *cls, struct MHD_Connection *mhd, void **con_cls,
-	enum MHD_RequestTerminationCode why)
+static void on_completed(
+	void *cls, struct MHD_Connection *mhd, void **con_cls, enum MHD_RequestTerminationCode why)
 {
 	(void)cls;
 	(void)mhd;
@@ -658,97 +588,6 @@ static void on_library_log(void *cls, const char *format, va_list ap)
 	log_debug("http", "library: %s", text);
 }
 
-static int try_listen(const struct sockaddr *address, socklen_t len)
-{
-	int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd < 0) {
-		return -1;
-	}
-	int on = 1;
-	int off = 0;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (address->sa_family == AF_INET6) {
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-	}
-	if (bind(fd, address, len) != 0 || listen(fd, LISTEN_BACKLOG) != 0) {
-		int why = errno;
-		close(fd);
-		errno = why;
-		return -1;
-	}
-	return fd;
-}
-
-/* Listens where the options say; fills loopback and port. */
-static int listen_on(struct http_server *server, const struct http_options *options, struct err *err)
-{
-	const char *where = options->bind != NULL ? options->bind : "";
-	struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)options->port)};
-	struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options->port)};
-	int fd = -1;
-	if (where[0] == '\0' || strcmp(where, "all") == 0) {
-		where = "all addresses";
-		fd = try_listen((const struct sockaddr *)&any6, sizeof any6);
-		/* A kernel without IPv6 says EAFNOSUPPORT, one with it switched off EADDRNOTAVAIL. */
-		if (fd < 0 && errno != EADDRINUSE && errno != EACCES) {
-			fd = try_listen((const struct sockaddr *)&any4, sizeof any4);
-		}
-	} else {
-		char host[64];
-		char port[8];
-		bool bracket = where[0] == '[';
-		snprintf(host, sizeof host, "%s", bracket ? where + 1 : where);
-		if (bracket) {
-			host[strcspn(host, "]")] = '\0';
-		}
-		if (strcmp(host, "localhost") == 0) {
-			snprintf(host, sizeof host, "127.0.0.1");
-		}
-		snprintf(port, sizeof port, "%d", options->port);
-		struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-			.ai_socktype = SOCK_STREAM};
-		struct addrinfo *found = NULL;
-		if (getaddrinfo(host, port, &hints, &found) != 0) {
-			err_set(err, ERR_IO, "cannot listen on \"%s\": it is not an IP address", where);
-			return -1;
-		}
-		fd = try_listen(found->ai_addr, found->ai_addrlen);
-		int why = errno;
-		freeaddrinfo(found);
-		errno = why;
-	}
-	if (fd < 0) {
-		err_set(err, ERR_IO, "cannot listen on port %d of %s: %s%s", options->port, where,
-			strerror(errno),
-			errno == EADDRINUSE ? " (by another Alpaca server or another focusd; choose a "
-					      "different port or stop that one)"
-					    : "");
-		return -1;
-	}
-	struct sockaddr_storage bound;
-	socklen_t len = sizeof bound;
-	if (getsockname(fd, (struct sockaddr *)&bound, &len) == 0) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
-		bool is_v4 = bound.ss_family == AF_INET;
-		server->port = ntohs(is_v4 ? v4->sin_port : v6->sin6_port);
-		server->loopback = is_v4 ? (ntohl(v4->sin_addr.s_addr) >> 24) == 127
-					 : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-	}
-	return fd;
-}
-
-/* Room for the connections we promise; the usual soft limit is 1024. */
-static void raise_file_limit(void)
-{
-	struct rlimit limit;
-	rlim_t want = 4096;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < want) {
-		limit.rlim_cur = limit.rlim_max < want ? limit.rlim_max : want;
-		setrlimit(RLIMIT_NOFILE, &limit);
-	}
-}
-
 enum err_code http_server_start(const struct http_options *options, http_handler handler, void *arg,
 	struct http_server **out, struct err *err)
 {
@@ -758,13 +597,15 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 	}
 	server->handler = handler;
 	server->arg = arg;
+	server->request_timeout_ms =
+		options->request_timeout_ms > 0 ? options->request_timeout_ms : REQUEST_TIMEOUT_MS;
 	http_guard_init(&server->guard, options->server_name, options->allowed_hosts);
-	int fd = listen_on(server, options, err);
+	int fd = http_listen(options->bind, options->port, &server->port, &server->loopback, err);
 	if (fd < 0) {
 		free(server);
 		return ERR_IO;
 	}
-	raise_file_limit();
+	http_raise_file_limit();
 	pthread_mutex_init(&server->lock, NULL);
 	clock_cond_init(&server->cond);
 	int why = pthread_create(&server->caretaker, NULL, care, server);
@@ -774,15 +615,16 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 		goto fail;
 	}
 	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
-		NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, server,
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+		NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, server,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)THREADS,
 		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S, MHD_OPTION_URI_LOG_CALLBACK,
-		on_uri, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_END);
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+		MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+		MHD_OPTION_END);
 	if (server->daemon == NULL) {
 		close(fd);
 		pthread_mutex_lock(&server->lock);

@@ -45,8 +45,8 @@ static int hex_digit(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes raw into out; false when it does not fit.  A '%' without two hexadecimal digits stands for
- * itself: some clients send forms without encoding them. */
+/* Decodes raw into out; false when it does not fit.  A '%' without two hexadecimal digits stands
+ * for itself: some clients send forms without encoding them. */
 static bool decode(struct span raw, char *out, size_t cap, size_t *len)
 {
 	size_t n = 0;

@@ -17,8 +17,8 @@
 enum {
 	HEADER_BYTES = 44,
 	BLOCK_BYTES = 512 * 1024,
-	ELEMENT_INT32 = 2,       /* what the client ends up with */
-	ELEMENT_UINT16 = 8,      /* what is on the wire */
+	ELEMENT_INT32 = 2,  /* what the client ends up with */
+	ELEMENT_UINT16 = 8, /* what is on the wire */
 };
 
 /* ---- negotiation ---- */
@@ -114,16 +114,20 @@ enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transactio
 	stream->frame = frame;
 	bool planes = frame->info.planes > 1;
 	const uint32_t words[HEADER_BYTES / 4] = {1, 0, client_transaction, server_transaction,
-		HEADER_BYTES, ELEMENT_INT32, ELEMENT_UINT16, planes ? 3 : 2, (uint32_t)frame->info.width,
-		(uint32_t)frame->info.height, planes ? (uint32_t)frame->info.planes : 0};
+		HEADER_BYTES, ELEMENT_INT32, ELEMENT_UINT16, planes ? 3 : 2,
+		(uint32_t)frame->info.width, (uint32_t)frame->info.height,
+		planes ? (uint32_t)frame->info.planes : 0};
 	for (size_t i = 0; i < HEADER_BYTES / 4; i++) {
 		put_le32(stream->header + 4 * i, words[i]);
 	}
 	res->status = 200;
 	/* Exactly this: some clients compare the whole header. */
 	res->content_type = "application/imagebytes";
-	res->stream = (struct http_stream){.read = read_bytes, .release = release_bytes, .arg = stream,
-		.size = HEADER_BYTES + 2 * (int64_t)frame->count, .block = BLOCK_BYTES};
+	res->stream = (struct http_stream){.read = read_bytes,
+		.release = release_bytes,
+		.arg = stream,
+		.size = HEADER_BYTES + 2 * (int64_t)frame->count,
+		.block = BLOCK_BYTES};
 	return ERR_OK;
 }
 
@@ -148,15 +152,15 @@ static void make_digits(void)
 }
 
 enum {
-	MARK_MAX = 5,            /* the longest text between two elements, "]],[[" */
+	MARK_MAX = 5, /* the longest text between two elements, "]],[[" */
 	ELEMENT_MAX = 8 + MARK_MAX,
 };
 
 struct json_stream {
 	struct frame *frame;
-	size_t next;             /* element */
-	size_t column_left;      /* elements to the end of this column */
-	size_t column;           /* elements in one */
+	size_t next;        /* element */
+	size_t column_left; /* elements to the end of this column */
+	size_t column;      /* elements in one */
 	size_t planes;
 	bool head_done, tail_done;
 	/* What did not fit into the last block. */
@@ -277,7 +281,8 @@ static void release_json(void *arg)
 	free(stream);
 }
 
-/* The digits of all elements together.  Blocks of fixed size let the compiler count many at once. */
+/* The digits of all elements together.  Blocks of fixed size let the compiler count many at once.
+ */
 static uint64_t count_digits(const uint16_t *pixels, size_t count)
 {
 	uint64_t sum = count;
@@ -315,19 +320,24 @@ enum err_code image_stream_json(struct frame *frame, const char *tail, struct ht
 	stream->column_left = stream->column;
 	uint64_t width = (uint64_t)frame->info.width;
 	uint64_t pixel_count = frame->count / stream->planes;
-	/* Between two elements of a pixel ",", between pixels of a column "," or "],[", between columns
+	/* Between two elements of a pixel ",", between pixels of a column "," or "],[", between
+	 * columns
 	 * "],[" or "]],[["; behind the last "]]," or "]]],". */
 	uint64_t size = strlen(head_of(stream->planes)) + tail_len +
 			count_digits(frame->pixels, frame->count);
 	if (stream->planes > 1) {
-		size += (frame->count - pixel_count) + 3 * (pixel_count - width) + 5 * (width - 1) + 4;
+		size += (frame->count - pixel_count) + 3 * (pixel_count - width) + 5 * (width - 1) +
+			4;
 	} else {
 		size += (frame->count - width) + 3 * (width - 1) + 3;
 	}
 	res->status = 200;
 	res->content_type = "application/json";
-	res->stream = (struct http_stream){.read = read_json, .release = release_json, .arg = stream,
-		.size = (int64_t)size, .block = BLOCK_BYTES};
+	res->stream = (struct http_stream){.read = read_json,
+		.release = release_json,
+		.arg = stream,
+		.size = (int64_t)size,
+		.block = BLOCK_BYTES};
 	return ERR_OK;
 }
 
@@ -340,8 +350,8 @@ enum http_result camera_get_imagearray(struct call *call)
 		return reply_result(call, code, &err);
 	}
 	if (image_wants_bytes(call->req->header(call->req, "Accept"))) {
-		code = image_stream_bytes(frame, call->ids.transaction, call->server_transaction,
-			call->res);
+		code = image_stream_bytes(
+			frame, call->ids.transaction, call->server_transaction, call->res);
 	} else {
 		struct buf tail;
 		buf_init(&tail, 1024);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The management interface: who is this server, which devices does it have.  Answers from memory. */
+/* The management interface: who is this server, which devices does it have.  Answers from memory.
+ */
 #include "alpaca_call.h"
 
 #include <string.h>
@@ -34,7 +35,8 @@ static void configured_devices(const struct observatory *obs, struct json_writer
 		const struct device_info *info = device_info(dev);
 		json_object(w);
 		json_key_string(w, "DeviceName", info->name);
-		json_key_string(w, "DeviceType", info->type == DEVICE_FOCUSER ? "Focuser" : "Camera");
+		json_key_string(
+			w, "DeviceType", info->type == DEVICE_FOCUSER ? "Focuser" : "Camera");
 		json_key_int(w, "DeviceNumber", info->number);
 		json_key_string(w, "UniqueID", info->unique_id);
 		json_end_object(w);
@@ -51,8 +53,8 @@ static const struct {
 	{"/management/v1/configureddevices", configured_devices},
 };
 
-enum http_result management_handle(struct alpaca *alpaca, const struct http_request *req,
-	struct http_response *res)
+enum http_result management_handle(
+	struct alpaca *alpaca, const struct http_request *req, struct http_response *res)
 {
 	size_t i = 0;
 	size_t count = sizeof pages / sizeof pages[0];

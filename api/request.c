@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From bytes to a checked request.  Pure.  The texts reach people through their clients, so they say
- * what was wrong and what would be right. */
+/* From bytes to a checked request.  Pure.  The texts reach people through their clients, so they
+ * say what was wrong and what would be right. */
 #include "alpaca_call.h"
 
 #include <stdlib.h>
@@ -38,8 +38,8 @@ enum err_code alpaca_path_parse(const char *path, struct alpaca_path *out, struc
 	struct span member = {.data = rest, .len = strlen(rest)};
 	if (!span_equal(version, "v1")) {
 		return err_set(err, ERR_INVALID_VALUE,
-			"There is no API version \"%.*s\" here, only v1 (in lower case).", shown(version),
-			version.data);
+			"There is no API version \"%.*s\" here, only v1 (in lower case).",
+			shown(version), version.data);
 	}
 	struct alpaca_path found = {.member = member};
 	if (span_equal(type, "focuser")) {
@@ -48,7 +48,8 @@ enum err_code alpaca_path_parse(const char *path, struct alpaca_path *out, struc
 		found.type = DEVICE_CAMERA;
 	} else {
 		return err_set(err, ERR_INVALID_VALUE,
-			"There is no device type \"%.*s\" here, only focuser and camera (in lower case).",
+			"There is no device type \"%.*s\" here, only focuser and camera (in lower "
+			"case).",
 			shown(type), type.data);
 	}
 	if (!text_parse_u32(number, &found.number) || (number.len > 1 && number.data[0] == '0')) {
@@ -58,14 +59,15 @@ enum err_code alpaca_path_parse(const char *path, struct alpaca_path *out, struc
 	}
 	if (member.len == 0 || memchr(member.data, '/', member.len) != NULL) {
 		return err_set(err, ERR_INVALID_VALUE,
-			"The address must end in one member name, as in /api/v1/focuser/0/position.");
+			"The address must end in one member name, as in "
+			"/api/v1/focuser/0/position.");
 	}
 	*out = found;
 	return ERR_OK;
 }
 
-static enum err_code parse_id(struct span form, bool any_case, const char *name, uint32_t *out,
-	struct err *err)
+static enum err_code parse_id(
+	struct span form, bool any_case, const char *name, uint32_t *out, struct err *err)
 {
 	char text[64];
 	int found = http_field(form, name, any_case, text, sizeof text);
@@ -73,14 +75,15 @@ static enum err_code parse_id(struct span form, bool any_case, const char *name,
 	if (found == -2 || (found == 0 && !text_parse_u32(span_of(text), &value))) {
 		return err_set(err, ERR_INVALID_VALUE,
 			"%s must be a whole number from 0 to 4294967295%s%.40s%s.", name,
-			found == 0 ? ", not \"" : "", found == 0 ? text : "", found == 0 ? "\"" : "");
+			found == 0 ? ", not \"" : "", found == 0 ? text : "",
+			found == 0 ? "\"" : "");
 	}
 	*out = value;
 	return ERR_OK;
 }
 
-enum err_code alpaca_ids_parse(struct span form, bool any_case, struct alpaca_ids *out,
-	struct err *err)
+enum err_code alpaca_ids_parse(
+	struct span form, bool any_case, struct alpaca_ids *out, struct err *err)
 {
 	struct alpaca_ids ids = {.client = 0};
 	enum err_code code = parse_id(form, any_case, "ClientID", &ids.client, err);
@@ -111,13 +114,14 @@ static const char *type_text(enum param_type type)
 }
 
 /* Why a parameter that should be there is not: the likely mistakes by name. */
-static enum err_code missing(const struct http_request *req, const struct param *param,
-	struct err *err)
+static enum err_code missing(
+	const struct http_request *req, const struct param *param, struct err *err)
 {
 	char ignored[8];
 	if (http_field(req->body, param->name, true, ignored, sizeof ignored) != -1) {
 		return err_set(err, ERR_INVALID_VALUE,
-			"Parameter %s is missing: it is there in another spelling, but names in the body "
+			"Parameter %s is missing: it is there in another spelling, but names in "
+			"the body "
 			"of a PUT count upper and lower case.",
 			param->name);
 	}
@@ -129,13 +133,14 @@ static enum err_code missing(const struct http_request *req, const struct param 
 	}
 	if (strncasecmp(req->content_type, "application/json", 16) == 0) {
 		return err_set(err, ERR_INVALID_VALUE,
-			"Parameter %s is missing: send the body as application/x-www-form-urlencoded, "
+			"Parameter %s is missing: send the body as "
+			"application/x-www-form-urlencoded, "
 			"not as JSON.",
 			param->name);
 	}
 	return err_set(err, ERR_INVALID_VALUE,
-		"Parameter %s is missing: it must be %s, in the body of the PUT as a form.", param->name,
-		type_text(param->type));
+		"Parameter %s is missing: it must be %s, in the body of the PUT as a form.",
+		param->name, type_text(param->type));
 }
 
 static enum err_code parse_string(const struct http_request *req, const struct param *param,
@@ -153,8 +158,8 @@ static enum err_code parse_string(const struct http_request *req, const struct p
 	if (found != 0) {
 		free(text);
 		return found == -1 ? missing(req, param, err)
-				   : err_set(err, ERR_INVALID_VALUE, "Parameter %s is not text in UTF-8.",
-					     param->name);
+				   : err_set(err, ERR_INVALID_VALUE,
+					     "Parameter %s is not text in UTF-8.", param->name);
 	}
 	out->s = text;
 	return ERR_OK;

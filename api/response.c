@@ -153,7 +153,8 @@ enum http_result reply_result(struct call *call, enum err_code code, const struc
 	}
 	/* The code is the function's answer; its text is help that may be absent. */
 	if (err->code != code) {
-		return reply_failure(call, code, "%s", err->text[0] != '\0' ? err->text : err_name(code));
+		return reply_failure(
+			call, code, "%s", err->text[0] != '\0' ? err->text : err_name(code));
 	}
 	return reply_error(call, err);
 }

@@ -19,7 +19,7 @@ struct slot {
 	int64_t came_ms;
 	bool answered;
 	bool awaited;
-	bool superseded;         /* the client has sent another PUT to the device since */
+	bool superseded; /* the client has sent another PUT to the device since */
 };
 
 struct retry_table {
@@ -82,7 +82,8 @@ static struct slot *slot_for_new(struct retry_table *table)
 
 static struct retry_ticket ticket_of(const struct retry_table *table, const struct slot *slot)
 {
-	return (struct retry_ticket){.slot = (uint32_t)(slot - table->slot), .serial = slot->serial};
+	return (struct retry_ticket){
+		.slot = (uint32_t)(slot - table->slot), .serial = slot->serial};
 }
 
 enum retry_result retry_note(struct retry_table *table, const struct retry_key *key,

@@ -22,10 +22,10 @@ void retry_destroy(struct retry_table *table);
 
 /* One PUT. */
 struct retry_key {
-	const void *device;      /* identity only */
+	const void *device; /* identity only */
 	const char *peer;
 	uint32_t client, transaction;
-	const char *member;      /* static: compared by address */
+	const char *member; /* static: compared by address */
 	struct span body;
 };
 
@@ -36,8 +36,8 @@ struct retry_ticket {
 };
 
 enum retry_result {
-	RETRY_NEW,    /* do it; *ticket may be 0: nothing to remember */
-	RETRY_AGAIN,  /* a retry: *ticket names the first one */
+	RETRY_NEW,   /* do it; *ticket may be 0: nothing to remember */
+	RETRY_AGAIN, /* a retry: *ticket names the first one */
 };
 
 /* Notes that a PUT came at now_ms.  window_ms 0: the member takes no retries; it only becomes the
@@ -52,6 +52,7 @@ enum retry_state { RETRY_READY, RETRY_PENDING, RETRY_GONE };
 
 /* Appends the first answer to out when it is there; else PENDING, and retry_answered() will tell
  * that somebody waits; GONE when it was thrown out. */
-enum retry_state retry_fetch(struct retry_table *table, struct retry_ticket ticket, struct buf *out);
+enum retry_state retry_fetch(
+	struct retry_table *table, struct retry_ticket ticket, struct buf *out);
 
 #endif

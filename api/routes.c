@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every member of IFocuserV4 and ICameraV4 with its parameters, one row each, and the way from a
- * request to its row: path, verb, ids, parameters, then retry, what is not there, connection, handler.
+ * request to its row: path, verb, ids, parameters, then retry, what is not there, connection,
+ * handler.
  */
 #include "alpaca_call.h"
 
@@ -18,18 +19,41 @@
 #define NO_FAST_READOUT "This camera has no fast readout."
 #define NO_STACKING "This camera does not stack exposures itself."
 #define NO_GAIN_NAMES "Gain is a number between GainMin and GainMax; there is no list of names."
-#define NO_OFFSET_NAMES \
+#define NO_OFFSET_NAMES                                                                            \
 	"Offset is a number between OffsetMin and OffsetMax; there is no list of names."
 
-#define NO_PARAMS {NULL, PARAM_NONE, false}
-#define READ(devices, member, value, flags, handler) \
-	{devices, member, HTTP_GET, value, flags, handler, NULL, {NO_PARAMS}}
-#define NO_READ(devices, member, value, why) \
-	{devices, member, HTTP_GET, value, 0, NULL, why, {NO_PARAMS}}
-#define WRITE(devices, member, value, flags, handler, ...) \
-	{devices, member, HTTP_PUT, value, flags, handler, NULL, {__VA_ARGS__}}
-#define NO_WRITE(devices, member, value, why, ...) \
-	{devices, member, HTTP_PUT, value, 0, NULL, why, {__VA_ARGS__}}
+#define NO_PARAMS                                                                                  \
+	{                                                                                          \
+		NULL, PARAM_NONE, false                                                            \
+	}
+#define READ(devices, member, value, flags, handler)                                               \
+	{                                                                                          \
+		devices, member, HTTP_GET, value, flags, handler, NULL,                            \
+		{                                                                                  \
+			NO_PARAMS                                                                  \
+		}                                                                                  \
+	}
+#define NO_READ(devices, member, value, why)                                                       \
+	{                                                                                          \
+		devices, member, HTTP_GET, value, 0, NULL, why,                                    \
+		{                                                                                  \
+			NO_PARAMS                                                                  \
+		}                                                                                  \
+	}
+#define WRITE(devices, member, value, flags, handler, ...)                                         \
+	{                                                                                          \
+		devices, member, HTTP_PUT, value, flags, handler, NULL,                            \
+		{                                                                                  \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
+	}
+#define NO_WRITE(devices, member, value, why, ...)                                                 \
+	{                                                                                          \
+		devices, member, HTTP_PUT, value, 0, NULL, why,                                    \
+		{                                                                                  \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
+	}
 
 /* clang-format off */
 const struct route alpaca_routes[] = {
@@ -174,7 +198,7 @@ const size_t alpaca_route_count = sizeof alpaca_routes / sizeof alpaca_routes[0]
 enum {
 	RETRY_WINDOW_MS = 15000,
 	RETRY_ACTION_WINDOW_MS = 150000,
-	JOIN_MS = 110000,        /* longer than any call waits */
+	JOIN_MS = 110000, /* longer than any call waits */
 };
 
 static int by_member(const void *a, const void *b)
@@ -289,7 +313,10 @@ static const struct route *find_route(struct call *call, const struct alpaca_pat
 		return NULL;
 	}
 	http_text(call->res, 405, "The member %.*s of a %s takes only %s.", (int)path->member.len,
-		path->member.data, type, reads && writes ? "GET and PUT" : reads ? "GET" : "PUT");
+		path->member.data, type,
+		reads && writes ? "GET and PUT"
+		: reads         ? "GET"
+				: "PUT");
 	http_add_header(call->res, "Allow", reads && writes ? "GET, PUT" : reads ? "GET" : "PUT");
 	return NULL;
 }
@@ -308,7 +335,8 @@ static bool check(struct call *call)
 			    : NULL;
 	if (call->dev == NULL) {
 		http_text(call->res, 400,
-			"There is no %s number %" PRIu32 ": GET /management/v1/configureddevices lists what "
+			"There is no %s number %" PRIu32
+			": GET /management/v1/configureddevices lists what "
 			"there is.",
 			path.type == DEVICE_FOCUSER ? "focuser" : "camera", path.number);
 		return false;
@@ -319,14 +347,14 @@ static bool check(struct call *call)
 		return false;
 	}
 	bool is_put = call->route->verb == HTTP_PUT;
-	if (alpaca_ids_parse(is_put ? call->req->body : call->req->query, !is_put, &call->ids, &err) !=
-		ERR_OK) {
+	if (alpaca_ids_parse(is_put ? call->req->body : call->req->query, !is_put, &call->ids,
+		    &err) != ERR_OK) {
 		http_text(call->res, 400, "%s", err.text);
 		return false;
 	}
 	for (int i = 0; i < ALPACA_MAX_PARAMS && call->route->param[i].name != NULL; i++) {
-		enum err_code code = alpaca_param_parse(call->req, &call->route->param[i],
-			&call->value[i], &err);
+		enum err_code code = alpaca_param_parse(
+			call->req, &call->route->param[i], &call->value[i], &err);
 		if (code != ERR_OK) {
 			http_text(call->res, code == ERR_NOMEM ? 500 : 400, "%s", err.text);
 			return false;
@@ -363,7 +391,8 @@ static enum http_result join(struct call *call, struct retry_ticket ticket)
 		return result;
 	}
 	if (call_is_late(call)) {
-		return reply_failure(call, ERR_TIMEOUT, "The first of these equal requests still runs.");
+		return reply_failure(
+			call, ERR_TIMEOUT, "The first of these equal requests still runs.");
 	}
 	return HTTP_WAIT;
 }
@@ -380,8 +409,8 @@ static bool is_repeated(struct call *call, struct retry_ticket *ticket)
 		.body = call->req->body,
 	};
 	int64_t window_ms = (call->route->flags & ROUTE_RETRY) == 0 ? 0
-			    : call->route->handler == common_action  ? RETRY_ACTION_WINDOW_MS
-								     : RETRY_WINDOW_MS;
+			    : call->route->handler == common_action ? RETRY_ACTION_WINDOW_MS
+								    : RETRY_WINDOW_MS;
 	return retry_note(call->alpaca->retries, &key, window_ms, clock_now_ms(clock_real()),
 		       ticket) == RETRY_AGAIN;
 }
@@ -428,13 +457,16 @@ static enum http_result dispatch(struct call *call)
 	return result;
 }
 
-enum http_result alpaca_handle(struct alpaca *alpaca, const struct http_request *req,
-	struct http_response *res)
+enum http_result alpaca_handle(
+	struct alpaca *alpaca, const struct http_request *req, struct http_response *res)
 {
 	if (!is_below(req->path, "/api")) {
 		return management_handle(alpaca, req, res);
 	}
-	struct call call = {.alpaca = alpaca, .obs = alpaca->obs, .req = req, .res = res,
+	struct call call = {.alpaca = alpaca,
+		.obs = alpaca->obs,
+		.req = req,
+		.res = res,
 		.wait = req->wait->data};
 	enum http_result result = check(&call) ? dispatch(&call) : HTTP_DONE;
 	for (int i = 0; i < ALPACA_MAX_PARAMS; i++) {

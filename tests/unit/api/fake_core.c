@@ -81,20 +81,36 @@ static void fill_device(struct device *dev, enum device_type type)
 	bool focuser = type == DEVICE_FOCUSER;
 	dev->info.type = type;
 	snprintf(dev->info.source, sizeof dev->info.source, "%s.0", focuser ? "focuser" : "camera");
-	snprintf(dev->info.name, sizeof dev->info.name, "%s", focuser ? "Fake focuser" : "Fake camera");
+	snprintf(dev->info.name, sizeof dev->info.name, "%s",
+		focuser ? "Fake focuser" : "Fake camera");
 	snprintf(dev->info.unique_id, sizeof dev->info.unique_id, "%s-0000",
 		focuser ? "aaaa" : "bbbb");
 	snprintf(dev->info.driver, sizeof dev->info.driver, "fake");
 	snprintf(dev->info.driver_title, sizeof dev->info.driver_title, "Fake \"quoted\" device");
 	dev->connected = true;
 	dev->link = LINK_UP;
-	dev->focuser = (struct focuser_state){.link = LINK_UP, .position_valid = true,
-		.position = 12500, .max_step = 50000, .max_increment = 50000, .step_size_um = NAN,
-		.temperature_supported = true, .temperature_valid = true, .temperature_c = 3.76};
+	dev->focuser = (struct focuser_state){.link = LINK_UP,
+		.position_valid = true,
+		.position = 12500,
+		.max_step = 50000,
+		.max_increment = 50000,
+		.step_size_um = NAN,
+		.temperature_supported = true,
+		.temperature_valid = true,
+		.temperature_c = 3.76};
 	dev->camera = (struct camera_state){.link = LINK_UP,
-		.caps = {.width = 3, .height = 2, .max_bin = 2, .can_abort = true, .pixel_um = 3.76,
-			.exposure_max_s = 3600, .max_adu = 65535, .electrons_per_adu = NAN,
-			.full_well_e = NAN, .has_gain = true, .gain_max = 100, .readout_modes = modes},
+		.caps = {.width = 3,
+			.height = 2,
+			.max_bin = 2,
+			.can_abort = true,
+			.pixel_um = 3.76,
+			.exposure_max_s = 3600,
+			.max_adu = 65535,
+			.electrons_per_adu = NAN,
+			.full_well_e = NAN,
+			.has_gain = true,
+			.gain_max = 100,
+			.readout_modes = modes},
 		.setup = {.bin = 1, .num_x = 3, .num_y = 2, .gain = 10}};
 }
 
@@ -180,8 +196,8 @@ enum err_code device_connecting(struct device *dev, bool *connecting, struct err
 	return ERR_OK;
 }
 
-enum err_code device_connect(struct device *dev, const struct client *client, uint64_t *ticket,
-	struct err *err)
+enum err_code device_connect(
+	struct device *dev, const struct client *client, uint64_t *ticket, struct err *err)
 {
 	(void)client;
 	(void)err;
@@ -195,8 +211,8 @@ enum err_code device_connect(struct device *dev, const struct client *client, ui
 	return ERR_OK;
 }
 
-bool device_connect_done(struct device *dev, uint64_t ticket, enum err_code *result,
-	struct err *err)
+bool device_connect_done(
+	struct device *dev, uint64_t ticket, enum err_code *result, struct err *err)
 {
 	fake_lock();
 	bool over = ticket == 7 && dev->connect_over;
@@ -208,8 +224,8 @@ bool device_connect_done(struct device *dev, uint64_t ticket, enum err_code *res
 	return over;
 }
 
-enum err_code device_disconnect(struct device *dev, const struct client *client, bool *closing,
-	struct err *err)
+enum err_code device_disconnect(
+	struct device *dev, const struct client *client, bool *closing, struct err *err)
 {
 	(void)client;
 	(void)err;
@@ -303,8 +319,8 @@ void camera_state(struct device *dev, struct camera_state *out)
 	fake_unlock();
 }
 
-enum err_code camera_set(struct device *dev, enum camera_setting what, int32_t value,
-	struct err *err)
+enum err_code camera_set(
+	struct device *dev, enum camera_setting what, int32_t value, struct err *err)
 {
 	if (what == CAMERA_SET_BIN && (value < 1 || value > 2)) {
 		return err_set(err, ERR_INVALID_VALUE, "BinX must be 1 or 2, not %d.", value);
@@ -340,8 +356,8 @@ enum err_code camera_set(struct device *dev, enum camera_setting what, int32_t v
 	return ERR_OK;
 }
 
-enum err_code camera_start_exposure(struct device *dev, double duration_s, bool light,
-	struct err *err)
+enum err_code camera_start_exposure(
+	struct device *dev, double duration_s, bool light, struct err *err)
 {
 	(void)light;
 	if (duration_s < 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A core in memory for the tests of the API: one focuser (number 0) and one camera (number 0), whose
- * state the tests set directly under fake_lock().  Nothing moves by itself.
+ * A core in memory for the tests of the API: one focuser (number 0) and one camera (number 0),
+ * whose state the tests set directly under fake_lock().  Nothing moves by itself.
  */
 #ifndef FAKE_CORE_H
 #define FAKE_CORE_H
@@ -15,10 +15,10 @@ struct device {
 	struct device_info info;
 	bool connected;
 	enum device_link link;
-	bool hold_connect;          /* connects do not end until fake_finish_connect() */
+	bool hold_connect; /* connects do not end until fake_finish_connect() */
 	bool connect_over;
 	enum err_code connect_result;
-	bool said_false;            /* some client */
+	bool said_false; /* some client */
 	int touched, moves, halts, starts;
 	int32_t target;
 	struct focuser_state focuser;
@@ -30,8 +30,8 @@ struct device {
 struct observatory {
 	struct config config;
 	struct events *events;
-	struct device device[2];    /* focuser.0, camera.0 */
-	struct run *run;            /* the newest; NULL none */
+	struct device device[2]; /* focuser.0, camera.0 */
+	struct run *run;         /* the newest; NULL none */
 	int run_starts;
 	struct autofocus_params run_params;
 	bool measured;

@@ -15,7 +15,8 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Fields as application/x-www-form-urlencoded has them, and what clients that do not encode send. */
+/* Fields as application/x-www-form-urlencoded has them, and what clients that do not encode send.
+ */
 static void fields_are_decoded(void **state)
 {
 	(void)state;
@@ -49,8 +50,8 @@ static void fields_are_decoded(void **state)
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char out[32];
-		int got = http_field(span_of(cases[i].form), cases[i].name, cases[i].any_case, out,
-			sizeof out);
+		int got = http_field(
+			span_of(cases[i].form), cases[i].name, cases[i].any_case, out, sizeof out);
 		assert_int_equal(got, cases[i].result);
 		if (got == 0) {
 			assert_string_equal(out, cases[i].value);
@@ -71,13 +72,14 @@ static void paths_are_strict(void **state)
 	assert_int_equal(alpaca_path_parse("/api/v1/camera/12/gain", &path, &err), ERR_OK);
 	assert_int_equal(path.type, DEVICE_CAMERA);
 	assert_int_equal(path.number, 12);
-	static const char *const bad[] = {"/api", "/api/", "/api/v1", "/api/v1/", "/api/v2/focuser/0/name",
-		"/api/V1/focuser/0/name", "/api/1/focuser/0/name", "/api/v/focuser/0/name",
-		"/API/v1/focuser/0/name", "/api/v1/FOCUSER/0/name", "/api/v1/Focuser/0/name",
-		"/api/v1/baddevicetype/0/name", "/api/v1/focuser/-1/name", "/api/v1/focuser/A/name",
-		"/api/v1/focuser//name", "/api/v1/focuser/00/name", "/api/v1/focuser/00x/name",
-		"/api/v1/focuser/4294967296/name", "/api/v1/focuser/0", "/api/v1/focuser/0/",
-		"/api/v1/focuser/0/name/", "/api/v1/focuser/0/name/x", "//api/v1/focuser/0/name"};
+	static const char *const bad[] = {"/api", "/api/", "/api/v1", "/api/v1/",
+		"/api/v2/focuser/0/name", "/api/V1/focuser/0/name", "/api/1/focuser/0/name",
+		"/api/v/focuser/0/name", "/API/v1/focuser/0/name", "/api/v1/FOCUSER/0/name",
+		"/api/v1/Focuser/0/name", "/api/v1/baddevicetype/0/name", "/api/v1/focuser/-1/name",
+		"/api/v1/focuser/A/name", "/api/v1/focuser//name", "/api/v1/focuser/00/name",
+		"/api/v1/focuser/00x/name", "/api/v1/focuser/4294967296/name", "/api/v1/focuser/0",
+		"/api/v1/focuser/0/", "/api/v1/focuser/0/name/", "/api/v1/focuser/0/name/x",
+		"//api/v1/focuser/0/name"};
 	for (size_t i = 0; i < COUNT(bad); i++) {
 		err.text[0] = '\0';
 		assert_int_equal(alpaca_path_parse(bad[i], &path, &err), ERR_INVALID_VALUE);
@@ -96,20 +98,20 @@ static void ids_are_checked(void **state)
 		"ClientTransactionID=-67890", "ClientTransactionID=qweqwe", "ClientID=4294967296",
 		"ClientID=1.0", "ClientID=+1"};
 	for (size_t i = 0; i < COUNT(bad); i++) {
-		assert_int_equal(alpaca_ids_parse(span_of(bad[i]), false, &ids, &err),
-			ERR_INVALID_VALUE);
+		assert_int_equal(
+			alpaca_ids_parse(span_of(bad[i]), false, &ids, &err), ERR_INVALID_VALUE);
 	}
 	assert_int_equal(alpaca_ids_parse(span_of(""), true, &ids, &err), ERR_OK);
 	assert_int_equal(ids.client, 0);
 	assert_int_equal(ids.transaction, 0);
-	assert_int_equal(alpaca_ids_parse(span_of("clientid=4294967295&CLIENTTRANSACTIONID=67890"), true,
-				 &ids, &err),
+	assert_int_equal(alpaca_ids_parse(span_of("clientid=4294967295&CLIENTTRANSACTIONID=67890"),
+				 true, &ids, &err),
 		ERR_OK);
 	assert_int_equal(ids.client, 4294967295U);
 	assert_int_equal(ids.transaction, 67890);
 	/* In a PUT another spelling is another parameter. */
-	assert_int_equal(alpaca_ids_parse(span_of("clienttransactionid=67890"), false, &ids, &err),
-		ERR_OK);
+	assert_int_equal(
+		alpaca_ids_parse(span_of("clienttransactionid=67890"), false, &ids, &err), ERR_OK);
 	assert_int_equal(ids.transaction, 0);
 }
 
@@ -133,7 +135,8 @@ static void parameters_explain_themselves(void **state)
 	const struct param param = {"Position", PARAM_I32, false};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct http_request req = {.body = span_of(cases[i].body),
-			.query = span_of(cases[i].query), .content_type = cases[i].content_type};
+			.query = span_of(cases[i].query),
+			.content_type = cases[i].content_type};
 		struct param_value value;
 		struct err err = {.code = ERR_OK};
 		enum err_code code = alpaca_param_parse(&req, &param, &value, &err);
@@ -157,9 +160,9 @@ static void hosts_are_ours_or_refused(void **state)
 		"[fe80::1%25eth0]:80", "[fe80::1]", "localhost", "LOCALHOST:11111", "raspi",
 		"Raspi.local:11111", "raspi.local.", "focusd.local", "focusd:80", "pier.lan:11111",
 		"observatory.example"};
-	static const char *const bad[] = {"", "evil.example", "raspi.evil.example", "localhost.evil",
-		"127.0.0.1.evil", "1.2.3", "[::1", "[::1]x", "raspi:80x", "example", ".local",
-		"observatory", "lan"};
+	static const char *const bad[] = {"", "evil.example", "raspi.evil.example",
+		"localhost.evil", "127.0.0.1.evil", "1.2.3", "[::1", "[::1]x", "raspi:80x",
+		"example", ".local", "observatory", "lan"};
 	for (size_t i = 0; i < COUNT(good); i++) {
 		assert_true(http_guard_host_ok(&guard, good[i]));
 	}
@@ -168,7 +171,8 @@ static void hosts_are_ours_or_refused(void **state)
 	}
 	assert_true(http_guard_host_ok(&guard, NULL));
 	assert_true(http_guard_origin_ok(&guard, "raspi:11111", NULL, NULL));
-	assert_true(http_guard_origin_ok(&guard, "raspi:11111", "http://raspi:11111", "same-origin"));
+	assert_true(
+		http_guard_origin_ok(&guard, "raspi:11111", "http://raspi:11111", "same-origin"));
 	assert_true(http_guard_origin_ok(&guard, "raspi:11111", "https://pier.lan", NULL));
 	assert_false(http_guard_origin_ok(&guard, "raspi:11111", "http://evil.example", NULL));
 	assert_false(http_guard_origin_ok(&guard, "raspi:11111", "http://raspi:8080", NULL));

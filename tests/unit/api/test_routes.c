@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The route table and every handler, called as the HTTP server calls them, over a core in memory. */
+/* The route table and every handler, called as the HTTP server calls them, over a core in memory.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,10 +57,17 @@ struct answer {
 
 static struct http_wait waiting; /* of the last call */
 
-static struct answer turn(enum http_verb verb, const char *path, const char *form, struct http_wait *wait)
+static struct answer turn(
+	enum http_verb verb, const char *path, const char *form, struct http_wait *wait)
 {
-	struct http_request req = {.verb = verb, .verb_text = "?", .path = path, .query = span_of(""),
-		.body = span_of(""), .content_type = "", .peer = "10.0.0.2", .header = header,
+	struct http_request req = {.verb = verb,
+		.verb_text = "?",
+		.path = path,
+		.query = span_of(""),
+		.body = span_of(""),
+		.content_type = "",
+		.peer = "10.0.0.2",
+		.header = header,
 		.wait = wait};
 	*(verb == HTTP_PUT ? &req.body : &req.query) = span_of(form);
 	struct http_response res;
@@ -74,7 +82,8 @@ static struct answer turn(enum http_verb verb, const char *path, const char *for
 	if (res.stream.read != NULL) {
 		/* Small reads find mistakes at the seams. */
 		ssize_t n;
-		while ((n = res.stream.read(res.stream.arg, answer.len, answer.text + answer.len, 3)) > 0) {
+		while ((n = res.stream.read(
+				res.stream.arg, answer.len, answer.text + answer.len, 3)) > 0) {
 			answer.len += (size_t)n;
 		}
 		assert_int_equal(answer.len, res.stream.size);
@@ -192,7 +201,8 @@ static void table_has_every_operation(void **state)
 				continue;
 			}
 			bool is_put = strcmp(text, "put") == 0;
-			if (member[0] == '\0' || indent != 4 || (!is_put && strcmp(text, "get") != 0)) {
+			if (member[0] == '\0' || indent != 4 ||
+				(!is_put && strcmp(text, "get") != 0)) {
 				continue;
 			}
 			bool common = strcmp(type, "{device_type}") == 0;
@@ -232,7 +242,8 @@ static void every_row_answers(void **state)
 			}
 			continue;
 		}
-		/* A form with every parameter, then once without each, once with rubbish in each. */
+		/* A form with every parameter, then once without each, once with rubbish in each.
+		 */
 		char form[200] = "";
 		for (int p = 0; p < ALPACA_MAX_PARAMS && route->param[p].name != NULL; p++) {
 			size_t at = strlen(form);
@@ -242,7 +253,8 @@ static void every_row_answers(void **state)
 			if (!route->param[p].optional) {
 				struct answer missing = put(path, "");
 				assert_int_equal(missing.status, 400);
-				assert_string_equal(missing.content_type, "text/plain; charset=utf-8");
+				assert_string_equal(
+					missing.content_type, "text/plain; charset=utf-8");
 			}
 			if (route->param[p].type != PARAM_STRING) {
 				snprintf(part, sizeof part, "%.*s%s=asdqwe", (int)at, form,
@@ -273,10 +285,12 @@ static void needs_connection_where_the_table_says(void **state)
 		}
 		char path[96];
 		snprintf(path, sizeof path, "%s/0/%s",
-			(route->devices & ROUTE_FOCUSER) != 0 ? "focuser" : "camera", route->member);
+			(route->devices & ROUTE_FOCUSER) != 0 ? "focuser" : "camera",
+			route->member);
 		struct answer answer = get(path);
 		int error = number(&answer);
-		bool common = route->devices == ROUTE_ANY || strcmp(route->member, "devicestate") == 0;
+		bool common =
+			route->devices == ROUTE_ANY || strcmp(route->member, "devicestate") == 0;
 		assert_int_equal(error, common ? 0 : route->handler == NULL ? 0x400 : 0x407);
 	}
 	struct answer answer = get("focuser/0/devicestate");
@@ -339,7 +353,8 @@ static void wrong_paths_and_verbs(void **state)
 	assert_int_equal(obs->device[0].halts, 0);
 	answer = ask(HTTP_GET, "/management/v2/description", "");
 	assert_int_equal(answer.status, 400);
-	assert_true(alpaca_owns("/api") && alpaca_owns("/api/x") && alpaca_owns("/management/v1/x"));
+	assert_true(
+		alpaca_owns("/api") && alpaca_owns("/api/x") && alpaca_owns("/management/v1/x"));
 	assert_false(alpaca_owns("/apix") || alpaca_owns("/setup") || alpaca_owns("/"));
 	assert_false(alpaca_owns("/setup/v1/focuser/0/setup"));
 }
@@ -403,14 +418,22 @@ static void camera_facts(void **state)
 	static const struct {
 		const char *member, *start;
 	} cases[] = {
-		{"cameraxsize", "{\"Value\":3,"}, {"cameraysize", "{\"Value\":2,"},
-		{"pixelsizex", "{\"Value\":3.76,"}, {"sensorname", "{\"Value\":\"\","},
-		{"electronsperadu", "{\"Value\":0.0,\"C"}, {"bayeroffsetx", "{\"Value\":0,"},
-		{"readoutmodes", "{\"Value\":[\"Normal\"],"}, {"gain", "{\"Value\":10,"},
-		{"gainmax", "{\"Value\":100,"}, {"percentcompleted", "{\"Value\":0,"},
-		{"canabortexposure", "{\"Value\":true,"}, {"canstopexposure", "{\"Value\":false,"},
-		{"lastexposurestarttime", "{\"Value\":\"\","}, {"interfaceversion", "{\"Value\":4,"},
-		{"supportedactions", "{\"Value\":[],"}, {"driverversion", "{\"Value\":\"0.1\","},
+		{"cameraxsize", "{\"Value\":3,"},
+		{"cameraysize", "{\"Value\":2,"},
+		{"pixelsizex", "{\"Value\":3.76,"},
+		{"sensorname", "{\"Value\":\"\","},
+		{"electronsperadu", "{\"Value\":0.0,\"C"},
+		{"bayeroffsetx", "{\"Value\":0,"},
+		{"readoutmodes", "{\"Value\":[\"Normal\"],"},
+		{"gain", "{\"Value\":10,"},
+		{"gainmax", "{\"Value\":100,"},
+		{"percentcompleted", "{\"Value\":0,"},
+		{"canabortexposure", "{\"Value\":true,"},
+		{"canstopexposure", "{\"Value\":false,"},
+		{"lastexposurestarttime", "{\"Value\":\"\","},
+		{"interfaceversion", "{\"Value\":4,"},
+		{"supportedactions", "{\"Value\":[],"},
+		{"driverversion", "{\"Value\":\"0.1\","},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char path[64];
@@ -469,9 +492,10 @@ static void images_as_json(void **state)
 	assert_has(&answer, "{\"Type\":0,\"Rank\":0,\"Value\":[],");
 	give_frame(1);
 	answer = get("camera/0/imagearray");
-	assert_has(&answer, "{\"Type\":2,\"Rank\":2,\"Value\":[[1,400],[2,50000],[3,65535]],"
-			    "\"ClientTransactionID\":21,\"ServerTransactionID\":2,\"ErrorNumber\":0,"
-			    "\"ErrorMessage\":\"\"}");
+	assert_has(&answer,
+		"{\"Type\":2,\"Rank\":2,\"Value\":[[1,400],[2,50000],[3,65535]],"
+		"\"ClientTransactionID\":21,\"ServerTransactionID\":2,\"ErrorNumber\":0,"
+		"\"ErrorMessage\":\"\"}");
 	assert_int_equal(number(&answer), 0);
 	accept_header = "application/json";
 	answer = get("camera/0/imagearrayvariant");
@@ -520,8 +544,9 @@ static void accept_headers(void **state)
 	static const char *const yes[] = {"application/imagebytes", "Application/ImageBytes",
 		"application/json, application/imagebytes", "application/imagebytes;q=0.5",
 		"*/*,application/imagebytes ;q=1"};
-	static const char *const no[] = {"", "*/*", "application/json", "application/imagebytes;q=0",
-		"application/imagebytes; q=0.0", "application/imagebytesx", "image/*"};
+	static const char *const no[] = {"", "*/*", "application/json",
+		"application/imagebytes;q=0", "application/imagebytes; q=0.0",
+		"application/imagebytesx", "image/*"};
 	for (size_t i = 0; i < COUNT(yes); i++) {
 		assert_true(image_wants_bytes(yes[i]));
 	}
@@ -538,14 +563,16 @@ static void management(void **state)
 	assert_has(&answer, "{\"Value\":[1],\"ClientTransactionID\":0,");
 	assert_int_equal(number(&answer), 0);
 	answer = ask(HTTP_GET, "/management/v1/description", "ClientTransactionID=8");
-	assert_has(&answer, "{\"Value\":{\"ServerName\":\"focusd\",\"Manufacturer\":\"focusd project\","
-			    "\"ManufacturerVersion\":\"");
+	assert_has(&answer,
+		"{\"Value\":{\"ServerName\":\"focusd\",\"Manufacturer\":\"focusd project\","
+		"\"ManufacturerVersion\":\"");
 	assert_has(&answer, "\"Location\":\"Pier 1\"},\"ClientTransactionID\":8,");
 	answer = ask(HTTP_GET, "/management/v1/configureddevices", "");
-	assert_has(&answer, "{\"Value\":[{\"DeviceName\":\"Fake focuser\",\"DeviceType\":\"Focuser\","
-			    "\"DeviceNumber\":0,\"UniqueID\":\"aaaa-0000\"},"
-			    "{\"DeviceName\":\"Fake camera\",\"DeviceType\":\"Camera\","
-			    "\"DeviceNumber\":0,\"UniqueID\":\"bbbb-0000\"}],");
+	assert_has(&answer,
+		"{\"Value\":[{\"DeviceName\":\"Fake focuser\",\"DeviceType\":\"Focuser\","
+		"\"DeviceNumber\":0,\"UniqueID\":\"aaaa-0000\"},"
+		"{\"DeviceName\":\"Fake camera\",\"DeviceType\":\"Camera\","
+		"\"DeviceNumber\":0,\"UniqueID\":\"bbbb-0000\"}],");
 	answer = ask(HTTP_GET, "/management/apiversions", "ClientID=x");
 	assert_int_equal(answer.status, 400);
 	answer = ask(HTTP_PUT, "/management/apiversions", "");
@@ -567,7 +594,8 @@ static void actions(void **state)
 	} cases[] = {
 		{"Action=Dance&Parameters=", 0x40C, "Dance"},
 		{"Action=&Parameters=", 0x40C, "supportedactions"},
-		{"Action=AutofocusStatus", 0, "\"Value\":\"{\\\"run\\\":0,\\\"state\\\":\\\"none\\\"}\""},
+		{"Action=AutofocusStatus", 0,
+			"\"Value\":\"{\\\"run\\\":0,\\\"state\\\":\\\"none\\\"}\""},
 		{"Action=AutofocusStatus&Parameters=x", 0x401, "number of a run"},
 		{"Action=AutofocusStatus&Parameters=7", 0x401, "no run 7"},
 		{"Action=AutofocusWait&Parameters=", 0x40B, "no autofocus run"},
@@ -638,7 +666,8 @@ static void connecting_waits(void **state)
 	struct answer answer = put("focuser/0/connected", "Connected=True&ClientTransactionID=4");
 	assert_int_equal(answer.result, HTTP_WAIT);
 	fake_finish_connect(obs, dev, ERR_OK);
-	answer = again(HTTP_PUT, "/api/v1/focuser/0/connected", "Connected=True&ClientTransactionID=4");
+	answer = again(
+		HTTP_PUT, "/api/v1/focuser/0/connected", "Connected=True&ClientTransactionID=4");
 	assert_int_equal(number(&answer), 0);
 	assert_has(&answer, "\"ClientTransactionID\":4,");
 	answer = get("focuser/0/connected");
@@ -704,10 +733,10 @@ static void repeated_puts(void **state)
 static void junk_everywhere(void **state)
 {
 	(void)state;
-	static const char *const junk[] = {"&&&===", "=1&=2", "%%%", "Action=%ff&Position=%ff&BinX=%ff",
-		"Action=AutofocusStatus&Parameters=%ff%fe", "ClientID=%00",
-		"Position=1e999&Duration=1e999&Light=x", "Parameters={{{{{{&Action=Autofocus",
-		"Action=Autofocus&Parameters={\"\\u0000\":1}",
+	static const char *const junk[] = {"&&&===", "=1&=2", "%%%",
+		"Action=%ff&Position=%ff&BinX=%ff", "Action=AutofocusStatus&Parameters=%ff%fe",
+		"ClientID=%00", "Position=1e999&Duration=1e999&Light=x",
+		"Parameters={{{{{{&Action=Autofocus", "Action=Autofocus&Parameters={\"\\u0000\":1}",
 		"Connected=\xC3\x28&Position=\xC3\x28&Gain=\xC3\x28"};
 	for (size_t i = 0; i < alpaca_route_count; i++) {
 		for (size_t k = 0; k < COUNT(junk); k++) {
