@@ -15,13 +15,13 @@
 enum {
 	VOTERS = 150,       /* objects probed to find the common size */
 	MAX_OBJECTS = 3000, /* objects probed at the common size */
-	COUNTED = 60,       /* brightest used stars that make the frame's number */
+	COUNTED = 40,       /* brightest used stars that make the frame's number */
 };
 
 /* Least signal over noise of a star whose size counts: in the disk that found it, which says that
- * it is there, and in its own wider aperture, where at 7 its HFR is good to 10 %. */
+ * it is there, and in its own wider aperture, where at 5 its HFR is good to 10 %. */
 static const double least_disk_snr = 8.0;
-static const double least_snr = 7.0;
+static const double least_snr = 5.0;
 /* Elongation above which a lone star is a trail or a blend. */
 static const double most_elongation = 1.6;
 /* Disk radius over HFR of what it finds best: 1.35 for a Gaussian as for a ring. */
@@ -141,7 +141,8 @@ static bool is_hot_pixel(const struct object *o)
 		return true;
 	}
 	double expected = 4.0 * exp(-0.693 / (o->p.hfr * o->p.hfr));
-	if (o->level == 0 && o->p.neighbours + 3.0 * o->p.neighbours_error < 0.35 * expected) {
+	bool clear = o->p.neighbours_error < 0.2; /* a peak of ten sigma, not one of noise */
+	if (o->level == 0 && clear && o->p.neighbours + 3.0 * o->p.neighbours_error < 0.35 * expected) {
 		return true;
 	}
 	return o->p.hfr < 1.3 && (o->p.neighbours < 0.4 ||
@@ -164,7 +165,7 @@ static unsigned judge(const struct work *work, const struct object *o)
 	} else if (is_open) {
 		flags |= STAR_SHAPE;
 	}
-	if (o->elongation > most_elongation) {
+	if (o->elongation > most_elongation * (1.0 + 2.0 / p->snr)) {
 		flags |= STAR_ELONGATED;
 	}
 	if (p->brightest >= 0.9 * work->full_scale) {
@@ -735,6 +736,11 @@ static int measure_mono(struct work *work, const struct measure_options *options
 	drop_faint(work);
 	judge_sizes(work);
 	judge_lines(work);
+	if (is_debris(work, median_of(work, offsetof(struct object, p.hfr)))) {
+		for (size_t i = 0; i < work->objects; i++) {
+			work->object[i].flags |= STAR_SIZE;
+		}
+	}
 	summarise(work, scale, out);
 	out->flux_adu *= scale * scale;
 	if (list != NULL && listed != NULL) {
