@@ -89,6 +89,8 @@ static void sizes_of_bright_stars(void **state)
 			struct measurement m = measure(&img, list, 4, &listed);
 			if (rows[i].shape == SKY_GAUSSIAN) {
 				want = sky_hfr(SKY_GAUSSIAN, sqrt(rows[i].a * rows[i].a + 1.0 / 6.0), 0.0);
+			} else if (rows[i].shape == SKY_MOFFAT) {
+				want = hypot(want, 1.17741 * sqrt(1.0 / 6.0));
 			}
 			if (m.stars != 1 || listed != 1) {
 				fail_msg("%s: %d stars", rows[i].name, m.stars);
