@@ -210,8 +210,9 @@ static void grow(struct growth *g, const struct stamp *s, double x, double y, do
 {
 	memset(g, 0, sizeof *g);
 	g->radius = radius;
-	/* Small stars need fine pieces: a tenth of the HFR, at most 9 x 9 to a pixel. */
-	int pieces = (int)ceil(8.0 / hfr);
+	/* Pieces of a twentieth of the HFR, at most 9 x 9 to a pixel: whole pixels come in groups of
+	 * equal radius about a centred star, and the curve would have steps. */
+	int pieces = (int)ceil(20.0 / hfr);
 	pieces = pieces < 1 ? 1 : (pieces > 9 ? 9 : pieces);
 	double share = 1.0 / (pieces * pieces);
 	double scale = RINGS / (radius * radius);

@@ -48,7 +48,7 @@ struct star {
 struct measurement {
 	int stars;             /* used */
 	int saturated;         /* rejected because they touch full scale */
-	double hfr_px;         /* median over the 60 brightest used stars, the faint counting less */
+	double hfr_px;         /* median over the 40 brightest used stars, the faint counting less */
 	double hfr_mad_px;     /* 1.4826 x median absolute deviation of those; 0 for one */
 	double hfr_error_px;   /* 1 sigma of hfr_px from photon and sky noise and star scatter; it does
 	                        * not contain the seeing of the moment */

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* What the objects of a frame say together: which of them are stars of one size, and one number
+ * with an error for all. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "work.h"
+
+static int by_value(const void *a, const void *b)
+{
+	double p = *(const double *)a;
+	double q = *(const double *)b;
+	return p < q ? -1 : (p > q ? 1 : 0);
+}
+
+double work_median(double *value, size_t n)
+{
+	if (n == 0) {
+		return NAN;
+	}
+	qsort(value, n, sizeof *value, by_value);
+	return n % 2 == 1 ? value[n / 2] : 0.5 * (value[n / 2 - 1] + value[n / 2]);
+}
+
+/* Median of n weighted values, reordered; NAN of none.  Between two middle ones it is read off the
+ * line that joins the middles of their weights, so that equal weights give the usual median. */
+static double weighted_median(struct weighted *item, size_t n)
+{
+	double total = 0.0;
+	for (size_t i = 0; i < n; i++) {
+		total += item[i].weight;
+	}
+	if (!(total > 0.0)) {
+		return NAN;
+	}
+	qsort(item, n, sizeof *item, by_value); /* value comes first */
+	double below = 0.0;
+	double last_at = 0.0;
+	for (size_t i = 0; i < n; i++) {
+		double at = below + 0.5 * item[i].weight;
+		if (at >= 0.5 * total) {
+			if (i == 0) {
+				return item[0].value;
+			}
+			double part = (0.5 * total - last_at) / (at - last_at);
+			return item[i - 1].value + part * (item[i].value - item[i - 1].value);
+		}
+		last_at = at;
+		below += item[i].weight;
+	}
+	return item[n - 1].value;
+}
+
+/* Weight of a star's size: bright stars count alike, because what scatters them is not noise. */
+static double weight_of(double snr)
+{
+	const double full = 8.0;
+	return snr * snr / (snr * snr + full * full);
+}
+
+bool work_is_debris(const struct work *work, double size)
+{
+	double own = 0.0;
+	double own_most = 0.0;
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		if (o->flags == 0 && fabs(log(o->p.hfr / size)) < 0.3) {
+			own += o->p.flux;
+			own_most = fmax(own_most, o->p.flux);
+		}
+	}
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *a = &work->object[i];
+		if (a->defect || a->flags == 0 || a->p.hfr < 2.0 * size) {
+			continue;
+		}
+		double flux = 0.0;
+		int agree = 0;
+		for (size_t j = 0; j < work->objects; j++) {
+			const struct object *b = &work->object[j];
+			if (!b->defect && b->flags != 0 && b->p.flux > own_most &&
+			    fabs(log(b->p.hfr / a->p.hfr)) < 0.15) {
+				flux += b->p.flux;
+				agree++;
+			}
+		}
+		if (agree >= 3 && flux > 5.0 * own) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether most objects are drawn out the same way.  A lone one may be a blend. */
+static bool is_trailed(const struct work *work)
+{
+	double c = 0.0;
+	double s = 0.0;
+	double *elongation = work->value;
+	size_t n = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		unsigned other = (unsigned)(STAR_SHAPE | STAR_EDGE | STAR_SATURATED | STAR_CROWDED |
+			STAR_FAINT);
+		if (o->p.valid && (o->flags & other) == 0 && o->p.snr > 20.0 && isfinite(o->elongation)) {
+			c += cos(2.0 * o->angle);
+			s += sin(2.0 * o->angle);
+			elongation[n++] = o->elongation;
+		}
+	}
+	return n >= 3 && work_median(elongation, n) > 1.38 && hypot(c, s) > 0.7 * (double)n;
+}
+
+/* Least SNR of the stars that make the number: the same bright ones in every frame of a sweep,
+ * where faint ones come and go. */
+static void rank(struct work *work)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		if (work->object[i].flags == 0) {
+			work->value[n++] = work->object[i].p.snr;
+		}
+	}
+	qsort(work->value, n, sizeof *work->value, by_value);
+	work->snr_from = n > COUNTED ? work->value[n - COUNTED] : 0.0;
+}
+
+/* Collects one double member of the brightest used objects with their weights. */
+static size_t collect(struct work *work, size_t offset, struct weighted *item)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		double v;
+		memcpy(&v, (const char *)o + offset, sizeof v);
+		if (o->flags == 0 && o->p.snr >= work->snr_from && isfinite(v)) {
+			item[n++] = (struct weighted){v, weight_of(o->p.snr)};
+		}
+	}
+	return n;
+}
+
+static double median_of(struct work *work, size_t offset)
+{
+	return weighted_median(work->weighted, collect(work, offset, work->weighted));
+}
+
+/* 1.4826 x weighted median of abs(HFR - middle). */
+static double hfr_spread(struct work *work, double middle)
+{
+	size_t n = collect(work, offsetof(struct object, p.hfr), work->weighted);
+	for (size_t i = 0; i < n; i++) {
+		work->weighted[i].value = fabs(work->weighted[i].value - middle);
+	}
+	return n < 2 ? 0.0 : 1.4826 * weighted_median(work->weighted, n);
+}
+
+/* Beside one to three stars that say everything, those at the edge of detection add only doubt. */
+static void drop_faint(struct work *work)
+{
+	double most = 0.0;
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		most = o->flags == 0 && o->p.snr > most ? o->p.snr : most;
+	}
+	double limit = fmin(most / 40.0, 20.0);
+	int bright = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		bright += work->object[i].flags == 0 && work->object[i].p.snr >= limit ? 1 : 0;
+	}
+	for (size_t i = 0; i < work->objects && bright <= 3; i++) {
+		if (work->object[i].p.valid && work->object[i].p.snr < limit) {
+			work->object[i].flags |= STAR_FAINT;
+		}
+	}
+}
+
+/* Drops what disagrees with the frame's common size: galaxies, knots and blends above, defects
+ * below. */
+static void judge_sizes(struct work *work)
+{
+	for (int round = 0; round < 4; round++) {
+		rank(work);
+		double middle = median_of(work, offsetof(struct object, p.hfr));
+		double spread = hfr_spread(work, middle) / middle;
+		size_t n = 0;
+		for (size_t i = 0; i < work->objects; i++) {
+			n += work->object[i].flags == 0 ? 1 : 0;
+		}
+		if (n < 3) {
+			return;
+		}
+		double limit = fmin(fmax(4.0 * spread, 0.5), 0.7);
+		bool changed = false;
+		for (size_t i = 0; i < work->objects; i++) {
+			struct object *o = &work->object[i];
+			if (o->flags == 0 &&
+			    fabs(log(o->p.hfr / middle)) > hypot(limit, 2.7 / o->p.snr)) {
+				o->flags |= STAR_SIZE;
+				changed = true;
+			}
+		}
+		if (!changed) {
+			return;
+		}
+	}
+}
+
+/* Drops objects that stand in one line: pieces of a satellite trail, of a star trail, of a bad row,
+ * or letters written into the picture.  Five in a strip one star wide that are half of all are no
+ * chance. */
+static void judge_lines(struct work *work)
+{
+	struct object *o[64];
+	size_t n = 0;
+	size_t used = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		if (work->object[i].flags == 0) {
+			used++;
+			if (n < sizeof o / sizeof o[0]) {
+				o[n++] = &work->object[i];
+			}
+		}
+	}
+	if (used < 5 || used > n) {
+		return;
+	}
+	size_t best = 0;
+	double line[3] = {0};
+	for (size_t i = 0; i < n; i++) {
+		for (size_t j = i + 1; j < n; j++) {
+			double dx = o[j]->p.x - o[i]->p.x;
+			double dy = o[j]->p.y - o[i]->p.y;
+			double length = hypot(dx, dy);
+			double a = -dy / length;
+			double b = dx / length;
+			double c = -(a * o[i]->p.x + b * o[i]->p.y);
+			size_t on = 0;
+			for (size_t k = 0; k < n; k++) {
+				on += fabs(a * o[k]->p.x + b * o[k]->p.y + c) < o[k]->p.hfr ? 1 : 0;
+			}
+			if (length > 0.0 && on > best) {
+				best = on;
+				line[0] = a;
+				line[1] = b;
+				line[2] = c;
+			}
+		}
+	}
+	if (best < 5 || 2 * best < n + 1) {
+		return;
+	}
+	for (size_t k = 0; k < n; k++) {
+		if (fabs(line[0] * o[k]->p.x + line[1] * o[k]->p.y + line[2]) < 2.0 * o[k]->p.hfr) {
+			o[k]->flags |= STAR_SHAPE;
+		}
+	}
+}
+
+void work_judge(struct work *work, struct measurement *out)
+{
+	out->trailed = is_trailed(work);
+	if (out->trailed) {
+		for (size_t i = 0; i < work->objects; i++) {
+			work->object[i].flags &= ~(unsigned)STAR_ELONGATED;
+		}
+	}
+	drop_faint(work);
+	judge_sizes(work);
+	judge_lines(work);
+	if (work_is_debris(work, median_of(work, offsetof(struct object, p.hfr)))) {
+		for (size_t i = 0; i < work->objects; i++) {
+			work->object[i].flags |= STAR_SIZE;
+		}
+	}
+}
+
+/* Sky and noise around the stars, when one is so large that it fills the frame and the mesh. */
+static void sky_under_stars(struct work *work, double scale, struct measurement *out)
+{
+	int32_t least = work->img->width < work->img->height ? work->img->width : work->img->height;
+	if (median_of(work, offsetof(struct object, p.hfr)) > 0.15 * least) {
+		out->background_adu = median_of(work, offsetof(struct object, p.sky));
+		out->noise_adu = scale * median_of(work, offsetof(struct object, p.sigma));
+	}
+}
+
+void work_summarise(struct work *work, double scale, struct measurement *out)
+{
+	double weight_ring = 0.0;
+	double weight = 0.0;
+	double weight2 = 0.0;
+	double variance = 0.0;
+	int used = 0;
+	rank(work);
+	double hfr = median_of(work, offsetof(struct object, p.hfr));
+	double scatter = hfr_spread(work, hfr);
+	for (size_t i = 0; i < work->objects; i++) {
+		const struct object *o = &work->object[i];
+		if ((o->flags & STAR_SATURATED) != 0) {
+			out->saturated++;
+		}
+		if (o->flags == 0) {
+			/* 1 sigma of one star's HFR is 0.68 / SNR of itself, 0.38 / SNR on a ring. */
+			bool ring = o->p.dip < 0.8;
+			double w = o->p.snr >= work->snr_from ? weight_of(o->p.snr) : 0.0;
+			double error = fmax((ring ? 0.38 : 0.68) / o->p.snr * hfr, scatter);
+			weight += w;
+			weight2 += w * w;
+			variance += w * w * error * error;
+			weight_ring += ring ? w : 0.0;
+			out->flux_adu += o->p.flux;
+			used++;
+		}
+	}
+	if (used == 0) {
+		return;
+	}
+	out->stars = used;
+	out->donut = weight_ring > 0.5 * weight;
+	out->hfr_px = scale * hfr;
+	out->hfr_mad_px = scale * scatter;
+	/* A median is 1.25 times as uncertain as a mean, which it is below three.  The sky under a
+	 * star is never known to better than a thousandth of its light. */
+	double shrink = weight * weight / weight2 < 2.5 ? 1.0 : 1.2533;
+	out->hfr_error_px = scale * hypot(shrink * sqrt(variance) / weight, 0.001 * hfr);
+	out->mean_radius_px = scale * median_of(work, offsetof(struct object, p.mean_radius));
+	out->fwhm_px = out->donut ? NAN : scale * median_of(work, offsetof(struct object, p.fwhm));
+	out->eccentricity = median_of(work, offsetof(struct object, eccentricity));
+	out->flux_adu *= scale * scale;
+	sky_under_stars(work, scale, out);
+}
+
+static int by_flux(const void *a, const void *b)
+{
+	double p = ((const struct object *)a)->p.flux;
+	double q = ((const struct object *)b)->p.flux;
+	return p > q ? -1 : (p < q ? 1 : 0);
+}
+
+size_t work_list(struct work *work, bool all, double scale, struct star *list, size_t cap)
+{
+	bool transposed = work->img->transposed;
+	size_t n = 0;
+	qsort(work->object, work->objects, sizeof *work->object, by_flux);
+	for (size_t i = 0; i < work->objects && n < cap; i++) {
+		const struct object *o = &work->object[i];
+		if (!o->p.valid || (o->flags != 0 && !all)) {
+			continue;
+		}
+		double x = (o->p.x + 0.5) * scale - 0.5;
+		double y = (o->p.y + 0.5) * scale - 0.5;
+		list[n++] = (struct star){
+			.x = transposed ? y : x,
+			.y = transposed ? x : y,
+			.flux_adu = o->p.flux * scale * scale,
+			.peak_adu = o->p.peak,
+			.hfr_px = o->p.hfr * scale,
+			.mean_radius_px = o->p.mean_radius * scale,
+			.fwhm_px = o->p.dip < 0.8 ? NAN : o->p.fwhm * scale,
+			.eccentricity = o->eccentricity,
+			.snr = o->p.snr,
+			.flags = o->flags,
+		};
+	}
+	return n;
+}
