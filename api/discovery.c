@@ -34,7 +34,9 @@ struct discovery {
 	int stop_fd;
 	int port;
 	bool loopback_only;
-	int fd4, fd6; /* -1 = not open */
+	bool skip4, skip6;    /* families in which the HTTP server does not listen */
+	struct in_addr only4; /* the one address that answers; 0 = all */
+	int fd4, fd6;         /* -1 = not open */
 	bool complained;
 	char reply[32];
 	size_t reply_len;
@@ -103,7 +105,7 @@ static void join_group(int fd)
 
 static void open_sockets(struct discovery *d)
 {
-	if (d->fd4 < 0) {
+	if (d->fd4 < 0 && !d->skip4) {
 		d->fd4 = open_socket(AF_INET, d->port);
 		if (d->fd4 < 0 && !d->complained) {
 			d->complained = true;
@@ -116,7 +118,7 @@ static void open_sockets(struct discovery *d)
 		}
 	}
 	/* Without IPv6 on this machine there is nothing to say about it. */
-	if (d->fd6 < 0 && !d->loopback_only) {
+	if (d->fd6 < 0 && !d->skip6) {
 		d->fd6 = open_socket(AF_INET6, d->port);
 	}
 	join_group(d->fd6);
@@ -189,8 +191,8 @@ static bool take_token(struct discovery *d)
 /* ---- one datagram ---- */
 
 /* Keeps of the control data what makes the reply leave where the request came in; returns its
- * length. */
-static size_t reply_control(struct msghdr *in, void *out, size_t cap)
+ * length, 0 when the request was heard where the HTTP server does not listen. */
+static size_t reply_control(const struct discovery *d, struct msghdr *in, void *out, size_t cap)
 {
 	memset(out, 0, cap);
 	struct msghdr reply = {.msg_control = out, .msg_controllen = cap};
@@ -199,6 +201,9 @@ static size_t reply_control(struct msghdr *in, void *out, size_t cap)
 		if (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo info;
 			memcpy(&info, CMSG_DATA(at), sizeof info);
+			if (d->only4.s_addr != 0 && d->only4.s_addr != info.ipi_spec_dst.s_addr) {
+				return 0;
+			}
 			info.ipi_addr.s_addr = 0;
 			*to = (struct cmsghdr){.cmsg_level = IPPROTO_IP,
 				.cmsg_type = IP_PKTINFO,
@@ -246,7 +251,9 @@ static bool answer_one(struct discovery *d, int fd)
 	}
 	bool wanted = from.ss_family == AF_INET ? may_answer4(d, (const struct sockaddr_in *)&from)
 						: may_answer6((const struct sockaddr_in6 *)&from);
-	if (!discovery_is_request(data, (size_t)n) || !wanted || !take_token(d)) {
+	size_t control_len = reply_control(d, &message, &control_out, sizeof control_out);
+	if (!discovery_is_request(data, (size_t)n) || !wanted || control_len == 0 ||
+		!take_token(d)) {
 		return true;
 	}
 	struct iovec out = {.iov_base = d->reply, .iov_len = d->reply_len};
@@ -254,8 +261,8 @@ static bool answer_one(struct discovery *d, int fd)
 		.msg_namelen = message.msg_namelen,
 		.msg_iov = &out,
 		.msg_iovlen = 1,
-		.msg_control = &control_out};
-	reply.msg_controllen = reply_control(&message, &control_out, sizeof control_out);
+		.msg_control = &control_out,
+		.msg_controllen = control_len};
 	if (sendmsg(fd, &reply, MSG_DONTWAIT) < 0) {
 		log_debug("discovery", "reply not sent: %s", strerror(errno));
 	}
@@ -290,8 +297,29 @@ static void *listen_thread(void *arg)
 	}
 }
 
+/* Which families and address answer. */
+static void limit_to(struct discovery *d, const char *bind_to)
+{
+	struct in6_addr v6;
+	d->skip6 = d->loopback_only;
+	if (bind_to[0] == '\0' || strcmp(bind_to, "all") == 0) {
+		return;
+	}
+	if (inet_pton(AF_INET, bind_to, &d->only4) == 1) {
+		d->skip6 = true;
+	} else if (inet_pton(AF_INET6, bind_to, &v6) == 1 && !IN6_IS_ADDR_UNSPECIFIED(&v6)) {
+		d->skip4 = true;
+	}
+}
+
 enum err_code discovery_start(
 	int port, int alpaca_port, bool loopback_only, struct discovery **out, struct err *err)
+{
+	return discovery_start_for("", port, alpaca_port, loopback_only, out, err);
+}
+
+enum err_code discovery_start_for(const char *bind_to, int port, int alpaca_port,
+	bool loopback_only, struct discovery **out, struct err *err)
 {
 	struct discovery *d = calloc(1, sizeof *d);
 	if (d == NULL) {
@@ -299,6 +327,7 @@ enum err_code discovery_start(
 	}
 	d->port = port;
 	d->loopback_only = loopback_only;
+	limit_to(d, bind_to);
 	d->fd4 = -1;
 	d->fd6 = -1;
 	d->tokens = TOKENS_MAX;

@@ -14,8 +14,13 @@ struct discovery;
 /* Listens on UDP port (shared with other servers of the host) and answers with alpaca_port.
  * loopback_only: answer only requests from loopback.  When the port is taken it logs once and
  * tries again every 30 s.  ERR_IO only when no thread or socket can be had. */
-enum err_code discovery_start(int port, int alpaca_port, bool loopback_only, struct discovery **out,
-	struct err *err);
+enum err_code discovery_start(
+	int port, int alpaca_port, bool loopback_only, struct discovery **out, struct err *err);
+/* The same for an HTTP server that listens on one address (an IP literal; "" or "all": everywhere):
+ * only what that address hears is answered, because clients take the reply's source as ours. */
+enum err_code discovery_start_for(const char *bind_to, int port, int alpaca_port,
+	bool loopback_only, struct discovery **out, struct err *err);
+
 void discovery_stop(struct discovery *discovery);
 
 /* Whether a datagram is a discovery request that we answer.  Pure. */

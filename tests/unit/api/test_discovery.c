@@ -34,10 +34,14 @@ static void discovery_answers(void **state)
 	int port = free_udp_port();
 	struct discovery *first = NULL;
 	struct discovery *second = NULL;
+	struct discovery *elsewhere = NULL;
 	struct err err;
 	assert_int_equal(discovery_start(port, 11111, true, &first, &err), ERR_OK);
 	/* Another Alpaca server of this host shares the port, and broadcasts reach both. */
 	assert_int_equal(discovery_start(port, 22222, true, &second, &err), ERR_OK);
+	/* This one's HTTP server listens where the request does not arrive. */
+	assert_int_equal(
+		discovery_start_for("127.0.0.2", port, 33333, true, &elsewhere, &err), ERR_OK);
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	int on = 1;
 	setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on);
@@ -72,6 +76,7 @@ static void discovery_answers(void **state)
 	assert_int_equal(seen, 11);
 	discovery_stop(first);
 	discovery_stop(second);
+	discovery_stop(elsewhere);
 	char c;
 	assert_int_equal(recv(fd, &c, 1, MSG_DONTWAIT), -1);
 	close(fd);
