@@ -262,7 +262,7 @@ static enum err_code build(struct serve *serve, const struct config *config,
 	}
 	if (config->server.discovery_port != 0) {
 		struct err why;
-		if (discovery_start(config->server.discovery_port, http_server_port(server),
+		if (discovery_start_for(config->server.bind, config->server.discovery_port, http_server_port(server),
 			    http_server_is_loopback(server), &serve->discovery, &why) != ERR_OK) {
 			serve->discovery = NULL;
 			log_warn("discovery", "clients will not find this server by themselves: %s",
