@@ -72,6 +72,8 @@ def test_wrong_values(server, member):
 @pytest.mark.parametrize("member", PUTS)
 def test_missing_and_misspelt_parameters(server, member):
     for name in PUTS[member]:
+        if name == "Parameters":
+            continue  # clients leave it out: absent is empty
         fields = dict(PUTS[member])
         good = fields.pop(name)
         for body in (urllib.parse.urlencode(fields),
@@ -155,14 +157,14 @@ def test_huge_bodies(server):
     b"GET /" + b"a" * 70000 + b" HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
     b"GET / HTTP/1.1\r\nHost: evil.example.com\r\nConnection: close\r\n\r\n",
-])
+], ids=lambda text: repr(text[:40]))
 def test_bytes_that_are_no_request(server, text):
     with socket.create_connection((server.host, server.port), timeout=60) as wire:
         try:
             wire.sendall(text)
             wire.shutdown(socket.SHUT_WR)
             reply = wire.recv(4096)
-        except ConnectionError:
+        except OSError:
             reply = b""
     assert not reply.startswith((b"HTTP/1.1 5", b"HTTP/1.0 5")) or reply[9:12] == b"505"
     assert b"HTTP/1.1 200" not in reply[:20]

@@ -145,6 +145,15 @@ def test_the_cable_is_pulled_in_a_run(make_telescope, make_emulator, frames):
             return None
 
     until(lambda: position() is not None, "the link is up again", pause_s=0.05)
+    # The failed move is told for five seconds, then ismoving reads false; it never reads true.
+    def resting():
+        try:
+            assert server.get("focuser/0/ismoving") is False
+            return True
+        except AlpacaError:
+            return False
+
+    until(resting, "the failure has been told", pause_s=0.05)
     for _ in range(20):
         assert server.get("focuser/0/ismoving") is False
         assert server.get("focuser/0/position") == 5000
