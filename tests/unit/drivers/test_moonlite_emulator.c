@@ -157,7 +157,7 @@ static void test_moves_arrive(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct rig rig;
-		rig_open(&rig, rows[i].faults, 20000, 0, 500, NULL);
+		rig_open(&rig, rows[i].faults, 20000, 0, 2000, NULL);
 		identify(&rig);
 		if (rows[i].identity != NULL && strcmp(rig.caps.identity, rows[i].identity) != 0) {
 			fail_msg("%s: %s", rows[i].faults, rig.caps.identity);
