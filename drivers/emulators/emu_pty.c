@@ -328,6 +328,10 @@ static enum err_code keep_time(struct emulator *e, int64_t *next_ms, struct err 
 		}
 	}
 	if (e->unplug_ms <= now) {
+		/* The link first: the terminal's number is soon somebody else's. */
+		if (e->link != NULL) {
+			(void)unlink(e->link);
+		}
 		unplug(e);
 		e->unplug_ms = CLOCK_NEVER;
 		/* Without a link nobody could find the new terminal. */

@@ -6,6 +6,7 @@
 #ifndef FOCUSD_PIPES_H
 #define FOCUSD_PIPES_H
 
+#include <netdb.h>
 #include <stdbool.h>
 
 #include "transport.h"
@@ -45,5 +46,15 @@ enum err_code termios_pipe_open(const char *path, const struct transport_setting
 /* address is "host:port" or "[v6]:port". */
 enum err_code tcp_pipe_open(const char *address, int64_t deadline_ms, struct transport **out,
 	struct err *err);
+
+struct tcp_address {
+	char host[200];
+	char port[8];
+};
+
+/* Looks the host up, at most until deadline_ms.  *out belongs to the caller (freeaddrinfo).
+ * ERR_TIMEOUT, ERR_IO. */
+enum err_code tcp_resolve(const struct tcp_address *address, int64_t deadline_ms,
+	struct addrinfo **out, struct err *err);
 
 #endif

@@ -19,21 +19,6 @@
 /* A peer that acknowledges nothing for this long is gone. */
 #define PEER_TIMEOUT_MS 5000
 
-struct address {
-	char host[200];
-	char port[8];
-};
-
-/* One name look-up.  It has no deadline of its own, so it runs beside us and may outlive the call
- * that asked; then the next call of this thread for the same host waits for the same look-up. */
-struct lookup {
-	struct gaicb request;
-	struct addrinfo hints;
-	struct address address;
-};
-
-static _Thread_local struct lookup *unfinished;
-
 static enum err_code set_lines(struct transport *t, bool dtr, bool rts, struct err *err)
 {
 	(void)t;
@@ -61,7 +46,7 @@ static const struct transport_ops tcp_ops = {
 };
 
 /* "host:port", "1.2.3.4:port", "[::1]:port". */
-static bool parse_address(const char *text, struct address *out)
+static bool parse_address(const char *text, struct tcp_address *out)
 {
 	const char *colon = strrchr(text, ':');
 	if (colon == NULL || colon == text) {
@@ -87,63 +72,6 @@ static bool parse_address(const char *text, struct address *out)
 	out->host[host_len] = '\0';
 	snprintf(out->port, sizeof out->port, "%u", (unsigned)port);
 	return true;
-}
-
-static enum err_code resolve(const struct address *address, int64_t deadline_ms,
-	struct addrinfo **out, struct err *err)
-{
-	struct lookup *lookup = unfinished;
-	unfinished = NULL;
-	if (lookup != NULL && memcmp(&lookup->address, address, sizeof *address) != 0) {
-		/* Of another host; cannot be freed while it runs. */
-		lookup = NULL;
-	}
-	struct gaicb *list[1];
-	if (lookup == NULL) {
-		lookup = calloc(1, sizeof *lookup);
-		if (lookup == NULL) {
-			return err_set(err, ERR_NOMEM, "out of memory");
-		}
-		lookup->address = *address;
-		lookup->hints.ai_family = AF_UNSPEC;
-		lookup->hints.ai_socktype = SOCK_STREAM;
-		lookup->request.ar_name = lookup->address.host;
-		lookup->request.ar_service = lookup->address.port;
-		lookup->request.ar_request = &lookup->hints;
-		list[0] = &lookup->request;
-		int rc = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
-		if (rc != 0) {
-			free(lookup);
-			return err_set(err, ERR_IO, "cannot look up '%s': %s", address->host,
-				gai_strerror(rc));
-		}
-	}
-	list[0] = &lookup->request;
-	const struct gaicb *const waited[1] = {&lookup->request};
-	int rc;
-	while ((rc = gai_error(&lookup->request)) == EAI_INPROGRESS) {
-		int left_ms = clock_poll_timeout(clock_real(), deadline_ms);
-		if (left_ms <= 0) {
-			if (gai_cancel(&lookup->request) == EAI_CANCELED) {
-				free(lookup);
-			} else {
-				unfinished = lookup;
-			}
-			return err_set(err, ERR_TIMEOUT, "the name server does not answer for '%s'",
-				address->host);
-		}
-		struct timespec left = {.tv_sec = left_ms / 1000,
-			.tv_nsec = (left_ms % 1000) * 1000000L};
-		(void)gai_suspend(waited, 1, &left);
-	}
-	struct addrinfo *found = rc == 0 ? lookup->request.ar_result : NULL;
-	free(lookup);
-	if (rc != 0) {
-		return err_set(err, ERR_IO, "there is no host '%s': %s", address->host,
-			gai_strerror(rc));
-	}
-	*out = found;
-	return ERR_OK;
 }
 
 /* 0, or the errno of the failure. */
@@ -184,13 +112,12 @@ static void tune(int fd)
 enum err_code tcp_pipe_open(const char *where, int64_t deadline_ms, struct transport **out,
 	struct err *err)
 {
-	struct address address;
-	memset(&address, 0, sizeof address);
+	struct tcp_address address;
 	if (!parse_address(where, &address)) {
 		return err_set(err, ERR_INVALID_VALUE, "'tcp://%s' is not tcp://host:port", where);
 	}
 	struct addrinfo *list = NULL;
-	enum err_code code = resolve(&address, deadline_ms, &list, err);
+	enum err_code code = tcp_resolve(&address, deadline_ms, &list, err);
 	if (code != ERR_OK) {
 		return code;
 	}

@@ -4,12 +4,16 @@
  * follow the Moonlite command set and share no code.  Nothing here waits for a fixed time: loops
  * end when the device says so, or fail at a generous deadline.
  */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -157,7 +161,7 @@ static void test_moves_arrive(void **state)
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct rig rig;
-		rig_open(&rig, rows[i].faults, 20000, 0, 500, NULL);
+		rig_open(&rig, rows[i].faults, 20000, 0, 2000, NULL);
 		identify(&rig);
 		if (rows[i].identity != NULL && strcmp(rig.caps.identity, rows[i].identity) != 0) {
 			fail_msg("%s: %s", rows[i].faults, rig.caps.identity);
@@ -358,6 +362,62 @@ static void test_reopen(void **state)
 	rig_close(&rig);
 }
 
+/* A network serial server: one connection, copied to the terminal and back until either ends. */
+struct bridge {
+	int listener;
+	int tty;
+};
+
+static void *run_bridge(void *arg)
+{
+	struct bridge *bridge = arg;
+	int peer = accept(bridge->listener, NULL, NULL);
+	for (bool on = peer >= 0; on;) {
+		struct pollfd fds[2] = {{.fd = peer, .events = POLLIN},
+			{.fd = bridge->tty, .events = POLLIN}};
+		on = poll(fds, 2, GENEROUS_MS) > 0;
+		for (int i = 0; on && i < 2; i++) {
+			char bytes[64];
+			if (fds[i].revents != 0) {
+				ssize_t n = read(fds[i].fd, bytes, sizeof bytes);
+				on = n > 0 && write(fds[1 - i].fd, bytes, (size_t)n) == n;
+			}
+		}
+	}
+	close(peer);
+	return NULL;
+}
+
+static void test_over_tcp(void **state)
+{
+	(void)state;
+	struct rig rig;
+	rig_open(&rig, "", 20000, 0, 100, NULL);
+	moonlite_driver.close(rig.ctx);
+	struct sockaddr_in at = {.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof at;
+	struct bridge bridge = {.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+		.tty = open(emulator_path(rig.emulator.emulator), O_RDWR | O_NOCTTY | O_CLOEXEC)};
+	assert_true(bridge.tty >= 0);
+	assert_int_equal(bind(bridge.listener, (struct sockaddr *)&at, len), 0);
+	assert_int_equal(listen(bridge.listener, 1), 0);
+	assert_int_equal(getsockname(bridge.listener, (struct sockaddr *)&at, &len), 0);
+	pthread_t thread;
+	assert_int_equal(pthread_create(&thread, NULL, run_bridge, &bridge), 0);
+	snprintf(rig.port.port, sizeof rig.port.port, "tcp://127.0.0.1:%u", ntohs(at.sin_port));
+	assert_int_equal(moonlite_driver.open_wait_for(&rig.port), 0);
+	assert_int_equal(moonlite_driver.open(rig.ctx, &rig.port, &rig.host, NULL), ERR_OK);
+	identify(&rig);
+	start_move(&rig, 23000);
+	assert_int_equal(poll_until(&rig, false, NULL).position, 23000);
+	moonlite_driver.close(rig.ctx);
+	pthread_join(thread, NULL);
+	close(bridge.tty);
+	close(bridge.listener);
+	rig_close(&rig);
+}
+
 static void test_temperature(void **state)
 {
 	(void)state;
@@ -395,7 +455,6 @@ static void test_temperature(void **state)
 	}
 }
 
-/* Every fault in --help is one that a test above names, or the list here is out of date. */
 static void test_faults_are_checked(void **state)
 {
 	(void)state;
@@ -438,6 +497,7 @@ int main(void)
 		cmocka_unit_test(test_wrap16_is_refused_before_it_moves),
 		cmocka_unit_test(test_unplug_and_replug),
 		cmocka_unit_test(test_reopen),
+		cmocka_unit_test(test_over_tcp),
 		cmocka_unit_test(test_temperature),
 		cmocka_unit_test(test_faults_are_checked),
 	};
