@@ -298,7 +298,7 @@ static struct sky filter_noise(struct bank *bank, int kernel, double white, bool
 		bank->noise_count[kernel], 0.0);
 	if (large) {
 		sky.level = 0.0;
-		sky.sigma = sky.sigma < 4.0 * white ? sky.sigma : 4.0 * white;
+		sky.sigma = sky.sigma < 2.0 * white ? sky.sigma : 2.0 * white;
 	}
 	sky.sigma = sky.sigma > white ? sky.sigma : white;
 	return sky;

@@ -156,8 +156,9 @@ static void find_voters(struct work *work, double region)
 			const struct object *a = &work->object[j];
 			double d = hypot((double)(c->x - a->c.x), (double)(c->y - a->c.y));
 			taken = d < claim(a) + 0.5 * fmin((double)c->radius, claim(a));
-			if (d < claim(a) + (double)c->radius) {
-				explained += fmax((double)a->c.flux, a->p.valid ? a->p.flux : 0.0);
+			/* What could not be measured explains nothing: it may be a piece of this. */
+			if (a->p.valid && d < claim(a) + (double)c->radius) {
+				explained += fmax((double)a->c.flux, a->p.flux);
 			}
 		}
 		/* A large disk that only gathers stars which are already known is no object. */

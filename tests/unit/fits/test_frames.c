@@ -23,7 +23,7 @@ static char folder[400];
 static bool frames_here(void)
 {
 	const char *shared = getenv("FOCUSD_SHARED");
-	snprintf(folder, sizeof folder, "%s/data/frames", shared == NULL ? "../shared" : shared);
+	snprintf(folder, sizeof folder, "%s/data/frames", shared == NULL ? SHARED_DEFAULT : shared);
 	char path[450];
 	snprintf(path, sizeof path, "%s/truth.csv", folder);
 	FILE *file = fopen(path, "r");
