@@ -429,6 +429,8 @@ int detect(struct pyramid *pyramid, struct candidates *list)
 		}
 	}
 	background_fini(&whole);
-	qsort(list->item, list->count, sizeof *list->item, by_snr);
+	if (list->count > 0) {
+		qsort(list->item, list->count, sizeof *list->item, by_snr);
+	}
 	return 0;
 }

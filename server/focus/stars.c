@@ -46,7 +46,8 @@ static void set_shape(struct object *o)
 
 /* A defect of the sensor: light in one pixel and none beside it.  The sharpest star, FWHM 1.2 px
  * and centred on a pixel, puts 0.58 of its peak into the four neighbours together; a Gaussian of
- * this HFR puts 4 exp(-0.693 / HFR^2).  Hot pixels that stand together have a size, but fail that. */
+ * this HFR puts 4 exp(-0.693 / HFR^2).  Hot pixels that stand together have a size, but fail
+ * that. */
 static bool is_hot_pixel(const struct object *o)
 {
 	if (o->p.hfr < 0.5) {

@@ -48,7 +48,8 @@ with tempfile.TemporaryDirectory() as folder:
 
     both = run("--json", "--stars", absent, star, empty)
     assert both.returncode == 1
-    assert "absent.fits" in both.stderr and len(both.stderr.splitlines()) == 1
+    assert "absent.fits" in both.stderr, both.stderr
+    assert len(both.stderr.splitlines()) == 1, both.stderr
     first, second = [json.loads(line) for line in both.stdout.splitlines()]
     assert first["file"] == star and first["stars"] == 1
     # 1.17741 sqrt(sigma^2 + 1/12): pixels are sampled here, not integrated
