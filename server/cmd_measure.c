@@ -11,8 +11,8 @@
 
 #include "clock.h"
 #include "fits_frame.h"
-#include "json.h"
 #include "measure.h"
+#include "measurement_json.h"
 #include "text.h"
 
 enum { MOST_LISTED = 3000 };
@@ -40,42 +40,8 @@ static void print_json(const char *path, const struct fits_frame *frame,
 {
 	struct buf buf;
 	buf_init(&buf, 8 << 20);
-	struct json_writer w = {0};
-	json_begin(&w, &buf);
-	json_object(&w);
-	json_key_string(&w, "file", path);
-	json_key_int(&w, "width", frame->width);
-	json_key_int(&w, "height", frame->height);
-	json_key_int(&w, "stars", m->stars);
-	json_key_double(&w, "hfr_px", m->hfr_px);
-	json_key_double(&w, "hfr_mad_px", m->hfr_mad_px);
-	json_key_double(&w, "hfr_error_px", m->hfr_error_px);
-	json_key_double(&w, "fwhm_px", m->fwhm_px);
-	json_key_double(&w, "mean_radius_px", m->mean_radius_px);
-	json_key_double(&w, "eccentricity", m->eccentricity);
-	json_key_double(&w, "background_adu", m->background_adu);
-	json_key_double(&w, "noise_adu", m->noise_adu);
-	json_key_int(&w, "saturated", m->saturated);
-	json_key_bool(&w, "donut", m->donut);
-	json_key_bool(&w, "trailed", m->trailed);
-	json_key_int(&w, "elapsed_ms", elapsed_ms);
-	if (stars) {
-		json_key(&w, "list");
-		json_array(&w);
-		for (size_t i = 0; i < listed; i++) {
-			json_object(&w);
-			json_key_double(&w, "x", list[i].x);
-			json_key_double(&w, "y", list[i].y);
-			json_key_double(&w, "flux", list[i].flux_adu);
-			json_key_double(&w, "hfr_px", list[i].hfr_px);
-			json_key_double(&w, "fwhm_px", list[i].fwhm_px);
-			json_key_double(&w, "snr", list[i].snr);
-			json_key_int(&w, "flags", list[i].flags);
-			json_end_object(&w);
-		}
-		json_end_array(&w);
-	}
-	json_end_object(&w);
+	measurement_json(m, path, frame->width, frame->height, (double)elapsed_ms,
+		stars ? list : NULL, listed, &buf);
 	puts(buf_text(&buf));
 	buf_fini(&buf);
 }

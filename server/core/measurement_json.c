@@ -9,6 +9,7 @@ static const struct {
 } flag_words[] = {
 	{STAR_SATURATED, "saturated"}, {STAR_EDGE, "edge"}, {STAR_CROWDED, "crowded"},
 	{STAR_ELONGATED, "elongated"}, {STAR_SIZE, "size"}, {STAR_SHAPE, "shape"},
+	{STAR_FAINT, "faint"},
 };
 
 static void star_json(struct json_writer *w, const struct star *star)

@@ -298,7 +298,7 @@ static struct sky filter_noise(struct bank *bank, int kernel, double white, bool
 		bank->noise_count[kernel], 0.0);
 	if (large) {
 		sky.level = 0.0;
-		sky.sigma = sky.sigma < 4.0 * white ? sky.sigma : 4.0 * white;
+		sky.sigma = sky.sigma < 2.0 * white ? sky.sigma : 2.0 * white;
 	}
 	sky.sigma = sky.sigma > white ? sky.sigma : white;
 	return sky;
@@ -429,6 +429,8 @@ int detect(struct pyramid *pyramid, struct candidates *list)
 		}
 	}
 	background_fini(&whole);
-	qsort(list->item, list->count, sizeof *list->item, by_snr);
+	if (list->count > 0) {
+		qsort(list->item, list->count, sizeof *list->item, by_snr);
+	}
 	return 0;
 }

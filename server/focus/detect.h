@@ -43,8 +43,8 @@ struct candidates {
 	size_t cap;
 };
 
-/* Fills sky and sigma of the pyramid and lists all peaks above 5.5 sigma of the filtered noise, brightest SNR first.  0, or -1 when out of
- * memory; free(list->item) in both cases. */
+/* Fills sky and sigma of the pyramid and lists all peaks above 5.5 sigma of the filtered noise,
+ * brightest SNR first.  0, or -1 when out of memory; free(list->item) in both cases. */
 int detect(struct pyramid *pyramid, struct candidates *list);
 
 /* The same image as means of 2x2 pixels, as floats in *owned (free it); a missing pixel is left

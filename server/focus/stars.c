@@ -46,7 +46,8 @@ static void set_shape(struct object *o)
 
 /* A defect of the sensor: light in one pixel and none beside it.  The sharpest star, FWHM 1.2 px
  * and centred on a pixel, puts 0.58 of its peak into the four neighbours together; a Gaussian of
- * this HFR puts 4 exp(-0.693 / HFR^2).  Hot pixels that stand together have a size, but fail that. */
+ * this HFR puts 4 exp(-0.693 / HFR^2).  Hot pixels that stand together have a size, but fail
+ * that. */
 static bool is_hot_pixel(const struct object *o)
 {
 	if (o->p.hfr < 0.5) {
@@ -156,8 +157,9 @@ static void find_voters(struct work *work, double region)
 			const struct object *a = &work->object[j];
 			double d = hypot((double)(c->x - a->c.x), (double)(c->y - a->c.y));
 			taken = d < claim(a) + 0.5 * fmin((double)c->radius, claim(a));
-			if (d < claim(a) + (double)c->radius) {
-				explained += fmax((double)a->c.flux, a->p.valid ? a->p.flux : 0.0);
+			/* What could not be measured explains nothing: it may be a piece of this. */
+			if (a->p.valid && d < claim(a) + (double)c->radius) {
+				explained += fmax((double)a->c.flux, a->p.flux);
 			}
 		}
 		/* A large disk that only gathers stars which are already known is no object. */

@@ -164,7 +164,7 @@ static void drop_faint(struct work *work)
 		const struct object *o = &work->object[i];
 		most = o->flags == 0 && o->p.snr > most ? o->p.snr : most;
 	}
-	double limit = fmin(most / 40.0, 20.0);
+	double limit = fmin(fmax(most / 40.0, fmin(most / 2.0, 8.0)), 20.0);
 	int bright = 0;
 	for (size_t i = 0; i < work->objects; i++) {
 		bright += work->object[i].flags == 0 && work->object[i].p.snr >= limit ? 1 : 0;

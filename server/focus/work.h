@@ -52,8 +52,8 @@ struct work {
 double work_median(double *value, size_t n);
 
 /* Whether what was refused knows better: three or more objects, brighter than all that may be used,
- * that may not (cut, saturated, spiked) but agree on a far larger size than this.  Then the small ones are debris, for
- * example warm pixels beside the spikes of a focusing mask. */
+ * that may not (cut, saturated, spiked) but agree on a far larger size than this.  Then the small
+ * ones are debris, for example warm pixels beside the spikes of a focusing mask. */
 bool work_is_debris(const struct work *work, double size);
 
 /* Flags what the frame as a whole disagrees with: the faint beside the bright, other sizes, rows

@@ -26,9 +26,9 @@ static pid_t start(const char *const *arguments, int *out)
 	pid_t pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		const char *argv[12] = {"emulate"};
+		const char *argv[12] = {program, "emulate"};
 		for (int i = 0; arguments[i] != NULL && i < 10; i++) {
-			argv[i + 1] = arguments[i];
+			argv[i + 2] = arguments[i];
 		}
 		dup2(ends[1], STDOUT_FILENO);
 		dup2(ends[1], STDERR_FILENO);
