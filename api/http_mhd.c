@@ -362,29 +362,12 @@ static enum MHD_Result refuse(struct exchange *e, int status, bool close, const 
 
 /* ---- requests ---- */
 
-struct framing {
-	int lengths;
-	int codings;
-	bool bad_length;
-	uint64_t length;
-};
-
-static enum MHD_Result count_framing(
-	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char *key,
+	size_t key_len, const char *value, size_t value_len)
 {
 	(void)kind;
-	struct framing *framing = cls;
-	if (strcasecmp(key, "Content-Length") == 0) {
-		framing->lengths++;
-		size_t digits = value != NULL ? strspn(value, "0123456789") : 0;
-		framing->bad_length =
-			value == NULL || digits == 0 || digits > 18 || value[digits] != '\0';
-		if (!framing->bad_length) {
-			framing->length = strtoull(value, NULL, 10);
-		}
-	} else if (strcasecmp(key, "Transfer-Encoding") == 0) {
-		framing->codings++;
-	}
+	http_framing_add(cls, (struct span){.data = key, .len = key_len},
+		(struct span){.data = value != NULL ? value : "", .len = value_len});
 	return MHD_YES;
 }
 
@@ -410,16 +393,15 @@ static enum http_verb verb_of(const char *method)
 }
 
 /* The headers are there.  Refuses at once only what cannot be read to its end. */
-static enum MHD_Result on_headers(struct exchange *e, const char *url, const char *method)
+static enum MHD_Result on_headers(
+	struct exchange *e, const char *url, const char *method, const char *version)
 {
 	e->headers_seen = true;
-	struct framing framing = {.lengths = 0};
-	MHD_get_connection_values(e->mhd, MHD_HEADER_KIND, count_framing, &framing);
-	if (framing.lengths > 1 || framing.bad_length || framing.codings > 1 ||
-		(framing.lengths > 0 && framing.codings > 0)) {
-		return refuse(e, 400, true,
-			"The request says in more than one way how long its body is: send one "
-			"Content-Length.");
+	struct http_framing framing = {.lengths = 0};
+	MHD_get_connection_values_n(e->mhd, MHD_HEADER_KIND, on_header, &framing);
+	const char *fault = http_framing_fault(&framing, strcmp(version, "HTTP/1.1") == 0);
+	if (fault != NULL) {
+		return refuse(e, 400, true, fault);
 	}
 	bool expect = MHD_lookup_connection_value(e->mhd, MHD_HEADER_KIND, "Expect") != NULL;
 	if (framing.length > BODY_READ_MAX || (expect && framing.length > BODY_MAX)) {
@@ -514,7 +496,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 	void **con_cls)
 {
 	(void)cls;
-	(void)version;
 	struct exchange *e = *con_cls;
 	if (e == NULL) {
 		return MHD_NO;
@@ -523,7 +504,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 		e->mhd = mhd;
 		e->peer = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 				  ->socket_context;
-		return e->peer != NULL ? on_headers(e, url, method) : MHD_NO;
+		return e->peer != NULL ? on_headers(e, url, method, version)
+				       : MHD_NO;
 	}
 	if (*upload_data_size > 0) {
 		return on_body(e, upload_data, upload_data_size);
