@@ -49,6 +49,12 @@ struct span http_guard_host(const char *header)
 	return (struct span){.data = header, .len = len};
 }
 
+static bool is_zone_char(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c != '\0' && strchr("%.-_~", c) != NULL);
+}
+
 static bool is_literal(struct span host)
 {
 	char text[INET6_ADDRSTRLEN + 1];
@@ -57,6 +63,11 @@ static bool is_literal(struct span host)
 	size_t len = 0;
 	while (len < host.len && host.data[len] != '%') {
 		len++;
+	}
+	for (size_t i = len; i < host.len; i++) {
+		if (!is_zone_char(host.data[i])) {
+			return false;
+		}
 	}
 	if (len == 0 || len >= sizeof text) {
 		return false;
