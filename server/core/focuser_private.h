@@ -11,12 +11,13 @@
  * way can be planned from a known place.  HALTING: stop was wished, the motor is not at rest yet. */
 enum move_phase { MOVE_NONE, MOVE_ACCEPTED, MOVE_STOPPING, MOVE_LEG, MOVE_SETTLE, MOVE_HALTING };
 
-/* All under the device's lock, except that ctx, fresh_caps and fresh belong to the worker. */
+/* All under the device's lock, except that ctx, fresh_caps, identified and fresh belong to the worker. */
 struct focuser_core {
 	const struct focuser_driver *driver;
 	const struct config_focuser *cfg;
 	void *ctx;
 	struct focuser_caps fresh_caps;
+	bool identified;         /* since the port was opened; fresh_caps are its */
 	struct focuser_reading fresh;
 
 	struct focuser_caps caps;

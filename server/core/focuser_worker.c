@@ -482,6 +482,7 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	memset(f->ctx, 0, f->driver->ctx_size);
+	f->identified = false;
 	enum err_code code = f->driver->open(f->ctx, &f->cfg->port, &dev->host, err);
 	if (code != ERR_OK) {
 		f->driver->close(f->ctx);
@@ -489,14 +490,19 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 	return code;
 }
 
-/* Identifies and reads once, so that a link that is up always has a position. */
+/* Identifies and reads once, so that a link that is up always has a position.  When only the reading
+ * failed the next try repeats only that: on a noisy line few answers in a row come through. */
 static enum err_code focuser_identify(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
-	f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
-	f->fresh = (struct focuser_reading){0};
-	enum err_code code = f->driver->identify(f->ctx, &f->fresh_caps, err);
+	enum err_code code = ERR_OK;
+	if (!f->identified) {
+		f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
+		code = f->driver->identify(f->ctx, &f->fresh_caps, err);
+		f->identified = code == ERR_OK;
+	}
 	if (code == ERR_OK) {
+		f->fresh = (struct focuser_reading){0};
 		code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
 	}
 	return code;
