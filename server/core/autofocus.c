@@ -317,6 +317,18 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 	}
 }
 
+/* Why the walk ends before the plan does. */
+static enum err_code interrupted(struct autofocus *af, struct err *err)
+{
+	if (atomic_load(&af->interrupt) != LEASE_LOST) {
+		return err_set(err, ERR_CANCELLED, "interrupted");
+	}
+	char why[100];
+	device_last_failure(af->focuser, why, sizeof why);
+	return err_set(err, ERR_FOCUSER, "the focuser failed: %s",
+		why[0] != '\0' ? why : "its link was lost for a moment");
+}
+
 /* The loop: what the plan wishes is done and told.  ERR_OK when the plan succeeded; ERR_CANCELLED when
  * interrupted; else why the run failed.  *arithmetic_s: seconds of clock that are not the night's. */
 static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exposure_s, int gain,
@@ -336,7 +348,7 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 		struct err why = {0};
 		enum err_code code = go_to(af, id, plan->wish.position, true, &why);
 		if (atomic_load(&af->cancel)) {
-			return err_set(err, ERR_CANCELLED, "interrupted");
+			return interrupted(af, err);
 		}
 		if (code != ERR_OK) {
 			return err_set(err, ERR_FOCUSER, "the focuser failed: %s", why.text);
@@ -352,7 +364,7 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 			(double)(clock_now_ms(clock_real()) - real_ms) / 1000.0 - asked_s / factor;
 		*arithmetic_s += beyond_s > 0 ? beyond_s * (factor - 1.0) : 0.0;
 		if (atomic_load(&af->cancel)) {
-			return err_set(err, ERR_CANCELLED, "interrupted");
+			return interrupted(af, err);
 		}
 		if (code != ERR_OK) {
 			return err_set(err, ERR_CAMERA, "the camera failed: %s", why.text);
@@ -412,7 +424,7 @@ static void end_run(struct autofocus *af, uint64_t id, enum err_code code, struc
 	double start_position, struct clock *clock, int64_t begin_ms)
 {
 	double elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0;
-	int interrupted = atomic_load(&af->interrupt);
+	int interrupt_was = atomic_load(&af->interrupt);
 	struct err end = *why;
 	enum run_state state = RUN_FAILED;
 	if (code == ERR_OK) {
@@ -421,11 +433,11 @@ static void end_run(struct autofocus *af, uint64_t id, enum err_code code, struc
 			af->plan.fit.best_position);
 		return;
 	}
-	bool stay = interrupted == LEASE_HALTED || !link_is_up(af->focuser);
-	if (interrupted == LEASE_HALTED) {
+	bool stay = interrupt_was == LEASE_HALTED || interrupt_was == LEASE_LOST || !link_is_up(af->focuser);
+	if (interrupt_was == LEASE_HALTED) {
 		state = RUN_ABORTED;
 		err_set(&end, ERR_CANCELLED, "halted; the focuser stays where it stopped");
-	} else if (interrupted == LEASE_ABORT) {
+	} else if (interrupt_was == LEASE_ABORT) {
 		state = RUN_ABORTED;
 		err_set(&end, ERR_CANCELLED, "aborted; the focuser returns to where the run began");
 		set_end(af, state, &end, "returning", NAN, elapsed_s);
@@ -449,7 +461,7 @@ static void end_run(struct autofocus *af, uint64_t id, enum err_code code, struc
 		err_set(&end, end.code, "%s; nothing moves", why->text);
 	}
 	double final_position = where_now(af);
-	if (interrupted == LEASE_HALTED) {
+	if (interrupt_was == LEASE_HALTED) {
 		err_set(&end, ERR_CANCELLED, "halted; the focuser stays where it stopped, at %.0f",
 			final_position);
 	}
