@@ -448,6 +448,11 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 	f->motor_moving = false;
 	f->halt_wanted = false;
 	f->temperature_known = false;
+	if (dev->lease.run != 0) {
+		/* Even when the link is back before the run notices: it moves nothing any more. */
+		dev->lease.blocked = true;
+		dev->lease.interrupt(dev->lease.arg, LEASE_LINK_LOST);
+	}
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
 	} else if (f->phase != MOVE_NONE) {

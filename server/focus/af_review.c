@@ -9,6 +9,7 @@
 #include "af_inside.h"
 
 #define LIVE_POINTS 5
+#define FIRM_POINTS 7         /* enough to do without the first looks */
 #define ROUNDS_MOST 9
 #define REFINEMENTS_MOST 3
 #define WIDENINGS_MOST 6
@@ -18,16 +19,15 @@
 #define TENTH_WIDTH 0.4583    /* half width of 10 % growth in units of a/k */
 #define VALIDATIONS 3
 #define VALIDATION_SIGMAS 3.0
+#define DOUBTFUL_SIGMAS 1.5   /* a single frame that far off is repeated */
 #define SEEING_LEAST 0.05     /* few frames tell the scatter badly; never trust less than usual */
 #define HYPERBOLA_ERROR 0.03  /* the true curve's bottom lies that far off a hyperbola's */
 #define WORSE 1.15            /* than at the start: a failure */
 
-/* Fits all usable samples; the points show what the fit made of them. */
-static void fit_points(struct af_plan *plan)
+/* Fits these of the plan's samples; the points show what the fit made of them. */
+static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 {
 	struct curve_point points[CURVE_MAX_POINTS];
-	size_t index[CURVE_MAX_POINTS];
-	size_t n = af_sorted(plan, index);
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < n; i++) {
 			points[i] = plan->points[index[i]].curve;
@@ -51,6 +51,41 @@ static void fit_points(struct af_plan *plan)
 	}
 }
 
+/* Samples that the gears' play may have spoiled: the first looks of a run, reached with the play in
+ * an unknown state.  A recording has its position from its own night. */
+static bool is_loose(const struct af_plan *plan, size_t i)
+{
+	return i < plan->p.search_points && plan->p.recording[i] == 0 &&
+		plan->p.taken[i] < plan->p.preload / 2;
+}
+
+/* Fits the samples, without the loose ones where the others are enough. */
+static void fit_points(struct af_plan *plan)
+{
+	size_t all[CURVE_MAX_POINTS], firm[CURVE_MAX_POINTS], n = 0;
+	size_t count = af_sorted(plan, all);
+	for (size_t i = 0; i < count; i++) {
+		if (!is_loose(plan, all[i])) {
+			firm[n++] = all[i];
+		}
+	}
+	if (n < count && n >= FIRM_POINTS) {
+		fit_these(plan, firm, n);
+		for (size_t i = 0; i < count && plan->fit.accepted; i++) {
+			if (is_loose(plan, all[i])) {
+				struct curve_point *p = &plan->points[all[i]].curve;
+				p->used = false;
+				p->why = CURVE_PLAY;
+				p->error_px = plan->p.raw_error_px[all[i]];
+			}
+		}
+		if (plan->fit.accepted) {
+			return;
+		}
+	}
+	fit_these(plan, all, count);
+}
+
 bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out)
 {
 	struct curve_point points[CURVE_MAX_POINTS];
@@ -69,6 +104,7 @@ static void finish(struct af_plan *plan)
 	plan->wish = (struct af_wish){.want = AF_WANT_FINAL, .exposure_factor = 1,
 		.position = (int32_t)lround(fmax(plan->p.low, fmin(plan->p.high,
 			plan->fit.best_position)))};
+	af_route(plan);
 	plan->p.retries = plan->p.cloud_repeats = 0;
 	plan->hfr_predicted_px = curve_at(&plan->fit, plan->wish.position, NULL);
 }
@@ -144,8 +180,7 @@ static void extend(struct af_plan *plan, const struct extent *e)
 	beyond *= 1 << plan->p.dead_ends;
 	double room = side * ((side < 0 ? plan->p.low : plan->p.high) - end);
 	if (room < 1) {
-		af_fail(plan, plan->fit.minimum_bracketed ? ERR_BAD_FIT : ERR_NO_MINIMUM,
-			"%s; %.0f is the end of the allowed range", fit->reason, end);
+		af_fail(plan, ERR_NO_MINIMUM, "%s; %.0f is the end of the allowed range", fit->reason, end);
 		return;
 	}
 	beyond = fmin(beyond, room);
@@ -221,8 +256,11 @@ void af_review(struct af_plan *plan)
 void af_validate(struct af_plan *plan, const struct af_observation *seen, bool usable)
 {
 	if (!usable) {
-		af_fail(plan, ERR_VALIDATION, "the frame at the best position %d shows no measurable stars",
-			(int)plan->wish.position);
+		const char *what = seen->trailed ? "trails instead of stars: is the mount tracking?"
+			: seen->stars > 0 ? "stars that lost more than half of their light: clouds"
+			: "no measurable stars";
+		af_fail(plan, ERR_VALIDATION, "the frame at the best position %d shows %s",
+			(int)plan->wish.position, what);
 		return;
 	}
 	double sigma_fit;
@@ -246,7 +284,10 @@ void af_validate(struct af_plan *plan, const struct af_observation *seen, bool u
 		bottom * bottom);
 	plan->hfr_predicted_px = predicted;
 	plan->hfr_final_px = predicted + excess;
-	bool agrees = fabs(excess) < VALIDATION_SIGMAS * sigma;
+	/* One frame that looks doubtful is not enough to believe. */
+	double sigmas = plan->p.validations > 1 ? VALIDATION_SIGMAS : DOUBTFUL_SIGMAS;
+	bool agrees = fabs(excess) < sigmas * sigma ||
+		(again && fabs(excess) < VALIDATION_SIGMAS * sigma);
 	bool worse = plan->hfr_final_px > WORSE * plan->hfr_start_px + VALIDATION_SIGMAS * sigma;
 	if (agrees && !worse) {
 		plan->phase = AF_PHASE_OVER;
