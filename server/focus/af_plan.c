@@ -21,6 +21,7 @@
 #define SCOUTS 4            /* places looked at when the start shows no star */
 #define LEAST_PROBE 2.0
 #define MOST_PROBE 64.0
+#define PLAY_MARGIN 1.3     /* on the play that was seen */
 
 const char *af_phase_name(enum af_phase phase)
 {
@@ -77,9 +78,11 @@ void af_route(struct af_plan *plan)
 	if (way < 0) {
 		/* The configured overshoot is made with every such move; a shorter way of ours adds
 		 * nothing to it. */
-		if (plan->p.preload > plan->setup.backlash_steps) {
-			plan->wish.via = clamped(plan, position - sign * plan->p.preload);
+		double preload = fmax(plan->p.preload, PLAY_MARGIN * plan->p.play);
+		if (preload > plan->setup.backlash_steps) {
+			plan->wish.via = clamped(plan, position - sign * preload);
 		}
+		plan->p.reversed = true;
 		plan->p.travel = fmax(plan->setup.backlash_steps, sign * (position - plan->wish.via));
 	} else {
 		plan->p.travel += way;
@@ -264,6 +267,8 @@ static bool keep(struct af_plan *plan, const struct af_observation *seen, bool u
 	plan->p.raw_error_px[i] = seen->error_px > 0 ? seen->error_px : 0;
 	plan->p.recording[i] = seen->recording_id;
 	plan->p.taken[i] = plan->p.travel;
+	plan->p.turned[i] = plan->p.reversed;
+	plan->p.reversed = false;
 	plan->points[i] = (struct af_plan_point){.flux_ratio = seen->flux_ratio,
 		.validation = validation,
 		.curve = {.position = seen->position, .hfr_px = usable ? seen->hfr_px : NAN,

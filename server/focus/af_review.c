@@ -9,6 +9,8 @@
 #include "af_inside.h"
 
 #define LIVE_POINTS 5
+#define STILL_RATIO 1.5       /* on an arm: that far above the least */
+#define STILL_SHARE 0.3       /* of the change that is due: less is none */
 #define FIRM_POINTS 7         /* enough to do without the first looks */
 #define ROUNDS_MOST 9
 #define REFINEMENTS_MOST 3
@@ -18,10 +20,9 @@
 #define COARSE_SAMPLES 3      /* wanted below twice the minimum */
 #define TENTH_WIDTH 0.4583    /* half width of 10 % growth in units of a/k */
 #define VALIDATIONS 3
-#define VALIDATION_SIGMAS 3.0
-#define DOUBTFUL_SIGMAS 1.5   /* a single frame that far off is repeated */
 #define SEEING_LEAST 0.05     /* few frames tell the scatter badly; never trust less than usual */
-#define HYPERBOLA_ERROR 0.03  /* the true curve's bottom lies that far off a hyperbola's */
+#define HYPERBOLA_ERROR 0.025  /* the true curve's bottom lies that far off a hyperbola's */
+#define WORSE_SIGMAS 3.0
 #define WORSE 1.15            /* than at the start: a failure */
 
 /* Fits these of the plan's samples; the points show what the fit made of them. */
@@ -52,11 +53,41 @@ static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 }
 
 /* Samples that the gears' play may have spoiled: the first looks of a run, reached with the play in
- * an unknown state.  A recording has its position from its own night. */
+ * an unknown state, and those where it was seen.  A recording has its position from its own
+ * night. */
 static bool is_loose(const struct af_plan *plan, size_t i)
 {
-	return i < plan->p.search_points && plan->p.recording[i] == 0 &&
-		plan->p.taken[i] < plan->p.preload / 2;
+	return plan->p.slack[i] || (i < plan->p.search_points && plan->p.recording[i] == 0 &&
+		plan->p.taken[i] < plan->p.preload / 2);
+}
+
+/* After a reversal the size stands still on an arm: the motor turns, the optics do not yet. */
+static void find_play(struct af_plan *plan)
+{
+	double slope = plan->fit.params[1], least = plan->fit.hfr_min_px;
+	for (size_t i = 0; i + 1 < plan->point_count && slope > 0; i++) {
+		if (!plan->p.turned[i]) {
+			continue;
+		}
+		size_t last = i;
+		for (; last + 1 < plan->point_count && !plan->p.turned[last + 1]; last++) {
+			const struct curve_point *a = &plan->points[last].curve;
+			const struct curve_point *b = &plan->points[last + 1].curve;
+			double due = slope * fabs(b->position - a->position);
+			if (!af_usable(plan, last) || !af_usable(plan, last + 1) ||
+				plan->p.recording[last] != 0 || fmin(a->hfr_px, b->hfr_px) < STILL_RATIO * least ||
+				due < STILL_RATIO * 0.1 * a->hfr_px || fabs(b->hfr_px - a->hfr_px) > STILL_SHARE * due) {
+				break;
+			}
+		}
+		if (last == i) {
+			continue;
+		}
+		for (size_t k = i; k <= last; k++) {
+			plan->p.slack[k] = true;
+		}
+		plan->p.play = fmax(plan->p.play, plan->p.taken[last]);
+	}
 }
 
 /* Fits the samples, without the loose ones where the others are enough. */
@@ -71,7 +102,15 @@ static void fit_points(struct af_plan *plan)
 	}
 	if (n < count && n >= FIRM_POINTS) {
 		fit_these(plan, firm, n);
-		for (size_t i = 0; i < count && plan->fit.accepted; i++) {
+		struct curve_result fit = plan->fit;
+		if (!fit.accepted) {
+			fit_these(plan, all, count);
+			if (plan->fit.accepted && plan->p.play <= 0) {
+				return;
+			}
+			plan->fit = fit;
+		}
+		for (size_t i = 0; i < count; i++) {
 			if (is_loose(plan, all[i])) {
 				struct curve_point *p = &plan->points[all[i]].curve;
 				p->used = false;
@@ -79,9 +118,7 @@ static void fit_points(struct af_plan *plan)
 				p->error_px = plan->p.raw_error_px[all[i]];
 			}
 		}
-		if (plan->fit.accepted) {
-			return;
-		}
+		return;
 	}
 	fit_these(plan, all, count);
 }
@@ -227,6 +264,11 @@ void af_review(struct af_plan *plan)
 	plan->p.dead_ends = fresh ? 0 : plan->p.dead_ends + 1;
 	plan->p.rounds++;
 	fit_points(plan);
+	find_play(plan);
+	fit_points(plan);
+	if (plan->fit.params[1] > 0) {
+		plan->p.preload = fmax(2, AF_SWEEP_REACH * plan->fit.params[0] / plan->fit.params[1]);
+	}
 	struct extent e = extent_of(plan);
 	if (plan->fit.accepted) {
 		if (is_coarse(plan) && plan->p.refinements == 0 && fresh &&
@@ -285,10 +327,10 @@ void af_validate(struct af_plan *plan, const struct af_observation *seen, bool u
 	plan->hfr_predicted_px = predicted;
 	plan->hfr_final_px = predicted + excess;
 	/* One frame that looks doubtful is not enough to believe. */
-	double sigmas = plan->p.validations > 1 ? VALIDATION_SIGMAS : DOUBTFUL_SIGMAS;
-	bool agrees = fabs(excess) < sigmas * sigma ||
-		(again && fabs(excess) < VALIDATION_SIGMAS * sigma);
-	bool worse = plan->hfr_final_px > WORSE * plan->hfr_start_px + VALIDATION_SIGMAS * sigma;
+	static const double sigmas[VALIDATIONS + 1] = {0, 1.5, 2.25, 3};
+	double most = again ? WORSE_SIGMAS : sigmas[plan->p.validations];
+	bool agrees = fabs(excess) < most * sigma;
+	bool worse = plan->hfr_final_px > WORSE * plan->hfr_start_px + WORSE_SIGMAS * sigma;
 	if (agrees && !worse) {
 		plan->phase = AF_PHASE_OVER;
 		plan->wish.want = AF_WANT_SUCCESS;

@@ -113,8 +113,7 @@ void af_start_sweep(struct af_plan *plan, const struct af_shape *shape)
 		high = fmin(plan->p.high, shape->x0 + half);
 		plan->p.step = (high - low) / (points - 1);
 	}
-	plan->p.preload = fmin(4 * plan->p.step,
-		fmax(AF_SWEEP_REACH * shape->a / shape->k, plan->p.step));
+	plan->p.preload = fmax(2, AF_SWEEP_REACH * shape->a / shape->k);
 	plan->p.search_points = plan->point_count;
 	double positions[AF_QUEUE_MAX];
 	for (int i = 0; i < points; i++) {
