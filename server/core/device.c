@@ -378,6 +378,6 @@ void device_lease_lost(struct device *dev)
 {
 	if (dev->focuser != NULL && dev->lease.run != 0) {
 		dev->lease.blocked = true;
-		dev->lease.interrupt(dev->lease.arg, LEASE_LOST);
+		dev->lease.interrupt(dev->lease.arg, LEASE_LINK_LOST);
 	}
 }

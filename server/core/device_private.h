@@ -45,15 +45,15 @@ struct device_class {
 	void (*stop)(struct device *dev);
 };
 
-/* Why a run was interrupted from outside, the stronger reason later. */
-enum lease_interrupt { LEASE_RUNNING, LEASE_ABORT, LEASE_LOST, LEASE_HALTED };
+/* Why a run was interrupted from outside; a later one is stronger and is never taken back. */
+enum lease_interrupt { LEASE_RUNNING, LEASE_ABORT, LEASE_LINK_LOST, LEASE_HALTED };
 
 /* Exclusive use by a run or a measurement.  interrupt is called under the device's lock and only sets
  * atomics; poke is called afterwards without any lock and wakes the holder. */
 struct lease {
 	uint64_t run;   /* 0: nobody */
 	char what[40];  /* for people: "autofocus run 12" */
-	bool blocked;   /* halted, or the link was lost: no move of this run any more */
+	bool blocked;   /* halted, or the link went: no move of this run any more */
 	void (*interrupt)(void *arg, enum lease_interrupt why);
 	void (*poke)(void *arg);
 	void *arg;

@@ -222,7 +222,7 @@ enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target,
 	enum err_code code;
 	pthread_mutex_lock(&dev->lock);
 	if (dev->lease.run != run || dev->lease.blocked) {
-		code = err_set(err, ERR_CANCELLED, "%s was halted", dev->info.name);
+		code = err_set(err, ERR_CANCELLED, "%s was halted or lost", dev->info.name);
 	} else {
 		code = accept_move(dev, target, err);
 		*op = dev->focuser->op;
