@@ -4,7 +4,7 @@ answer checked against the schema that the file gives for it."""
 import json
 
 import pytest
-from conftest import SHARED, Observatory, until
+from conftest import SANITIZED, SHARED, Observatory, until
 from wire import send
 
 yaml = pytest.importorskip("yaml", reason="python3-yaml is not installed")
@@ -29,7 +29,7 @@ def load(name):
 def operations():
     """(file, verb, address, path in the file) of everything that a focuser, a camera or a server has."""
     found = []
-    for name in ("AlpacaDeviceAPI_v1.yaml", "AlpacaDeviceAPI_v1P7.yaml"):
+    for name in ("AlpacaDeviceAPI_v1.yaml",) + (() if SANITIZED else ("AlpacaDeviceAPI_v1P7.yaml",)):
         for path, verbs in (load(name) or {"paths": {}})["paths"].items():
             path_here = path[len("/api/v1"):] if path.startswith("/api/v1/") else path
             for kind in ("focuser", "camera"):
@@ -142,7 +142,8 @@ def server(tmp_path_factory):
     observatory.stop()
 
 
-@pytest.fixture(scope="module", params=["fresh", "disconnected", "connected", "after an exposure"])
+@pytest.fixture(scope="module", params=["fresh", "after an exposure"] if SANITIZED else [
+    "fresh", "disconnected", "connected", "after an exposure"])
 def ready(request, server):
     """Every state in which a client may find the devices; the order brings them about."""
     if request.param == "disconnected":
