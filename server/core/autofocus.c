@@ -846,6 +846,13 @@ struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id)
 	pthread_mutex_lock(&af->lock);
 	if (af->run != NULL && (id == 0 || af->run->id == id)) {
 		copy = run_copy(af->run);
+		/* Who reads that it is over may use the devices and start another at once; until they
+		 * are free it goes on. */
+		if (copy != NULL && af->job == JOB_RUN && copy->state != RUN_RUNNING) {
+			copy->state = RUN_RUNNING;
+			copy->code = ERR_OK;
+			copy->reason[0] = '\0';
+		}
 	}
 	pthread_mutex_unlock(&af->lock);
 	if (copy == NULL && id != 0) {
@@ -939,7 +946,9 @@ bool autofocus_measure_done(struct observatory *obs, int focuser, uint64_t job, 
 {
 	struct autofocus *af = observatory_autofocus(obs, focuser);
 	pthread_mutex_lock(&af->lock);
-	bool done = af->measure_done >= job;
+	/* Not before another one may be asked for. */
+	bool busy = af->job == JOB_MEASURE && af->measure_job == job;
+	bool done = af->measure_done >= job && !busy;
 	if (done) {
 		*result = af->measure_error.code;
 		if (*result != ERR_OK) {

@@ -221,6 +221,7 @@ static enum err_code start_locked(struct device *dev, double duration_s, bool li
 		.readout_mode = s->readout_mode,
 	};
 	c->op++;
+	c->started_version = dev->version;
 	c->private = false;
 	c->phase = EXPOSE_ACCEPTED;
 	c->failed = false;
@@ -289,6 +290,14 @@ enum err_code camera_stop(struct device *dev, struct err *err)
 	}
 	pthread_mutex_unlock(&dev->lock);
 	return code;
+}
+
+bool camera_is_new_to(struct device *dev, const struct client *client)
+{
+	pthread_mutex_lock(&dev->lock);
+	bool is_new = dev->camera->started_version < device_back_since(dev, client);
+	pthread_mutex_unlock(&dev->lock);
+	return is_new;
 }
 
 enum err_code camera_image_ready(struct device *dev, bool *out, struct err *err)

@@ -50,6 +50,11 @@ struct camera_state {
 
 void camera_state(struct device *dev, struct camera_state *out);
 
+/* Whether the client has connected again, after its own False, since the last exposure was started:
+ * then it finds neither picture nor last exposure, as in a camera just opened, while the others who
+ * kept the link up keep theirs. */
+bool camera_is_new_to(struct device *dev, const struct client *client);
+
 /* Reads one setting consistently, changes it, writes it back: bin sets both axes; ERR_INVALID_VALUE
  * outside the device's range for bin, gain, offset, readout mode.  Frame numbers are not checked. */
 enum camera_setting {

@@ -80,6 +80,7 @@ struct device_client {
 	bool said_false; /* since the link opened */
 	struct client who;
 	int64_t heard_ms; /* on clock_real() */
+	uint64_t back_since; /* device version when it connected again while the link was up; 0 never */
 };
 
 struct device {
@@ -148,6 +149,10 @@ void device_failed(struct device *dev, struct told_failure *told, const struct e
 void device_count_error(struct device *dev, enum err_code code);
 /* Copies a failure still to be told: its code, or ERR_OK. */
 enum err_code told_failure_get(const struct told_failure *told, struct err *err);
+
+/* With the lock held: the device's version when this client connected again after its own False while
+ * others kept the link up; 0 when it never did. */
+uint64_t device_back_since(struct device *dev, const struct client *who);
 
 /* With the lock held: ERR_NOT_CONNECTED or ERR_IO with a sentence unless the link is up. */
 enum err_code device_need_link(struct device *dev, struct err *err);
