@@ -23,6 +23,9 @@
 #define LEG_ALLOWANCE_MS 15000
 /* Polls in a row without a good answer before the link counts as lost. */
 #define POLL_FAILURES 3
+/* A target that is replaced sooner than this after the motor was sent off waits for the rest of it, and
+ * newer ones take its place: a client that floods us does not flood the controller. */
+#define GATHER_MS 3
 #define HALT_TRIES 3
 
 static int32_t from_motor(const struct focuser_core *f, int32_t motor)
@@ -152,6 +155,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->progress_position = f->position;
 	f->rest_polls = 0;
 	f->next_poll_ms = now + f->driver->first_poll_ms;
+	f->gather_until_ms = now + GATHER_MS;
 	return f->next_poll_ms;
 }
 
@@ -344,14 +348,15 @@ static int64_t set_tempcomp(struct device *dev, bool *alive, struct err *err)
 	return 0;
 }
 
-static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
+static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	if (f->halt_wanted) {
 		return do_halt(dev, alive, err);
 	}
 	if (f->phase == MOVE_ACCEPTED) {
-		return begin_move(dev, alive, err);
+		return clock_now_ms(dev->clock) < f->gather_until_ms ? f->gather_until_ms
+								      : begin_move(dev, alive, err);
 	}
 	if (f->tempcomp_wanted != f->tempcomp) {
 		return set_tempcomp(dev, alive, err);
@@ -368,6 +373,16 @@ static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
 		return poll_device(dev, alive, err);
 	}
 	return f->next_poll_ms;
+}
+
+static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	int64_t next = next_thing(dev, alive, err);
+	/* Targets that come until then do not wake us. */
+	return next > f->gather_until_ms && clock_now_ms(dev->clock) < f->gather_until_ms
+		       ? f->gather_until_ms
+		       : next;
 }
 
 static enum err_code focuser_open(struct device *dev, struct err *err)
