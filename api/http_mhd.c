@@ -51,6 +51,7 @@ struct exchange {
 	struct buf body;
 	size_t body_seen;
 	bool headers_seen;
+	bool must_name_host; /* HTTP/1.1 */
 	char *query; /* behind the '?' of uri */
 	char uri[];
 };
@@ -480,6 +481,9 @@ static enum MHD_Result on_complete(struct exchange *e)
 			return refuse(e, 400, false, "The path contains an encoded NUL.");
 		}
 		const char *host = header_of(req, "Host");
+		if (host == NULL && e->must_name_host) {
+			return refuse(e, 400, false, "An HTTP/1.1 request needs a Host header.");
+		}
 		if (!http_guard_host_ok(&server->guard, host)) {
 			return refuse(e, 403, false,
 				"This host name is not known here: use the IP address, localhost "
@@ -514,12 +518,12 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 	void **con_cls)
 {
 	(void)cls;
-	(void)version;
 	struct exchange *e = *con_cls;
 	if (e == NULL) {
 		return MHD_NO;
 	}
 	if (!e->headers_seen) {
+		e->must_name_host = strcmp(version, MHD_HTTP_VERSION_1_0) != 0;
 		e->mhd = mhd;
 		e->peer = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 				  ->socket_context;

@@ -318,14 +318,16 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 }
 
 /* The loop: what the plan wishes is done and told.  ERR_OK when the plan succeeded; ERR_CANCELLED when
- * interrupted; else why the run failed. */
+ * interrupted; else why the run failed.  *arithmetic_s: seconds of clock that are not the night's. */
 static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exposure_s, int gain,
-	struct clock *clock, int64_t begin_ms, int *exposures, struct err *err)
+	struct clock *clock, int64_t begin_ms, int *exposures, double *arithmetic_s, struct err *err)
 {
 	struct af_plan *plan = &af->plan;
 	double limit_s = observatory_config(af->obs)->autofocus.time_limit_s;
+	double factor = clock_factor(clock);
+	*arithmetic_s = 0;
 	while (plan->wish.want == AF_WANT_SAMPLE || plan->wish.want == AF_WANT_FINAL) {
-		double elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0;
+		double elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0 - *arithmetic_s;
 		publish_plan(af, *exposures, elapsed_s);
 		if (elapsed_s > limit_s) {
 			return err_set(err, ERR_BAD_FIT, "the time limit of %g s passed before the curve was complete",
@@ -341,8 +343,14 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 		}
 		double position = where_now(af);
 		struct seen seen;
-		code = expose_and_measure(af, id, exposure_s * plan->wish.exposure_factor, bin, gain,
-			position, &seen, &why);
+		double asked_s = exposure_s * plan->wish.exposure_factor;
+		int64_t real_ms = clock_now_ms(clock_real());
+		code = expose_and_measure(af, id, asked_s, bin, gain, position, &seen, &why);
+		/* Under a sky that runs faster than life the arithmetic does not: on its clock it would seem
+		 * to take minutes.  What a frame took beyond its exposure counts at life's pace. */
+		double beyond_s =
+			(double)(clock_now_ms(clock_real()) - real_ms) / 1000.0 - asked_s / factor;
+		*arithmetic_s += beyond_s > 0 ? beyond_s * (factor - 1.0) : 0.0;
 		if (atomic_load(&af->cancel)) {
 			return err_set(err, ERR_CANCELLED, "interrupted");
 		}
@@ -497,8 +505,10 @@ static void do_run(struct autofocus *af)
 		(unsigned long long)id, setup.start_position, exposure_s, bin);
 	int exposures = 0;
 	struct err why = {0};
-	enum err_code code =
-		walk(af, id, bin, exposure_s, gain, clock, begin_ms, &exposures, &why);
+	double arithmetic_s = 0;
+	enum err_code code = walk(
+		af, id, bin, exposure_s, gain, clock, begin_ms, &exposures, &arithmetic_s, &why);
+	begin_ms += (int64_t)(arithmetic_s * 1000.0);
 	publish_plan(af, exposures, (double)(clock_now_ms(clock) - begin_ms) / 1000.0);
 	if (code == ERR_CANCELLED) {
 		wait_for_rest(af);
