@@ -279,7 +279,7 @@ void work_judge(struct work *work, struct measurement *out)
 /* Sky and noise around the stars, when one is so large that it fills the frame and the mesh. */
 static void sky_under_stars(struct work *work, double scale, struct measurement *out)
 {
-	int32_t least = work->img->width < work->img->height ? work->img->width : work->img->height;
+	int32_t least = work->pyramid.width[0] < work->pyramid.height[0] ? work->pyramid.width[0] : work->pyramid.height[0];
 	if (median_of(work, offsetof(struct object, p.hfr)) > 0.15 * least) {
 		out->background_adu = median_of(work, offsetof(struct object, p.sky));
 		out->noise_adu = scale * median_of(work, offsetof(struct object, p.sigma));
@@ -341,7 +341,7 @@ static int by_flux(const void *a, const void *b)
 
 size_t work_list(struct work *work, bool all, double scale, struct star *list, size_t cap)
 {
-	bool transposed = work->img->transposed;
+	bool transposed = work->transposed;
 	size_t n = 0;
 	qsort(work->object, work->objects, sizeof *work->object, by_flux);
 	for (size_t i = 0; i < work->objects && n < cap; i++) {

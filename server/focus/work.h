@@ -36,7 +36,7 @@ struct weighted {
 };
 
 struct work {
-	const struct image *img;   /* mono working image */
+	bool transposed;           /* rows of the image are columns of the sensor */
 	struct pyramid pyramid;
 	struct candidates found;
 	struct probe_scratch scratch;
