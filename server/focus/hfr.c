@@ -450,13 +450,33 @@ static double ramp(double v, double low, double high)
 	return t * t * (3.0 - 2.0 * t);
 }
 
-/* A Gaussian has a concentration of 2.7, a disk 2.0, a ring 1.7.  The wings of a peaked star are
- * worth their sky noise only when it is bright. */
+/* Aperture over HFR: of a ring, of a faint and of a bright peaked star. */
+static const double ring_factor = 2.3;
+static const double faint_factor = 2.6;
+static const double bright_factor = 4.0;
+
+/* 0 for a disk or ring, 1 for a peaked star: a Gaussian has a concentration of 2.7, a disk 2.0, a
+ * ring 1.7. */
+static double peakedness(double concentration)
+{
+	return ramp(concentration, 1.9, 2.5);
+}
+
+/* The wings of a peaked star are worth their sky noise only when it is bright. */
 double star_probe_factor(double concentration, double snr)
 {
-	const double ring = 2.3;
-	double peaked = ring + (4.0 - ring) * ramp(snr, 15.0, 60.0);
-	return ring + (peaked - ring) * ramp(concentration, 1.9, 2.5);
+	double peaked = faint_factor + (bright_factor - faint_factor) * ramp(snr, 15.0, 60.0);
+	return ring_factor + (peaked - ring_factor) * peakedness(concentration);
+}
+
+/* HFR in the aperture of a bright star over that in a smaller one.  2.6 HFR see 0.5 % less of a
+ * Gaussian, 3.5 % of a Kolmogorov or Moffat 4 profile, 6 % of a Moffat 3: the middle of what skies
+ * make is taken, so that a star does not seem to shrink when it gets fainter. */
+static double outer_wings(double factor, double concentration)
+{
+	double short_of = (bright_factor - factor) / (bright_factor - faint_factor);
+	short_of = short_of < 0.0 ? 0.0 : (short_of > 1.0 ? 1.0 : short_of);
+	return 1.0 + 0.03 * peakedness(concentration) * short_of * short_of;
 }
 
 struct probe star_probe(const struct pyramid *pyramid, int level, const struct probe_where *where,
@@ -553,6 +573,9 @@ struct probe star_probe(const struct pyramid *pyramid, int level, const struct p
 	p.snr = snr_of(p.flux, pixels, (double)ring_pixels, sky);
 	shape(&s, &p);
 	profile(&g, &p);
+	double wings = outer_wings(factor, p.concentration);
+	p.hfr *= wings;
+	p.mean_radius *= wings;
 	p.valid = true;
 	return p;
 }

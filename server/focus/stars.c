@@ -34,6 +34,7 @@ static void set_shape(struct object *o)
 	double root = sqrt(diff * diff + o->p.xy * o->p.xy);
 	double a2 = half + root;
 	double b2 = half - root;
+	o->width2 = b2;
 	o->angle = 0.5 * atan2(2.0 * o->p.xy, o->p.xx - o->p.yy);
 	if (!(a2 > 0.0)) {
 		o->elongation = INFINITY;
@@ -62,10 +63,20 @@ static bool is_hot_pixel(const struct object *o)
 		o->p.neighbours < 3.0 * o->p.neighbours_error);
 }
 
+/* A row or column of pixels: far longer than wide, and narrower than any star, whose sigma is half
+ * a pixel or more.  Noise in the circle of the moments blurs the width. */
+static bool is_pixel_row(const struct object *o)
+{
+	double bin = (double)(1 << o->level);
+	double radius = fmin(2.0 * o->p.hfr, o->p.aperture);
+	double error = 0.63 * radius * radius * radius * o->p.sigma / o->p.flux;
+	return o->p.snr > 50.0 && o->elongation > 6.0 && o->width2 < 0.12 * bin * bin + 2.0 * error;
+}
+
 static unsigned judge(const struct work *work, struct object *o)
 {
 	const struct probe *p = &o->p;
-	o->defect = !p->valid || p->missing > 0.02 || is_hot_pixel(o);
+	o->defect = !p->valid || p->missing > 0.02 || is_hot_pixel(o) || is_pixel_row(o);
 	if (o->defect) {
 		return STAR_SHAPE;
 	}

@@ -207,25 +207,32 @@ static void judge_sizes(struct work *work)
 	}
 }
 
+/* The chance that some two of n objects have that many in their strip, one star wide, when they
+ * are strewn over the frame. */
+static double line_chance(const struct work *work, size_t n, size_t in_strip, double half_width)
+{
+	double w = work->pyramid.width[0];
+	double h = work->pyramid.height[0];
+	double expected = (double)(n - 2) * fmin(1.0, 2.0 * half_width * hypot(w, h) / (w * h));
+	double chance = 0.5 * (double)n * (double)(n - 1) * exp(-expected);
+	for (size_t k = 1; k + 2 <= in_strip; k++) {
+		chance *= expected / (double)k;
+	}
+	return chance;
+}
+
 /* Drops objects that stand in one line: pieces of a satellite trail, of a star trail, of a bad row,
- * or letters written into the picture.  Five in a strip one star wide that are half of all are no
- * chance. */
+ * or letters written into the picture. */
 static void judge_lines(struct work *work)
 {
 	struct object *o[64];
 	size_t n = 0;
-	size_t used = 0;
-	for (size_t i = 0; i < work->objects; i++) {
-		if (work->object[i].flags == 0) {
-			used++;
-			if (n < sizeof o / sizeof o[0]) {
-				o[n++] = &work->object[i];
-			}
+	for (size_t i = 0; i < work->objects && n < sizeof o / sizeof o[0]; i++) {
+		if (work->object[i].flags == 0 && work->object[i].p.snr >= work->snr_from) {
+			o[n++] = &work->object[i];
 		}
 	}
-	if (used < 5 || used > n) {
-		return;
-	}
+	double width = median_of(work, offsetof(struct object, p.hfr));
 	size_t best = 0;
 	double line[3] = {0};
 	for (size_t i = 0; i < n; i++) {
@@ -238,7 +245,7 @@ static void judge_lines(struct work *work)
 			double c = -(a * o[i]->p.x + b * o[i]->p.y);
 			size_t on = 0;
 			for (size_t k = 0; k < n; k++) {
-				on += fabs(a * o[k]->p.x + b * o[k]->p.y + c) < o[k]->p.hfr ? 1 : 0;
+				on += fabs(a * o[k]->p.x + b * o[k]->p.y + c) < width ? 1 : 0;
 			}
 			if (length > 0.0 && on > best) {
 				best = on;
@@ -248,12 +255,14 @@ static void judge_lines(struct work *work)
 			}
 		}
 	}
-	if (best < 5 || 2 * best < n + 1) {
+	if (best < 5 || line_chance(work, n, best, width) > 1e-3) {
 		return;
 	}
-	for (size_t k = 0; k < n; k++) {
-		if (fabs(line[0] * o[k]->p.x + line[1] * o[k]->p.y + line[2]) < 2.0 * o[k]->p.hfr) {
-			o[k]->flags |= STAR_SHAPE;
+	for (size_t k = 0; k < work->objects; k++) {
+		struct probe *p = &work->object[k].p;
+		if (work->object[k].flags == 0 &&
+		    fabs(line[0] * p->x + line[1] * p->y + line[2]) < 2.0 * p->hfr) {
+			work->object[k].flags |= STAR_SHAPE;
 		}
 	}
 }
