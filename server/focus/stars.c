@@ -63,14 +63,24 @@ static bool is_hot_pixel(const struct object *o)
 		o->p.neighbours < 3.0 * o->p.neighbours_error);
 }
 
-/* A row or column of pixels: far longer than wide, and narrower than any star, whose sigma is half
- * a pixel or more.  Noise in the circle of the moments blurs the width. */
+/* Part of a row or column of pixels, a pair of hot ones or the track of a particle: longer than wide
+ * and narrower than any star, whose sigma is half a pixel or more.  The width is known as well as
+ * noise in the circle of the moments lets it. */
 static bool is_pixel_row(const struct object *o)
 {
 	double bin = (double)(1 << o->level);
+	double narrow = 0.12 * bin * bin;
 	double radius = fmin(2.0 * o->p.hfr, o->p.aperture);
 	double error = 0.63 * radius * radius * radius * o->p.sigma / o->p.flux;
-	return o->p.snr > 50.0 && o->elongation > 6.0 && o->width2 < 0.12 * bin * bin + 2.0 * error;
+	return (o->elongation > 2.0 && o->width2 + 2.0 * error < narrow) ||
+	       (o->p.snr > 50.0 && o->elongation > 6.0 && o->width2 < narrow + 2.0 * error);
+}
+
+/* Cloud, nebula, galaxy or the glow of an amplifier.  What defocus makes so large has a rim; what
+ * seeing makes so soft is not so large. */
+static bool is_cloud(const struct probe *p)
+{
+	return p->hfr > 20.0 && p->concentration > 2.35;
 }
 
 static unsigned judge(const struct work *work, struct object *o)
@@ -84,8 +94,9 @@ static unsigned judge(const struct work *work, struct object *o)
 	unsigned flags = faint ? STAR_FAINT : 0;
 	/* A ring ends; the wings of a sharp star go on, and lenses add to them. */
 	double open = (p->concentration > 2.3 ? 0.12 : 0.05) + 3.0 * p->tail_error;
-	bool is_open = p->tail > open || p->tail < -open;
-	if (p->cut && (p->aperture < 1.5 * p->hfr || is_open)) {
+	bool is_open = p->tail > open || p->tail < -open || is_cloud(p);
+	/* Where the frame ends, its noise does not: half a band of it looks like half a star. */
+	if (p->cut && (p->aperture < 1.5 * p->hfr || is_open || p->snr < 2.0 * least_snr)) {
 		flags |= STAR_EDGE;
 	} else if (is_open) {
 		flags |= STAR_SHAPE;

@@ -92,24 +92,43 @@ bool work_is_debris(const struct work *work, double size)
 	return false;
 }
 
-/* Whether most objects are drawn out the same way.  A lone one may be a blend. */
+/* Whether most objects are drawn out the same way.  A lone one may be a blend, tracks of particles
+ * are too fine, and what lies in one line along its own direction is one trail of something else or
+ * a bad column. */
 static bool is_trailed(const struct work *work)
 {
+	const double finest = 0.9; /* HFR, px */
 	double c = 0.0;
 	double s = 0.0;
 	double *elongation = work->value;
+	double *offset = work->value + MAX_OBJECTS;
+	double widest = 0.0;
 	size_t n = 0;
-	for (size_t i = 0; i < work->objects; i++) {
-		const struct object *o = &work->object[i];
-		unsigned other = (unsigned)(STAR_SHAPE | STAR_EDGE | STAR_SATURATED | STAR_CROWDED |
-			STAR_FAINT);
-		if (o->p.valid && (o->flags & other) == 0 && o->p.snr > 20.0 && isfinite(o->elongation)) {
-			c += cos(2.0 * o->angle);
-			s += sin(2.0 * o->angle);
-			elongation[n++] = o->elongation;
+	for (int pass = 0; pass < 2; pass++) {
+		double angle = 0.5 * atan2(s, c);
+		n = 0;
+		for (size_t i = 0; i < work->objects; i++) {
+			const struct object *o = &work->object[i];
+			unsigned other = (unsigned)(STAR_SHAPE | STAR_EDGE | STAR_SATURATED |
+				STAR_CROWDED | STAR_FAINT);
+			if (!o->p.valid || (o->flags & other) != 0 || !(o->p.snr > 20.0) ||
+			    !isfinite(o->elongation) || o->p.hfr < finest) {
+				continue;
+			}
+			if (pass == 0) {
+				c += cos(2.0 * o->angle);
+				s += sin(2.0 * o->angle);
+				widest = fmax(widest, o->p.hfr);
+			}
+			elongation[n] = o->elongation;
+			offset[n++] = o->p.y * cos(angle) - o->p.x * sin(angle);
 		}
 	}
-	return n >= 3 && work_median(elongation, n) > 1.38 && hypot(c, s) > 0.7 * (double)n;
+	if (n < 3 || work_median(elongation, n) <= 1.38 || hypot(c, s) <= 0.7 * (double)n) {
+		return false;
+	}
+	qsort(offset, n, sizeof *offset, by_value);
+	return offset[n - 1] - offset[0] > 2.0 * widest;
 }
 
 /* Least SNR of the stars that make the number: the same bright ones in every frame of a sweep,
@@ -267,6 +286,21 @@ static void judge_lines(struct work *work)
 	}
 }
 
+/* One or two objects as sharp as pixels are: a lens that draws so finely shows more stars. */
+static void judge_lone_pixels(struct work *work)
+{
+	const double finest = 0.8; /* HFR of four equal pixels */
+	size_t used = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		used += work->object[i].flags == 0 ? 1 : 0;
+	}
+	for (size_t i = 0; i < work->objects && used < 3; i++) {
+		if (work->object[i].flags == 0 && work->object[i].p.hfr < finest) {
+			work->object[i].flags |= STAR_SHAPE;
+		}
+	}
+}
+
 void work_judge(struct work *work, struct measurement *out)
 {
 	out->trailed = is_trailed(work);
@@ -278,6 +312,7 @@ void work_judge(struct work *work, struct measurement *out)
 	drop_faint(work);
 	judge_sizes(work);
 	judge_lines(work);
+	judge_lone_pixels(work);
 	if (work_is_debris(work, median_of(work, offsetof(struct object, p.hfr)))) {
 		for (size_t i = 0; i < work->objects; i++) {
 			work->object[i].flags |= STAR_SIZE;
