@@ -209,11 +209,14 @@ static struct sky formula(uint64_t seed, double truth, double steps_per_u, doubl
  * direction. */
 static void look_play(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
 {
-	struct moves_plan legs;
-	moves_make(&s->rules, s->motor, wish->position, &legs);
-	for (int i = 0; i < legs.count; i++) {
-		s->slack = fmax(0, fmin(s->play, s->slack + legs.leg[i] - s->motor));
-		s->motor = legs.leg[i];
+	const int32_t targets[] = {wish->via, wish->position};
+	for (int t = wish->via == wish->position; t < 2; t++) {
+		struct moves_plan legs;
+		moves_make(&s->rules, s->motor, targets[t], &legs);
+		for (int i = 0; i < legs.count; i++) {
+			s->slack = fmax(0, fmin(s->play, s->slack + legs.leg[i] - s->motor));
+			s->motor = legs.leg[i];
+		}
 	}
 	bool out = s->rules.approach == MOVES_APPROACH_OUT;
 	double optics = s->motor - s->slack + (out ? s->play : 0);
@@ -320,6 +323,49 @@ static void play_is_taken_up(void **state)
 		assert_true(t.failed <= t.runs / 100);
 		assert_true(t.far <= t.runs / 100);
 		assert_true(t.inside >= 0.92 * t.runs);
+	}
+}
+
+/* Play that nobody configured, up to two in-focus diameters of blur: no wrong answer may be called a
+ * success. */
+static void play_nobody_configured(void **state)
+{
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		struct tally t = {0};
+		uint64_t seed = 5;
+		int wrong = 0;
+		for (int trial = 0; trial < 300; trial++) {
+			double truth = 30000 + 200 * sky_uniform(&seed);
+			double off = 5 * (2 * sky_uniform(&seed) - 1);
+			struct af_plan_setup setup = blind_setup(round(truth + 100 * off));
+			setup.approach = trial % 2 == 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
+			struct sky sky = formula(seed, truth, 100, 0.03, 0.005);
+			sky.look = look_play;
+			sky.play = 200 * sky_uniform(&seed);
+			sky.slack = sky.play * sky_uniform(&seed);
+			sky.motor = (int32_t)setup.start_position;
+			sky.rules = (struct moves_rules){.max_step = 65535, .approach = setup.approach,
+				.max_increment = 65535};
+			if (known != 0) {
+				setup.known_slope_px_per_step = 0.0127;
+				setup.known_hfr_min_px = 1.93;
+			}
+			struct af_plan plan;
+			int n = run(&plan, &setup, &sky);
+			count(&t, &plan, n, truth, 32);
+			bool out = sky.rules.approach == MOVES_APPROACH_OUT;
+			double optics = sky.motor - sky.slack + (out ? sky.play : 0);
+			/* The zone of 10 % growth is +-64 steps here. */
+			if (plan.wish.want == AF_WANT_SUCCESS && fabs(optics - truth) > 64) {
+				print_message("play %.0f off by %.0f\n", sky.play, optics - truth);
+				wrong++;
+			}
+		}
+		report("play nobody configured", &t);
+		assert_int_equal(wrong, 0);
+		assert_true(t.failed <= t.runs / 20);
+		assert_true(t.far <= t.runs / 50);
 	}
 }
 
@@ -635,6 +681,7 @@ int main(void)
 		cmocka_unit_test(one_side_only),
 		cmocka_unit_test(known_optics),
 		cmocka_unit_test(play_is_taken_up),
+		cmocka_unit_test(play_nobody_configured),
 		cmocka_unit_test(unknown_optics),
 		cmocka_unit_test(short_exposures),
 	};
