@@ -330,14 +330,16 @@ static enum err_code interrupted(struct autofocus *af, struct err *err)
 }
 
 /* The loop: what the plan wishes is done and told.  ERR_OK when the plan succeeded; ERR_CANCELLED when
- * interrupted; else why the run failed. */
+ * interrupted; else why the run failed.  *arithmetic_s: seconds of clock that are not the night's. */
 static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exposure_s, int gain,
-	struct clock *clock, int64_t begin_ms, int *exposures, struct err *err)
+	struct clock *clock, int64_t begin_ms, int *exposures, double *arithmetic_s, struct err *err)
 {
 	struct af_plan *plan = &af->plan;
 	double limit_s = observatory_config(af->obs)->autofocus.time_limit_s;
+	double factor = clock_factor(clock);
+	*arithmetic_s = 0;
 	while (plan->wish.want == AF_WANT_SAMPLE || plan->wish.want == AF_WANT_FINAL) {
-		double elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0;
+		double elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0 - *arithmetic_s;
 		publish_plan(af, *exposures, elapsed_s);
 		if (elapsed_s > limit_s) {
 			return err_set(err, ERR_BAD_FIT, "the time limit of %g s passed before the curve was complete",
@@ -359,8 +361,14 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 		}
 		double position = where_now(af);
 		struct seen seen;
-		code = expose_and_measure(af, id, exposure_s * plan->wish.exposure_factor, bin, gain,
-			position, &seen, &why);
+		double asked_s = exposure_s * plan->wish.exposure_factor;
+		int64_t real_ms = clock_now_ms(clock_real());
+		code = expose_and_measure(af, id, asked_s, bin, gain, position, &seen, &why);
+		/* Under a sky that runs faster than life the arithmetic does not: on its clock it would seem
+		 * to take minutes.  What a frame took beyond its exposure counts at life's pace. */
+		double beyond_s =
+			(double)(clock_now_ms(clock_real()) - real_ms) / 1000.0 - asked_s / factor;
+		*arithmetic_s += beyond_s > 0 ? beyond_s * (factor - 1.0) : 0.0;
 		if (atomic_load(&af->cancel)) {
 			return interrupted(af, err);
 		}
@@ -571,8 +579,10 @@ static void do_run(struct autofocus *af)
 		(unsigned long long)id, setup.start_position, exposure_s, bin);
 	int exposures = 0;
 	struct err why = {0};
-	enum err_code code =
-		walk(af, id, bin, exposure_s, gain, clock, begin_ms, &exposures, &why);
+	double arithmetic_s = 0;
+	enum err_code code = walk(
+		af, id, bin, exposure_s, gain, clock, begin_ms, &exposures, &arithmetic_s, &why);
+	begin_ms += (int64_t)(arithmetic_s * 1000.0);
 	publish_plan(af, exposures, (double)(clock_now_ms(clock) - begin_ms) / 1000.0);
 	struct outcome end = bring_to_end(af, id, code, &why, setup.start_position);
 	if (tempcomp && link_is_up(af->focuser)) {
@@ -836,6 +846,13 @@ struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id)
 	pthread_mutex_lock(&af->lock);
 	if (af->run != NULL && (id == 0 || af->run->id == id)) {
 		copy = run_copy(af->run);
+		/* Who reads that it is over may use the devices and start another at once; until they
+		 * are free it goes on. */
+		if (copy != NULL && af->job == JOB_RUN && copy->state != RUN_RUNNING) {
+			copy->state = RUN_RUNNING;
+			copy->code = ERR_OK;
+			copy->reason[0] = '\0';
+		}
 	}
 	pthread_mutex_unlock(&af->lock);
 	if (copy == NULL && id != 0) {
@@ -929,7 +946,9 @@ bool autofocus_measure_done(struct observatory *obs, int focuser, uint64_t job, 
 {
 	struct autofocus *af = observatory_autofocus(obs, focuser);
 	pthread_mutex_lock(&af->lock);
-	bool done = af->measure_done >= job;
+	/* Not before another one may be asked for. */
+	bool busy = af->job == JOB_MEASURE && af->measure_job == job;
+	bool done = af->measure_done >= job && !busy;
 	if (done) {
 		*result = af->measure_error.code;
 		if (*result != ERR_OK) {
