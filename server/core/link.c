@@ -78,6 +78,7 @@ static void came_up(struct device *dev)
 	dev->usable = true;
 	dev->relink_backoff_ms = 0;
 	dev->last_failure[0] = '\0';
+	dev->connect_told.until_ms = 0;
 	dev->class->came_up(dev, again);
 	device_changed(dev);
 }
