@@ -15,7 +15,7 @@
 /* Between two tries of identify that failed at once. */
 #define IDENTIFY_PAUSE_MS 100
 /* connect = start: between tries to open at all. */
-#define KEEP_TRYING_MS 10000
+#define KEEP_TRYING_MS 5000
 
 /* Gives the lock back meanwhile: afterwards the link may have been wished away. */
 static void close_driver(struct device *dev)
