@@ -198,6 +198,17 @@ static bool connected_locked(struct device *dev, const struct client *who)
 	return true;
 }
 
+uint64_t device_back_since(struct device *dev, const struct client *who)
+{
+	for (int i = 0; i < DEVICE_MAX_CLIENTS; i++) {
+		const struct device_client *entry = &dev->clients[i];
+		if (entry->present && same_client(&entry->who, who)) {
+			return entry->back_since;
+		}
+	}
+	return 0;
+}
+
 bool device_connected(struct device *dev, const struct client *client)
 {
 	pthread_mutex_lock(&dev->lock);
@@ -262,6 +273,9 @@ enum err_code device_connect(struct device *dev, const struct client *client, ui
 		}
 	}
 	struct device_client *entry = client_entry(dev, client);
+	if (entry->said_false) {
+		entry->back_since = ++dev->version;
+	}
 	entry->said_false = false;
 	entry->heard_ms = now;
 	pthread_mutex_unlock(&dev->lock);
@@ -378,6 +392,6 @@ void device_lease_lost(struct device *dev)
 {
 	if (dev->focuser != NULL && dev->lease.run != 0) {
 		dev->lease.blocked = true;
-		dev->lease.interrupt(dev->lease.arg, LEASE_LOST);
+		dev->lease.interrupt(dev->lease.arg, LEASE_LINK_LOST);
 	}
 }

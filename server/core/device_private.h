@@ -45,15 +45,15 @@ struct device_class {
 	void (*stop)(struct device *dev);
 };
 
-/* Why a run was interrupted from outside, the stronger reason later. */
-enum lease_interrupt { LEASE_RUNNING, LEASE_ABORT, LEASE_LOST, LEASE_HALTED };
+/* Why a run was interrupted from outside; a later one is stronger and is never taken back. */
+enum lease_interrupt { LEASE_RUNNING, LEASE_ABORT, LEASE_LINK_LOST, LEASE_HALTED };
 
 /* Exclusive use by a run or a measurement.  interrupt is called under the device's lock and only sets
  * atomics; poke is called afterwards without any lock and wakes the holder. */
 struct lease {
 	uint64_t run;   /* 0: nobody */
 	char what[40];  /* for people: "autofocus run 12" */
-	bool blocked;   /* halted, or the link was lost: no move of this run any more */
+	bool blocked;   /* halted, or the link went: no move of this run any more */
 	void (*interrupt)(void *arg, enum lease_interrupt why);
 	void (*poke)(void *arg);
 	void *arg;
@@ -80,6 +80,7 @@ struct device_client {
 	bool said_false; /* since the link opened */
 	struct client who;
 	int64_t heard_ms; /* on clock_real() */
+	uint64_t back_since; /* device version when it connected again while the link was up; 0 never */
 };
 
 struct device {
@@ -148,6 +149,10 @@ void device_failed(struct device *dev, struct told_failure *told, const struct e
 void device_count_error(struct device *dev, enum err_code code);
 /* Copies a failure still to be told: its code, or ERR_OK. */
 enum err_code told_failure_get(const struct told_failure *told, struct err *err);
+
+/* With the lock held: the device's version when this client connected again after its own False while
+ * others kept the link up; 0 when it never did. */
+uint64_t device_back_since(struct device *dev, const struct client *who);
 
 /* With the lock held: ERR_NOT_CONNECTED or ERR_IO with a sentence unless the link is up. */
 enum err_code device_need_link(struct device *dev, struct err *err);

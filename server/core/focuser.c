@@ -166,8 +166,9 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 	pthread_mutex_unlock(&dev->lock);
 }
 
-/* With the lock held and every check but the target's done. */
-static enum err_code accept_move(struct device *dev, int32_t target, struct err *err)
+/* With the lock held and every check but the target's done.  *wake says that the worker has to be woken
+ * (when the lock is free, or it would wake just to wait for that). */
+static enum err_code accept_move(struct device *dev, int32_t target, bool *wake, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	enum err_code code = device_need_link(dev, err);
@@ -200,7 +201,8 @@ static enum err_code accept_move(struct device *dev, int32_t target, struct err 
 	f->op++;
 	f->target = clamped;
 	f->phase = MOVE_ACCEPTED;
-	device_wake_worker(dev);
+	*wake = !dev->woken && clock_now_ms(dev->clock) >= f->gather_until_ms;
+	dev->woken = true;
 	device_changed(dev);
 	return ERR_OK;
 }
@@ -208,11 +210,15 @@ static enum err_code accept_move(struct device *dev, int32_t target, struct err 
 enum err_code focuser_move(struct device *dev, int32_t target, struct err *err)
 {
 	pthread_mutex_lock(&dev->lock);
+	bool wake = false;
 	enum err_code code = device_need_free(dev, err);
 	if (code == ERR_OK) {
-		code = accept_move(dev, target, err);
+		code = accept_move(dev, target, &wake, err);
 	}
 	pthread_mutex_unlock(&dev->lock);
+	if (wake) {
+		pthread_cond_signal(&dev->mail);
+	}
 	return code;
 }
 
@@ -221,13 +227,17 @@ enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target,
 {
 	enum err_code code;
 	pthread_mutex_lock(&dev->lock);
+	bool wake = false;
 	if (dev->lease.run != run || dev->lease.blocked) {
-		code = err_set(err, ERR_CANCELLED, "%s was halted", dev->info.name);
+		code = err_set(err, ERR_CANCELLED, "%s was halted or lost", dev->info.name);
 	} else {
-		code = accept_move(dev, target, err);
+		code = accept_move(dev, target, &wake, err);
 		*op = dev->focuser->op;
 	}
 	pthread_mutex_unlock(&dev->lock);
+	if (wake) {
+		pthread_cond_signal(&dev->mail);
+	}
 	return code;
 }
 

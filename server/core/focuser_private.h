@@ -49,6 +49,7 @@ struct focuser_core {
 	enum move_phase phase;
 	uint64_t op;             /* the newest accepted */
 	int32_t target;
+	int64_t gather_until_ms; /* device clock: the worker looks for a newer target then by itself */
 	struct moves_plan plan;
 	int leg;
 	int32_t leg_from;        /* where the motor stood when it was told to go */

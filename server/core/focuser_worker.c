@@ -23,6 +23,9 @@
 #define LEG_ALLOWANCE_MS 15000
 /* Polls in a row without a good answer before the link counts as lost. */
 #define POLL_FAILURES 3
+/* A target that is replaced sooner than this after the motor was sent off waits for the rest of it, and
+ * newer ones take its place: a client that floods us does not flood the controller. */
+#define GATHER_MS 3
 #define HALT_TRIES 3
 /* A motor that goes on for this long after a halt is told again, so often: setters are silent on many
  * lines, and a command that was lost there is known by nothing else. */
@@ -177,6 +180,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->progress_position = f->position;
 	f->rest_polls = 0;
 	f->next_poll_ms = now + f->driver->first_poll_ms;
+	f->gather_until_ms = now + GATHER_MS;
 	return f->next_poll_ms;
 }
 
@@ -454,14 +458,15 @@ static int64_t set_tempcomp(struct device *dev, bool *alive, struct err *err)
 	return 0;
 }
 
-static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
+static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	if (f->halt_wanted) {
 		return do_halt(dev, alive, err);
 	}
 	if (f->phase == MOVE_ACCEPTED) {
-		return begin_move(dev, alive, err);
+		return clock_now_ms(dev->clock) < f->gather_until_ms ? f->gather_until_ms
+								      : begin_move(dev, alive, err);
 	}
 	if (f->tempcomp_wanted != f->tempcomp) {
 		return set_tempcomp(dev, alive, err);
@@ -476,6 +481,16 @@ static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
 	}
 	return f->phase == MOVE_SETTLE && f->settle_until_ms < f->next_poll_ms ? f->settle_until_ms
 										 : f->next_poll_ms;
+}
+
+static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	int64_t next = next_thing(dev, alive, err);
+	/* Targets that come until then do not wake us. */
+	return next > f->gather_until_ms && clock_now_ms(dev->clock) < f->gather_until_ms
+		       ? f->gather_until_ms
+		       : next;
 }
 
 static enum err_code focuser_open(struct device *dev, struct err *err)

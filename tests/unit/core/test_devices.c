@@ -46,6 +46,7 @@ struct fixture {
 	struct device *focuser;
 	struct device *camera;
 	const struct device_patience *patience;
+	double time_factor;
 	char dir[64];
 };
 
@@ -84,8 +85,8 @@ static void start(struct fixture *f)
 {
 	struct err err;
 	uint64_t ticket;
-	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 20,
-		.patience = f->patience};
+	struct observatory_options options = {.state_dir = f->dir, .seed = 1,
+		.time_factor = f->time_factor, .patience = f->patience};
 	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
 	assert_int_equal(events_listen(observatory_events(f->obs), on_news, NULL), 0);
 	f->focuser = observatory_device(f->obs, DEVICE_FOCUSER, 0);
@@ -102,6 +103,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
 	fake_reset();
+	f->time_factor = 20;
 	snprintf(f->dir, sizeof f->dir, "/tmp/focusd-test-XXXXXX");
 	if (mkdtemp(f->dir) == NULL) {
 		return -1;
@@ -868,12 +870,50 @@ static void a_hopeless_run_fails_and_goes_back(void **state)
 	assert_int_equal(position, 5000);
 }
 
+static bool was_halted(struct fixture *f)
+{
+	(void)f;
+	return atomic_load(&fake.halt_count) > 0;
+}
+
+static bool last_target_sent(struct fixture *f)
+{
+	(void)f;
+	int count = atomic_load(&fake.move_count);
+	return count > 0 && count <= FAKE_MAX_MOVES && atomic_load(&fake.move[count - 1]) == 7099;
+}
+
+/* A client with a new target every other millisecond: the controller hears one of them now and then and
+ * the last one for certain; a halt it hears at once. */
+static void flood_of_targets_is_gathered(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	f->time_factor = 0.01; /* three milliseconds of the motor's time are 300 of ours */
+	start(f);
+	int64_t begin = clock_now_ms(clock_real());
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(focuser_move(f->focuser, 7000 + i, &err), ERR_OK);
+		int64_t next = clock_now_ms(clock_real()) + 2;
+		pthread_mutex_lock(&news_lock);
+		while (!clock_wait(clock_real(), &news, &news_lock, next)) {
+		}
+		pthread_mutex_unlock(&news_lock);
+	}
+	wait_for(f, last_target_sent);
+	int64_t took = clock_now_ms(clock_real()) - begin;
+	assert_true(atomic_load(&fake.move_count) <= 2 + took / 300);
+	assert_int_equal(focuser_halt(f->focuser, &err), ERR_OK);
+	wait_for(f, was_halted);
+}
+
 int main(void)
 {
 	clock_cond_init(&news);
 	log_set_level(LOG_ERROR);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(flood_of_targets_is_gathered),
 		TEST(connects_without_moving),
 		TEST(moves_exactly_and_says_so_at_once),
 		TEST(clamps_and_keeps_the_lower_limit),
