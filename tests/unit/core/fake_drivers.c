@@ -154,6 +154,7 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	out->moving = motor.moving &&
 		clock_now_ms(((struct fake_focuser *)ctx)->host->clock) >= motor.since_ms;
 	if ((want & FOCUSER_WANT_TEMPERATURE) != 0) {
+		atomic_fetch_add(&fake.temperature_count, 1);
 		out->temperature_valid = true;
 		out->temperature_c = atomic_load(&fake.temperature_c);
 	}

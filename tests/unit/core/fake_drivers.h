@@ -26,6 +26,7 @@ struct fake {
 	_Atomic int late_ms;        /* the motor begins so long after start_move, device clock */
 	_Atomic int failing_starts; /* so many start_move calls start the motor and say timeout */
 	_Atomic double temperature_c;
+	_Atomic int temperature_count; /* how often it was asked for */
 	_Atomic int move_count;     /* start_move calls */
 	_Atomic int32_t move[FAKE_MAX_MOVES];
 	_Atomic int halt_count;
