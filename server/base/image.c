@@ -11,23 +11,6 @@ struct frame_box {
 	uint16_t pixels[];
 };
 
-void image_transpose_u16(uint16_t *out, const uint16_t *in, size_t rows, size_t columns)
-{
-	/* A tile of 32 x 32 of both sides fits the first-level cache. */
-	enum { TILE = 32 };
-	for (size_t r0 = 0; r0 < rows; r0 += TILE) {
-		size_t r1 = r0 + TILE < rows ? r0 + TILE : rows;
-		for (size_t c0 = 0; c0 < columns; c0 += TILE) {
-			size_t c1 = c0 + TILE < columns ? c0 + TILE : columns;
-			for (size_t c = c0; c < c1; c++) {
-				for (size_t r = r0; r < r1; r++) {
-					out[c * rows + r] = in[r * columns + c];
-				}
-			}
-		}
-	}
-}
-
 struct frame *frame_create(const struct frame_info *info, const uint16_t *row_major)
 {
 	size_t width = (size_t)info->width;

@@ -69,4 +69,8 @@ struct image frame_image(const struct frame *frame);
 /* Transposes rows x columns elements: out[c * rows + r] = in[r * columns + c], in tiles. */
 void image_transpose_u16(uint16_t *out, const uint16_t *in, size_t rows, size_t columns);
 
+/* The same into a part of a larger picture: out[c * stride + r] = in[r * columns + c], stride >= rows. */
+void image_transpose_into(uint16_t *out, size_t stride, const uint16_t *in, size_t rows,
+	size_t columns);
+
 #endif

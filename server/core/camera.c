@@ -11,7 +11,7 @@
 #include "observatory.h"
 
 /* A private exposure's thread looks at its cancel flag at least this often, in case a wake is missed. */
-#define RECHECK_MS 500
+#define RECHECK_MS 200
 
 static enum camera_activity activity_locked(const struct device *dev)
 {
