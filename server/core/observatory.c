@@ -135,6 +135,7 @@ static enum err_code add_device(struct observatory *obs, const struct observator
 	dev->host.clock = dev->clock;
 	dev->host.source = dev->info.source;
 	dev->host.seed = options->seed;
+	dev->host.state_dir = options->state_dir;
 	dev->host.simulator = &config->simulator;
 	dev->host.optics = telescope >= 0 && telescope < CONFIG_MAX_DEVICES
 				   ? &config->telescope[telescope]
