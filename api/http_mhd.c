@@ -556,8 +556,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	memset(e, 0, sizeof *e);
 	memcpy(e->uri, uri, len + 1);
 	e->query = e->uri + strcspn(e->uri, "?");
-	/* Some clients write two question marks. */
-	while (*e->query == '?') {
+	if (*e->query == '?') {
 		*e->query++ = '\0';
 	}
 	e->server = cls;
