@@ -34,7 +34,15 @@ struct fake {
 	/* The camera. */
 	_Atomic bool expose_fails;
 	_Atomic int expose_count;
+	_Atomic int fail_next;      /* so many read-outs are torn */
 	_Atomic int abort_count;
+	_Atomic bool climate_fails; /* temperatures cannot be read */
+	_Atomic bool pulse_fails;
+	_Atomic double sensor_c;
+	_Atomic bool cooler_on;     /* what the hardware was told */
+	_Atomic double set_point_c;
+	_Atomic int cooler_count, pulse_count;
+	_Atomic int pulse_direction, pulse_ms;
 };
 extern struct fake fake;
 
