@@ -53,7 +53,6 @@ struct exchange {
 	size_t body_seen;
 	bool headers_seen;
 	const char *host; /* NULL when absent */
-	bool must_name_host; /* HTTP/1.1 */
 	char *query; /* behind the '?' of uri */
 	char uri[];
 };
@@ -372,35 +371,22 @@ static enum MHD_Result refuse(struct exchange *e, int status, bool close, const 
 
 /* What is asked of the headers of every request, found in one pass; the first of each name. */
 struct seen_headers {
-	int lengths;
-	int codings;
-	bool bad_length;
-	uint64_t length;
+	struct http_framing framing;
 	bool expect;
 	const char *host;
 	const char *content_type;
 };
 
-static void note_length(struct seen_headers *seen, const char *value)
-{
-	seen->lengths++;
-	size_t digits = value != NULL ? strspn(value, "0123456789") : 0;
-	seen->bad_length = value == NULL || digits == 0 || digits > 18 || value[digits] != '\0';
-	if (!seen->bad_length) {
-		seen->length = strtoull(value, NULL, 10);
-	}
-}
-
-static enum MHD_Result see_header(
-	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char *key,
+	size_t key_len, const char *value, size_t value_len)
 {
 	(void)kind;
 	struct seen_headers *seen = cls;
+	http_framing_add(&seen->framing, (struct span){.data = key, .len = key_len},
+		(struct span){.data = value != NULL ? value : "", .len = value_len});
 	switch (key[0] | 0x20) {
 	case 'c':
-		if (strcasecmp(key, "Content-Length") == 0) {
-			note_length(seen, value);
-		} else if (seen->content_type == NULL && strcasecmp(key, "Content-Type") == 0) {
+		if (seen->content_type == NULL && strcasecmp(key, "Content-Type") == 0) {
 			seen->content_type = value;
 		}
 		break;
@@ -411,9 +397,6 @@ static enum MHD_Result see_header(
 		if (seen->host == NULL && strcasecmp(key, "Host") == 0) {
 			seen->host = value;
 		}
-		break;
-	case 't':
-		seen->codings += strcasecmp(key, "Transfer-Encoding") == 0;
 		break;
 	default:
 		break;
@@ -443,18 +426,17 @@ static enum http_verb verb_of(const char *method)
 }
 
 /* The headers are there.  Refuses at once only what cannot be read to its end. */
-static enum MHD_Result on_headers(struct exchange *e, const char *url, const char *method)
+static enum MHD_Result on_headers(
+	struct exchange *e, const char *url, const char *method, const char *version)
 {
 	e->headers_seen = true;
-	struct seen_headers seen = {.lengths = 0};
-	MHD_get_connection_values(e->mhd, MHD_HEADER_KIND, see_header, &seen);
-	if (seen.lengths > 1 || seen.bad_length || seen.codings > 1 ||
-		(seen.lengths > 0 && seen.codings > 0)) {
-		return refuse(e, 400, true,
-			"The request says in more than one way how long its body is: send one "
-			"Content-Length.");
+	struct seen_headers seen = {.expect = false};
+	MHD_get_connection_values_n(e->mhd, MHD_HEADER_KIND, see_header, &seen);
+	const char *fault = http_framing_fault(&seen.framing, strcmp(version, "HTTP/1.1") == 0);
+	if (fault != NULL) {
+		return refuse(e, 400, true, fault);
 	}
-	if (seen.length > BODY_READ_MAX || (seen.expect && seen.length > BODY_MAX)) {
+	if (seen.framing.length > BODY_READ_MAX || (seen.expect && seen.framing.length > BODY_MAX)) {
 		return refuse(e, 413, true, "The request body is too large: at most 65536 bytes.");
 	}
 	struct http_request *req = &e->request;
@@ -511,9 +493,6 @@ static enum MHD_Result on_complete(struct exchange *e)
 			return refuse(e, 400, false, "The path contains an encoded NUL.");
 		}
 		const char *host = e->host;
-		if (host == NULL && e->must_name_host) {
-			return refuse(e, 400, false, "An HTTP/1.1 request needs a Host header.");
-		}
 		if (!http_guard_host_ok(&server->guard, host)) {
 			return refuse(e, 403, false,
 				"This host name is not known here: use the IP address, localhost "
@@ -553,11 +532,11 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 		return MHD_NO;
 	}
 	if (!e->headers_seen) {
-		e->must_name_host = strcmp(version, MHD_HTTP_VERSION_1_0) != 0;
 		e->mhd = mhd;
 		e->peer = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 				  ->socket_context;
-		return e->peer != NULL ? on_headers(e, url, method) : MHD_NO;
+		return e->peer != NULL ? on_headers(e, url, method, version)
+				       : MHD_NO;
 	}
 	if (*upload_data_size > 0) {
 		return on_body(e, upload_data, upload_data_size);
