@@ -53,7 +53,6 @@ struct exchange {
 	size_t body_seen;
 	bool headers_seen;
 	const char *host; /* NULL when absent */
-	bool must_name_host; /* HTTP/1.1 */
 	char *query; /* behind the '?' of uri */
 	char uri[];
 };
@@ -433,13 +432,11 @@ static enum MHD_Result on_headers(
 	e->headers_seen = true;
 	struct seen_headers seen = {.expect = false};
 	MHD_get_connection_values_n(e->mhd, MHD_HEADER_KIND, see_header, &seen);
-	const char *fault =
-		http_framing_fault(&seen.framing, strcmp(version, "HTTP/1.1") == 0);
+	const char *fault = http_framing_fault(&seen.framing, strcmp(version, "HTTP/1.1") == 0);
 	if (fault != NULL) {
 		return refuse(e, 400, true, fault);
 	}
-	if (seen.framing.length > BODY_READ_MAX ||
-		(seen.expect && seen.framing.length > BODY_MAX)) {
+	if (seen.framing.length > BODY_READ_MAX || (seen.expect && seen.framing.length > BODY_MAX)) {
 		return refuse(e, 413, true, "The request body is too large: at most 65536 bytes.");
 	}
 	struct http_request *req = &e->request;
@@ -496,9 +493,6 @@ static enum MHD_Result on_complete(struct exchange *e)
 			return refuse(e, 400, false, "The path contains an encoded NUL.");
 		}
 		const char *host = e->host;
-		if (host == NULL && e->must_name_host) {
-			return refuse(e, 400, false, "An HTTP/1.1 request needs a Host header.");
-		}
 		if (!http_guard_host_ok(&server->guard, host)) {
 			return refuse(e, 403, false,
 				"This host name is not known here: use the IP address, localhost "
@@ -538,7 +532,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 		return MHD_NO;
 	}
 	if (!e->headers_seen) {
-		e->must_name_host = strcmp(version, MHD_HTTP_VERSION_1_0) != 0;
 		e->mhd = mhd;
 		e->peer = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 				  ->socket_context;
@@ -563,8 +556,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	memset(e, 0, sizeof *e);
 	memcpy(e->uri, uri, len + 1);
 	e->query = e->uri + strcspn(e->uri, "?");
-	/* Some clients write two question marks. */
-	while (*e->query == '?') {
+	if (*e->query == '?') {
 		*e->query++ = '\0';
 	}
 	e->server = cls;

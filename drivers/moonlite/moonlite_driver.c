@@ -33,7 +33,7 @@
 #define OPEN_MS 1800
 #define CALL_MS 1900
 #define ANSWER_MS 500
-#define RESYNC_MS 400
+#define RESYNC_MS 500
 #define WRITE_MS 300
 
 /* Superseding a move waits this long for the motor to stop. */

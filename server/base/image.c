@@ -168,6 +168,25 @@ static uint16_t largest(const uint16_t *values, size_t count)
 	return max;
 }
 
+/* Pixels of several planes, a tile at a time that stays in the cache. */
+static void fill_planes(uint16_t *out, size_t height, const uint16_t *in, size_t rows, size_t width,
+	size_t planes)
+{
+	enum { TILE = 32 };
+	for (size_t y0 = 0; y0 < rows; y0 += TILE) {
+		size_t y1 = y0 + TILE < rows ? y0 + TILE : rows;
+		for (size_t x = 0; x < width; x++) {
+			uint16_t *to = out + (x * height + y0) * planes;
+			for (size_t y = y0; y < y1; y++) {
+				const uint16_t *from = in + (y * width + x) * planes;
+				for (size_t p = 0; p < planes; p++) {
+					*to++ = from[p];
+				}
+			}
+		}
+	}
+}
+
 void frame_fill(struct frame *frame, int32_t first, int32_t rows, const uint16_t *row_major)
 {
 	struct frame_box *box = (struct frame_box *)(void *)frame;
@@ -178,15 +197,8 @@ void frame_fill(struct frame *frame, int32_t first, int32_t rows, const uint16_t
 		image_transpose_into(
 			box->pixels + first, height, row_major, (size_t)rows, width);
 	} else {
-		for (size_t x = 0; x < width; x++) {
-			uint16_t *to = box->pixels + (x * height + (size_t)first) * planes;
-			for (size_t y = 0; y < (size_t)rows; y++) {
-				const uint16_t *from = row_major + (y * width + x) * planes;
-				for (size_t p = 0; p < planes; p++) {
-					*to++ = from[p];
-				}
-			}
-		}
+		fill_planes(box->pixels + (size_t)first * planes, height, row_major, (size_t)rows, width,
+			planes);
 	}
 	uint16_t max = largest(row_major, (size_t)rows * width * planes);
 	frame->max_value = max > frame->max_value ? max : frame->max_value;
@@ -235,6 +247,23 @@ void frame_unref(struct frame *frame)
 		box_free(box);
 	}
 	pool_leave(pool);
+}
+
+struct frame *frame_plane(const struct frame *frame, int32_t plane)
+{
+	struct frame_info info = frame->info;
+	size_t planes = (size_t)info.planes;
+	info.planes = 1;
+	struct frame_box *box = box_create(element_count(&info));
+	if (box == NULL) {
+		return NULL;
+	}
+	struct frame *out = box_start(box, &info);
+	for (size_t i = 0; i < out->count; i++) {
+		box->pixels[i] = frame->pixels[i * planes + (size_t)plane];
+	}
+	out->max_value = largest(box->pixels, out->count);
+	return out;
 }
 
 struct image frame_image(const struct frame *frame)

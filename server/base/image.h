@@ -82,6 +82,9 @@ void frame_fill(struct frame *frame, int32_t first, int32_t rows, const uint16_t
 /* Drops one reference; NULL is fine. */
 void frame_unref(struct frame *frame);
 
+/* One plane of a frame as a frame of its own, with one reference; NULL when out of memory. */
+struct frame *frame_plane(const struct frame *frame, int32_t plane);
+
 /* The view of a one-plane frame (transposed set).  Borrowed from the frame. */
 struct image frame_image(const struct frame *frame);
 

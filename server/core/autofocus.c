@@ -138,6 +138,15 @@ static enum err_code expose_and_measure(struct autofocus *af, uint64_t lease, do
 	if (code != ERR_OK) {
 		return code;
 	}
+	if (frame->info.planes > 1) {
+		/* Of three colours green sees most stars. */
+		struct frame *green = frame_plane(frame, 1);
+		frame_unref(frame);
+		if (green == NULL) {
+			return err_set(err, ERR_NOMEM, "no memory to measure the frame");
+		}
+		frame = green;
+	}
 	struct image view = frame_image(frame);
 	struct measure_options options = measure_defaults();
 	options.region = observatory_config(af->obs)->autofocus.region;

@@ -140,6 +140,7 @@ static void start_pulse(struct device *dev, struct guide_wish *wish, bool *alive
 	struct camera_core *c = dev->camera;
 	struct guide_wish pulse = *wish;
 	/* The wish counts as guiding until the driver has taken it over. */
+	bool other = c->guiding;
 	wish->wanted = false;
 	c->guiding = true;
 	pthread_mutex_unlock(&dev->lock);
@@ -152,6 +153,7 @@ static void start_pulse(struct device *dev, struct guide_wish *wish, bool *alive
 		*alive = false;
 	} else if (code != ERR_OK) {
 		log_error(dev->info.source, "guide pulse: %s", err->text);
+		c->guiding = other;
 		device_failed(dev, &c->guide_told, err);
 		device_changed(dev);
 	}

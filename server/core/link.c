@@ -15,7 +15,7 @@
 /* Between two tries of identify that failed at once. */
 #define IDENTIFY_PAUSE_MS 100
 /* connect = start: between tries to open at all. */
-#define KEEP_TRYING_MS 10000
+#define KEEP_TRYING_MS 5000
 
 /* Gives the lock back meanwhile: afterwards the link may have been wished away. */
 static void close_driver(struct device *dev)
@@ -78,6 +78,7 @@ static void came_up(struct device *dev)
 	dev->usable = true;
 	dev->relink_backoff_ms = 0;
 	dev->last_failure[0] = '\0';
+	dev->connect_told.until_ms = 0;
 	dev->class->came_up(dev, again);
 	device_changed(dev);
 }

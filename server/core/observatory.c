@@ -72,8 +72,8 @@ static void fill_info(struct device_info *info, enum device_type type, int numbe
 {
 	info->type = type;
 	info->number = number;
-	snprintf(info->source, sizeof info->source, "%s.%d",
-		type == DEVICE_FOCUSER ? "focuser" : "camera", number);
+	snprintf(info->source, sizeof info->source, "%s.%u",
+		type == DEVICE_FOCUSER ? "focuser" : "camera", (unsigned)number % 1000u);
 	text_copy_clean(info->name, sizeof info->name, name[0] != '\0' ? name : title);
 	text_copy_clean(info->driver, sizeof info->driver, driver);
 	text_copy_clean(info->driver_title, sizeof info->driver_title, title);

@@ -28,6 +28,11 @@ double af_optics_hfr(const struct af_plan_setup *setup);
 /* Whether points[i] takes part in decisions: measured, no cloud, no validation. */
 bool af_usable(const struct af_plan *plan, size_t i);
 
+/* Whether the gears' play may have spoiled points[i]: the first looks of a run, reached with the play
+ * in an unknown state, and those where it was seen.  A recording has its position from its own
+ * night. */
+bool af_loose(const struct af_plan *plan, size_t i);
+
 /* Indices of usable points by rising position; returns how many. */
 size_t af_sorted(const struct af_plan *plan, size_t index[CURVE_MAX_POINTS]);
 

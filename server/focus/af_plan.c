@@ -35,6 +35,12 @@ bool af_usable(const struct af_plan *plan, size_t i)
 	return !p->validation && p->curve.stars > 0 && p->curve.why != CURVE_CLOUD;
 }
 
+bool af_loose(const struct af_plan *plan, size_t i)
+{
+	return plan->p.slack[i] || (i < plan->p.search_points && plan->p.recording[i] == 0 &&
+		plan->p.taken[i] < plan->p.firm_travel);
+}
+
 size_t af_sorted(const struct af_plan *plan, size_t index[CURVE_MAX_POINTS])
 {
 	size_t n = 0;

@@ -121,6 +121,7 @@ struct af_plan {
 		bool reversed;         /* the way to this sample was against the approach direction */
 		double stand, travel;  /* where it was sent last; way in the approach direction so far */
 		size_t search_points;  /* points measured before the first sweep */
+		double firm_travel;    /* of those, what counts as play taken up, steps */
 		double first_probe;
 		int direction;         /* of the probes: -1, +1 */
 		int observations, retries, cloud_repeats, clouds, blanks, blank_run, trails;

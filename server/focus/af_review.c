@@ -17,6 +17,7 @@
 #define WIDENINGS_MOST 6
 #define DEAD_ENDS_MOST 2
 #define FLAT_RATIO 1.5        /* largest over least sample: below, the sweep was too narrow */
+#define GAP_RATIO 3.0         /* least sample over the fitted minimum: the bottom was not seen */
 #define COARSE_SAMPLES 3      /* wanted below twice the minimum */
 #define TENTH_WIDTH 0.4583    /* half width of 10 % growth in units of a/k */
 #define VALIDATIONS 3
@@ -50,15 +51,6 @@ static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		plan->points[index[i]].curve = points[i];
 	}
-}
-
-/* Samples that the gears' play may have spoiled: the first looks of a run, reached with the play in
- * an unknown state, and those where it was seen.  A recording has its position from its own
- * night. */
-static bool is_loose(const struct af_plan *plan, size_t i)
-{
-	return plan->p.slack[i] || (i < plan->p.search_points && plan->p.recording[i] == 0 &&
-		plan->p.taken[i] < plan->p.preload / 2);
 }
 
 /* After a reversal the size stands still on an arm: the motor turns, the optics do not yet. */
@@ -96,7 +88,7 @@ static void fit_points(struct af_plan *plan)
 	size_t all[CURVE_MAX_POINTS], firm[CURVE_MAX_POINTS], n = 0;
 	size_t count = af_sorted(plan, all);
 	for (size_t i = 0; i < count; i++) {
-		if (!is_loose(plan, all[i])) {
+		if (!af_loose(plan, all[i])) {
 			firm[n++] = all[i];
 		}
 	}
@@ -111,7 +103,7 @@ static void fit_points(struct af_plan *plan)
 			plan->fit = fit;
 		}
 		for (size_t i = 0; i < count; i++) {
-			if (is_loose(plan, all[i])) {
+			if (af_loose(plan, all[i])) {
 				struct curve_point *p = &plan->points[all[i]].curve;
 				p->used = false;
 				p->why = CURVE_PLAY;
@@ -148,6 +140,18 @@ static void finish(struct af_plan *plan)
 
 static void fail_fit(struct af_plan *plan)
 {
+	double least = INFINITY;
+	for (size_t i = 0; i < plan->point_count; i++) {
+		if (af_usable(plan, i) && plan->points[i].curve.used) {
+			least = fmin(least, plan->points[i].curve.hfr_px);
+		}
+	}
+	if (plan->fit.minimum_bracketed && plan->fit.short_side == 0 &&
+		least > GAP_RATIO * plan->fit.hfr_min_px) {
+		af_fail(plan, ERR_BAD_FIT, "no frame shows the stars near their minimum about %.0f: the "
+			"least HFR seen is %.1f px", plan->fit.best_position, least);
+		return;
+	}
 	af_fail(plan, plan->fit.minimum_bracketed ? ERR_BAD_FIT : ERR_NO_MINIMUM, "%s",
 		plan->fit.reason);
 }
@@ -282,8 +286,7 @@ void af_review(struct af_plan *plan)
 	if (plan->p.rounds > ROUNDS_MOST) {
 		fail_fit(plan);
 	} else if (plan->p.dead_ends >= DEAD_ENDS_MOST) {
-		af_fail(plan, plan->fit.minimum_bracketed ? ERR_BAD_FIT : ERR_NO_MINIMUM,
-			"%s, and no frame comes from there", plan->fit.reason);
+		fail_fit(plan);
 	} else if (e.greatest < FLAT_RATIO * e.least) {
 		widen(plan, &e);
 	} else if (plan->fit.short_side != 0) {
@@ -300,7 +303,8 @@ void af_validate(struct af_plan *plan, const struct af_observation *seen, bool u
 	if (!usable) {
 		const char *what = seen->trailed ? "trails instead of stars: is the mount tracking?"
 			: seen->stars > 0 ? "stars that lost more than half of their light: clouds"
-			: "no measurable stars";
+			: "no measurable stars where the curve promised small ones: clouds, or something in "
+			"front of the telescope";
 		af_fail(plan, ERR_VALIDATION, "the frame at the best position %d shows %s",
 			(int)plan->wish.position, what);
 		return;

@@ -20,7 +20,7 @@
 #define MODEL_ERROR 0.02      /* relative: what aberrations and the model make of an arm */
 #define SOFT_SIGMA 1.5        /* soft-L1 loss turns linear here */
 #define REJECT_SIGMA 3.5
-#define TRUST_DOF 10.0         /* weight of the expected errors against the residuals seen */
+#define TRUST_DOF 4.0         /* weight of the expected errors against the residuals seen */
 #define ITERATIONS 6
 #define FEW_ITERATIONS 3      /* to look at one point */
 #define MANY_POINTS 40

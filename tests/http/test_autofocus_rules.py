@@ -9,7 +9,7 @@ MEMBERS = {"run", "state", "phase", "progress", "reason", "started", "duration_s
            "uncertainty_steps", "interval95_steps", "critical_focus_zone_steps", "hfr_start_px",
            "hfr_predicted_px", "hfr_final_px", "r_squared", "model", "exposures", "points"}
 POINT_MEMBERS = {"position", "hfr_px", "error_px", "stars", "flux_ratio", "used", "why"}
-# Every option of the way a run can be spoken of: the contract's list of why texts is ours to fill.
+# Why a point does not count.
 WHY = {None, "no stars", "outlier", "cloud", "outside the window", "trailed", "play not taken up",
        "validation"}
 
@@ -202,3 +202,37 @@ def test_the_run_object(make_observatory):
     for unknown in ("best_position", "uncertainty_steps", "interval95_steps", "hfr_predicted_px",
                     "hfr_final_px", "r_squared", "model", "critical_focus_zone_steps"):
         assert run[unknown] is None, unknown
+
+
+@pytest.mark.parametrize("night, start", [
+    ("backlash_steps = 100", None),         # play that nobody configured
+    ("seeing_arcsec = 5\nstars = 5", None),
+    ("cloud = 0.6", None),
+    ("", 13400),                            # discs of sixty pixels
+])
+def test_hard_nights_end_in_focus(make_observatory, night, start):
+    server = make_observatory(time_factor=100, seed=2, config=(
+        f"[simulator]\nbest_position = 15000\n{night}\n[autofocus]\ntime_limit_s = 80000\n"))
+    server.connect()
+    if start is not None:
+        server.put("focuser/0/move", Position=start)
+        server.wait_still()
+    run, number = server.focus()
+    assert number == 0, run["reason"]
+    assert abs(run["final_position"] - 15000) <= run["critical_focus_zone_steps"] / 4
+
+
+@pytest.mark.parametrize("night", ["backlash_steps = 400", "slip_steps = 40", "cloud = 1"])
+def test_hopeless_nights_say_so(make_observatory, night):
+    """What the optics really did is not to be had from outside, so: in focus by the size, or back."""
+    server = make_observatory(time_factor=100, seed=1, config=(
+        f"[simulator]\nbest_position = 15000\n{night}\n[autofocus]\ntime_limit_s = 80000\n"))
+    server.connect()
+    start = server.get("focuser/0/position")
+    run, number = server.focus()
+    if number == 0:
+        assert abs(run["final_position"] - 15000) <= run["critical_focus_zone_steps"] / 2
+        return
+    assert 0x510 <= number <= 0x513
+    assert server.get("focuser/0/position") == start == run["final_position"]
+    assert run["error_number"] == number and run["reason"]

@@ -345,6 +345,13 @@ static void silence_is_a_lost_link(void **state)
 	assert_int_equal(fake.move_count, 0);
 }
 
+/* The second question is asked when the first answer has been taken. */
+static bool asked_twice_for_temperature(struct fixture *f)
+{
+	(void)f;
+	return fake.temperature_count >= 2;
+}
+
 static void broken_sensors_give_no_temperature(void **state)
 {
 	struct fixture *f = *state;
@@ -352,13 +359,16 @@ static void broken_sensors_give_no_temperature(void **state)
 	double t = 0;
 	struct err err;
 	start(f);
+	wait_for(f, asked_twice_for_temperature);
 	assert_int_equal(focuser_temperature(f->focuser, &t, &err), ERR_OK);
 	assert_true(t == 11.5);
 	for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
 		observatory_destroy(f->obs);
 		f->obs = NULL;
 		fake.temperature_c = broken[i];
+		fake.temperature_count = 0;
 		start(f);
+		wait_for(f, asked_twice_for_temperature);
 		assert_int_equal(focuser_temperature(f->focuser, &t, &err), ERR_VALUE_NOT_SET);
 	}
 }
