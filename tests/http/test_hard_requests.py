@@ -220,3 +220,12 @@ def test_absurd_targets(server, value):
     """Inside int32 and outside the range: clamped, as the checker demands."""
     server.put("focuser/0/move", Position=value)
     assert server.wait_still() == (server.get("focuser/0/maxstep") if value[0] != "-" else 0)
+
+
+@pytest.mark.parametrize("member", ["commandblind", "commandbool", "commandstring"])
+@pytest.mark.parametrize("device", ["focuser", "camera"])
+def test_no_raw_commands(server, device, member):
+    """Nobody talks to the hardware past the driver."""
+    answer = server.raw("PUT", f"/api/v1/{device}/0/{member}", "Command=:FG%23&Raw=True", FORM)
+    assert answer.status == 200
+    assert answer.json()["ErrorNumber"] == 0x400
