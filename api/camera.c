@@ -12,7 +12,12 @@
 static struct camera_state state_of(struct call *call)
 {
 	struct camera_state state;
+	bool is_new = camera_is_new_to(call->dev, &call->client);
 	camera_state(call->dev, &state);
+	if (is_new) {
+		state.image_ready = false;
+		state.has_last_exposure = false;
+	}
 	return state;
 }
 
@@ -382,8 +387,10 @@ enum http_result camera_get_imageready(struct call *call)
 {
 	struct err err = {.code = ERR_OK};
 	bool ready = false;
+	bool is_new = camera_is_new_to(call->dev, &call->client);
 	enum err_code code = camera_image_ready(call->dev, &ready, &err);
-	return code == ERR_OK ? reply_bool(call, ready) : reply_result(call, code, &err);
+	return code == ERR_OK ? reply_bool(call, ready && !is_new)
+			      : reply_result(call, code, &err);
 }
 
 enum http_result camera_get_percentcompleted(struct call *call)

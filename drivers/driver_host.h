@@ -62,6 +62,11 @@ struct driver_host {
 	 * until the server ends.  What is in it must be atomic.  NULL when out of memory. */
 	void *(*share)(void *share_ctx, const char *key, size_t size);
 	void *share_ctx;
+	/* Whether something urgent waits for the call that is running to end: a halt, an abort, a
+	 * disconnect.  A driver that waits for its device asks now and then, and when true may give up and
+	 * return ERR_CANCELLED, unless the call is itself a halt or an abort.  NULL: never. */
+	bool (*urgent)(void *urgent_ctx);
+	void *urgent_ctx;
 };
 
 #endif

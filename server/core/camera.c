@@ -11,7 +11,7 @@
 #include "observatory.h"
 
 /* A private exposure's thread looks at its cancel flag at least this often, in case a wake is missed. */
-#define RECHECK_MS 500
+#define RECHECK_MS 200
 
 static enum camera_activity activity_locked(const struct device *dev)
 {
@@ -243,6 +243,7 @@ static enum err_code start_locked(struct device *dev, double duration_s, bool li
 		.fast_readout = s->fast_readout,
 	};
 	c->op++;
+	c->started_version = dev->version;
 	c->private = false;
 	c->retried = false;
 	c->phase = EXPOSE_ACCEPTED;
@@ -312,6 +313,14 @@ enum err_code camera_stop(struct device *dev, struct err *err)
 	}
 	pthread_mutex_unlock(&dev->lock);
 	return code;
+}
+
+bool camera_is_new_to(struct device *dev, const struct client *client)
+{
+	pthread_mutex_lock(&dev->lock);
+	bool is_new = dev->camera->started_version < device_back_since(dev, client);
+	pthread_mutex_unlock(&dev->lock);
+	return is_new;
 }
 
 enum err_code camera_image_ready(struct device *dev, bool *out, struct err *err)

@@ -57,6 +57,11 @@ struct camera_state {
 
 void camera_state(struct device *dev, struct camera_state *out);
 
+/* Whether the client has connected again, after its own False, since the last exposure was started:
+ * then it finds neither picture nor last exposure, as in a camera just opened, while the others who
+ * kept the link up keep theirs. */
+bool camera_is_new_to(struct device *dev, const struct client *client);
+
 /* Changes one setting: bin sets both axes; ERR_INVALID_VALUE outside the device's range for bin, gain,
  * offset, readout mode; ERR_NOT_IMPLEMENTED where the camera has no such thing.  Frame numbers are
  * not checked.  What the hardware has to do follows at once, on the device's worker. */

@@ -50,6 +50,7 @@ struct camera_core {
 
 	struct frame *frame;  /* the clients' picture */
 	bool image_ready;
+	uint64_t started_version; /* the device's, when the clients' last exposure was accepted */
 	bool has_last;
 	double last_duration_s;
 	int64_t last_start_utc_ms;

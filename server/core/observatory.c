@@ -92,6 +92,9 @@ static enum err_code add_device(struct observatory *obs, const struct observator
 	dev->obs = obs;
 	dev->events = obs->events;
 	device_init(dev);
+	if (options->patience != NULL) {
+		dev->patience = *options->patience;
+	}
 	obs->all[obs->count++] = dev;
 
 	bool simulated = false;

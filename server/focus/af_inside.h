@@ -38,6 +38,9 @@ void af_fail(struct af_plan *plan, enum err_code code, const char *fmt, ...)
 /* Ends the plan with ERR_NO_STARS and the likeliest reason: clouds, trails, nothing to see. */
 void af_fail_blank(struct af_plan *plan);
 
+/* Fills wish.via for the way from where the plan sent the focuser last, and keeps the book of it. */
+void af_route(struct af_plan *plan);
+
 /* Asks for one sample at position (clamped to the range); one round of its own. */
 void af_ask(struct af_plan *plan, double position);
 

@@ -113,6 +113,8 @@ void af_start_sweep(struct af_plan *plan, const struct af_shape *shape)
 		high = fmin(plan->p.high, shape->x0 + half);
 		plan->p.step = (high - low) / (points - 1);
 	}
+	plan->p.preload = fmax(2, AF_SWEEP_REACH * shape->a / shape->k);
+	plan->p.search_points = plan->point_count;
 	double positions[AF_QUEUE_MAX];
 	for (int i = 0; i < points; i++) {
 		positions[i] = low + (high - low) * i / (points - 1);
@@ -169,6 +171,11 @@ static bool search_known(struct af_plan *plan, const struct view *v)
 
 static void fail_flat(struct af_plan *plan, const struct view *v)
 {
+	if (v->n < 3) {
+		/* Too little was seen to say anything of a curve. */
+		af_fail_blank(plan);
+		return;
+	}
 	af_fail(plan, ERR_NO_MINIMUM, "the star size does not change between %.0f and %.0f: the motor "
 		"turns but the optics do not follow (coupling, slip), or clouds hide the stars",
 		v->x[0], v->x[v->n - 1]);
@@ -227,6 +234,7 @@ static void probe_on(struct af_plan *plan, const struct view *v)
 		double end = side < 0 ? v->x[0] : v->x[v->n - 1];
 		double room = side * (plan->p.wall[side > 0] - end);
 		if (room >= 1) {
+			plan->p.preload = plan->p.probe;
 			af_ask(plan, end + side * fmin(plan->p.probe, room));
 			plan->p.probe *= PROBE_GROWTH;
 			return;

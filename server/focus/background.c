@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Samples per mesh cell: enough for 3 % of sigma, few enough to sort thousands of cells. */
-enum { CELL_SAMPLES = 1024 };
+enum {
+	CELL_SAMPLES = 512,   /* per mesh cell: enough for 5 % of sigma, few enough to sort */
+	MOST_KEYS = 2048,     /* of the fast sort */
+	LEAST_SAMPLES = 4096, /* of a frame, below which means would be too few */
+};
 
 static void swap_float(float *a, float *b)
 {
@@ -70,8 +73,66 @@ float select_float(float *values, size_t n, size_t k)
 	return values[0];
 }
 
+/* Bit patterns of floats that compare as unsigned integers. */
+static uint32_t key_of(float value)
+{
+	uint32_t bits;
+	memcpy(&bits, &value, sizeof bits);
+	return (bits & UINT32_C(0x80000000)) != 0 ? ~bits : bits | UINT32_C(0x80000000);
+}
+
+static float value_of(uint32_t key)
+{
+	uint32_t bits = (key & UINT32_C(0x80000000)) != 0 ? key & UINT32_C(0x7FFFFFFF) : ~key;
+	float value;
+	memcpy(&value, &bits, sizeof value);
+	return value;
+}
+
+/* Byte by byte from the lowest: no branch depends on a value, which for a few hundred of them is
+ * five times as fast as comparing. */
+static void sort_keys(float *values, size_t n)
+{
+	uint32_t key[MOST_KEYS];
+	uint32_t other[MOST_KEYS];
+	uint32_t count[4][256] = {{0}};
+	for (size_t i = 0; i < n; i++) {
+		uint32_t k = key_of(values[i]);
+		key[i] = k;
+		for (int b = 0; b < 4; b++) {
+			count[b][(k >> (8 * b)) & 255]++;
+		}
+	}
+	uint32_t *from = key;
+	uint32_t *to = other;
+	for (int b = 0; b < 4; b++) {
+		if (count[b][(from[0] >> (8 * b)) & 255] == n) {
+			continue;
+		}
+		uint32_t at = 0;
+		for (int v = 0; v < 256; v++) {
+			uint32_t here = count[b][v];
+			count[b][v] = at;
+			at += here;
+		}
+		for (size_t i = 0; i < n; i++) {
+			to[count[b][(from[i] >> (8 * b)) & 255]++] = from[i];
+		}
+		uint32_t *swap = from;
+		from = to;
+		to = swap;
+	}
+	for (size_t i = 0; i < n; i++) {
+		values[i] = value_of(from[i]);
+	}
+}
+
 void sort_float(float *values, size_t n)
 {
+	if (n > 64 && n <= MOST_KEYS) {
+		sort_keys(values, n);
+		return;
+	}
 	while (n > 16) {
 		size_t i;
 		size_t j;
@@ -174,53 +235,6 @@ struct sky sky_of_annulus(float *samples, size_t n, double quantum)
 	return clipped(samples, n, guess, 2.5, 0.9546, floor_sigma);
 }
 
-void image_row(const struct image *img, int32_t y, int32_t x0, int32_t n, float *out)
-{
-	size_t at = (size_t)y * img->stride + (size_t)x0;
-	if (img->type == IMAGE_U16) {
-		const uint16_t *in = (const uint16_t *)img->data + at;
-		for (int32_t i = 0; i < n; i++) {
-			out[i] = (float)in[i];
-		}
-	} else {
-		memcpy(out, (const float *)img->data + at, (size_t)n * sizeof *out);
-	}
-}
-
-static float image_pixel(const struct image *img, int32_t x, int32_t y)
-{
-	size_t at = (size_t)y * img->stride + (size_t)x;
-	return img->type == IMAGE_U16 ? (float)((const uint16_t *)img->data)[at]
-		: ((const float *)img->data)[at];
-}
-
-/* Level of one cell, NaN when it holds almost nothing. */
-static struct sky cell_sky(const struct image *img, int32_t x0, int32_t x1, int32_t y0, int32_t y1,
-	double quantum, float *samples)
-{
-	int64_t area = (int64_t)(x1 - x0) * (y1 - y0);
-	int32_t thin = (int32_t)(area / CELL_SAMPLES);
-	/* Rows may alternate in level, so a step over rows is odd; the start along the row shifts from
-	 * row to row, so that a bad column is met no more often than others. */
-	int32_t row_step = thin > 64 ? (int32_t)sqrt((double)thin) | 1 : 1;
-	int32_t step = thin / row_step < 1 ? 1 : thin / row_step;
-	size_t n = 0;
-	int32_t start = 0;
-	for (int32_t y = y0; y < y1; y += row_step) {
-		start = (start + step / 2 + 1) % step;
-		for (int32_t x = x0 + start; x < x1; x += step) {
-			float v = image_pixel(img, x, y);
-			if (n < 4 * CELL_SAMPLES && isfinite(v)) {
-				samples[n++] = v;
-			}
-		}
-	}
-	if (n < 16 && (int64_t)n * 4 < area) {
-		return (struct sky){NAN, NAN};
-	}
-	return sky_of_samples(samples, n, quantum);
-}
-
 /* Median of the 3x3 neighbourhood, so that one cell full of star does not dent the sky; fills
  * cells that had nothing. */
 static void smooth_mesh(struct background *bg, float *scratch)
@@ -251,49 +265,138 @@ static void smooth_mesh(struct background *bg, float *scratch)
 	}
 }
 
-int background_init(struct background *bg, const struct image *img, int32_t cell, double quantum)
+/* The level whose pixels are the samples: means of 4x4 tell a level better than single pixels and
+ * are few, but a small frame needs every one. */
+static int sampled_level(const struct pyramid *pyramid, int level)
 {
-	int32_t columns = (img->width + cell / 2) / cell;
-	int32_t rows = (img->height + cell / 2) / cell;
+	int from = level < 2 ? 2 : level;
+	from = from < pyramid->levels ? from : pyramid->levels - 1;
+	while (from > 0 && (int64_t)pyramid->width[from] * pyramid->height[from] < LEAST_SAMPLES) {
+		from--;
+	}
+	return level > from ? level : from;
+}
+
+/* Samples of one row of cells. */
+struct strip {
+	float *row;
+	float *samples;  /* [columns][CELL_SAMPLES] */
+	size_t *count;   /* [columns] */
+};
+
+static void strip_fill(struct strip *strip, const struct pyramid *pyramid, int from, int32_t y0,
+	int32_t y1, int32_t columns)
+{
+	int32_t width = pyramid->width[from];
+	int32_t most = width / columns + 1;
+	int32_t rows = CELL_SAMPLES / most;
+	rows = rows < 1 ? 1 : rows;
+	/* An odd step, because rows may alternate in level. */
+	int32_t step = (y1 - y0 + rows - 1) / rows;
+	step = step > 1 ? step | 1 : 1;
+	int32_t thin = most / CELL_SAMPLES + 1;
+	memset(strip->count, 0, (size_t)columns * sizeof *strip->count);
+	for (int32_t y = y0 + (step - 1) / 2; y < y1; y += step) {
+		pyramid_row(pyramid, from, y, 0, width, strip->row);
+		for (int32_t c = 0; c < columns; c++) {
+			float *to = strip->samples + (size_t)c * CELL_SAMPLES;
+			size_t n = strip->count[c];
+			int32_t x1 = (int32_t)((int64_t)width * (c + 1) / columns);
+			for (int32_t x = (int32_t)((int64_t)width * c / columns); x < x1; x += thin) {
+				if (n < CELL_SAMPLES && isfinite(strip->row[x])) {
+					to[n++] = strip->row[x];
+				}
+			}
+			strip->count[c] = n;
+		}
+	}
+}
+
+static int strip_init(struct strip *strip, int32_t width, int32_t columns)
+{
+	strip->row = malloc((size_t)width * sizeof *strip->row);
+	strip->samples = malloc((size_t)columns * CELL_SAMPLES * sizeof *strip->samples);
+	strip->count = malloc((size_t)columns * sizeof *strip->count);
+	return strip->row != NULL && strip->samples != NULL && strip->count != NULL ? 0 : -1;
+}
+
+static void strip_fini(struct strip *strip)
+{
+	free(strip->row);
+	free(strip->samples);
+	free(strip->count);
+}
+
+int background_init(struct background *bg, const struct pyramid *pyramid, int level, int32_t cell)
+{
+	int from = sampled_level(pyramid, level);
+	int32_t height = pyramid->height[from];
+	int32_t columns = (pyramid->width[level] + cell / 2) / cell;
+	int32_t rows = (pyramid->height[level] + cell / 2) / cell;
 	columns = columns < 1 ? 1 : columns;
 	rows = rows < 1 ? 1 : rows;
 	size_t count = (size_t)columns * (size_t)rows;
-	*bg = (struct background){.cell = cell, .height = img->height, .columns = columns, .rows = rows};
+	*bg = (struct background){.height = pyramid->height[level], .columns = columns, .rows = rows};
 	bg->level = malloc(count * sizeof *bg->level);
-	float *sigma = malloc(count * sizeof *sigma);
 	float *scratch = malloc(count * sizeof *scratch);
-	float *samples = malloc(4 * CELL_SAMPLES * sizeof *samples);
-	int status = -1;
-	if (bg->level != NULL && sigma != NULL && scratch != NULL && samples != NULL) {
+	struct strip strip;
+	int status = strip_init(&strip, pyramid->width[from], columns);
+	if (status == 0 && bg->level != NULL && scratch != NULL) {
 		size_t known = 0;
 		for (int32_t r = 0; r < rows; r++) {
-			int32_t y0 = (int32_t)((int64_t)img->height * r / rows);
-			int32_t y1 = (int32_t)((int64_t)img->height * (r + 1) / rows);
+			strip_fill(&strip, pyramid, from, (int32_t)((int64_t)height * r / rows),
+				(int32_t)((int64_t)height * (r + 1) / rows), columns);
 			for (int32_t c = 0; c < columns; c++) {
-				int32_t x0 = (int32_t)((int64_t)img->width * c / columns);
-				int32_t x1 = (int32_t)((int64_t)img->width * (c + 1) / columns);
-				struct sky sky = cell_sky(img, x0, x1, y0, y1, quantum, samples);
-				bg->level[(size_t)r * (size_t)columns + (size_t)c] = (float)sky.level;
-				if (isfinite(sky.level)) {
-					scratch[known] = (float)sky.level;
-					sigma[known++] = (float)sky.sigma;
+				float *own = &bg->level[(size_t)r * (size_t)columns + (size_t)c];
+				*own = NAN;
+				if (strip.count[c] >= 12) {
+					*own = (float)sky_of_samples(strip.samples + (size_t)c * CELL_SAMPLES,
+						strip.count[c], pyramid->quantum[from]).level;
+					scratch[known++] = *own;
 				}
 			}
 		}
-		if (known > 0) {
-			bg->typical = (double)select_float(scratch, known, known / 2);
-			bg->sigma = (double)select_float(sigma, known, known / 2);
-		}
+		bg->typical = known > 0 ? (double)select_float(scratch, known, known / 2) : 0.0;
 		smooth_mesh(bg, scratch);
-		status = 0;
+	} else {
+		status = -1;
 	}
-	free(sigma);
+	strip_fini(&strip);
 	free(scratch);
-	free(samples);
 	if (status != 0) {
 		background_fini(bg);
 	}
 	return status;
+}
+
+double background_noise(const struct pyramid *pyramid)
+{
+	enum { PATCHES = 8, SIDE = 28 };
+	float samples[SIDE * SIDE];
+	float sigma[PATCHES * PATCHES];
+	size_t known = 0;
+	int32_t w = pyramid->width[0] < SIDE ? pyramid->width[0] : SIDE;
+	int32_t h = pyramid->height[0] < SIDE ? pyramid->height[0] : SIDE;
+	for (int32_t r = 0; r < PATCHES; r++) {
+		for (int32_t c = 0; c < PATCHES; c++) {
+			int32_t x0 = (int32_t)((int64_t)(pyramid->width[0] - w) * (2 * c + 1) / (2 * PATCHES));
+			int32_t y0 = (int32_t)((int64_t)(pyramid->height[0] - h) * (2 * r + 1) / (2 * PATCHES));
+			size_t n = 0;
+			for (int32_t y = y0; y < y0 + h; y++) {
+				pyramid_row(pyramid, 0, y, x0, w, samples + n);
+				size_t end = n + (size_t)w;
+				for (size_t i = n; i < end; i++) {
+					if (isfinite(samples[i])) {
+						samples[n++] = samples[i];
+					}
+				}
+			}
+			if (n >= 12) {
+				sigma[known++] = (float)sky_of_samples(samples, n, pyramid->quantum[0]).sigma;
+			}
+		}
+	}
+	return known > 0 ? (double)select_float(sigma, known, known / 2) : 0.0;
 }
 
 void background_fini(struct background *bg)

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "image.h"
+#include "pyramid.h"
 
 /* Level and 1 sigma of a sky. */
 struct sky {
@@ -36,23 +36,22 @@ void sort_float(float *values, size_t n);
 
 /* A mesh of sky levels; zeroed is empty. */
 struct background {
-	int32_t cell;          /* px of the image per cell */
-	int32_t height;        /* of the image, px */
+	int32_t height;        /* of the level it is for, px */
 	int32_t columns, rows;
 	float *level;          /* columns x rows */
 	double typical;        /* median level over the cells */
-	double sigma;          /* median sigma over the cells: pixel noise */
 };
 
-/* Fills the mesh of img in cells of about cell px; missing pixels (NaN) are left out.  0, or -1
- * when out of memory.  Free with background_fini(). */
-int background_init(struct background *bg, const struct image *img, int32_t cell, double quantum);
+/* Fills the mesh for one level of the pyramid in cells of about cell px of that level.  The sky is
+ * sampled in means of up to 4x4 pixels; missing pixels (NaN) are left out.  0, or -1 when out of
+ * memory.  Free with background_fini(). */
+int background_init(struct background *bg, const struct pyramid *pyramid, int level, int32_t cell);
 void background_fini(struct background *bg);
+
+/* 1 sigma of the noise of a pixel of level 0: the median over patches of the frame. */
+double background_noise(const struct pyramid *pyramid);
 
 /* Writes the sky under each pixel of row y: out[0 .. width-1]. */
 void background_row(const struct background *bg, int32_t y, int32_t width, float *out);
-
-/* Copies pixels x0 .. x0+n-1 of row y into out as floats; the range lies within the image. */
-void image_row(const struct image *img, int32_t y, int32_t x0, int32_t n, float *out);
 
 #endif

@@ -1,149 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /* A donut is invisible to a filter of star size and a star to one of donut size, so every frame is
  * searched with the whole bank.  A filled disk is as good as the exact ring, and a disk costs a
- * handful of additions when its rows are shared between the filters; large disks run on binned
- * levels, where they are small again. */
+ * handful of additions when its rows are shared between the filters; larger disks run on coarser
+ * levels, where they are small again.  The frame is read once, row by row: each pair of rows makes
+ * one of the next level, which has its own filters waiting. */
 #include "detect.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "background.h"
+
 enum {
 	REACH = 3,           /* half size of the largest disk, level px */
 	WINDOW = 2 * REACH + 1,
 	KERNELS = 4,
-	NOISE_SAMPLES = 8192,
-	MAX_CANDIDATES = 1 << 18,
+	NOISE_SAMPLES = 2048,
+	MAX_CANDIDATES = 1 << 17,
+	STRETCH = 32,        /* px that are compared before any is looked at */
+	CELL = 64,           /* of the sky, level px: some ten diameters of the disks */
+	MOST_CELLS = 1600,
 };
 
-/* Half widths of the rows of each disk by distance from its middle row; -1 ends it. */
-static const struct {
-	int half[REACH + 1];
-	double pixels;
-} kernels[KERNELS] = {
-	{{1, 0, -1, -1}, 5.0},
-	{{1, 1, -1, -1}, 9.0},
-	{{2, 2, 1, -1}, 21.0},
-	{{3, 3, 2, 1}, 37.0},
-};
+/* Disks of radius 1.3, 1.7, 2.6 and 3.4 px of their level. */
+static const double kernel_pixels[KERNELS] = {5.0, 9.0, 21.0, 37.0};
 
 /* A first, low threshold in sigmas of white noise; the final one uses the noise that is seen. */
 static const double first_threshold = 4.0;
 static const double final_threshold = 5.5;
 
-int image_halve(const struct image *img, struct image *half, float **owned)
-{
-	int32_t w = img->width / 2;
-	int32_t h = img->height / 2;
-	float *out = malloc((size_t)w * (size_t)h * sizeof *out);
-	float *rows = malloc(4 * (size_t)w * sizeof *rows);
-	*owned = out;
-	if (out == NULL || rows == NULL) {
-		free(rows);
-		return -1;
-	}
-	float *a = rows;
-	float *b = rows + 2 * w;
-	for (int32_t y = 0; y < h; y++) {
-		float *to = out + (size_t)y * (size_t)w;
-		image_row(img, 2 * y, 0, 2 * w, a);
-		image_row(img, 2 * y + 1, 0, 2 * w, b);
-		for (int32_t x = 0; x < w; x++) {
-			to[x] = 0.25F * (a[2 * x] + a[2 * x + 1] + b[2 * x] + b[2 * x + 1]);
-		}
-		if (img->type != IMAGE_F32) {
-			continue;
-		}
-		for (int32_t x = 0; x < w; x++) {
-			if (isfinite(to[x])) {
-				continue;
-			}
-			const float v[4] = {a[2 * x], a[2 * x + 1], b[2 * x], b[2 * x + 1]};
-			float sum = 0.0F;
-			int n = 0;
-			for (int i = 0; i < 4; i++) {
-				if (isfinite(v[i])) {
-					sum += v[i];
-					n++;
-				}
-			}
-			to[x] = n > 0 ? sum / (float)n : NAN;
-		}
-	}
-	free(rows);
-	*half = *img;
-	half->data = out;
-	half->type = IMAGE_F32;
-	half->mosaic = IMAGE_MONO;
-	half->width = w;
-	half->height = h;
-	half->stride = (size_t)w;
-	return 0;
-}
-
-/* Step between neighbouring values, as seen in a sample: integers may come as floats, and cameras
- * of 8 or 12 bit stretched to 16.  Next to nothing for true floats. */
-static double quantum_of(const struct image *img)
-{
-	enum { SAMPLES = 1024 };
-	float sample[SAMPLES];
-	size_t n = 0;
-	int32_t row_step = img->height / 32 + 1;
-	int32_t column_step = img->width / 32 + 1;
-	for (int32_t y = 0; y < img->height; y += row_step) {
-		for (int32_t x = y % column_step; x < img->width && n < SAMPLES; x += column_step) {
-			float v;
-			image_row(img, y, x, 1, &v);
-			if (isfinite(v)) {
-				sample[n++] = v;
-			}
-		}
-	}
-	sort_float(sample, n);
-	double least = INFINITY;
-	for (size_t i = 1; i < n; i++) {
-		double step = (double)sample[i] - (double)sample[i - 1];
-		if (step > 0.0 && step < least) {
-			least = step;
-		}
-	}
-	return isfinite(least) ? least : 0.0;
-}
-
-int pyramid_init(struct pyramid *pyramid, const struct image *img)
-{
-	*pyramid = (struct pyramid){.levels = 1, .image[0] = *img};
-	pyramid->quantum[0] = quantum_of(img);
-	int status = 0;
-	for (int k = 1; k < PYRAMID_LEVELS && status == 0; k++) {
-		const struct image *from = &pyramid->image[k - 1];
-		if (from->width < 2 * WINDOW || from->height < 2 * WINDOW) {
-			break;
-		}
-		status = image_halve(from, &pyramid->image[k], &pyramid->owned[k]);
-		pyramid->quantum[k] = pyramid->quantum[k - 1] / 4.0;
-		pyramid->levels = k + 1;
-	}
-	if (status != 0) {
-		pyramid_fini(pyramid);
-	}
-	return status;
-}
-
-void pyramid_fini(struct pyramid *pyramid)
-{
-	for (int k = 0; k < PYRAMID_LEVELS; k++) {
-		free(pyramid->owned[k]);
-		pyramid->owned[k] = NULL;
-	}
-	pyramid->levels = 0;
-}
-
 static int add(struct candidates *list, struct candidate c)
 {
 	if (list->count == list->cap) {
-		size_t cap = list->cap == 0 ? 4096 : 2 * list->cap;
+		size_t cap = list->cap == 0 ? 1024 : 2 * list->cap;
 		struct candidate *item = realloc(list->item, cap * sizeof *item);
 		if (item == NULL) {
 			return -1;
@@ -155,102 +45,172 @@ static int add(struct candidates *list, struct candidate c)
 	return 0;
 }
 
-/* One level's rows in flight: sums of 1, 3, 5 and 7 pixels along each of the last seven rows, and
+/* One level with its rows in flight: sums of 1, 3, 5 and 7 pixels along each of the last rows, and
  * the last three rows of each filter. */
-struct bank {
-	int32_t width;
-	float *sums;   /* [WINDOW][REACH + 1][width] */
-	float *outs;   /* [KERNELS][3][width] */
-	float *row;    /* [width + 2 * REACH], zero at both ends */
-	float *sky;    /* [width] */
-	float *noise;  /* [KERNELS][NOISE_SAMPLES] */
+struct scan {
+	int level;
+	int32_t width, height;
+	int first, last;     /* filters of this level */
+	int32_t fed;         /* rows taken in */
+	double bin;          /* px of level 0 per px */
+	double sigma;
+	struct background sky;
+	float *sums;         /* [WINDOW][REACH + 1][width] */
+	float *outs;         /* [KERNELS][3][width] */
+	float *row;          /* [width + 2 * REACH], zero at both ends */
+	float *under;        /* [width] sky */
+	float *before;       /* [width] the row that waits for its pair */
+	float *next;         /* [width / 2] the row they make */
+	float *noise;        /* [KERNELS][NOISE_SAMPLES] */
 	size_t noise_count[KERNELS];
+	int32_t noise_step;
+	double raise[KERNELS];
+	struct candidates found[KERNELS];
 };
 
-static void bank_fini(struct bank *bank)
+static void scan_fini(struct scan *scan)
 {
-	free(bank->sums);
-	free(bank->outs);
-	free(bank->row);
-	free(bank->sky);
-	free(bank->noise);
+	background_fini(&scan->sky);
+	free(scan->sums);
+	free(scan->outs);
+	free(scan->row);
+	free(scan->under);
+	free(scan->before);
+	free(scan->next);
+	free(scan->noise);
+	for (int k = 0; k < KERNELS; k++) {
+		free(scan->found[k].item);
+	}
+	*scan = (struct scan){0};
 }
 
-static int bank_init(struct bank *bank, int32_t width)
+/* The disks of 2.6 and 3.4 px of level 0 are those of 1.3 and 1.7 of level 1, at a quarter of the
+ * work; from there on each level has the two that the next does not reach. */
+static int scan_init(struct scan *scan, const struct pyramid *pyramid, int level)
 {
-	size_t w = (size_t)width;
-	*bank = (struct bank){.width = width};
-	bank->sums = calloc(WINDOW * (REACH + 1) * w, sizeof(float));
-	bank->outs = calloc(KERNELS * 3 * w, sizeof(float));
-	bank->row = calloc(w + 2 * REACH, sizeof(float));
-	bank->sky = calloc(w, sizeof(float));
-	bank->noise = calloc((size_t)KERNELS * NOISE_SAMPLES, sizeof(float));
-	if (bank->sums == NULL || bank->outs == NULL || bank->row == NULL || bank->sky == NULL ||
-	    bank->noise == NULL) {
-		bank_fini(bank);
+	size_t w = (size_t)pyramid->width[level];
+	*scan = (struct scan){.level = level, .width = pyramid->width[level],
+		.height = pyramid->height[level], .bin = (double)(1 << level),
+		.sigma = pyramid->sigma[level], .raise = {1.0, 1.0, 1.0, 1.0}};
+	scan->first = level < 2 ? 0 : 2;
+	scan->last = level == 0 && pyramid->levels > 1 ? 1 : KERNELS - 1;
+	scan->noise_step = (int32_t)(sqrt((double)scan->width * scan->height / NOISE_SAMPLES) + 1.0);
+	scan->sums = calloc(WINDOW * (REACH + 1) * w, sizeof(float));
+	scan->outs = calloc(KERNELS * 3 * w, sizeof(float));
+	scan->row = calloc(w + 2 * REACH, sizeof(float));
+	scan->under = calloc(w, sizeof(float));
+	scan->before = calloc(w, sizeof(float));
+	scan->next = calloc(w / 2 + 1, sizeof(float));
+	scan->noise = calloc((size_t)KERNELS * NOISE_SAMPLES, sizeof(float));
+	int32_t cell = CELL;
+	while ((int64_t)(scan->width / cell) * (scan->height / cell) > MOST_CELLS) {
+		cell *= 2;
+	}
+	if (scan->sums == NULL || scan->outs == NULL || scan->row == NULL || scan->under == NULL ||
+	    scan->before == NULL || scan->next == NULL || scan->noise == NULL ||
+	    background_init(&scan->sky, pyramid, level, cell) != 0) {
+		scan_fini(scan);
 		return -1;
 	}
 	return 0;
 }
 
-static float *sums_at(struct bank *bank, int32_t y, int half)
+static float *sums_at(const struct scan *scan, int32_t y, int half)
 {
 	size_t slot = (size_t)((y + WINDOW) % WINDOW);
-	return bank->sums + (slot * (REACH + 1) + (size_t)half) * (size_t)bank->width;
+	return scan->sums + (slot * (REACH + 1) + (size_t)half) * (size_t)scan->width;
 }
 
-static float *out_at(struct bank *bank, int kernel, int32_t y)
+static float *out_at(const struct scan *scan, int kernel, int32_t y)
 {
-	return bank->outs + ((size_t)kernel * 3 + (size_t)((y + 3) % 3)) * (size_t)bank->width;
+	return scan->outs + ((size_t)kernel * 3 + (size_t)((y + 3) % 3)) * (size_t)scan->width;
 }
 
-/* Takes in row y of the image; past its end, zeros. */
-static void bank_feed(struct bank *bank, const struct image *img, const struct background *bg,
-	int32_t y)
+/* Takes in row y; past the end of the image, NULL and zeros. */
+static void take_row(struct scan *scan, const float *from, int32_t y, bool may_miss)
 {
-	int32_t w = bank->width;
-	float *s0 = sums_at(bank, y, 0);
-	if (y >= img->height) {
+	int32_t w = scan->width;
+	float *restrict s0 = sums_at(scan, y, 0);
+	if (from == NULL) {
 		memset(s0, 0, (size_t)w * (REACH + 1) * sizeof *s0);
 		return;
 	}
-	float *s1 = s0 + w;
-	float *s2 = s1 + w;
-	float *s3 = s2 + w;
-	float *row = bank->row + REACH;
-	image_row(img, y, 0, w, row);
-	background_row(bg, y, w, bank->sky);
-	for (int32_t x = 0; x < w; x++) {
-		row[x] -= bank->sky[x];
-	}
-	if (img->type == IMAGE_F32) {
+	float *restrict s1 = s0 + w;
+	float *restrict s2 = s1 + w;
+	float *restrict s3 = s2 + w;
+	float *restrict row = scan->row + REACH;
+	const float *restrict under = scan->under;
+	background_row(&scan->sky, y, w, scan->under);
+	if (may_miss) {
 		for (int32_t x = 0; x < w; x++) {
-			row[x] = isfinite(row[x]) ? row[x] : 0.0F;
+			row[x] = isfinite(from[x]) ? from[x] - under[x] : 0.0F;
+		}
+	} else {
+		for (int32_t x = 0; x < w; x++) {
+			row[x] = from[x] - under[x];
 		}
 	}
+	if (scan->last < 2) {
+		for (int32_t x = 0; x < w; x++) {
+			s0[x] = row[x];
+			s1[x] = row[x] + (row[x - 1] + row[x + 1]);
+		}
+		return;
+	}
 	for (int32_t x = 0; x < w; x++) {
-		float one = row[x];
-		float three = one + row[x - 1] + row[x + 1];
-		float five = three + row[x - 2] + row[x + 2];
-		s0[x] = one;
+		float three = row[x] + (row[x - 1] + row[x + 1]);
+		float five = three + (row[x - 2] + row[x + 2]);
+		s0[x] = row[x];
 		s1[x] = three;
 		s2[x] = five;
-		s3[x] = five + row[x - 3] + row[x + 3];
+		s3[x] = five + (row[x - 3] + row[x + 3]);
+	}
+}
+
+static void sum3(int32_t n, float *restrict out, const float *restrict a, const float *restrict b,
+	const float *restrict c)
+{
+	for (int32_t x = 0; x < n; x++) {
+		out[x] = a[x] + (b[x] + c[x]);
+	}
+}
+
+static void sum5(int32_t n, float *restrict out, const float *restrict a, const float *restrict b,
+	const float *restrict c, const float *restrict d, const float *restrict e)
+{
+	for (int32_t x = 0; x < n; x++) {
+		out[x] = a[x] + (b[x] + c[x]) + (d[x] + e[x]);
+	}
+}
+
+static void add2(int32_t n, float *restrict out, const float *restrict a, const float *restrict b)
+{
+	for (int32_t x = 0; x < n; x++) {
+		out[x] += a[x] + b[x];
 	}
 }
 
 /* Row y of one filter. */
-static void bank_filter(struct bank *bank, int kernel, int32_t y)
+static void filter(const struct scan *scan, int kernel, int32_t y)
 {
-	int32_t w = bank->width;
-	float *out = out_at(bank, kernel, y);
-	memcpy(out, sums_at(bank, y, kernels[kernel].half[0]), (size_t)w * sizeof *out);
-	for (int d = 1; d <= REACH && kernels[kernel].half[d] >= 0; d++) {
-		const float *above = sums_at(bank, y - d, kernels[kernel].half[d]);
-		const float *below = sums_at(bank, y + d, kernels[kernel].half[d]);
-		for (int32_t x = 0; x < w; x++) {
-			out[x] += above[x] + below[x];
-		}
+	int32_t w = scan->width;
+	float *out = out_at(scan, kernel, y);
+	switch (kernel) {
+	case 0:
+		sum3(w, out, sums_at(scan, y, 1), sums_at(scan, y - 1, 0), sums_at(scan, y + 1, 0));
+		break;
+	case 1:
+		sum3(w, out, sums_at(scan, y, 1), sums_at(scan, y - 1, 1), sums_at(scan, y + 1, 1));
+		break;
+	case 2:
+		sum5(w, out, sums_at(scan, y, 2), sums_at(scan, y - 1, 2), sums_at(scan, y + 1, 2),
+			sums_at(scan, y - 2, 1), sums_at(scan, y + 2, 1));
+		break;
+	default:
+		sum5(w, out, sums_at(scan, y, 3), sums_at(scan, y - 1, 3), sums_at(scan, y + 1, 3),
+			sums_at(scan, y - 2, 2), sums_at(scan, y + 2, 2));
+		add2(w, out, sums_at(scan, y - 3, 1), sums_at(scan, y + 3, 1));
+		break;
 	}
 }
 
@@ -261,26 +221,94 @@ static bool is_peak(const float *above, const float *row, const float *below, in
 	       v > above[x + 1] && v >= below[x - 1] && v >= below[x] && v >= below[x + 1];
 }
 
-/* Peaks of row y of one filter, whose neighbours above and below are there. */
-static int bank_peaks(struct bank *bank, int kernel, int32_t y, float threshold, float bin,
-	struct candidates *list)
+/* Whether any of n pixels exceeds the threshold. */
+static bool any_above(const float *row, int32_t n, float threshold)
 {
-	int32_t w = bank->width;
-	const float *above = out_at(bank, kernel, y - 1);
-	const float *row = out_at(bank, kernel, y);
-	const float *below = out_at(bank, kernel, y + 1);
-	float radius = bin * (float)sqrt(kernels[kernel].pixels / M_PI);
-	for (int32_t x = 1; x < w - 1; x++) {
-		if (row[x] > threshold && is_peak(above, row, below, x)) {
-			struct candidate c = {
-				.x = ((float)x + 0.5F) * bin - 0.5F,
-				.y = ((float)y + 0.5F) * bin - 0.5F,
-				.radius = radius,
-				.flux = row[x] * bin * bin,
-			};
-			if (add(list, c) != 0) {
+	int over = 0;
+	for (int32_t x = 0; x < n; x++) {
+		over |= row[x] > threshold ? 1 : 0;
+	}
+	return over != 0;
+}
+
+/* Peaks of row y of one filter, whose neighbours above and below are there. */
+static int peaks(struct scan *scan, int kernel, int32_t y)
+{
+	int32_t w = scan->width;
+	const float *above = out_at(scan, kernel, y - 1);
+	const float *row = out_at(scan, kernel, y);
+	const float *below = out_at(scan, kernel, y + 1);
+	float bin = (float)scan->bin;
+	float radius = bin * (float)sqrt(kernel_pixels[kernel] / M_PI);
+	float threshold = (float)(first_threshold * scan->raise[kernel] * scan->sigma *
+		sqrt(kernel_pixels[kernel]));
+	for (int32_t x0 = 1; x0 < w - 1; x0 += STRETCH) {
+		int32_t x1 = x0 + STRETCH < w - 1 ? x0 + STRETCH : w - 1;
+		if (!(x1 - x0 == STRETCH ? any_above(row + x0, STRETCH, threshold)
+				: any_above(row + x0, x1 - x0, threshold))) {
+			continue;
+		}
+		for (int32_t x = x0; x < x1; x++) {
+			if (row[x] > threshold && is_peak(above, row, below, x)) {
+				struct candidate c = {
+					.x = ((float)x + 0.5F) * bin - 0.5F,
+					.y = ((float)y + 0.5F) * bin - 0.5F,
+					.radius = radius,
+					.flux = row[x] * bin * bin,
+				};
+				if (add(&scan->found[kernel], c) != 0) {
+					return -1;
+				}
+			}
+		}
+	}
+	return 0;
+}
+
+/* Structure everywhere: keep the brighter half and so on. */
+static void thin_out(struct scan *scan, int kernel)
+{
+	struct candidates *found = &scan->found[kernel];
+	while (found->count > MAX_CANDIDATES) {
+		scan->raise[kernel] *= 1.5;
+		double least = first_threshold * scan->raise[kernel] * scan->sigma *
+			sqrt(kernel_pixels[kernel]) * scan->bin * scan->bin;
+		size_t kept = 0;
+		for (size_t i = 0; i < found->count; i++) {
+			if ((double)found->item[i].flux > least) {
+				found->item[kept++] = found->item[i];
+			}
+		}
+		found->count = kept;
+	}
+}
+
+/* The next row of the level, or NULL past its end. */
+static int scan_row(struct scan *scan, const float *from, bool may_miss)
+{
+	take_row(scan, from, scan->fed, may_miss);
+	int32_t reach = scan->last < 2 ? 1 : REACH;
+	int32_t at = scan->fed - reach;
+	scan->fed++;
+	if (at < 0 || at >= scan->height) {
+		return 0;
+	}
+	for (int k = scan->first; k <= scan->last; k++) {
+		filter(scan, k, at);
+		if (at % scan->noise_step == scan->noise_step / 2) {
+			const float *out = out_at(scan, k, at);
+			size_t n = scan->noise_count[k];
+			for (int32_t x = scan->noise_step / 2; x < scan->width && n < NOISE_SAMPLES;
+			     x += scan->noise_step) {
+				scan->noise[(size_t)k * NOISE_SAMPLES + n++] = out[x];
+			}
+			scan->noise_count[k] = n;
+		}
+		if (at >= 2) {
+			if (peaks(scan, k, at - 1) != 0) {
 				return -1;
 			}
+			thin_out(scan, k);
 		}
 	}
 	return 0;
@@ -289,13 +317,14 @@ static int bank_peaks(struct bank *bank, int kernel, int32_t y, float threshold,
 /* Noise of one filter as the frame shows it: banding, fixed pattern and crowding are in it.  A
  * star that fills the frame would be in it too, so with a large disk it is held to what white
  * noise explains. */
-static struct sky filter_noise(struct bank *bank, int kernel, double white, bool large)
+static struct sky filter_noise(const struct scan *scan, int kernel, bool large)
 {
-	if (bank->noise_count[kernel] == 0) {
+	double white = scan->sigma * sqrt(kernel_pixels[kernel]);
+	if (scan->noise_count[kernel] == 0) {
 		return (struct sky){0.0, white};
 	}
-	struct sky sky = sky_of_samples(bank->noise + (size_t)kernel * NOISE_SAMPLES,
-		bank->noise_count[kernel], 0.0);
+	struct sky sky = sky_of_samples(scan->noise + (size_t)kernel * NOISE_SAMPLES,
+		scan->noise_count[kernel], 0.0);
 	if (large) {
 		sky.level = 0.0;
 		sky.sigma = sky.sigma < 2.0 * white ? sky.sigma : 2.0 * white;
@@ -304,75 +333,80 @@ static struct sky filter_noise(struct bank *bank, int kernel, double white, bool
 	return sky;
 }
 
-static int detect_level(const struct pyramid *pyramid, int level, const struct background *bg,
-	double sigma, struct candidates *list)
+/* The last rows, and what is bright enough goes into the list.  least is the frame's shorter side. */
+static int scan_end(struct scan *scan, int32_t least, struct candidates *list)
 {
-	const struct image *img = &pyramid->image[level];
-	double bin = (double)(1 << level);
-	int first_kernel = level == 0 ? 0 : 2;
-	int32_t least = pyramid->image[0].width < pyramid->image[0].height
-		? pyramid->image[0].width : pyramid->image[0].height;
-	struct bank bank;
-	if (bank_init(&bank, img->width) != 0) {
-		return -1;
-	}
-	int32_t step = (int32_t)(sqrt((double)img->width * img->height / NOISE_SAMPLES) + 1.0);
-	int status = 0;
-	struct candidates found[KERNELS] = {{0}};
-	double raise[KERNELS] = {1.0, 1.0, 1.0, 1.0};
-	for (int32_t y = 0; y < img->height + REACH && status == 0; y++) {
-		bank_feed(&bank, img, bg, y);
-		int32_t at = y - REACH;
-		for (int k = first_kernel; k < KERNELS && at >= 0 && status == 0; k++) {
-			bank_filter(&bank, k, at);
-			if (at % step == step / 2) {
-				const float *out = out_at(&bank, k, at);
-				size_t n = bank.noise_count[k];
-				for (int32_t x = step / 2; x < img->width && n < NOISE_SAMPLES; x += step) {
-					bank.noise[(size_t)k * NOISE_SAMPLES + n++] = out[x];
-				}
-				bank.noise_count[k] = n;
-			}
-			if (at >= 2) {
-				double white = sigma * sqrt(kernels[k].pixels);
-				status = bank_peaks(&bank, k, at - 1,
-					(float)(first_threshold * raise[k] * white), (float)bin, &found[k]);
-				if (found[k].count > MAX_CANDIDATES) {
-					/* Structure everywhere: keep the brighter ones. */
-					raise[k] *= 1.5;
-					size_t kept = 0;
-					double least_flux = first_threshold * raise[k] * white * bin * bin;
-					for (size_t i = 0; i < found[k].count; i++) {
-						if ((double)found[k].item[i].flux > least_flux) {
-							found[k].item[kept++] = found[k].item[i];
-						}
-					}
-					found[k].count = kept;
-				}
-			}
+	for (int i = 0; i < REACH; i++) {
+		if (scan_row(scan, NULL, false) != 0) {
+			return -1;
 		}
 	}
-	for (int k = first_kernel; k < KERNELS && status == 0; k++) {
-		double white = sigma * sqrt(kernels[k].pixels);
-		double radius = bin * sqrt(kernels[k].pixels / M_PI);
+	double area = scan->bin * scan->bin;
+	for (int k = scan->first; k <= scan->last; k++) {
+		double radius = scan->bin * sqrt(kernel_pixels[k] / M_PI);
 		if (radius > 0.5 * least) {
 			continue;
 		}
-		struct sky noise = filter_noise(&bank, k, white, radius > 0.1 * least);
-		for (size_t i = 0; i < found[k].count && status == 0; i++) {
-			struct candidate c = found[k].item[i];
-			c.flux -= (float)(noise.level * bin * bin);
-			c.snr = (float)((double)c.flux / (noise.sigma * bin * bin));
-			if ((double)c.snr >= final_threshold) {
-				status = add(list, c);
+		struct sky noise = filter_noise(scan, k, radius > 0.1 * least);
+		for (size_t i = 0; i < scan->found[k].count; i++) {
+			struct candidate c = scan->found[k].item[i];
+			c.flux -= (float)(noise.level * area);
+			c.snr = (float)((double)c.flux / (noise.sigma * area));
+			if ((double)c.snr >= final_threshold && add(list, c) != 0) {
+				return -1;
 			}
 		}
 	}
-	for (int k = 0; k < KERNELS; k++) {
-		free(found[k].item);
+	return 0;
+}
+
+/* One row of a level, and when it completes a pair, one of the next. */
+static int cascade(struct scan *scan, struct pyramid *pyramid, int levels, const float *row)
+{
+	bool may_miss = pyramid->source->type == IMAGE_F32;
+	for (int k = 0;; k++) {
+		struct scan *s = &scan[k];
+		int32_t y = s->fed;
+		if (scan_row(s, row, may_miss) != 0) {
+			return -1;
+		}
+		if (k + 1 >= pyramid->levels || y / 2 >= pyramid->height[k + 1]) {
+			return 0;
+		}
+		if (y % 2 == 0) {
+			memcpy(s->before, row, (size_t)s->width * sizeof *row);
+			return 0;
+		}
+		bool keep = k + 1 == levels;
+		int32_t w = pyramid->width[k + 1];
+		float *to = keep ? pyramid->kept[k + 1] + (size_t)(y / 2) * (size_t)w : s->next;
+		halve_rows(s->before, row, w, may_miss, to);
+		if (keep) {
+			return 0;
+		}
+		row = to;
 	}
-	bank_fini(&bank);
-	return status;
+}
+
+/* A mesh of one cell would be full of star: the sky of the whole frame serves. */
+static int scan_begin(struct scan *scan, struct pyramid *pyramid, int level)
+{
+	if (scan_init(scan, pyramid, level) != 0) {
+		return -1;
+	}
+	if (level == 0) {
+		pyramid->sky = scan->sky.typical;
+	} else if (scan->sky.columns * scan->sky.rows == 1) {
+		background_fini(&scan->sky);
+		int32_t w = pyramid->width[0];
+		int32_t h = pyramid->height[0];
+		if (background_init(&scan->sky, pyramid, 0, 2 * (w > h ? w : h)) != 0) {
+			scan_fini(scan);
+			return -1;
+		}
+		scan->sky.height = scan->height;
+	}
+	return 0;
 }
 
 static int by_snr(const void *a, const void *b)
@@ -388,49 +422,64 @@ static int by_snr(const void *a, const void *b)
 	return p->x < q->x ? -1 : (p->x > q->x ? 1 : 0);
 }
 
+/* The levels that are made on the fly, in one pass over the frame. */
+static int detect_fine(struct pyramid *pyramid, struct candidates *list, int32_t least)
+{
+	int levels = pyramid->levels < PYRAMID_KEPT ? pyramid->levels : PYRAMID_KEPT;
+	struct scan scan[PYRAMID_KEPT] = {{0}};
+	int32_t width = pyramid->width[0];
+	float *row = malloc((size_t)width * sizeof *row);
+	int status = row == NULL ? -1 : 0;
+	for (int k = 0; k < levels && status == 0; k++) {
+		status = scan_begin(&scan[k], pyramid, k);
+	}
+	for (int32_t y = 0; y < pyramid->height[0] && status == 0; y++) {
+		pyramid_row(pyramid, 0, y, 0, width, row);
+		status = cascade(scan, pyramid, levels, row);
+	}
+	for (int k = 0; k < levels; k++) {
+		if (status == 0) {
+			status = scan_end(&scan[k], least, list);
+		}
+		scan_fini(&scan[k]);
+	}
+	free(row);
+	return status;
+}
+
+static int detect_coarse(struct pyramid *pyramid, int level, struct candidates *list, int32_t least)
+{
+	struct scan scan;
+	if (level > PYRAMID_KEPT) {
+		pyramid_fill(pyramid, level);
+	}
+	int status = scan_begin(&scan, pyramid, level);
+	size_t w = (size_t)pyramid->width[level];
+	for (int32_t y = 0; y < pyramid->height[level] && status == 0; y++) {
+		status = scan_row(&scan, pyramid->kept[level] + (size_t)y * w,
+			pyramid->source->type == IMAGE_F32);
+	}
+	if (status == 0) {
+		status = scan_end(&scan, least, list);
+	}
+	scan_fini(&scan);
+	return status;
+}
+
 int detect(struct pyramid *pyramid, struct candidates *list)
 {
 	*list = (struct candidates){0};
-	struct background whole;
-	int32_t largest = pyramid->image[0].width > pyramid->image[0].height
-		? pyramid->image[0].width : pyramid->image[0].height;
-	if (background_init(&whole, &pyramid->image[0], 2 * largest, pyramid->quantum[0]) != 0) {
-		return -1;
+	int32_t least = pyramid->width[0] < pyramid->height[0] ? pyramid->width[0] : pyramid->height[0];
+	pyramid->sigma[0] = background_noise(pyramid);
+	for (int k = 1; k < pyramid->levels; k++) {
+		pyramid->sigma[k] = pyramid->sigma[k - 1] / 2.0;
 	}
-	pyramid->sky = whole.typical;
-	for (int k = 0; k < pyramid->levels; k++) {
-		const struct image *img = &pyramid->image[k];
-		struct background bg;
-		/* Cells of 64 px are some ten diameters of this level's disks. */
-		if (background_init(&bg, img, 64, pyramid->quantum[k]) != 0) {
-			background_fini(&whole);
-			return -1;
-		}
-		if (k == 0) {
-			pyramid->sky = bg.typical;
-			pyramid->sigma[0] = bg.sigma;
-		} else {
-			/* The binned noise may not be less than white noise makes it: a mesh of few
-			 * cells full of star would say anything. */
-			double white = pyramid->sigma[0] / (double)(1 << k);
-			bool few = bg.columns * bg.rows < 4;
-			pyramid->sigma[k] = few || bg.sigma < white ? white : bg.sigma;
-		}
-		const struct background *use = &bg;
-		if (bg.columns * bg.rows == 1) {
-			whole.height = img->height;
-			use = &whole;
-		}
-		int status = detect_level(pyramid, k, use, pyramid->sigma[k], list);
-		background_fini(&bg);
-		if (status != 0) {
-			background_fini(&whole);
-			return -1;
-		}
+	int status = detect_fine(pyramid, list, least);
+	for (int k = PYRAMID_KEPT; k < pyramid->levels && status == 0; k++) {
+		status = detect_coarse(pyramid, k, list, least);
 	}
-	background_fini(&whole);
-	if (list->count > 0) {
+	if (status == 0 && list->count > 0) {
 		qsort(list->item, list->count, sizeof *list->item, by_snr);
 	}
-	return 0;
+	return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One star: centre, local sky, curve of growth, shape.  Private to the measurement; pure.  All
- * lengths are px of the image that is passed in.
+ * lengths are px of the level that is looked at.
  */
 #ifndef FOCUSD_HFR_H
 #define FOCUSD_HFR_H
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "image.h"
+#include "pyramid.h"
 
 /* Farthest that a probe looks from its centre, px. */
 #define PROBE_REACH 240
@@ -62,9 +62,9 @@ struct probe {
  * Notes: 1) the curve of growth adds signed, sky-subtracted pixels, each cut into small squares so
  * that a circle through a pixel takes its share; nothing is clipped.  2) lone hot pixels are
  * replaced by their neighbours' mean when the star is so large that none of it can be that sharp.
- * 3) the aperture is 4 HFR on a bright peaked star, 2.3 on a faint one and on a ring, in
+ * 3) the aperture is 4 HFR on a bright peaked star, 2.6 on a faint one, 2.3 on a ring, in
  * between by concentration and SNR; cut at the frame's edge. */
-struct probe star_probe(const struct image *img, const struct probe_where *where,
+struct probe star_probe(const struct pyramid *pyramid, int level, const struct probe_where *where,
 	struct probe_scratch *scratch);
 
 /* The aperture, in HFR, that suits stars of this concentration and SNR. */

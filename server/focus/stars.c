@@ -34,6 +34,7 @@ static void set_shape(struct object *o)
 	double root = sqrt(diff * diff + o->p.xy * o->p.xy);
 	double a2 = half + root;
 	double b2 = half - root;
+	o->width2 = b2;
 	o->angle = 0.5 * atan2(2.0 * o->p.xy, o->p.xx - o->p.yy);
 	if (!(a2 > 0.0)) {
 		o->elongation = INFINITY;
@@ -62,10 +63,30 @@ static bool is_hot_pixel(const struct object *o)
 		o->p.neighbours < 3.0 * o->p.neighbours_error);
 }
 
+/* Part of a row or column of pixels, a pair of hot ones or the track of a particle: longer than wide
+ * and narrower than any star, whose sigma is half a pixel or more.  The width is known as well as
+ * noise in the circle of the moments lets it. */
+static bool is_pixel_row(const struct object *o)
+{
+	double bin = (double)(1 << o->level);
+	double narrow = 0.12 * bin * bin;
+	double radius = fmin(2.0 * o->p.hfr, o->p.aperture);
+	double error = 0.63 * radius * radius * radius * o->p.sigma / o->p.flux;
+	return (o->elongation > 2.0 && o->width2 + 2.0 * error < narrow) ||
+	       (o->p.snr > 50.0 && o->elongation > 6.0 && o->width2 < narrow + 2.0 * error);
+}
+
+/* Cloud, nebula, galaxy or the glow of an amplifier.  What defocus makes so large has a rim; what
+ * seeing makes so soft is not so large. */
+static bool is_cloud(const struct probe *p)
+{
+	return p->hfr > 20.0 && p->concentration > 2.35;
+}
+
 static unsigned judge(const struct work *work, struct object *o)
 {
 	const struct probe *p = &o->p;
-	o->defect = !p->valid || p->missing > 0.02 || is_hot_pixel(o);
+	o->defect = !p->valid || p->missing > 0.02 || is_hot_pixel(o) || is_pixel_row(o);
 	if (o->defect) {
 		return STAR_SHAPE;
 	}
@@ -73,8 +94,9 @@ static unsigned judge(const struct work *work, struct object *o)
 	unsigned flags = faint ? STAR_FAINT : 0;
 	/* A ring ends; the wings of a sharp star go on, and lenses add to them. */
 	double open = (p->concentration > 2.3 ? 0.12 : 0.05) + 3.0 * p->tail_error;
-	bool is_open = p->tail > open || p->tail < -open;
-	if (p->cut && (p->aperture < 1.5 * p->hfr || is_open)) {
+	bool is_open = p->tail > open || p->tail < -open || is_cloud(p);
+	/* Where the frame ends, its noise does not: half a band of it looks like half a star. */
+	if (p->cut && (p->aperture < 1.5 * p->hfr || is_open || p->snr < 2.0 * least_snr)) {
 		flags |= STAR_EDGE;
 	} else if (is_open) {
 		flags |= STAR_SHAPE;
@@ -109,7 +131,7 @@ static void probe_object(struct work *work, struct object *o, double hfr, double
 		.quantum = work->pyramid.quantum[level],
 		.sigma = work->pyramid.sigma[level],
 	};
-	struct probe p = star_probe(&work->pyramid.image[level], &where, &work->scratch);
+	struct probe p = star_probe(&work->pyramid, level, &where, &work->scratch);
 	p.x = (p.x + 0.5) * bin - 0.5;
 	p.y = (p.y + 0.5) * bin - 0.5;
 	p.hfr *= bin;
@@ -129,8 +151,8 @@ static void probe_object(struct work *work, struct object *o, double hfr, double
 
 static bool in_region(const struct work *work, const struct candidate *c, double region)
 {
-	double w = work->img->width;
-	double h = work->img->height;
+	double w = work->pyramid.width[0];
+	double h = work->pyramid.height[0];
 	return fabs((double)c->x + 0.5 - 0.5 * w) <= 0.5 * region * w &&
 	       fabs((double)c->y + 0.5 - 0.5 * h) <= 0.5 * region * h;
 }
@@ -223,11 +245,11 @@ struct grid {
 	int *head;
 };
 
-static int grid_init(struct grid *grid, const struct image *img, double cell)
+static int grid_init(struct grid *grid, const struct pyramid *pyramid, double cell)
 {
 	grid->cell = cell;
-	grid->columns = (int)(img->width / cell) + 1;
-	grid->rows = (int)(img->height / cell) + 1;
+	grid->columns = (int)(pyramid->width[0] / cell) + 1;
+	grid->rows = (int)(pyramid->height[0] / cell) + 1;
 	size_t count = (size_t)grid->columns * (size_t)grid->rows;
 	grid->head = malloc(count * sizeof *grid->head);
 	if (grid->head == NULL) {
@@ -294,7 +316,7 @@ static bool crowds(const struct object *other, const void *arg)
 static int find_stars(struct work *work, double region, double size, double factor)
 {
 	struct grid grid;
-	if (grid_init(&grid, work->img, fmax(16.0, 7.0 * size)) != 0) {
+	if (grid_init(&grid, &work->pyramid, fmax(16.0, 7.0 * size)) != 0) {
 		return -1;
 	}
 	double low = disk_over_hfr * size / 2.0;
@@ -339,8 +361,7 @@ static int find_stars(struct work *work, double region, double size, double fact
 static int measure_mono(struct work *work, const struct measure_options *options, double scale,
 	struct star *list, size_t cap, size_t *listed, struct measurement *out)
 {
-	if (pyramid_init(&work->pyramid, work->img) != 0 ||
-	    detect(&work->pyramid, &work->found) != 0) {
+	if (detect(&work->pyramid, &work->found) != 0) {
 		return -1;
 	}
 	out->background_adu = work->pyramid.sky;
@@ -376,20 +397,14 @@ int measure_frame(const struct image *img, const struct measure_options *options
 	if (img->width < least || img->height < least) {
 		return -2;
 	}
-	struct image half = *img;
-	float *owned = NULL;
-	if (mosaic && image_halve(img, &half, &owned) != 0) {
-		free(owned);
-		return -1;
-	}
-	struct work work = {.img = mosaic ? &half : img};
+	struct work work = {.transposed = img->transposed};
 	work.full_scale = isfinite(img->full_scale_adu) ? img->full_scale_adu : INFINITY;
 	work.object = malloc(MAX_OBJECTS * sizeof *work.object);
 	work.value = malloc(2 * MAX_OBJECTS * sizeof *work.value);
 	work.weighted = malloc(MAX_OBJECTS * sizeof *work.weighted);
 	int status = -1;
-	if (probe_scratch_init(&work.scratch) == 0 && work.object != NULL && work.value != NULL &&
-	    work.weighted != NULL) {
+	if (pyramid_init(&work.pyramid, img) == 0 && probe_scratch_init(&work.scratch) == 0 &&
+	    work.object != NULL && work.value != NULL && work.weighted != NULL) {
 		status = measure_mono(&work, options, mosaic ? 2.0 : 1.0, list, cap, listed, out);
 	}
 	probe_scratch_fini(&work.scratch);
@@ -398,6 +413,5 @@ int measure_frame(const struct image *img, const struct measure_options *options
 	free(work.object);
 	free(work.value);
 	free(work.weighted);
-	free(owned);
 	return status;
 }

@@ -92,24 +92,43 @@ bool work_is_debris(const struct work *work, double size)
 	return false;
 }
 
-/* Whether most objects are drawn out the same way.  A lone one may be a blend. */
+/* Whether most objects are drawn out the same way.  A lone one may be a blend, tracks of particles
+ * are too fine, and what lies in one line along its own direction is one trail of something else or
+ * a bad column. */
 static bool is_trailed(const struct work *work)
 {
+	const double finest = 0.9; /* HFR, px */
 	double c = 0.0;
 	double s = 0.0;
 	double *elongation = work->value;
+	double *offset = work->value + MAX_OBJECTS;
+	double widest = 0.0;
 	size_t n = 0;
-	for (size_t i = 0; i < work->objects; i++) {
-		const struct object *o = &work->object[i];
-		unsigned other = (unsigned)(STAR_SHAPE | STAR_EDGE | STAR_SATURATED | STAR_CROWDED |
-			STAR_FAINT);
-		if (o->p.valid && (o->flags & other) == 0 && o->p.snr > 20.0 && isfinite(o->elongation)) {
-			c += cos(2.0 * o->angle);
-			s += sin(2.0 * o->angle);
-			elongation[n++] = o->elongation;
+	for (int pass = 0; pass < 2; pass++) {
+		double angle = 0.5 * atan2(s, c);
+		n = 0;
+		for (size_t i = 0; i < work->objects; i++) {
+			const struct object *o = &work->object[i];
+			unsigned other = (unsigned)(STAR_SHAPE | STAR_EDGE | STAR_SATURATED |
+				STAR_CROWDED | STAR_FAINT);
+			if (!o->p.valid || (o->flags & other) != 0 || !(o->p.snr > 20.0) ||
+			    !isfinite(o->elongation) || o->p.hfr < finest) {
+				continue;
+			}
+			if (pass == 0) {
+				c += cos(2.0 * o->angle);
+				s += sin(2.0 * o->angle);
+				widest = fmax(widest, o->p.hfr);
+			}
+			elongation[n] = o->elongation;
+			offset[n++] = o->p.y * cos(angle) - o->p.x * sin(angle);
 		}
 	}
-	return n >= 3 && work_median(elongation, n) > 1.38 && hypot(c, s) > 0.7 * (double)n;
+	if (n < 3 || work_median(elongation, n) <= 1.38 || hypot(c, s) <= 0.7 * (double)n) {
+		return false;
+	}
+	qsort(offset, n, sizeof *offset, by_value);
+	return offset[n - 1] - offset[0] > 2.0 * widest;
 }
 
 /* Least SNR of the stars that make the number: the same bright ones in every frame of a sweep,
@@ -207,25 +226,32 @@ static void judge_sizes(struct work *work)
 	}
 }
 
+/* The chance that some two of n objects have that many in their strip, one star wide, when they
+ * are strewn over the frame. */
+static double line_chance(const struct work *work, size_t n, size_t in_strip, double half_width)
+{
+	double w = work->pyramid.width[0];
+	double h = work->pyramid.height[0];
+	double expected = (double)(n - 2) * fmin(1.0, 2.0 * half_width * hypot(w, h) / (w * h));
+	double chance = 0.5 * (double)n * (double)(n - 1) * exp(-expected);
+	for (size_t k = 1; k + 2 <= in_strip; k++) {
+		chance *= expected / (double)k;
+	}
+	return chance;
+}
+
 /* Drops objects that stand in one line: pieces of a satellite trail, of a star trail, of a bad row,
- * or letters written into the picture.  Five in a strip one star wide that are half of all are no
- * chance. */
+ * or letters written into the picture. */
 static void judge_lines(struct work *work)
 {
 	struct object *o[64];
 	size_t n = 0;
-	size_t used = 0;
-	for (size_t i = 0; i < work->objects; i++) {
-		if (work->object[i].flags == 0) {
-			used++;
-			if (n < sizeof o / sizeof o[0]) {
-				o[n++] = &work->object[i];
-			}
+	for (size_t i = 0; i < work->objects && n < sizeof o / sizeof o[0]; i++) {
+		if (work->object[i].flags == 0 && work->object[i].p.snr >= work->snr_from) {
+			o[n++] = &work->object[i];
 		}
 	}
-	if (used < 5 || used > n) {
-		return;
-	}
+	double width = median_of(work, offsetof(struct object, p.hfr));
 	size_t best = 0;
 	double line[3] = {0};
 	for (size_t i = 0; i < n; i++) {
@@ -238,7 +264,7 @@ static void judge_lines(struct work *work)
 			double c = -(a * o[i]->p.x + b * o[i]->p.y);
 			size_t on = 0;
 			for (size_t k = 0; k < n; k++) {
-				on += fabs(a * o[k]->p.x + b * o[k]->p.y + c) < o[k]->p.hfr ? 1 : 0;
+				on += fabs(a * o[k]->p.x + b * o[k]->p.y + c) < width ? 1 : 0;
 			}
 			if (length > 0.0 && on > best) {
 				best = on;
@@ -248,12 +274,29 @@ static void judge_lines(struct work *work)
 			}
 		}
 	}
-	if (best < 5 || 2 * best < n + 1) {
+	if (best < 5 || line_chance(work, n, best, width) > 1e-3) {
 		return;
 	}
-	for (size_t k = 0; k < n; k++) {
-		if (fabs(line[0] * o[k]->p.x + line[1] * o[k]->p.y + line[2]) < 2.0 * o[k]->p.hfr) {
-			o[k]->flags |= STAR_SHAPE;
+	for (size_t k = 0; k < work->objects; k++) {
+		struct probe *p = &work->object[k].p;
+		if (work->object[k].flags == 0 &&
+		    fabs(line[0] * p->x + line[1] * p->y + line[2]) < 2.0 * p->hfr) {
+			work->object[k].flags |= STAR_SHAPE;
+		}
+	}
+}
+
+/* One or two objects as sharp as pixels are: a lens that draws so finely shows more stars. */
+static void judge_lone_pixels(struct work *work)
+{
+	const double finest = 0.8; /* HFR of four equal pixels */
+	size_t used = 0;
+	for (size_t i = 0; i < work->objects; i++) {
+		used += work->object[i].flags == 0 ? 1 : 0;
+	}
+	for (size_t i = 0; i < work->objects && used < 3; i++) {
+		if (work->object[i].flags == 0 && work->object[i].p.hfr < finest) {
+			work->object[i].flags |= STAR_SHAPE;
 		}
 	}
 }
@@ -269,6 +312,7 @@ void work_judge(struct work *work, struct measurement *out)
 	drop_faint(work);
 	judge_sizes(work);
 	judge_lines(work);
+	judge_lone_pixels(work);
 	if (work_is_debris(work, median_of(work, offsetof(struct object, p.hfr)))) {
 		for (size_t i = 0; i < work->objects; i++) {
 			work->object[i].flags |= STAR_SIZE;
@@ -279,7 +323,7 @@ void work_judge(struct work *work, struct measurement *out)
 /* Sky and noise around the stars, when one is so large that it fills the frame and the mesh. */
 static void sky_under_stars(struct work *work, double scale, struct measurement *out)
 {
-	int32_t least = work->img->width < work->img->height ? work->img->width : work->img->height;
+	int32_t least = work->pyramid.width[0] < work->pyramid.height[0] ? work->pyramid.width[0] : work->pyramid.height[0];
 	if (median_of(work, offsetof(struct object, p.hfr)) > 0.15 * least) {
 		out->background_adu = median_of(work, offsetof(struct object, p.sky));
 		out->noise_adu = scale * median_of(work, offsetof(struct object, p.sigma));
@@ -341,7 +385,7 @@ static int by_flux(const void *a, const void *b)
 
 size_t work_list(struct work *work, bool all, double scale, struct star *list, size_t cap)
 {
-	bool transposed = work->img->transposed;
+	bool transposed = work->transposed;
 	size_t n = 0;
 	qsort(work->object, work->objects, sizeof *work->object, by_flux);
 	for (size_t i = 0; i < work->objects && n < cap; i++) {

@@ -24,6 +24,7 @@ struct object {
 	double elongation;
 	double eccentricity;
 	double angle;         /* of the long axis, radians */
+	double width2;        /* second moment along the short axis, px^2 */
 	unsigned flags;       /* enum star_flag */
 	bool defect;          /* of the sensor: hot or missing pixels, or nothing at all */
 	int next;             /* in its grid cell, -1 ends */
@@ -36,7 +37,7 @@ struct weighted {
 };
 
 struct work {
-	const struct image *img;   /* mono working image */
+	bool transposed;           /* rows of the image are columns of the sensor */
 	struct pyramid pyramid;
 	struct candidates found;
 	struct probe_scratch scratch;

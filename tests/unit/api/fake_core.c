@@ -421,6 +421,13 @@ enum err_code camera_stop(struct device *dev, struct err *err)
 	return ERR_OK;
 }
 
+bool camera_is_new_to(struct device *dev, const struct client *client)
+{
+	(void)dev;
+	(void)client;
+	return false;
+}
+
 enum err_code camera_image_ready(struct device *dev, bool *out, struct err *err)
 {
 	(void)err;

@@ -12,8 +12,8 @@
 static void transposes_odd_sizes(void **state)
 {
 	(void)state;
-	static const size_t sizes[][2] = {{1, 1}, {1, 70}, {33, 31}, {64, 64}, {100, 7}, {513, 65},
-		{1030, 40}};
+	static const size_t sizes[][2] = {{1, 1}, {1, 70}, {33, 31}, {64, 64}, {100, 7}, {7, 100},
+		{71, 101}, {97, 64}, {513, 65}, {1030, 40}};
 	for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
 		size_t rows = sizes[k][0];
 		size_t columns = sizes[k][1];
@@ -31,6 +31,29 @@ static void transposes_odd_sizes(void **state)
 		free(in);
 		free(out);
 	}
+}
+
+/* Strips of rows side by side make the whole, and nothing beside them is touched. */
+static void transposes_strips(void **state)
+{
+	(void)state;
+	enum { ROWS = 103, COLUMNS = 75 };
+	static uint16_t in[ROWS * COLUMNS];
+	static uint16_t out[ROWS * COLUMNS + 1];
+	for (size_t i = 0; i < ROWS * COLUMNS; i++) {
+		in[i] = (uint16_t)(i * 31);
+	}
+	out[ROWS * COLUMNS] = 4711;
+	for (size_t first = 0, rows; first < ROWS; first += rows) {
+		rows = first + 40 < ROWS ? 40 : ROWS - first;
+		image_transpose_into(out + first, ROWS, in + first * COLUMNS, rows, COLUMNS);
+	}
+	for (size_t r = 0; r < ROWS; r++) {
+		for (size_t c = 0; c < COLUMNS; c++) {
+			assert_int_equal(out[c * ROWS + r], in[r * COLUMNS + c]);
+		}
+	}
+	assert_int_equal(out[ROWS * COLUMNS], 4711);
 }
 
 /* Alpaca: Value[x][y], y runs fastest. */
@@ -141,6 +164,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(transposes_odd_sizes),
+		cmocka_unit_test(transposes_strips),
 		cmocka_unit_test(frame_is_in_alpaca_order),
 		cmocka_unit_test(frames_grow_in_strips),
 		cmocka_unit_test(buffers_are_used_again),

@@ -2,6 +2,7 @@
 #include "fake_drivers.h"
 
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,9 @@ static double motor_now(struct fake_focuser *f)
 	}
 	double way = fabs(motor.to - motor.from);
 	double gone = (double)(clock_now_ms(f->host->clock) - motor.since_ms) / 1000.0 * fake.speed;
+	if (gone < 0) {
+		return motor.from;
+	}
 	if (gone >= way) {
 		motor.moving = false;
 		motor.from = motor.to;
@@ -65,6 +69,12 @@ static enum err_code focuser_open(void *ctx, const struct focuser_port *port,
 	(void)port;
 	struct fake_focuser *f = ctx;
 	f->host = host;
+	atomic_fetch_add(&fake.open_count, 1);
+	atomic_store(&fake.opening, true);
+	while (atomic_load(&fake.open_waits)) {
+		sched_yield();
+	}
+	atomic_store(&fake.opening, false);
 	if (atomic_load(&fake.open_fails) || atomic_load(&fake.gone)) {
 		return err_set(err, ERR_IO, "no such port");
 	}
@@ -102,9 +112,13 @@ static enum err_code focuser_start_move(void *ctx, int32_t target, struct err *e
 	}
 	motor.from = motor_now(f);
 	motor.to = target + atomic_load(&fake.stop_short);
-	motor.since_ms = clock_now_ms(f->host->clock);
+	motor.since_ms = clock_now_ms(f->host->clock) + atomic_load(&fake.late_ms);
 	motor.moving = true;
 	atomic_fetch_add(&fake.move_count, 1);
+	if (atomic_load(&fake.failing_starts) > 0) {
+		atomic_fetch_sub(&fake.failing_starts, 1);
+		return err_set(err, ERR_TIMEOUT, "no answer to the start");
+	}
 	return ERR_OK;
 }
 
@@ -114,11 +128,15 @@ static enum err_code focuser_halt_now(void *ctx, struct err *err)
 	if (code != ERR_OK) {
 		return code;
 	}
+	atomic_fetch_add(&fake.halt_count, 1);
+	if (atomic_load(&fake.deaf_halts) > 0) {
+		atomic_fetch_sub(&fake.deaf_halts, 1);
+		return ERR_OK;
+	}
 	motor.from = motor_now(ctx);
 	motor.to = motor.from;
 	motor.moving = false;
 	atomic_store(&fake.moves_at_halt, atomic_load(&fake.move_count));
-	atomic_fetch_add(&fake.halt_count, 1);
 	return ERR_OK;
 }
 
@@ -132,7 +150,9 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	out->position_valid = true;
 	out->position = (int32_t)lround(position);
 	out->moving_valid = true;
-	out->moving = motor.moving;
+	/* One that begins late says that it rests until then. */
+	out->moving = motor.moving &&
+		clock_now_ms(((struct fake_focuser *)ctx)->host->clock) >= motor.since_ms;
 	if ((want & FOCUSER_WANT_TEMPERATURE) != 0) {
 		out->temperature_valid = true;
 		out->temperature_c = atomic_load(&fake.temperature_c);

@@ -19,6 +19,12 @@ struct fake {
 	_Atomic bool silent;        /* every call times out */
 	_Atomic bool gone;          /* every call says that the port is gone */
 	_Atomic bool open_fails;
+	_Atomic bool open_waits;    /* open() comes back only when this is false again */
+	_Atomic bool opening;       /* it is waiting there */
+	_Atomic int open_count;
+	_Atomic int deaf_halts;     /* so many halts are taken and do nothing */
+	_Atomic int late_ms;        /* the motor begins so long after start_move, device clock */
+	_Atomic int failing_starts; /* so many start_move calls start the motor and say timeout */
 	_Atomic double temperature_c;
 	_Atomic int move_count;     /* start_move calls */
 	_Atomic int32_t move[FAKE_MAX_MOVES];
