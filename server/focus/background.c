@@ -9,7 +9,7 @@
 
 enum {
 	CELL_SAMPLES = 512,   /* per mesh cell: enough for 5 % of sigma, few enough to sort */
-	MOST_KEYS = 2048,     /* of the fast sort */
+	MOST_KEYS = 4096,     /* of the fast sort */
 	LEAST_SAMPLES = 4096, /* of a frame, below which means would be too few */
 };
 
@@ -226,9 +226,10 @@ struct sky sky_of_samples(float *samples, size_t n, double quantum)
 
 struct sky sky_of_annulus(float *samples, size_t n, double quantum)
 {
-	struct sky guess = {(double)select_float(samples, n, n / 2), 0.0};
+	sort_float(samples, n);
+	struct sky guess = {(double)samples[n / 2], 0.0};
 	/* The lower half only: neighbours and wings stand in the upper one. */
-	double quarter = (double)select_float(samples, n, n / 4);
+	double quarter = (double)samples[n / 4];
 	guess.sigma = (guess.level - quarter + 0.5 * quantum) * 1.4826;
 	double floor_sigma = 0.3 * quantum;
 	guess.sigma = guess.sigma > floor_sigma ? guess.sigma : floor_sigma;

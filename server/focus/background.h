@@ -25,7 +25,7 @@ struct sky {
 struct sky sky_of_samples(float *samples, size_t n, double quantum);
 
 /* Sky of n (> 0) samples that are mostly sky: median, MAD, and the mean within 2.5 sigma.
- * Reorders the samples. */
+ * Sorts the samples. */
 struct sky sky_of_annulus(float *samples, size_t n, double quantum);
 
 /* The k-th smallest (0-based, k < n).  Reorders the values. */

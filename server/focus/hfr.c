@@ -232,7 +232,7 @@ static void grow_pixel(struct growth *g, double dx, double dy, double v, int pie
  * that few pieces of each will do.  most caps it. */
 static int pieces_at(double r2, double hfr, int most)
 {
-	int pieces = r2 < 6.0 ? 9 : (r2 < 36.0 ? 5 : (r2 < 400.0 ? 3 : 2));
+	int pieces = r2 < 2.5 ? 9 : (r2 < 9.0 ? 5 : (r2 < 49.0 ? 3 : 2));
 	/* A twentieth of the HFR is always fine enough. */
 	int enough = (int)ceil(20.0 / hfr);
 	pieces = pieces < enough ? pieces : enough;

@@ -10,8 +10,10 @@
 
 #include "work.h"
 
-/* Objects probed to find the common size. */
-enum { VOTERS = 150 };
+enum {
+	VOTERS = 150,        /* objects that tell the common size */
+	MOST_DEFECTS = 1000, /* hot pixels and the like that are looked at on the way to them */
+};
 
 /* Least signal over noise of a star whose size counts: in the disk that found it, which says that
  * it is there, and in its own wider aperture, where at 5 its HFR is good to 10 %. */
@@ -168,7 +170,9 @@ static double claim(const struct object *o)
 static void find_voters(struct work *work, double region)
 {
 	work->objects = 0;
-	for (size_t i = 0; i < work->found.count && work->objects < VOTERS; i++) {
+	size_t defects = 0;
+	for (size_t i = 0; i < work->found.count && defects < MOST_DEFECTS &&
+	     work->objects < VOTERS + defects; i++) {
 		const struct candidate *c = &work->found.item[i];
 		if (!in_region(work, c, region)) {
 			continue;
@@ -191,6 +195,7 @@ static void find_voters(struct work *work, double region)
 		struct object *o = &work->object[work->objects++];
 		*o = (struct object){.c = *c};
 		probe_object(work, o, (double)c->radius / disk_over_hfr, NAN, 0.0, INFINITY);
+		defects += o->defect ? 1 : 0;
 	}
 }
 
