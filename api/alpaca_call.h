@@ -193,6 +193,21 @@ enum http_result focuser_put_move(struct call *call);
 /* camera.c */
 enum http_result camera_get_devicestate(struct call *call);
 enum http_result camera_get_no(struct call *call); /* false */
+enum http_result camera_get_canfastreadout(struct call *call);
+enum http_result camera_get_cangetcoolerpower(struct call *call);
+enum http_result camera_get_canpulseguide(struct call *call);
+enum http_result camera_get_cansetccdtemperature(struct call *call);
+enum http_result camera_get_ccdtemperature(struct call *call);
+enum http_result camera_get_cooleron(struct call *call);
+enum http_result camera_get_coolerpower(struct call *call);
+enum http_result camera_get_fastreadout(struct call *call);
+enum http_result camera_get_heatsinktemperature(struct call *call);
+enum http_result camera_get_ispulseguiding(struct call *call);
+enum http_result camera_get_setccdtemperature(struct call *call);
+enum http_result camera_put_cooleron(struct call *call);
+enum http_result camera_put_fastreadout(struct call *call);
+enum http_result camera_put_pulseguide(struct call *call);
+enum http_result camera_put_setccdtemperature(struct call *call);
 enum http_result camera_get_bayeroffsetx(struct call *call);
 enum http_result camera_get_bayeroffsety(struct call *call);
 enum http_result camera_get_bin(struct call *call);

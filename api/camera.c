@@ -12,7 +12,12 @@
 static struct camera_state state_of(struct call *call)
 {
 	struct camera_state state;
+	bool is_new = camera_is_new_to(call->dev, &call->client);
 	camera_state(call->dev, &state);
+	if (is_new) {
+		state.image_ready = false;
+		state.has_last_exposure = false;
+	}
 	return state;
 }
 
@@ -26,11 +31,32 @@ static int percent_of(const struct camera_state *state)
 	return state->percent < 0 ? 0 : state->percent > 100 ? 100 : state->percent;
 }
 
-static void item(struct json_writer *w, const char *name)
+static void item_int(struct json_writer *w, const char *name, int64_t value)
 {
 	json_object(w);
 	json_key_string(w, "Name", name);
-	json_key(w, "Value");
+	json_key_int(w, "Value", value);
+	json_end_object(w);
+}
+
+static void item_bool(struct json_writer *w, const char *name, bool value)
+{
+	json_object(w);
+	json_key_string(w, "Name", name);
+	json_key_bool(w, "Value", value);
+	json_end_object(w);
+}
+
+/* Clients keep the names of the first answer and take a missing one for a default, so what the camera
+ * has is always there; what cannot be read for the moment is the one exception. */
+static void item_double(struct json_writer *w, const char *name, bool exists, double value)
+{
+	if (exists && isfinite(value)) {
+		json_object(w);
+		json_key_string(w, "Name", name);
+		json_key_double(w, "Value", value);
+		json_end_object(w);
+	}
 }
 
 enum http_result camera_get_devicestate(struct call *call)
@@ -44,17 +70,18 @@ enum http_result camera_get_devicestate(struct call *call)
 		struct camera_state state = state_of(call);
 		char now[CLOCK_UTC_TEXT];
 		clock_utc_text(clock_utc_ms(), now);
-		item(&w, "CameraState");
-		json_int(&w, state.activity);
-		json_end_object(&w);
-		item(&w, "ImageReady");
-		json_bool(&w, state.image_ready);
-		json_end_object(&w);
-		item(&w, "PercentCompleted");
-		json_int(&w, percent_of(&state));
-		json_end_object(&w);
-		item(&w, "TimeStamp");
-		json_string(&w, now);
+		item_int(&w, "CameraState", state.activity);
+		item_double(&w, "CCDTemperature", state.caps.has_temperature, state.sensor_c);
+		item_double(&w, "CoolerPower", state.caps.has_cooler_power, state.cooler_power_percent);
+		item_double(&w, "HeatSinkTemperature", state.caps.has_heatsink, state.heatsink_c);
+		item_bool(&w, "ImageReady", state.image_ready);
+		if (state.caps.can_pulse_guide) {
+			item_bool(&w, "IsPulseGuiding", state.guiding);
+		}
+		item_int(&w, "PercentCompleted", percent_of(&state));
+		json_object(&w);
+		json_key_string(&w, "Name", "TimeStamp");
+		json_key_string(&w, "Value", now);
 		json_end_object(&w);
 	}
 	json_end_array(&w);
@@ -320,6 +347,35 @@ enum http_result camera_get_readoutmodes(struct call *call)
 	return reply_json(call, &text);
 }
 
+enum http_result camera_get_canfastreadout(struct call *call)
+{
+	return reply_bool(call, state_of(call).caps.can_fast_readout);
+}
+
+static enum http_result no_fast_readout(struct call *call)
+{
+	return reply_failure(call, ERR_NOT_IMPLEMENTED,
+		"This camera has no fast readout; see its readout modes.");
+}
+
+enum http_result camera_get_fastreadout(struct call *call)
+{
+	struct camera_state state = state_of(call);
+	return state.caps.can_fast_readout ? reply_bool(call, state.setup.fast_readout)
+					   : no_fast_readout(call);
+}
+
+enum http_result camera_put_fastreadout(struct call *call)
+{
+	if (!state_of(call).caps.can_fast_readout) {
+		return no_fast_readout(call);
+	}
+	struct err err = {.code = ERR_OK};
+	enum err_code code =
+		camera_set(call->dev, CAMERA_SET_FAST_READOUT, call->value[0].b, &err);
+	return reply_result(call, code, &err);
+}
+
 /* ---- exposure ---- */
 
 enum http_result camera_get_camerastate(struct call *call)
@@ -331,8 +387,10 @@ enum http_result camera_get_imageready(struct call *call)
 {
 	struct err err = {.code = ERR_OK};
 	bool ready = false;
+	bool is_new = camera_is_new_to(call->dev, &call->client);
 	enum err_code code = camera_image_ready(call->dev, &ready, &err);
-	return code == ERR_OK ? reply_bool(call, ready) : reply_result(call, code, &err);
+	return code == ERR_OK ? reply_bool(call, ready && !is_new)
+			      : reply_result(call, code, &err);
 }
 
 enum http_result camera_get_percentcompleted(struct call *call)

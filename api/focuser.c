@@ -24,11 +24,15 @@ enum http_result focuser_get_devicestate(struct call *call)
 	json_array(&w);
 	if (device_connected(call->dev, &call->client)) {
 		struct focuser_state state = state_of(call);
+		struct err failure = {.code = ERR_OK};
+		bool moving = false;
+		/* A failed move is over for clients at once, also while its motor is being stopped. */
+		bool failed = focuser_is_moving(call->dev, &moving, &failure) != ERR_OK;
 		char now[CLOCK_UTC_TEXT];
 		clock_utc_text(clock_utc_ms(), now);
 		json_object(&w);
 		json_key_string(&w, "Name", "IsMoving");
-		json_key_bool(&w, "Value", state.is_moving && state.link == LINK_UP);
+		json_key_bool(&w, "Value", state.is_moving && state.link == LINK_UP && !failed);
 		json_end_object(&w);
 		/* Clients remember the names of the first answer, so a position once known stays,
 		 * also while the link is being reopened. */

@@ -57,18 +57,18 @@ struct http_stream {
 struct http_response {
 	int status;              /* 200, 400, ... */
 	const char *content_type;/* static */
-	const char *header_name[6]; /* static names, values copied */
-	char header_value[6][160];
 	int header_count;
+	const char *header_name[6]; /* static names, values copied */
 	struct buf body;         /* taken over by the server */
 	const void *static_body; /* used instead of body when not NULL: lives for ever */
 	size_t static_len;
 	struct http_stream stream; /* used instead when read is set */
+	char header_value[6][160]; /* the first header_count are set; last, for it is not zeroed */
 };
 
 enum http_result { HTTP_DONE, HTTP_WAIT };
 
-/* res is zeroed before each call; whoever writes to body calls buf_init() first.  What a call that
+/* res is zeroed before each call, but for header_value; whoever writes to body calls buf_init() first.  What a call that
  * answers HTTP_WAIT left in res is thrown away. */
 typedef enum http_result (*http_handler)(void *arg, const struct http_request *req,
 	struct http_response *res);

@@ -22,25 +22,37 @@ void http_guard_init(struct http_guard *guard, const char *server_name, const ch
 	snprintf(guard->allowed, sizeof guard->allowed, "%s", allowed != NULL ? allowed : "");
 }
 
+/* Nothing, or a colon and digits. */
+static bool is_port(const char *text)
+{
+	return text[0] == '\0' ||
+	       (text[0] == ':' && text[1 + strspn(text + 1, "0123456789")] == '\0');
+}
+
 struct span http_guard_host(const char *header)
 {
 	struct span none = {.data = "", .len = 0};
 	if (header[0] == '[') {
 		const char *end = strchr(header, ']');
-		if (end == NULL || (end[1] != '\0' && end[1] != ':')) {
+		if (end == NULL || !is_port(end + 1)) {
 			return none;
 		}
 		return (struct span){.data = header + 1, .len = (size_t)(end - header - 1)};
 	}
 	size_t len = strcspn(header, ":");
-	if (header[len] == ':' &&
-		strspn(header + len + 1, "0123456789") != strlen(header + len + 1)) {
+	if (!is_port(header + len)) {
 		return none;
 	}
 	if (len > 0 && header[len - 1] == '.') {
 		len--;
 	}
 	return (struct span){.data = header, .len = len};
+}
+
+static bool is_zone_char(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c != '\0' && strchr("%.-_~", c) != NULL);
 }
 
 static bool is_literal(struct span host)
@@ -51,6 +63,11 @@ static bool is_literal(struct span host)
 	size_t len = 0;
 	while (len < host.len && host.data[len] != '%') {
 		len++;
+	}
+	for (size_t i = len; i < host.len; i++) {
+		if (!is_zone_char(host.data[i])) {
+			return false;
+		}
 	}
 	if (len == 0 || len >= sizeof text) {
 		return false;
@@ -70,9 +87,8 @@ static bool is_own(struct span host, const char *name)
 	if (span_equal_nocase(host, name)) {
 		return true;
 	}
-	struct span tail = {.data = host.data + len, .len = host.len - len};
 	return host.len == len + 6 && strncasecmp(host.data, name, len) == 0 &&
-	       span_equal_nocase(tail, ".local");
+	       strncasecmp(host.data + len, ".local", 6) == 0;
 }
 
 static bool is_listed(struct span host, const char *list)
@@ -118,4 +134,45 @@ bool http_guard_origin_ok(
 		return true;
 	}
 	return is_listed(http_guard_host(rest), guard->allowed);
+}
+
+void http_framing_add(struct http_framing *framing, struct span name, struct span value)
+{
+	for (size_t i = 0; i < name.len; i++) {
+		/* "Content-Length : 5" is another header for us and a length for others. */
+		framing->bad_header |= (unsigned char)name.data[i] <= ' ';
+	}
+	if (span_equal_nocase(name, "Host")) {
+		framing->hosts++;
+	} else if (span_equal_nocase(name, "Transfer-Encoding")) {
+		framing->codings++;
+		framing->bad_coding |= !span_equal_nocase(value, "chunked");
+	} else if (span_equal_nocase(name, "Content-Length")) {
+		framing->lengths++;
+		framing->bad_length |= value.len == 0 || value.len > 18;
+		framing->length = 0;
+		for (size_t i = 0; i < value.len && !framing->bad_length; i++) {
+			framing->bad_length = value.data[i] < '0' || value.data[i] > '9';
+			framing->length = framing->length * 10 + (uint64_t)(value.data[i] - '0');
+		}
+	}
+}
+
+const char *http_framing_fault(const struct http_framing *framing, bool is_http_1_1)
+{
+	if (framing->bad_header) {
+		return "The name of a header of the request has blanks in it.";
+	}
+	if (framing->hosts > 1 || (framing->hosts == 0 && is_http_1_1)) {
+		return "An HTTP/1.1 request has exactly one Host header.";
+	}
+	if (framing->bad_coding || framing->codings > 1) {
+		return "The only Transfer-Encoding understood here is chunked.";
+	}
+	if (framing->bad_length || framing->lengths > 1 ||
+		(framing->lengths > 0 && framing->codings > 0)) {
+		return "The request does not say clearly how long its body is: send one "
+		       "Content-Length.";
+	}
+	return NULL;
 }

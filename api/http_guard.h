@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "text.h"
 
@@ -29,6 +30,23 @@ struct span http_guard_host(const char *header);
 
 /* Whether a Host header (NULL: none was sent, as HTTP/1.0 may) names this machine. */
 bool http_guard_host_ok(const struct http_guard *guard, const char *header);
+
+/* What the headers say of where the request goes and how long its body is.  The library takes the first
+ * of contradicting ones, or none; a proxy before us may take another, and then what is the body for one
+ * is the next request for the other.  Zeroed, then fed every header. */
+struct http_framing {
+	int hosts;
+	int lengths;
+	int codings;
+	bool bad_length; /* no number */
+	bool bad_coding; /* other than "chunked" */
+	bool bad_header; /* blanks in a name */
+	uint64_t length;
+};
+void http_framing_add(struct http_framing *framing, struct span name, struct span value);
+
+/* NULL when the request can be read to its end, else why not.  An HTTP/1.1 request has a Host. */
+const char *http_framing_fault(const struct http_framing *framing, bool is_http_1_1);
 
 /* Whether a request that changes something may pass: origin and site are the headers Origin and
  * Sec-Fetch-Site, NULL when absent. */

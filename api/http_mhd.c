@@ -15,6 +15,7 @@
 #include <microhttpd.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,7 @@ struct exchange {
 	struct buf body;
 	size_t body_seen;
 	bool headers_seen;
+	const char *host; /* NULL when absent */
 	char *query; /* behind the '?' of uri */
 	char uri[];
 };
@@ -235,6 +237,11 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 
 /* ---- answers ---- */
 
+static void clear_response(struct http_response *res)
+{
+	memset(res, 0, offsetof(struct http_response, header_value));
+}
+
 /* A stream while it is sent; outlives the exchange if the library keeps the response longer. */
 struct sending {
 	struct http_stream stream;
@@ -355,35 +362,44 @@ static enum MHD_Result send_response(struct exchange *e, struct http_response *r
 static enum MHD_Result refuse(struct exchange *e, int status, bool close, const char *text)
 {
 	struct http_response res;
-	memset(&res, 0, sizeof res);
+	clear_response(&res);
 	http_text(&res, status, "%s", text);
 	return send_response(e, &res, close);
 }
 
 /* ---- requests ---- */
 
-struct framing {
-	int lengths;
-	int codings;
-	bool bad_length;
-	uint64_t length;
+/* What is asked of the headers of every request, found in one pass; the first of each name. */
+struct seen_headers {
+	struct http_framing framing;
+	bool expect;
+	const char *host;
+	const char *content_type;
 };
 
-static enum MHD_Result count_framing(
-	void *cls, enum MHD_ValueKind kind, const char *key, const char *value)
+static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char *key,
+	size_t key_len, const char *value, size_t value_len)
 {
 	(void)kind;
-	struct framing *framing = cls;
-	if (strcasecmp(key, "Content-Length") == 0) {
-		framing->lengths++;
-		size_t digits = value != NULL ? strspn(value, "0123456789") : 0;
-		framing->bad_length =
-			value == NULL || digits == 0 || digits > 18 || value[digits] != '\0';
-		if (!framing->bad_length) {
-			framing->length = strtoull(value, NULL, 10);
+	struct seen_headers *seen = cls;
+	http_framing_add(&seen->framing, (struct span){.data = key, .len = key_len},
+		(struct span){.data = value != NULL ? value : "", .len = value_len});
+	switch (key[0] | 0x20) {
+	case 'c':
+		if (seen->content_type == NULL && strcasecmp(key, "Content-Type") == 0) {
+			seen->content_type = value;
 		}
-	} else if (strcasecmp(key, "Transfer-Encoding") == 0) {
-		framing->codings++;
+		break;
+	case 'e':
+		seen->expect = seen->expect || strcasecmp(key, "Expect") == 0;
+		break;
+	case 'h':
+		if (seen->host == NULL && strcasecmp(key, "Host") == 0) {
+			seen->host = value;
+		}
+		break;
+	default:
+		break;
 	}
 	return MHD_YES;
 }
@@ -410,19 +426,17 @@ static enum http_verb verb_of(const char *method)
 }
 
 /* The headers are there.  Refuses at once only what cannot be read to its end. */
-static enum MHD_Result on_headers(struct exchange *e, const char *url, const char *method)
+static enum MHD_Result on_headers(
+	struct exchange *e, const char *url, const char *method, const char *version)
 {
 	e->headers_seen = true;
-	struct framing framing = {.lengths = 0};
-	MHD_get_connection_values(e->mhd, MHD_HEADER_KIND, count_framing, &framing);
-	if (framing.lengths > 1 || framing.bad_length || framing.codings > 1 ||
-		(framing.lengths > 0 && framing.codings > 0)) {
-		return refuse(e, 400, true,
-			"The request says in more than one way how long its body is: send one "
-			"Content-Length.");
+	struct seen_headers seen = {.expect = false};
+	MHD_get_connection_values_n(e->mhd, MHD_HEADER_KIND, see_header, &seen);
+	const char *fault = http_framing_fault(&seen.framing, strcmp(version, "HTTP/1.1") == 0);
+	if (fault != NULL) {
+		return refuse(e, 400, true, fault);
 	}
-	bool expect = MHD_lookup_connection_value(e->mhd, MHD_HEADER_KIND, "Expect") != NULL;
-	if (framing.length > BODY_READ_MAX || (expect && framing.length > BODY_MAX)) {
+	if (seen.framing.length > BODY_READ_MAX || (seen.expect && seen.framing.length > BODY_MAX)) {
 		return refuse(e, 413, true, "The request body is too large: at most 65536 bytes.");
 	}
 	struct http_request *req = &e->request;
@@ -432,11 +446,10 @@ static enum MHD_Result on_headers(struct exchange *e, const char *url, const cha
 	/* Some clients send two question marks. */
 	const char *query = e->query + strspn(e->query, "?");
 	req->query = span_of(query);
-	req->content_type = MHD_lookup_connection_value(e->mhd, MHD_HEADER_KIND, "Content-Type");
-	if (req->content_type == NULL) {
-		req->content_type = "";
-	}
-	snprintf(req->peer, sizeof req->peer, "%s", e->peer->address);
+	req->content_type = seen.content_type != NULL ? seen.content_type : "";
+	e->host = seen.host;
+	_Static_assert(sizeof req->peer == sizeof e->peer->address, "copied whole");
+	memcpy(req->peer, e->peer->address, sizeof req->peer);
 	req->header = header_of;
 	req->wait = &e->wait;
 	req->library = e;
@@ -479,7 +492,7 @@ static enum MHD_Result on_complete(struct exchange *e)
 		if (path_is_cut(e)) {
 			return refuse(e, 400, false, "The path contains an encoded NUL.");
 		}
-		const char *host = header_of(req, "Host");
+		const char *host = e->host;
 		if (!http_guard_host_ok(&server->guard, host)) {
 			return refuse(e, 403, false,
 				"This host name is not known here: use the IP address, localhost "
@@ -496,7 +509,7 @@ static enum MHD_Result on_complete(struct exchange *e)
 		req->body = (struct span){.data = buf_text(&e->body), .len = e->body.len};
 	}
 	struct http_response res;
-	memset(&res, 0, sizeof res);
+	clear_response(&res);
 	uint64_t generation = atomic_load(&server->generation);
 	if (server->handler(server->arg, req, &res) == HTTP_DONE) {
 		return send_response(e, &res, false);
@@ -514,7 +527,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 	void **con_cls)
 {
 	(void)cls;
-	(void)version;
 	struct exchange *e = *con_cls;
 	if (e == NULL) {
 		return MHD_NO;
@@ -523,7 +535,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *mhd, const c
 		e->mhd = mhd;
 		e->peer = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
 				  ->socket_context;
-		return e->peer != NULL ? on_headers(e, url, method) : MHD_NO;
+		return e->peer != NULL ? on_headers(e, url, method, version)
+				       : MHD_NO;
 	}
 	if (*upload_data_size > 0) {
 		return on_body(e, upload_data, upload_data_size);

@@ -345,6 +345,10 @@ enum http_result camera_get_imagearray(struct call *call)
 {
 	struct err err = {.code = ERR_OK};
 	struct frame *frame = NULL;
+	if (camera_is_new_to(call->dev, &call->client)) {
+		return reply_failure(call, ERR_INVALID_OPERATION,
+			"There has been no exposure since you connected again.");
+	}
 	enum err_code code = camera_frame(call->dev, &frame, &err);
 	if (code != ERR_OK) {
 		return reply_result(call, code, &err);

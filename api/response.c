@@ -22,12 +22,45 @@ static struct buf *begin(struct call *call)
 	return &call->res->body;
 }
 
+/* Text put together by hand: what is polled all the time is not worth a format. */
+static char *put_text(char *at, const char *text)
+{
+	size_t len = strlen(text);
+	memcpy(at, text, len);
+	return at + len;
+}
+
+static char *put_number(char *at, uint32_t value)
+{
+	char digits[10];
+	size_t n = 0;
+	do {
+		digits[n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value > 0);
+	while (n > 0) {
+		*at++ = digits[--n];
+	}
+	return at;
+}
+
+/* Both ids, at most 79 characters. */
+static char *put_ids(char *at, const struct call *call)
+{
+	at = put_text(at, "\"ClientTransactionID\":");
+	at = put_number(at, call->ids.transaction);
+	at = put_text(at, ",\"ServerTransactionID\":");
+	return put_number(at, call->server_transaction);
+}
+
+static const char no_error[] = ",\"ErrorNumber\":0,\"ErrorMessage\":\"\"}";
+
 void reply_tail(const struct call *call, const struct err *err, struct buf *out)
 {
-	buf_printf(out, "\"ClientTransactionID\":%" PRIu32 ",\"ServerTransactionID\":%" PRIu32,
-		call->ids.transaction, call->server_transaction);
+	char ids[80];
+	buf_add(out, ids, (size_t)(put_ids(ids, call) - ids));
 	if (err == NULL) {
-		buf_puts(out, ",\"ErrorNumber\":0,\"ErrorMessage\":\"\"}");
+		buf_puts(out, no_error);
 		return;
 	}
 	/* Number and message come both or not at all, or clients see half an error. */
@@ -38,13 +71,16 @@ void reply_tail(const struct call *call, const struct err *err, struct buf *out)
 	buf_putc(out, '}');
 }
 
-/* One printf for the members that are polled. */
+/* For the members that are polled; value has at most 32 characters. */
 static enum http_result reply_plain(struct call *call, const char *value)
 {
-	buf_printf(begin(call),
-		"{\"Value\":%s,\"ClientTransactionID\":%" PRIu32 ",\"ServerTransactionID\":%" PRIu32
-		",\"ErrorNumber\":0,\"ErrorMessage\":\"\"}",
-		value, call->ids.transaction, call->server_transaction);
+	char text[200];
+	char *at = put_text(text, "{\"Value\":");
+	at = put_text(at, value);
+	*at++ = ',';
+	at = put_ids(at, call);
+	at = put_text(at, no_error);
+	buf_add(begin(call), text, (size_t)(at - text));
 	return HTTP_DONE;
 }
 
@@ -64,7 +100,11 @@ enum http_result reply_bool(struct call *call, bool value)
 enum http_result reply_int(struct call *call, int64_t value)
 {
 	char text[24];
-	snprintf(text, sizeof text, "%" PRId64, value);
+	if (value >= 0 && value <= UINT32_MAX) {
+		*put_number(text, (uint32_t)value) = '\0';
+	} else {
+		snprintf(text, sizeof text, "%" PRId64, value);
+	}
 	return reply_plain(call, text);
 }
 

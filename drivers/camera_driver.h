@@ -28,7 +28,7 @@ struct camera_caps {
 	int max_bin;                    /* symmetric binning 1..max_bin, every factor works */
 	bool can_abort, can_stop;
 	double pixel_um;
-	int sensor_type;                /* Alpaca: 0 monochrome, 2 RGGB */
+	int sensor_type;                /* Alpaca: 0 monochrome, 1 three colours in each pixel, 2 RGGB */
 	int bayer_offset_x, bayer_offset_y;
 	char sensor_name[64];           /* "" unknown */
 	char identity[64];              /* Alpaca description, at most 64 characters */
@@ -42,8 +42,21 @@ struct camera_caps {
 	bool has_shutter;
 	bool optics_known;              /* the driver knows its telescope (a simulated one) */
 	struct optics_config optics;    /* used where no [telescope.N] is configured */
-	const char *const *readout_modes; /* NULL-terminated, at least one */
+	const char *const *readout_modes; /* NULL-terminated, at least one; one when can_fast_readout */
+	bool can_fast_readout;
+	bool has_temperature;           /* of the sensor; poll_climate tells it */
+	bool has_heatsink;              /* temperature of the warm side */
+	bool has_cooler;                /* on and off, and a set point: set_cooler */
+	bool has_cooler_power;
+	double set_point_min_c, set_point_max_c, set_point_default_c; /* with has_cooler */
+	bool can_pulse_guide;
 };
+
+/* Elements of one pixel in a frame of this camera. */
+static inline int32_t camera_planes(const struct camera_caps *caps)
+{
+	return caps->sensor_type == 1 ? 3 : 1;
+}
 
 /* One exposure, complete: bin, frame in binned pixels (already checked against the sensor), gain. */
 struct exposure_request {
@@ -54,17 +67,34 @@ struct exposure_request {
 	int gain;
 	int32_t offset;
 	int readout_mode;
+	bool fast_readout;
 	bool focuser_known;             /* where the camera's focuser stands when it begins */
 	double focuser_position;        /* steps, what the motor said */
 };
 
-enum camera_driver_state { CAMERA_DRIVER_IDLE, CAMERA_DRIVER_EXPOSING, CAMERA_DRIVER_READY };
+enum camera_driver_state {
+	CAMERA_DRIVER_IDLE,
+	CAMERA_DRIVER_EXPOSING,
+	CAMERA_DRIVER_READY,   /* read_frame may be called */
+	CAMERA_DRIVER_READING, /* no light is collected any more, the pixels are not there yet */
+};
 
 struct camera_reading {
-	enum camera_driver_state state; /* READY: read_frame may be called */
+	enum camera_driver_state state;
 	double elapsed_s;               /* of the running exposure */
 	int next_poll_ms;               /* on the device's clock, when to ask again; 0 = core's choice */
 };
+
+/* Everything beside exposures; NAN where there is no such sensor or it cannot be read just now. */
+struct camera_climate {
+	double sensor_c, heatsink_c;
+	double power_percent;           /* of the cooler, 0..100 */
+	bool guiding;                   /* a guide pulse is going on */
+	int next_poll_ms;               /* on the device's clock, when to ask again; 0 = core's choice */
+};
+
+/* As Alpaca numbers them. */
+enum camera_guide { CAMERA_NORTH = 0, CAMERA_SOUTH = 1, CAMERA_EAST = 2, CAMERA_WEST = 3 };
 
 struct camera_driver {
 	const char *name;
@@ -86,10 +116,26 @@ struct camera_driver {
 	enum err_code (*abort)(void *ctx, struct err *err);
 	/* Optional: ends it early; it becomes READY with what was collected. */
 	enum err_code (*stop)(void *ctx, struct err *err);
-	/* Fills out (num_x * num_y elements of the request, row-major, y outer, row 0 on top) and info
-	 * (width, height, planes, bin, mosaic, full scale, exposure really taken, recording facts;
-	 * start_utc_ms is core's).  Afterwards the driver is IDLE. */
+	/* Fills out (num_x * num_y * planes elements of the request, row-major, y outer, row 0 on top,
+	 * planes innermost) and info (width, height, planes, bin, mosaic, full scale, exposure really
+	 * taken, recording facts; start_utc_ms is core's).  Afterwards the driver is IDLE. */
 	enum err_code (*read_frame)(void *ctx, uint16_t *out, size_t count, struct frame_info *info,
+		struct err *err);
+	/* Optional, taken in place of read_frame where it is there: the same in strips, so that nobody
+	 * needs the frame twice.  Called for consecutive rows from 0 to the last one; info is filled by
+	 * the first call, the driver is IDLE after the last.  An abort may come in between. */
+	enum err_code (*read_rows)(void *ctx, int32_t first, int32_t rows, uint16_t *out,
+		struct frame_info *info, struct err *err);
+
+	/* The rest is optional; NULL: the camera cannot do it, whatever its caps say.  Each begins what
+	 * it is asked for and returns; at any time, during exposures too (not between two calls of one
+	 * read-out). */
+	enum err_code (*poll_climate)(void *ctx, struct camera_climate *out, struct err *err);
+	/* Both at once; the set point counts while the cooler is off, too. */
+	enum err_code (*set_cooler)(void *ctx, bool on, double set_point_c, struct err *err);
+	/* Moves the mount for so long; a pulse along the other axis goes on beside it, one along the
+	 * same axis is replaced.  Needs poll_climate to tell its end. */
+	enum err_code (*pulse_guide)(void *ctx, enum camera_guide direction, int32_t duration_ms,
 		struct err *err);
 };
 

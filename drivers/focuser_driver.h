@@ -2,7 +2,8 @@
 /*
  * The seam for focuser drivers.  A driver is one const table; core calls it from that device's
  * worker thread only, never two calls at once, so a driver needs no lock, thread or sleep.  Errors
- * are returned, not logged.  Each call ends within two seconds; waiting that takes longer is core's
+ * are returned, not logged.  Each call ends within two seconds (sooner, with ERR_CANCELLED, when the host
+ * has something urgent); waiting that takes longer is core's
  * business (open_wait_ms, polling, settling).  Targets arrive already clamped and split into legs.
  */
 #ifndef FOCUSD_FOCUSER_DRIVER_H

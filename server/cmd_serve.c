@@ -149,6 +149,7 @@ static int apply_options(const struct serve_options *options, struct config *con
 static void prepare_signals(sigset_t *stop)
 {
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, as on a full disk */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGHUP, SIG_DFL);
@@ -280,6 +281,11 @@ static int run_server(const struct config *config, const struct serve_options *o
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return EXIT_FAILED;
 	}
+	int lock = -1;
+	if (state_lock(dir, &lock, &err) != ERR_OK) {
+		fprintf(stderr, "focusd: %s\n", err.text);
+		return EXIT_FAILED;
+	}
 	uint64_t seed = options->seed;
 	if (!options->has_seed) {
 		uint32_t random = 1;
@@ -310,6 +316,7 @@ static int run_server(const struct config *config, const struct serve_options *o
 	}
 	if (rc != ERR_OK) {
 		take_down(&serve);
+		close(lock);
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return EXIT_FAILED;
 	}
@@ -327,6 +334,7 @@ static int run_server(const struct config *config, const struct serve_options *o
 		unlink(options->ready_file);
 	}
 	take_down(&serve);
+	close(lock);
 	log_info("focusd", "stopped");
 	return EXIT_DONE;
 }

@@ -222,10 +222,12 @@ class Emulator:
         self.process = None
         self.start(position, *extra)
 
-    def start(self, position, *extra):
-        self.process = subprocess.Popen(
-            [BINARY, "emulate", "moonlite", "--position", str(position), "--time-factor", "50", *extra],
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    def start(self, position, *extra, record=os.devnull):
+        """record: file that gets what the emulator says (with --verbose every byte)."""
+        with open(record, "ab") as log:
+            self.process = subprocess.Popen(
+                [BINARY, "emulate", "moonlite", "--position", str(position), "--time-factor", "50",
+                 *extra], stdout=subprocess.PIPE, stderr=log, text=True)
         terminal = self.process.stdout.readline().strip()
         assert terminal.startswith("/dev/pts/"), terminal
         fresh = self.path.with_suffix(".new")

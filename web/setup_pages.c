@@ -188,7 +188,7 @@ void setup_server_answer(struct web *web, const struct http_request *req,
 	table_begin(out, "Server");
 	row(out, "Name", "name", "%s", server->name);
 	row(out, "Location", "location", "%s", server->location[0] ? server->location : "not set");
-	row(out, "Manufacturer", "", "focusd");
+	row(out, "Manufacturer", "", "focusd project");
 	row(out, "Version", "", "%s", FOCUSD_VERSION);
 	if (server->discovery_port > 0) {
 		row(out, "Discovery port", "discovery_port", "%d", server->discovery_port);

@@ -33,7 +33,7 @@
 #define OPEN_MS 1800
 #define CALL_MS 1900
 #define ANSWER_MS 500
-#define RESYNC_MS 400
+#define RESYNC_MS 500
 #define WRITE_MS 300
 
 /* Superseding a move waits this long for the motor to stop. */
@@ -105,7 +105,7 @@ static enum err_code ask_once(struct moonlite *m, enum moonlite_command command,
 	while (code == ERR_OK && !moonlite_fits(reply, *frame)) {
 		code = exchange_next(&m->x, scan, frame, deadline_ms, err);
 	}
-	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
+	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL || code == ERR_CANCELLED) {
 		m->out_of_step = true;
 	}
 	return code;
@@ -203,6 +203,8 @@ static enum err_code moonlite_open(void *ctx, const struct focuser_port *port,
 	m->pipe = trace_wrap(pipe, trace_to_log, (void *)(uintptr_t)host->source);
 	m->opened_ms = real_ms();
 	exchange_init(&m->x, m->pipe, settings.baud, COMMAND_GAP_MS);
+	m->x.urgent = host->urgent;
+	m->x.urgent_ctx = host->urgent_ctx;
 	return ERR_OK;
 }
 
@@ -417,6 +419,10 @@ static enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *
 	}
 	if (code == ERR_OK && sn_test_due) {
 		code = test_sn(m, deadline_ms, err);
+	}
+	if (code == ERR_OK && !m->sn_moves && m->x.urgent != NULL && m->x.urgent(m->x.urgent_ctx)) {
+		/* A halt that came meanwhile must not be answered with a start. */
+		return err_set(err, ERR_CANCELLED, "the move was not begun");
 	}
 	if (code == ERR_OK && !m->sn_moves) {
 		code = tell(m, MOONLITE_GO, 0, err);

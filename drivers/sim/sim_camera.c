@@ -11,16 +11,18 @@
 
 #include "camera_driver.h"
 #include "log.h"
+#include "sim_cooler.h"
 #include "sim_render.h"
 #include "sim_sky.h"
+#include "sim_truth.h"
+#include "sim_weather.h"
 
-enum { STREAM_FRAME = 6 };
+enum { STREAM_NOISE = 6, STREAM_FAILURE = 10 };
 
-/* What the air and the mount did during one exposure. */
-struct weather {
-	double seeing_arcsec;
-	double transparency;
-	double shift_x_px, shift_y_px;
+/* A guide pulse on one axis. */
+struct pulse {
+	double px_per_s;
+	int64_t since_ms, until_ms;
 };
 
 struct sim_camera {
@@ -30,20 +32,31 @@ struct sim_camera {
 	struct sim_field field;
 	struct sim_ziggurat ziggurat;
 	struct sim_seeing seeing;
+	struct sim_cooler cooler;
+	struct pulse pulse[2];    /* along y, along x */
 	/* The exposure. */
 	struct exposure_request request;
 	bool exposing;
 	int64_t start_ms;
+	int64_t start_utc_ms;
 	double taken_s;           /* what it will have been: the request, less when stopped */
 	int64_t ready_ms;         /* when the readout is over */
-	double defocus_steps;     /* of the optics when it began */
+	double unfed_um;          /* defocus when no simulated focuser feeds the sky */
 	uint64_t number;
-	struct weather weather;
+	bool fails;
+	struct sim_weather weather;
+	/* The read-out. */
+	struct sim_scene scene;
+	bool prepared;
+	struct sim_random noise;
+	float *electrons;
+	uint16_t *raw;
 };
 
 extern const struct camera_driver sim_camera_driver;
 
-static const char *const readout_modes[] = {"Normal", NULL};
+static const char *const readout_modes[] = {"Normal", "Fast", NULL};
+enum { MODE_NORMAL, MODE_FAST };
 
 /* The sensor: 16 bits, gain in steps of 0.1 dB. */
 static const int gain_max = 300;
@@ -53,15 +66,16 @@ static const int32_t offset_default = 50;
 static const double bias_per_offset_adu = 10.0;
 static const double full_well_e = 54000.0;
 static const double base_electrons_per_adu = 0.8;
-static const double readout_full_frame_s = 0.25;
+static const double exposure_min_s = 0.001;
 static const double exposure_max_s = 3600.0;
 
-/* Scatter of the seeing from frame to frame at 3 s, less in longer exposures that average over it;
- * and of its slow part, which remembers this share from one frame to the next. */
-static const double fast_seeing = 0.03;
-static const double slow_seeing = 0.025;
-static const double slow_memory = 0.9;
-static const double pointing_px = 0.3;
+/* A whole frame, and what haste costs. */
+static const double readout_s[2] = {0.25, 0.1};
+static const double noise_factor[2] = {1.0, 1.6};
+
+/* Half of the sky's own pace, and how far the field reaches beyond the sensor. */
+static const double guide_arcsec_s = 7.5;
+static const double guide_limit_px = 40.0;
 
 static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	const struct driver_host *host, struct camera_caps *caps, struct err *err)
@@ -76,6 +90,7 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	}
 	sim_ziggurat_init(&c->ziggurat);
 	sim_seeing_init(&c->seeing);
+	c->cooler.set_point_c = SIM_SET_POINT_DEFAULT_C;
 
 	memset(caps, 0, sizeof *caps);
 	caps->width = c->settings.width;
@@ -84,6 +99,9 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	caps->can_abort = true;
 	caps->can_stop = true;
 	caps->pixel_um = c->settings.pixel_um;
+	static const int sensor_types[] = {
+		[SIMULATOR_MONO] = 0, [SIMULATOR_BAYER] = 2, [SIMULATOR_RGB] = 1};
+	caps->sensor_type = sensor_types[c->settings.colour];
 	caps->optics_known = true;
 	caps->optics = (struct optics_config){
 		.focal_length_mm = c->settings.focal_length_mm,
@@ -91,8 +109,9 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 		.obstruction_mm = c->settings.obstruction * c->settings.aperture_mm,
 		.wavelength_um = c->settings.wavelength_um,
 	};
-	snprintf(caps->sensor_name, sizeof caps->sensor_name, "Simulated CMOS");
+	snprintf(caps->sensor_name, sizeof caps->sensor_name, "SIMULATED CMOS");
 	snprintf(caps->identity, sizeof caps->identity, "Simulated camera under a simulated sky");
+	caps->exposure_min_s = exposure_min_s;
 	caps->exposure_max_s = exposure_max_s;
 	caps->exposure_resolution_s = 0.001;
 	caps->max_adu = UINT16_MAX;
@@ -105,29 +124,114 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	caps->offset_max = offset_max;
 	caps->offset_default = offset_default;
 	caps->readout_modes = readout_modes;
+	caps->has_temperature = true;
+	caps->has_heatsink = true;
+	caps->has_cooler = true;
+	caps->has_cooler_power = true;
+	caps->set_point_min_c = SIM_SET_POINT_MIN_C;
+	caps->set_point_max_c = SIM_SET_POINT_MAX_C;
+	caps->set_point_default_c = SIM_SET_POINT_DEFAULT_C;
+	caps->can_pulse_guide = true;
 	return ERR_OK;
+}
+
+/* The exposure is over, one way or another. */
+static void finish(struct sim_camera *c)
+{
+	if (c->prepared) {
+		sim_scene_fini(&c->scene);
+		c->prepared = false;
+	}
+	free(c->electrons);
+	free(c->raw);
+	c->electrons = NULL;
+	c->raw = NULL;
+	c->exposing = false;
 }
 
 static void camera_close(void *ctx)
 {
 	struct sim_camera *c = ctx;
+	finish(c);
 	sim_field_fini(&c->field);
-	c->exposing = false;
 }
 
-/* Distance of the optics from the best focus.  Without a simulated focuser the reported position of
+/* ---- cooler and guide port ---- */
+
+/* Moves the sky by what the pulses have done since the last call; true while one goes on. */
+static bool run_pulses(struct sim_camera *c, int64_t now_ms, int64_t *left_ms)
+{
+	sim_atomic_double *to[2] = {&c->sky->guided_y, &c->sky->guided_x};
+	*left_ms = 0;
+	for (int i = 0; i < 2; i++) {
+		struct pulse *p = &c->pulse[i];
+		int64_t until = now_ms < p->until_ms ? now_ms : p->until_ms;
+		if (until > p->since_ms) {
+			double at = sim_load(to[i]) + p->px_per_s * (double)(until - p->since_ms) / 1000.0;
+			sim_store(to[i], fmin(guide_limit_px, fmax(-guide_limit_px, at)));
+			p->since_ms = until;
+		}
+		int64_t left = p->until_ms - now_ms;
+		*left_ms = left > 0 && (*left_ms == 0 || left < *left_ms) ? left : *left_ms;
+	}
+	return *left_ms > 0;
+}
+
+static enum err_code camera_pulse_guide(void *ctx, enum camera_guide direction,
+	int32_t duration_ms, struct err *err)
+{
+	(void)err;
+	struct sim_camera *c = ctx;
+	int64_t now = clock_now_ms(c->host->clock);
+	int64_t left;
+	run_pulses(c, now, &left);
+	double arcsec_per_px = 206.264806 * c->settings.pixel_um / c->settings.focal_length_mm;
+	double sign = direction == CAMERA_NORTH || direction == CAMERA_EAST ? 1.0 : -1.0;
+	c->pulse[direction == CAMERA_EAST || direction == CAMERA_WEST] = (struct pulse){
+		.px_per_s = sign * guide_arcsec_s / arcsec_per_px,
+		.since_ms = now,
+		.until_ms = now + duration_ms,
+	};
+	return ERR_OK;
+}
+
+static enum err_code camera_poll_climate(void *ctx, struct camera_climate *out, struct err *err)
+{
+	(void)err;
+	struct sim_camera *c = ctx;
+	int64_t now = clock_now_ms(c->host->clock);
+	sim_cooler_run(&c->cooler, c->sky, &c->settings, now);
+	/* A sensor of 0.1 degree, as cameras have. */
+	out->sensor_c = round(c->cooler.sensor_c * 10.0) / 10.0;
+	out->heatsink_c = round(c->cooler.heatsink_c * 10.0) / 10.0;
+	out->power_percent = round(c->cooler.power * 1000.0) / 10.0;
+	int64_t left;
+	out->guiding = run_pulses(c, now, &left);
+	out->next_poll_ms = left < 1000 ? (int)left : 1000;
+	return ERR_OK;
+}
+
+static enum err_code camera_set_cooler(void *ctx, bool on, double set_point_c, struct err *err)
+{
+	(void)err;
+	struct sim_camera *c = ctx;
+	sim_cooler_run(&c->cooler, c->sky, &c->settings, clock_now_ms(c->host->clock));
+	c->cooler.on = on;
+	c->cooler.set_point_c = set_point_c;
+	return ERR_OK;
+}
+
+/* ---- exposures ---- */
+
+/* Where the optics stand when no simulated focuser moves them.  The reported position of
  * another one counts: its first exposure decides where the best focus lies, as far away as a
  * simulated focuser would have begun.  With no position at all the telescope stands where a night
  * begins. */
-static double defocus_now(struct sim_camera *c, const struct exposure_request *request)
+static double unfed_defocus_um(struct sim_camera *c, const struct exposure_request *request)
 {
 	struct sim_sky *sky = c->sky;
-	int64_t now = clock_now_ms(c->host->clock);
-	if (atomic_load(&sky->fed)) {
-		return sim_load(&sky->optics) - sim_sky_best_now(sky, &c->settings, now);
-	}
 	if (!request->focuser_known) {
-		return sim_start_offset_steps(&c->settings);
+		return sim_start_offset_steps(&c->settings) * c->settings.step_um;
 	}
 	if (!atomic_load(&sky->started)) {
 		double best = c->settings.best_position;
@@ -142,27 +246,22 @@ static double defocus_now(struct sim_camera *c, const struct exposure_request *r
 		log_debug(c->host->source, "hidden best focus best=%.2f unit_steps=%.1f", best,
 			sim_unit_steps(&c->settings));
 	}
-	return request->focuser_position - sim_sky_best_now(sky, &c->settings, now);
+	double best = sim_sky_best_now(sky, &c->settings, clock_now_ms(c->host->clock));
+	return (request->focuser_position - best) * sim_load(&sky->step_um);
 }
 
-static void make_weather(struct sim_camera *c, double duration_s)
+static bool will_fail(const struct sim_camera *c)
 {
+	const struct sim_settings *s = &c->settings;
 	struct sim_random random;
-	sim_random_init(&random, c->settings.seed, STREAM_FRAME + 16u * (c->number + 1));
-	double fresh = sqrt(1.0 - slow_memory * slow_memory);
-	double seeing = slow_memory * sim_load(&c->sky->slow_seeing)
-		+ fresh * sim_normal_simple(&random);
-	double cloud = slow_memory * sim_load(&c->sky->slow_cloud)
-		+ fresh * sim_normal_simple(&random);
-	sim_store(&c->sky->slow_seeing, seeing);
-	sim_store(&c->sky->slow_cloud, cloud);
-	/* The air is averaged over the exposure; what lasts under 0.3 s is one moment of it. */
-	double fast = fast_seeing * sqrt(3.0 / fmax(duration_s, 0.3)) * sim_normal_simple(&random);
-	struct weather *w = &c->weather;
-	w->seeing_arcsec = c->settings.seeing_arcsec * exp(fast + slow_seeing * seeing);
-	w->transparency = fmin(1.0, fmax(0.0, 1.0 - c->settings.cloud * (1.0 + 0.2 * cloud)));
-	w->shift_x_px = pointing_px * sim_normal_simple(&random);
-	w->shift_y_px = pointing_px * sim_normal_simple(&random);
+	sim_random_init(&random, s->seed, STREAM_FAILURE + 16u * (c->number + 1));
+	bool due = s->fail_every > 0 && (c->number + 1) % (uint64_t)s->fail_every == 0;
+	return due || sim_random_uniform(&random) < s->fail_chance;
+}
+
+static int mode_of(const struct exposure_request *request)
+{
+	return request->readout_mode == MODE_FAST ? MODE_FAST : MODE_NORMAL;
 }
 
 static enum err_code camera_start(void *ctx, const struct exposure_request *request,
@@ -175,15 +274,24 @@ static enum err_code camera_start(void *ctx, const struct exposure_request *requ
 	if (c->exposing) {
 		return err_set(err, ERR_INVALID_OPERATION, "an exposure is going on");
 	}
+	int64_t now = clock_now_ms(c->host->clock);
+	int64_t left;
+	run_pulses(c, now, &left);
+	sim_cooler_run(&c->cooler, c->sky, &c->settings, now);
 	c->request = *request;
-	c->defocus_steps = defocus_now(c, request);
+	if (!atomic_load(&c->sky->fed)) {
+		c->unfed_um = unfed_defocus_um(c, request);
+	}
+	c->taken_s = fmax(request->duration_s, exposure_min_s);
 	c->number = atomic_fetch_add(&c->sky->frames, 1);
-	make_weather(c, request->duration_s);
-	c->taken_s = request->duration_s;
-	c->start_ms = clock_now_ms(c->host->clock);
+	c->fails = will_fail(c);
+	sim_weather_draw(c->sky, &c->settings, c->number, sim_sky_seconds(c->sky, now), c->taken_s,
+		&c->weather);
+	c->start_ms = now;
+	c->start_utc_ms = clock_utc_ms();
 	double rows = (double)request->num_y * request->bin / c->settings.height;
-	c->ready_ms = c->start_ms
-		+ (int64_t)ceil((request->duration_s + readout_full_frame_s * rows) * 1000.0);
+	c->ready_ms = now
+		+ (int64_t)ceil((c->taken_s + readout_s[mode_of(request)] * rows) * 1000.0);
 	c->exposing = true;
 	return ERR_OK;
 }
@@ -198,13 +306,14 @@ static enum err_code camera_poll(void *ctx, struct camera_reading *out, struct e
 		return ERR_OK;
 	}
 	int64_t now = clock_now_ms(c->host->clock);
+	int64_t closed_ms = c->start_ms + (int64_t)ceil(c->taken_s * 1000.0);
 	out->elapsed_s = fmin((double)(now - c->start_ms) / 1000.0, c->taken_s);
 	if (now >= c->ready_ms) {
 		out->state = CAMERA_DRIVER_READY;
 		return ERR_OK;
 	}
-	out->state = CAMERA_DRIVER_EXPOSING;
-	int64_t left = c->ready_ms - now;
+	out->state = now < closed_ms ? CAMERA_DRIVER_EXPOSING : CAMERA_DRIVER_READING;
+	int64_t left = (now < closed_ms ? closed_ms : c->ready_ms) - now;
 	out->next_poll_ms = left < 1000 ? (int)left : 1000;
 	return ERR_OK;
 }
@@ -212,8 +321,7 @@ static enum err_code camera_poll(void *ctx, struct camera_reading *out, struct e
 static enum err_code camera_abort(void *ctx, struct err *err)
 {
 	(void)err;
-	struct sim_camera *c = ctx;
-	c->exposing = false;
+	finish(ctx);
 	return ERR_OK;
 }
 
@@ -226,21 +334,102 @@ static enum err_code camera_stop(void *ctx, struct err *err)
 	if (c->exposing && elapsed < c->taken_s) {
 		c->ready_ms -= (int64_t)((c->taken_s - elapsed) * 1000.0);
 		c->taken_s = elapsed;
+		sim_weather_average(&c->settings, sim_sky_seconds(c->sky, c->start_ms), elapsed,
+			&c->weather);
 	}
 	return ERR_OK;
 }
+
+/* ---- read-out ---- */
 
 static struct sim_sensor sensor_of(const struct exposure_request *request)
 {
 	double amplification = pow(10.0, request->gain / 200.0);
 	struct sim_sensor sensor = {
-		.read_noise_e = 1.2 + 2.3 / amplification,
+		.read_noise_e = (1.2 + 2.3 / amplification) * noise_factor[mode_of(request)],
 		.full_well_e = full_well_e,
 		.electrons_per_adu = base_electrons_per_adu / amplification,
 		.bias_adu = request->offset * bias_per_offset_adu,
 		.max_adu = UINT16_MAX,
 	};
 	return sensor;
+}
+
+/* Where the optics stood along the exposure; a focuser that moved smears the stars. */
+static void sample_focus(struct sim_camera *c, struct sim_truth_frame *truth)
+{
+	struct sim_scene *scene = &c->scene;
+	int64_t middle_ms = c->start_ms + (int64_t)(500.0 * c->taken_s);
+	truth->optics_position = truth->optics_first = truth->optics_last = NAN;
+	truth->best_position = atomic_load(&c->sky->started)
+		? sim_sky_best_now(c->sky, &c->settings, middle_ms) : NAN;
+	if (!atomic_load(&c->sky->fed)) {
+		scene->focus[0] = (struct sim_focus){c->unfed_um, 1.0};
+		scene->focus_count = 1;
+		return;
+	}
+	double step_um = sim_load(&c->sky->step_um);
+	double unit_um = sim_unit_steps(&c->settings) * c->settings.step_um;
+	double mean_um = 0.0;
+	double mean_steps = 0.0;
+	double least = INFINITY;
+	double most = -INFINITY;
+	for (int i = 0; i < SIM_FOCUS_MOST; i++) {
+		int64_t at_ms = c->start_ms
+			+ (int64_t)(1000.0 * c->taken_s * (i + 0.5) / SIM_FOCUS_MOST);
+		struct sim_mechanics m;
+		sim_sky_mechanics(c->sky, &c->settings, at_ms, &m, NULL);
+		double um = (m.optics - sim_sky_best_now(c->sky, &c->settings, at_ms)) * step_um;
+		scene->focus[i] = (struct sim_focus){um, 1.0 / SIM_FOCUS_MOST};
+		least = fmin(least, um);
+		most = fmax(most, um);
+		mean_um += um / SIM_FOCUS_MOST;
+		mean_steps += m.optics / SIM_FOCUS_MOST;
+		truth->optics_first = i == 0 ? m.optics : truth->optics_first;
+		truth->optics_last = m.optics;
+	}
+	scene->focus_count = SIM_FOCUS_MOST;
+	truth->optics_position = mean_steps;
+	/* Less than that is nothing but the drift of the tube. */
+	if (most - least < 0.02 * unit_um) {
+		scene->focus[0] = (struct sim_focus){mean_um, 1.0};
+		scene->focus_count = 1;
+	}
+}
+
+static void tell_truth(struct sim_camera *c, struct sim_truth_frame *truth)
+{
+	const struct exposure_request *r = &c->request;
+	const struct sim_sensor sensor = sensor_of(r);
+	double night_s = sim_sky_seconds(c->sky, c->start_ms);
+	truth->number = c->number;
+	truth->utc_ms = c->start_utc_ms;
+	truth->night_s = night_s;
+	truth->exposure_s = c->taken_s;
+	truth->light = r->light;
+	truth->failed = c->fails;
+	truth->bin = r->bin;
+	truth->start_x = r->start_x;
+	truth->start_y = r->start_y;
+	truth->num_x = r->num_x;
+	truth->num_y = r->num_y;
+	truth->air_c = sim_air_c(&c->settings, night_s);
+	truth->tube_c = sim_tube_c(&c->settings, night_s);
+	truth->sensor_c = c->cooler.sensor_c;
+	truth->electrons_per_adu = sensor.electrons_per_adu;
+	truth->bias_adu = sensor.bias_adu;
+	truth->weather = &c->weather;
+	truth->scene = &c->scene;
+	log_debug(c->host->source, "frame=%llu defocus_um=%.2f fwhm_px=%.3f seeing_arcsec=%.3f "
+		"transparency=%.3f", (unsigned long long)c->number, c->scene.focus[0].defocus_um,
+		c->scene.fwhm_px, c->weather.seeing_arcsec, c->weather.transparency);
+	if (c->host->simulator == NULL || !c->host->simulator->truth || c->host->state_dir == NULL) {
+		return;
+	}
+	struct err err;
+	if (sim_truth_write(c->host->state_dir, truth, &err) != ERR_OK) {
+		log_warn(c->host->source, "%s", err.text);
+	}
 }
 
 /* Means of bin x bin pixels; `from` has rows of num_x * bin values, bin rows for one of `to`. */
@@ -263,40 +452,116 @@ static void bin_rows(uint16_t *to, const uint16_t *from, int32_t num_x, int32_t 
 	}
 }
 
-/* Pixels of one strip, so that a large frame needs no second large buffer. */
+/* Pixels that are rendered at once, so that they stay in the cache. */
 #define STRIP_PIXELS (512u * 1024u)
 
-static enum err_code render_frame(struct sim_camera *c, const struct sim_scene *scene,
-	uint16_t *out, struct err *err)
+static int32_t strip_rows(const struct exposure_request *r)
 {
+	int32_t rows = (int32_t)(STRIP_PIXELS / (unsigned)(r->num_x * r->bin)) / r->bin;
+	return rows < 1 ? 1 : rows;
+}
+
+static enum err_code prepare(struct sim_camera *c, struct err *err)
+{
+	const struct sim_settings *s = &c->settings;
 	const struct exposure_request *r = &c->request;
-	int32_t wide = r->num_x * r->bin;
-	int32_t rows = (int32_t)(STRIP_PIXELS / (unsigned)wide) / r->bin;
-	rows = rows < 1 ? 1 : rows;
-	size_t most = (size_t)wide * (size_t)rows * (size_t)r->bin;
-	float *electrons = malloc(most * sizeof *electrons);
-	uint16_t *raw = r->bin > 1 ? malloc(most * sizeof *raw) : NULL;
-	if (electrons == NULL || (r->bin > 1 && raw == NULL)) {
-		free(electrons);
-		free(raw);
+	double ratio = s->focal_length_mm / s->aperture_mm;
+	memset(&c->scene, 0, sizeof c->scene);
+	c->scene.field = &c->field;
+	c->scene.seeing = &c->seeing;
+	c->scene.light = r->light;
+	c->scene.fwhm_px = sim_star_fwhm_um(s, c->weather.seeing_arcsec) / s->pixel_um;
+	c->scene.blur_px_per_um = 1.0 / ratio / s->pixel_um;
+	c->scene.obstruction = s->obstruction;
+	c->scene.tilt_x_um = s->tilt_x_um;
+	c->scene.tilt_y_um = s->tilt_y_um;
+	c->scene.curvature_um = s->curvature_um;
+	c->scene.shift_x = c->weather.shift_x_px;
+	c->scene.shift_y = c->weather.shift_y_px;
+	c->scene.light_s = c->taken_s * c->weather.transparency;
+	c->scene.transparency_slope = c->weather.slope;
+	c->scene.dark_s = c->taken_s * sim_dark_factor(c->cooler.sensor_c);
+	c->scene.faint_peak_e = 0.05;
+	struct sim_truth_frame truth;
+	sample_focus(c, &truth);
+	size_t most = (size_t)(r->num_x * r->bin) * (size_t)strip_rows(r) * (size_t)r->bin;
+	c->electrons = malloc(most * sizeof *c->electrons);
+	c->raw = malloc(most * sizeof *c->raw);
+	c->prepared = sim_scene_init(&c->scene) == 0;
+	if (c->electrons == NULL || c->raw == NULL || !c->prepared) {
+		finish(c);
 		return err_set(err, ERR_NOMEM, "out of memory for the frame");
 	}
-	struct sim_sensor sensor = sensor_of(r);
-	struct sim_random random;
-	sim_random_init(&random, c->settings.seed, STREAM_FRAME + 1u + 16u * (c->number + 1));
-	for (int32_t y = 0; y < r->num_y; y += rows) {
-		int32_t now = r->num_y - y < rows ? r->num_y - y : rows;
-		size_t count = (size_t)wide * (size_t)now * (size_t)r->bin;
-		uint16_t *to = out + (size_t)y * (size_t)r->num_x;
-		sim_render(scene, r->start_x * r->bin, (r->start_y + y) * r->bin, wide, now * r->bin,
-			electrons);
-		sim_digitise(&sensor, &c->ziggurat, &random, electrons, count, raw != NULL ? raw : to);
-		if (raw != NULL) {
-			bin_rows(to, raw, r->num_x, now, r->bin);
+	sim_random_init(&c->noise, s->seed, STREAM_NOISE + 1u + 16u * (c->number + 1));
+	tell_truth(c, &truth);
+	if (c->fails) {
+		finish(c);
+		return err_set(err, ERR_PROTOCOL, "the read-out broke off (as configured)");
+	}
+	return ERR_OK;
+}
+
+/* One strip, every plane of it. */
+static void render_rows(struct sim_camera *c, int32_t first, int32_t rows, uint16_t *out)
+{
+	const struct exposure_request *r = &c->request;
+	const struct sim_sensor sensor = sensor_of(r);
+	int32_t wide = r->num_x * r->bin;
+	int32_t planes = c->settings.colour == SIMULATOR_RGB ? 3 : 1;
+	size_t pixels = (size_t)r->num_x * (size_t)rows;
+	bool direct = r->bin == 1 && planes == 1;
+	for (int32_t plane = 0; plane < planes; plane++) {
+		sim_render(&c->scene, r->start_x * r->bin, (r->start_y + first) * r->bin, wide,
+			rows * r->bin, planes > 1 ? plane : -1, c->electrons);
+		sim_digitise(&sensor, &c->ziggurat, &c->noise, c->electrons,
+			pixels * (size_t)(r->bin * r->bin), direct ? out : c->raw);
+		if (direct) {
+			continue;
+		}
+		/* Forwards in place: a mean is never written before its pixels were read. */
+		bin_rows(c->raw, c->raw, r->num_x, rows, r->bin);
+		for (size_t i = 0; i < pixels; i++) {
+			out[i * (size_t)planes + (size_t)plane] = c->raw[i];
 		}
 	}
-	free(electrons);
-	free(raw);
+}
+
+static enum err_code camera_read_rows(void *ctx, int32_t first, int32_t rows, uint16_t *out,
+	struct frame_info *info, struct err *err)
+{
+	struct sim_camera *c = ctx;
+	const struct exposure_request *r = &c->request;
+	if (!c->exposing || clock_now_ms(c->host->clock) < c->ready_ms
+		|| (first > 0 && !c->prepared)) {
+		return err_set(err, ERR_INVALID_OPERATION, "no exposure is ready");
+	}
+	if (first < 0 || rows < 1 || first > r->num_y - rows) {
+		return err_set(err, ERR_INTERNAL, "the frame has no rows %d to %d", (int)first,
+			(int)(first + rows - 1));
+	}
+	if (first == 0) {
+		enum err_code code = prepare(c, err);
+		if (code != ERR_OK) {
+			return code;
+		}
+	}
+	size_t planes = c->settings.colour == SIMULATOR_RGB ? 3 : 1;
+	for (int32_t y = 0; y < rows; y += strip_rows(r)) {
+		int32_t now = rows - y < strip_rows(r) ? rows - y : strip_rows(r);
+		render_rows(c, first + y, now, out + (size_t)y * (size_t)r->num_x * planes);
+	}
+	memset(info, 0, sizeof *info);
+	info->width = r->num_x;
+	info->height = r->num_y;
+	info->planes = (int32_t)planes;
+	info->bin = r->bin;
+	/* Means over cells of a mosaic are grey. */
+	info->mosaic = c->settings.colour == SIMULATOR_BAYER && r->bin == 1 ? IMAGE_BAYER : IMAGE_MONO;
+	info->full_scale_adu = UINT16_MAX;
+	info->exposure_s = c->taken_s;
+	if (first + rows == r->num_y) {
+		finish(c);
+	}
 	return ERR_OK;
 }
 
@@ -305,51 +570,11 @@ static enum err_code camera_read(void *ctx, uint16_t *out, size_t count, struct 
 {
 	struct sim_camera *c = ctx;
 	const struct exposure_request *r = &c->request;
-	if (!c->exposing || clock_now_ms(c->host->clock) < c->ready_ms) {
-		return err_set(err, ERR_INVALID_OPERATION, "no exposure is ready");
-	}
-	if (count < (size_t)r->num_x * (size_t)r->num_y) {
+	size_t planes = c->settings.colour == SIMULATOR_RGB ? 3 : 1;
+	if (count < (size_t)r->num_x * (size_t)r->num_y * planes) {
 		return err_set(err, ERR_INTERNAL, "the frame does not fit into %zu pixels", count);
 	}
-	const struct sim_settings *s = &c->settings;
-	double step_um = atomic_load(&c->sky->started) ? sim_load(&c->sky->step_um) : s->step_um;
-	double ratio = s->focal_length_mm / s->aperture_mm;
-	struct sim_psf_shape shape = {
-		.fwhm_px = sim_star_fwhm_um(s, c->weather.seeing_arcsec) / s->pixel_um,
-		.blur_px = fabs(c->defocus_steps) * step_um / ratio / s->pixel_um,
-		.obstruction = s->obstruction,
-	};
-	struct sim_psf psf = {.stamps = NULL};
-	if (r->light && sim_psf_init(&psf, &c->seeing, &shape) != 0) {
-		return err_set(err, ERR_NOMEM, "out of memory for the frame");
-	}
-	struct sim_scene scene = {
-		.field = &c->field,
-		.psf = r->light ? &psf : NULL,
-		.shift_x = c->weather.shift_x_px,
-		.shift_y = c->weather.shift_y_px,
-		.light_s = c->taken_s * c->weather.transparency,
-		.dark_s = c->taken_s,
-		.faint_peak_e = 0.05,
-	};
-	enum err_code code = render_frame(c, &scene, out, err);
-	sim_psf_fini(&psf);
-	if (code != ERR_OK) {
-		return code;
-	}
-	log_debug(c->host->source, "frame=%llu defocus_steps=%.2f fwhm_px=%.3f blur_px=%.3f "
-		"seeing_arcsec=%.3f transparency=%.3f", (unsigned long long)c->number, c->defocus_steps,
-		shape.fwhm_px, shape.blur_px, c->weather.seeing_arcsec, c->weather.transparency);
-	memset(info, 0, sizeof *info);
-	info->width = r->num_x;
-	info->height = r->num_y;
-	info->planes = 1;
-	info->bin = r->bin;
-	info->mosaic = IMAGE_MONO;
-	info->full_scale_adu = UINT16_MAX;
-	info->exposure_s = c->taken_s;
-	c->exposing = false;
-	return ERR_OK;
+	return camera_read_rows(ctx, 0, r->num_y, out, info, err);
 }
 
 const struct camera_driver sim_camera_driver = {
@@ -364,4 +589,8 @@ const struct camera_driver sim_camera_driver = {
 	.abort = camera_abort,
 	.stop = camera_stop,
 	.read_frame = camera_read,
+	.read_rows = camera_read_rows,
+	.poll_climate = camera_poll_climate,
+	.set_cooler = camera_set_cooler,
+	.pulse_guide = camera_pulse_guide,
 };

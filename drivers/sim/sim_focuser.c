@@ -9,7 +9,10 @@
 
 #include "focuser_driver.h"
 #include "log.h"
+#include "sim_random.h"
 #include "sim_sky.h"
+
+enum { STREAM_STALL = 7 };
 
 struct sim_focuser {
 	const struct driver_host *host;
@@ -23,6 +26,25 @@ extern const struct focuser_driver sim_focuser_driver;
 
 /* Range crossed in this many seconds unless a speed is configured. */
 static const double crossing_s = 25.0;
+
+static struct sim_mechanics position_now(struct sim_focuser *f)
+{
+	struct sim_mechanics m;
+	sim_sky_mechanics(f->sky, &f->settings, clock_now_ms(f->host->clock), &m, NULL);
+	return m;
+}
+
+/* How far the next move gets. */
+static double reach_of(struct sim_focuser *f, double way)
+{
+	/* The first entry is where the night began. */
+	uint64_t number = atomic_load(&f->sky->moves);
+	struct sim_random random;
+	sim_random_init(&random, f->settings.seed, STREAM_STALL + 16u * (number + 1));
+	double jam = fabs(way) * sim_random_uniform(&random);
+	bool late = f->settings.stall_after > 0 && number > (uint64_t)f->settings.stall_after;
+	return late || sim_random_uniform(&random) < f->settings.stall_chance ? jam : INFINITY;
+}
 
 static enum err_code sim_open(void *ctx, const struct focuser_port *port,
 	const struct driver_host *host, struct err *err)
@@ -44,16 +66,14 @@ static enum err_code sim_open(void *ctx, const struct focuser_port *port,
 		sim_store(&sky->best, best);
 		sim_store(&sky->step_um, f->settings.step_um);
 		/* The gears rest fully slack for a move outwards: nobody knows from where they came. */
-		sim_store(&sky->from_motor, start);
-		sim_store(&sky->from_offset, 0.0);
-		sim_store(&sky->from_optics, start + f->settings.backlash_steps);
-		sim_store(&sky->optics, start + f->settings.backlash_steps);
-		sim_store(&sky->target, start);
+		struct sim_mechanics rest = {
+			.motor = start, .optics = start + f->settings.backlash_steps};
+		sim_sky_move(sky, &rest, start, 0.0, INFINITY, atomic_load(&sky->origin_ms));
 		atomic_store(&sky->started, true);
 		atomic_store(&sky->fed, true);
 	}
 	log_debug(host->source, "hidden best focus best=%.2f motor=%.0f unit_steps=%.1f",
-		sim_load(&sky->best), sim_load(&sky->from_motor), sim_unit_steps(&f->settings));
+		sim_load(&sky->best), position_now(f).motor, sim_unit_steps(&f->settings));
 	return ERR_OK;
 }
 
@@ -77,50 +97,15 @@ static void sim_close(void *ctx)
 	f->sky = NULL;
 }
 
-/* Where everything stands now; publishes the optics and ends a move whose time has come. */
-static void look(struct sim_focuser *f, struct sim_mechanics *m, bool *moving)
-{
-	struct sim_sky *sky = f->sky;
-	m->motor = sim_load(&sky->from_motor);
-	m->offset = sim_load(&sky->from_offset);
-	m->optics = sim_load(&sky->from_optics);
-	*moving = false;
-	if (atomic_load(&sky->moving)) {
-		double way = sim_load(&sky->target) - m->motor;
-		int64_t now = clock_now_ms(f->host->clock);
-		double seconds = (double)(now - atomic_load(&sky->move_start_ms)) / 1000.0;
-		double done = floor(seconds * f->speed_steps_per_s);
-		*moving = done < fabs(way);
-		double delta = *moving ? copysign(done, way) : way;
-		sim_mechanics_move(m, delta, f->settings.backlash_steps, f->settings.slip_steps);
-	}
-	sim_store(&sky->optics, m->optics);
-}
-
-/* Makes the present the start of whatever comes next. */
-static void rest(struct sim_focuser *f, const struct sim_mechanics *m)
-{
-	struct sim_sky *sky = f->sky;
-	atomic_store(&sky->moving, false);
-	sim_store(&sky->from_motor, m->motor);
-	sim_store(&sky->from_offset, m->offset);
-	sim_store(&sky->from_optics, m->optics);
-	sim_store(&sky->target, m->motor);
-}
-
 static enum err_code sim_start_move(void *ctx, int32_t target, struct err *err)
 {
 	struct sim_focuser *f = ctx;
 	if (target < 0 || target > f->max_step) {
 		return err_set(err, ERR_REFUSED, "position %d is outside 0..%d", target, f->max_step);
 	}
-	struct sim_mechanics m;
-	bool moving;
-	look(f, &m, &moving);
-	rest(f, &m);
-	sim_store(&f->sky->target, target);
-	atomic_store(&f->sky->move_start_ms, clock_now_ms(f->host->clock));
-	atomic_store(&f->sky->moving, target != (int32_t)m.motor);
+	struct sim_mechanics m = position_now(f);
+	sim_sky_move(f->sky, &m, target, f->speed_steps_per_s, reach_of(f, target - m.motor),
+		clock_now_ms(f->host->clock));
 	return ERR_OK;
 }
 
@@ -128,10 +113,12 @@ static enum err_code sim_halt(void *ctx, struct err *err)
 {
 	(void)err;
 	struct sim_focuser *f = ctx;
-	struct sim_mechanics m;
-	bool moving;
-	look(f, &m, &moving);
-	rest(f, &m);
+	uint64_t moves = atomic_load(&f->sky->moves);
+	struct sim_move *last = &f->sky->move[(moves - 1) % SIM_MOVES];
+	int64_t now = clock_now_ms(f->host->clock);
+	if (atomic_load(&last->end_ms) > now) {
+		atomic_store(&last->end_ms, now);
+	}
 	return ERR_OK;
 }
 
@@ -143,10 +130,7 @@ static enum err_code sim_poll(void *ctx, unsigned want, struct focuser_reading *
 	struct sim_focuser *f = ctx;
 	struct sim_mechanics m;
 	bool moving;
-	look(f, &m, &moving);
-	if (!moving && atomic_load(&f->sky->moving)) {
-		rest(f, &m);
-	}
+	sim_sky_mechanics(f->sky, &f->settings, clock_now_ms(f->host->clock), &m, &moving);
 	double seconds = sim_sky_seconds(f->sky, clock_now_ms(f->host->clock));
 	memset(out, 0, sizeof *out);
 	out->position_valid = true;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STREAM_FIELD = 4, STREAM_HOT = 5 };
+enum { STREAM_FIELD = 4, STREAM_HOT = 5, STREAM_COLOUR = 8 };
 
 /* Stars on a sensor of the default size; a bigger one shows more sky. */
 static const double stars_default = 180.0;
@@ -24,6 +24,13 @@ static const double sky_default_e_s = 2.0;
 static const double dark_e_s = 0.01;
 
 static const double hot_share = 1e-4;
+
+/* What filters let through of grey light, and the scatter of the stars' colours. */
+static const float filter_share[3] = {0.28f, 0.38f, 0.26f};
+static const double colour_scatter = 0.25;
+
+/* Size of the nebula, of the frame's diagonal. */
+static const double nebula_share = 0.15;
 
 static double collecting_area(double aperture_mm, double obstruction)
 {
@@ -55,7 +62,9 @@ int sim_field_init(struct sim_field *field, const struct sim_settings *s)
 	double high = s->height + 2.0 * margin_px;
 	wanted = fmin(wanted, stars_most) * wide * high / pixels;
 	field->star_count = (size_t)lrint(wanted);
-	field->hot_count = (size_t)(pixels * hot_share);
+	field->hot_count = s->hot_pixels >= 0 ? (size_t)s->hot_pixels : (size_t)(pixels * hot_share);
+	field->nebula_e_s = s->nebula * field->sky_e_s;
+	field->colour = s->colour;
 	field->stars = malloc((field->star_count + 1) * sizeof *field->stars);
 	field->hot = malloc((field->hot_count + 1) * sizeof *field->hot);
 	if (field->stars == NULL || field->hot == NULL) {
@@ -70,6 +79,13 @@ int sim_field_init(struct sim_field *field, const struct sim_settings *s)
 		star->y = sim_random_uniform(&random) * high - margin_px;
 		double flux = faintest_e_s * pow(sim_random_uniform(&random), flux_exponent);
 		star->flux_e_s = area * fmin(flux, brightest_e_s);
+	}
+	sim_random_init(&random, s->seed, STREAM_COLOUR);
+	for (size_t i = 0; i < field->star_count; i++) {
+		float warm = (float)exp(colour_scatter * sim_normal_simple(&random));
+		field->stars[i].colour[0] = filter_share[0] * warm;
+		field->stars[i].colour[1] = filter_share[1];
+		field->stars[i].colour[2] = filter_share[2] / warm;
 	}
 	sim_random_init(&random, s->seed, STREAM_HOT);
 	for (size_t i = 0; i < field->hot_count; i++) {
@@ -92,75 +108,282 @@ void sim_field_fini(struct sim_field *field)
 	field->hot_count = 0;
 }
 
-static int32_t larger(int32_t a, int32_t b)
+/* ---- what a frame is made of ---- */
+
+/* One stamp in the frame. */
+struct sim_piece {
+	const float *stamp;
+	int32_t size;
+	int32_t left, top;      /* px, where its first element goes */
+	float electrons;
+	const float *colour;    /* of its star */
+};
+
+/* Levels of blur, in FWHM: this far apart at first, then growing by this share. */
+static const double blur_step = 0.15;
+static const double blur_growth = 1.075;
+
+static double level_of(double blur)
 {
-	return a > b ? a : b;
+	double turn = blur_step / (blur_growth - 1.0);
+	return blur < turn ? blur / blur_step : turn / blur_step + log(blur / turn) / log(blur_growth);
 }
 
-static int32_t smaller(int32_t a, int32_t b)
+static double blur_of(int level)
 {
-	return a < b ? a : b;
+	double turn = blur_step / (blur_growth - 1.0);
+	double at = level * blur_step;
+	return at < turn ? at : turn * pow(blur_growth, level - turn / blur_step);
 }
 
-static void add_star(const struct sim_scene *scene, const struct sim_star *star, int32_t x0,
-	int32_t y0, int32_t width, int32_t height, float *electrons)
+double sim_scene_defocus(const struct sim_scene *scene, const struct sim_star *star, double defocus_um)
 {
-	const struct sim_psf *psf = scene->psf;
-	int px;
-	int py;
-	int phase_x;
-	int phase_y;
-	sim_psf_split(psf, star->x + scene->shift_x, &px, &phase_x);
-	sim_psf_split(psf, star->y + scene->shift_y, &py, &phase_y);
-	int32_t half = psf->size / 2;
-	int32_t left = larger(px - half, x0);
-	int32_t right = smaller(px + half + 1, x0 + width);
-	int32_t top = larger(py - half, y0);
-	int32_t bottom = smaller(py + half + 1, y0 + height);
+	const struct sim_field *field = scene->field;
+	double x = star->x / field->width - 0.5;
+	double y = star->y / field->height - 0.5;
+	double corner = hypot(field->width, field->height) / 2.0;
+	double r = hypot(x * field->width, y * field->height) / corner;
+	return defocus_um - scene->tilt_x_um * x - scene->tilt_y_um * y - scene->curvature_um * r * r;
+}
+
+/* Adds a share to the level in the list. */
+static int mix_add(struct sim_mix *mix, int count, int cap, int level, double share)
+{
+	for (int i = 0; i < count; i++) {
+		if (mix[i].level == level) {
+			mix[i].share += share;
+			return count;
+		}
+	}
+	if (count < cap) {
+		mix[count++] = (struct sim_mix){level, share};
+	}
+	return count;
+}
+
+int sim_scene_mix(const struct sim_scene *scene, const struct sim_star *star, struct sim_mix *mix,
+	int cap)
+{
+	if (scene->blur.exact) {
+		return mix_add(mix, 0, cap, 0, 1.0);
+	}
+	int count = 0;
+	for (int i = 0; i < scene->focus_count; i++) {
+		double defocus = sim_scene_defocus(scene, star, scene->focus[i].defocus_um);
+		double blur = fmin(fabs(defocus) * scene->blur_px_per_um, SIM_PSF_MAX_BLUR_PX);
+		double at = fmin(level_of(blur / scene->fwhm_px), SIM_BLUR_LEVELS - 2.0);
+		int level = (int)at;
+		double upper = at - level;
+		count = mix_add(mix, count, cap, level, scene->focus[i].share * (1.0 - upper));
+		if (upper > 0.0) {
+			count = mix_add(mix, count, cap, level + 1, scene->focus[i].share * upper);
+		}
+	}
+	return count;
+}
+
+static int need_level(struct sim_scene *scene, int level, double blur_px)
+{
+	struct sim_psf *psf = &scene->blur.level[level];
+	if (psf->stamps != NULL) {
+		return 0;
+	}
+	struct sim_psf_shape shape = {
+		.fwhm_px = scene->fwhm_px, .blur_px = blur_px, .obstruction = scene->obstruction};
+	return sim_psf_init(psf, scene->seeing, &shape);
+}
+
+#define MIX_MOST (2 * SIM_FOCUS_MOST)
+
+static int add_pieces(struct sim_scene *scene, const struct sim_star *star, double *spread)
+{
+	struct sim_mix mix[MIX_MOST];
+	int count = sim_scene_mix(scene, star, mix, MIX_MOST);
+	double across = star->x / scene->field->width - 0.5;
+	double clear = fmax(0.0, 1.0 + scene->transparency_slope * across);
+	double electrons = star->flux_e_s * scene->light_s * clear;
+	double peak = 0.0;
+	for (int i = 0; i < count; i++) {
+		if (!scene->blur.exact
+			&& need_level(scene, mix[i].level, blur_of(mix[i].level) * scene->fwhm_px) != 0) {
+			return -1;
+		}
+		peak += mix[i].share * scene->blur.level[mix[i].level].peak;
+	}
+	if (electrons * peak < scene->faint_peak_e) {
+		*spread += electrons;
+		return 0;
+	}
+	for (int i = 0; i < count; i++) {
+		const struct sim_psf *psf = &scene->blur.level[mix[i].level];
+		int px;
+		int py;
+		int phase_x;
+		int phase_y;
+		sim_psf_split(psf, star->x + scene->shift_x, &px, &phase_x);
+		sim_psf_split(psf, star->y + scene->shift_y, &py, &phase_y);
+		scene->pieces[scene->piece_count++] = (struct sim_piece){
+			.stamp = sim_psf_stamp(psf, phase_x, phase_y),
+			.size = psf->size,
+			.left = px - psf->size / 2,
+			.top = py - psf->size / 2,
+			.electrons = (float)(electrons * mix[i].share),
+			.colour = star->colour,
+		};
+	}
+	return 0;
+}
+
+/* Whether all stars are blurred alike. */
+static bool is_flat(const struct sim_scene *scene)
+{
+	return scene->focus_count == 1 && scene->tilt_x_um == 0.0 && scene->tilt_y_um == 0.0
+		&& scene->curvature_um == 0.0;
+}
+
+int sim_scene_init(struct sim_scene *scene)
+{
+	const struct sim_field *field = scene->field;
+	memset(&scene->blur, 0, sizeof scene->blur);
+	scene->pieces = NULL;
+	scene->piece_count = 0;
+	scene->spread_e = 0.0;
+	if (!scene->light) {
+		return 0;
+	}
+	scene->blur.exact = is_flat(scene);
+	size_t each = scene->blur.exact ? 1 : 2 * (size_t)scene->focus_count;
+	scene->pieces = malloc((field->star_count + 1) * each * sizeof *scene->pieces);
+	int status = scene->pieces != NULL ? 0 : -1;
+	if (status == 0 && scene->blur.exact) {
+		double blur = fabs(scene->focus[0].defocus_um) * scene->blur_px_per_um;
+		status = need_level(scene, 0, blur);
+	}
+	double spread = 0.0;
+	for (size_t i = 0; status == 0 && i < field->star_count; i++) {
+		status = add_pieces(scene, &field->stars[i], &spread);
+	}
+	/* A star in the very middle tells what the frame as a whole is like. */
+	struct sim_star centre = {.x = 0.5 * field->width, .y = 0.5 * field->height};
+	status = status == 0 ? add_pieces(scene, &centre, &spread) : status;
+	scene->spread_e = spread
+		/ ((field->width + 2.0 * margin_px) * (field->height + 2.0 * margin_px));
+	if (status != 0) {
+		sim_scene_fini(scene);
+	}
+	return status;
+}
+
+void sim_scene_fini(struct sim_scene *scene)
+{
+	for (int i = 0; i < SIM_BLUR_LEVELS; i++) {
+		sim_psf_fini(&scene->blur.level[i]);
+	}
+	free(scene->pieces);
+	scene->pieces = NULL;
+	scene->piece_count = 0;
+}
+
+/* The part of a sensor that is being rendered. */
+struct window {
+	int32_t x0, y0, width, height;
+	int plane;
+	float *electrons;
+};
+
+/* Which filter lies over a pixel; RGGB. */
+static int filter_at(int32_t x, int32_t y)
+{
+	return (y & 1) == 0 ? (x & 1) : 1 + (x & 1);
+}
+
+static void add_piece(const struct window *w, const struct sim_piece *p, bool mosaic)
+{
+	int32_t left = p->left > w->x0 ? p->left : w->x0;
+	int32_t right = p->left + p->size < w->x0 + w->width ? p->left + p->size : w->x0 + w->width;
+	int32_t top = p->top > w->y0 ? p->top : w->y0;
+	int32_t bottom = p->top + p->size < w->y0 + w->height ? p->top + p->size : w->y0 + w->height;
 	if (left >= right) {
 		return;
 	}
-	const float *stamp = sim_psf_stamp(psf, phase_x, phase_y);
-	float flux = (float)(star->flux_e_s * scene->light_s);
 	for (int32_t y = top; y < bottom; y++) {
-		const float *from = stamp + (size_t)(y - py + half) * (size_t)psf->size
-			+ (size_t)(left - px + half);
-		float *to = electrons + (size_t)(y - y0) * (size_t)width + (size_t)(left - x0);
-		for (int32_t i = 0; i < right - left; i++) {
-			to[i] += flux * from[i];
+		const float *from = p->stamp + (size_t)(y - p->top) * (size_t)p->size
+			+ (size_t)(left - p->left);
+		float *to = w->electrons + (size_t)(y - w->y0) * (size_t)w->width
+			+ (size_t)(left - w->x0);
+		float even = p->electrons;
+		float odd = p->electrons;
+		if (mosaic) {
+			even *= p->colour[filter_at(left, y)];
+			odd *= p->colour[filter_at(left + 1, y)];
+		} else if (w->plane >= 0) {
+			even *= p->colour[w->plane];
+			odd = even;
+		}
+		int32_t i = 0;
+		for (; i + 1 < right - left; i += 2) {
+			to[i] += even * from[i];
+			to[i + 1] += odd * from[i + 1];
+		}
+		if (i < right - left) {
+			to[i] += even * from[i];
 		}
 	}
 }
 
-/* Whether a star shows; the light of those that do not is part of the background. */
-static int shows(const struct sim_scene *scene, const struct sim_star *star)
+/* Dark current and what the sky is evenly bright with. */
+static void fill_level(const struct window *w, double dark, double sky, bool mosaic)
 {
-	return star->flux_e_s * scene->light_s * scene->psf->peak >= scene->faint_peak_e;
+	for (int32_t y = 0; y < w->height; y++) {
+		float level[2];
+		for (int i = 0; i < 2; i++) {
+			double share = 1.0;
+			if (mosaic) {
+				share = (double)filter_share[filter_at(w->x0 + i, w->y0 + y)];
+			} else if (w->plane >= 0) {
+				share = (double)filter_share[w->plane];
+			}
+			level[i] = (float)(dark + sky * share);
+		}
+		float *to = w->electrons + (size_t)y * (size_t)w->width;
+		for (int32_t x = 0; x < w->width; x++) {
+			to[x] = level[x & 1];
+		}
+	}
+}
+
+/* A round glow in the middle of the frame, red in a colour camera. */
+static void add_nebula(const struct window *w, const struct sim_scene *scene, bool mosaic)
+{
+	const struct sim_field *field = scene->field;
+	double sigma = nebula_share * hypot(field->width, field->height);
+	float centre = (float)(field->nebula_e_s * scene->light_s);
+	for (int32_t y = 0; y < w->height; y++) {
+		double dy = (w->y0 + y - 0.5 * field->height - scene->shift_y) / sigma;
+		float row = centre * (float)exp(-0.5 * dy * dy);
+		for (int32_t x = 0; x < w->width; x++) {
+			int filter = mosaic ? filter_at(w->x0 + x, w->y0 + y) : w->plane;
+			float dx = (float)((w->x0 + x - 0.5 * field->width - scene->shift_x) / sigma);
+			float share = filter < 0 ? 1.0f : filter == 0 ? filter_share[0] : 0.1f;
+			w->electrons[(size_t)y * (size_t)w->width + (size_t)x] +=
+				row * share * expf(-0.5f * dx * dx);
+		}
+	}
 }
 
 void sim_render(const struct sim_scene *scene, int32_t x0, int32_t y0, int32_t width,
-	int32_t height, float *electrons)
+	int32_t height, int plane, float *electrons)
 {
 	const struct sim_field *field = scene->field;
-	double level = dark_e_s * scene->dark_s;
-	if (scene->psf != NULL) {
-		double spread = 0.0;
-		for (size_t i = 0; i < field->star_count; i++) {
-			if (!shows(scene, &field->stars[i])) {
-				spread += field->stars[i].flux_e_s;
-			}
-		}
-		spread /= (field->width + 2.0 * margin_px) * (field->height + 2.0 * margin_px);
-		level += (field->sky_e_s + spread) * scene->light_s;
+	const struct window w = {x0, y0, width, height, plane, electrons};
+	bool mosaic = plane < 0 && field->colour == SIMULATOR_BAYER;
+	double sky = scene->light ? field->sky_e_s * scene->light_s + scene->spread_e : 0.0;
+	fill_level(&w, dark_e_s * scene->dark_s, sky, mosaic);
+	if (scene->light && field->nebula_e_s > 0.0) {
+		add_nebula(&w, scene, mosaic);
 	}
-	size_t count = (size_t)width * (size_t)height;
-	for (size_t i = 0; i < count; i++) {
-		electrons[i] = (float)level;
-	}
-	for (size_t i = 0; scene->psf != NULL && i < field->star_count; i++) {
-		if (shows(scene, &field->stars[i])) {
-			add_star(scene, &field->stars[i], x0, y0, width, height, electrons);
-		}
+	for (size_t i = 0; i < scene->piece_count; i++) {
+		add_piece(&w, &scene->pieces[i], mosaic);
 	}
 	for (size_t i = 0; i < field->hot_count && field->hot[i].y < y0 + height; i++) {
 		const struct sim_hot_pixel *hot = &field->hot[i];

@@ -8,6 +8,7 @@
 #ifndef FOCUSD_SIM_RENDER_H
 #define FOCUSD_SIM_RENDER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,7 +18,8 @@
 
 struct sim_star {
 	double x, y;         /* px */
-	double flux_e_s;     /* electrons per second under a clear sky */
+	double flux_e_s;     /* electrons per second under a clear sky, without a filter */
+	float colour[3];     /* share of it behind red, green and blue filters */
 };
 
 struct sim_hot_pixel {
@@ -33,6 +35,8 @@ struct sim_field {
 	struct sim_hot_pixel *hot;  /* ordered by y */
 	size_t hot_count;
 	double sky_e_s;             /* background per pixel */
+	double nebula_e_s;          /* in its centre */
+	enum simulator_colour colour;
 };
 
 /* Stars rise in number by 0.35 dex per magnitude; a margin around the sensor has stars too, whose
@@ -40,19 +44,63 @@ struct sim_field {
 int sim_field_init(struct sim_field *field, const struct sim_settings *settings);
 void sim_field_fini(struct sim_field *field);
 
-/* The light of one exposure. */
-struct sim_scene {
-	const struct sim_field *field;
-	const struct sim_psf *psf;     /* NULL: the shutter is closed */
-	double shift_x, shift_y;       /* px, pointing of this frame */
-	double light_s;                /* exposure x transparency */
-	double dark_s;                 /* exposure, for dark current and hot pixels */
-	double faint_peak_e;           /* stars whose peak stays below are spread over the frame */
+/* Where the optics stood for a share of the exposure: distance of the sensor's centre from the best
+ * focus, um, signed. */
+struct sim_focus {
+	double defocus_um;
+	double share;
+};
+#define SIM_FOCUS_MOST 32
+
+/* Images of a star at growing blur; those in between are mixed of two. */
+#define SIM_BLUR_LEVELS 128
+struct sim_blur {
+	struct sim_psf level[SIM_BLUR_LEVELS]; /* stamps NULL: not needed so far */
+	bool exact;                 /* only level 0, and it is what is wanted */
 };
 
-/* Electrons, without noise, in columns x0..x0+width-1 of rows y0..y0+height-1, row-major. */
+/* The light of one exposure; everything up to the line is the caller's. */
+struct sim_scene {
+	const struct sim_field *field;
+	const struct sim_seeing *seeing;
+	bool light;                    /* false: the shutter is closed */
+	double fwhm_px;                /* of stars in focus, before pixel integration */
+	double blur_px_per_um;
+	double obstruction;
+	double tilt_x_um, tilt_y_um, curvature_um;
+	struct sim_focus focus[SIM_FOCUS_MOST];
+	int focus_count;
+	double shift_x, shift_y;       /* px, pointing of this frame */
+	double light_s;                /* exposure x transparency in the centre */
+	double transparency_slope;     /* change of transparency across the width, of that in the centre */
+	double dark_s;                 /* exposure x how much faster than at 10 C dark current flows */
+	double faint_peak_e;           /* stars whose peak stays below are spread over the frame */
+	/* ---- filled by sim_scene_init() ---- */
+	struct sim_blur blur;
+	struct sim_piece *pieces;      /* stamps to be put into the frame */
+	size_t piece_count;
+	double spread_e;               /* light of the faint, per pixel */
+};
+
+/* Prepares the images of all stars.  0, or -1 when out of memory (nothing to fini then). */
+int sim_scene_init(struct sim_scene *scene);
+void sim_scene_fini(struct sim_scene *scene);
+
+/* Distance of a star from its best focus when the centre's is defocus_um. */
+double sim_scene_defocus(const struct sim_scene *scene, const struct sim_star *star, double defocus_um);
+
+/* Which images a star is made of, at most cap: level and share of each; their count. */
+struct sim_mix {
+	int level;
+	double share;
+};
+int sim_scene_mix(const struct sim_scene *scene, const struct sim_star *star, struct sim_mix *mix,
+	int cap);
+
+/* Electrons, without noise, in columns x0..x0+width-1 of rows y0..y0+height-1, row-major.  plane: 0 to
+ * 2 for what red, green and blue filters let through, -1 for what the sensor's pixels see. */
 void sim_render(const struct sim_scene *scene, int32_t x0, int32_t y0, int32_t width,
-	int32_t height, float *electrons);
+	int32_t height, int plane, float *electrons);
 
 /* How electrons become numbers. */
 struct sim_sensor {

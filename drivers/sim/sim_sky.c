@@ -81,7 +81,7 @@ void sim_settings_init(struct sim_settings *s, const struct driver_host *host, i
 	static const struct simulator_config nothing = {
 		.best_position = NAN, .seeing_arcsec = NAN, .temperature_c = NAN,
 		.drift_um_per_c = NAN, .speed_steps_per_s = NAN, .stars = -1, .width = -1, .height = -1,
-		.obstruction = NAN,
+		.obstruction = NAN, .hot_pixels = -1,
 	};
 	const struct simulator_config *sim = host->simulator != NULL ? host->simulator : &nothing;
 	memset(s, 0, sizeof *s);
@@ -104,6 +104,16 @@ void sim_settings_init(struct sim_settings *s, const struct driver_host *host, i
 	s->stars = sim->stars;
 	s->width = sim->width > 0 ? sim->width : SIM_WIDTH_PX;
 	s->height = sim->height > 0 ? sim->height : SIM_HEIGHT_PX;
+	s->colour = (enum simulator_colour)sim->colour;
+	s->hot_pixels = sim->hot_pixels;
+	s->nebula = fmax(0.0, sim->nebula);
+	s->tilt_x_um = sim->tilt_x_um;
+	s->tilt_y_um = sim->tilt_y_um;
+	s->curvature_um = sim->curvature_um;
+	s->stall_chance = sim->stall_chance;
+	s->stall_after = sim->stall_after;
+	s->fail_chance = sim->fail_chance;
+	s->fail_every = sim->fail_every;
 }
 
 double sim_star_fwhm_um(const struct sim_settings *s, double seeing_arcsec)
@@ -201,6 +211,69 @@ double sim_tube_c(const struct sim_settings *s, double seconds)
 	return s->temperature_c - cooling_c * (1.0 - lagged);
 }
 
+void sim_sky_move(struct sim_sky *sky, const struct sim_mechanics *from, double target, double speed,
+	double reach, int64_t now_ms)
+{
+	uint64_t n = atomic_load(&sky->moves);
+	if (n > 0) {
+		struct sim_move *before = &sky->move[(n - 1) % SIM_MOVES];
+		if (atomic_load(&before->end_ms) > now_ms) {
+			atomic_store(&before->end_ms, now_ms);
+		}
+	}
+	struct sim_move *move = &sky->move[n % SIM_MOVES];
+	atomic_store(&move->start_ms, now_ms);
+	atomic_store(&move->end_ms, INT64_MAX);
+	sim_store(&move->motor, from->motor);
+	sim_store(&move->offset, from->offset);
+	sim_store(&move->optics, from->optics);
+	sim_store(&move->target, target);
+	sim_store(&move->speed, speed);
+	sim_store(&move->reach, reach);
+	atomic_store(&sky->moves, n + 1);
+}
+
+/* Where a move had brought everything; false when it began later. */
+static bool follow(struct sim_move *move, const struct sim_settings *s, int64_t at_ms,
+	struct sim_mechanics *m, bool *moving)
+{
+	int64_t start = atomic_load(&move->start_ms);
+	int64_t end = atomic_load(&move->end_ms);
+	m->motor = sim_load(&move->motor);
+	m->offset = sim_load(&move->offset);
+	m->optics = sim_load(&move->optics);
+	double way = sim_load(&move->target) - m->motor;
+	double until = (double)((at_ms < end ? at_ms : end) - start) / 1000.0;
+	double done = floor(fmax(0.0, until) * sim_load(&move->speed));
+	/* A motor that jams believes that it goes on. */
+	done = fmin(done, floor(sim_load(&move->reach)));
+	*moving = done < fabs(way) && at_ms < end;
+	sim_mechanics_move(m, done < fabs(way) ? copysign(done, way) : way, s->backlash_steps,
+		s->slip_steps);
+	return start <= at_ms;
+}
+
+void sim_sky_mechanics(struct sim_sky *sky, const struct sim_settings *settings, int64_t at_ms,
+	struct sim_mechanics *out, bool *moving)
+{
+	bool on_its_way = false;
+	uint64_t n;
+	uint64_t oldest;
+	do {
+		n = atomic_load(&sky->moves);
+		oldest = n > SIM_MOVES - 2 ? n - (SIM_MOVES - 2) : 0;
+		for (uint64_t i = n; i > oldest; i--) {
+			if (follow(&sky->move[(i - 1) % SIM_MOVES], settings, at_ms, out, &on_its_way)) {
+				break;
+			}
+		}
+		/* Whoever was overtaken by the writer looks again. */
+	} while (atomic_load(&sky->moves) > n + 1);
+	if (moving != NULL) {
+		*moving = on_its_way;
+	}
+}
+
 double sim_sky_seconds(struct sim_sky *sky, int64_t now_ms)
 {
 	return (double)(now_ms - atomic_load(&sky->origin_ms)) / 1000.0;
@@ -223,7 +296,11 @@ bool sim_truth(const struct driver_host *host, int focuser, struct sim_truth *ou
 	out->fed = atomic_load(&sky->fed);
 	settings.step_um = sim_load(&sky->step_um);
 	out->best_position = sim_sky_best_now(sky, &settings, clock_now_ms(host->clock));
-	out->optics_position = out->fed ? sim_load(&sky->optics) : NAN;
+	struct sim_mechanics m = {.optics = NAN};
+	if (out->fed) {
+		sim_sky_mechanics(sky, &settings, clock_now_ms(host->clock), &m, NULL);
+	}
+	out->optics_position = m.optics;
 	out->unit_steps = sim_unit_steps(&settings);
 	out->frames = atomic_load(&sky->frames);
 	return true;

@@ -3,8 +3,8 @@
  * What the simulated focuser and the simulated camera have in common: the hidden best focus, where
  * the optics stand, the temperature, the telescope.  It lives in memory shared through the driver
  * host under "sky.N" (N: the focuser's number) and outlives connections, so that a reconnect finds
- * everything where it was.  The focuser's worker writes the mechanics, the camera's worker its
- * frame count; each reads the other's.  Everything in it is atomic; there is no lock.
+ * everything where it was.  The focuser's worker writes the mechanics, the camera's worker the rest;
+ * each reads the other's.  Everything in it is atomic; there is no lock.
  */
 #ifndef FOCUSD_SIM_SKY_H
 #define FOCUSD_SIM_SKY_H
@@ -33,21 +33,33 @@ struct sim_mechanics {
 /* Moves the motor by delta steps, of which the first slip steps are lost altogether. */
 void sim_mechanics_move(struct sim_mechanics *m, double delta, double backlash, double slip);
 
-/* Shared memory.  The move going on is described, not stepped: where everything stood when it
- * began, its target, its time. */
+/* One move of the motor, from when it began until the next one begins or it is halted.  What is there
+ * is described, not stepped, so where the optics stood at any moment can be told afterwards. */
+struct sim_move {
+	_Atomic int64_t start_ms, end_ms;  /* end: halted or replaced; INT64_MAX until then */
+	sim_atomic_double motor, offset, optics; /* when it began */
+	sim_atomic_double target;
+	sim_atomic_double speed;           /* steps per second */
+	sim_atomic_double reach;           /* steps until it jams; more than the way: it does not */
+};
+
+/* So many moves are remembered; an exposure that saw more of them is blurred by the last ones. */
+#define SIM_MOVES 32
+
+/* Shared memory. */
 struct sim_sky {
 	_Atomic bool started;          /* origin_ms and best are set */
 	_Atomic int64_t origin_ms;     /* when the night began, on the devices' clock */
 	sim_atomic_double best;        /* hidden best position at the night's first temperature, steps */
 	sim_atomic_double step_um;     /* of the focuser that feeds this sky */
-	_Atomic bool fed;              /* a simulated focuser feeds it: the fields below count */
-	sim_atomic_double optics;      /* where the optics stood at the last look */
-	sim_atomic_double from_motor, from_offset, from_optics;
-	sim_atomic_double target;
-	_Atomic int64_t move_start_ms;
-	_Atomic bool moving;
+	_Atomic bool fed;              /* a simulated focuser feeds it: the moves count */
+	_Atomic uint64_t moves;        /* written so far; the last one is move[(moves - 1) % SIM_MOVES] */
+	struct sim_move move[SIM_MOVES];
 	_Atomic uint64_t frames;       /* exposures begun; numbers the noise of each */
-	sim_atomic_double slow_seeing, slow_cloud; /* slow parts at the last frame, in sigmas */
+	sim_atomic_double slow_seeing; /* slow part at the last frame, in sigmas */
+	sim_atomic_double sensor_c;    /* of the camera, when it was looked at last */
+	_Atomic int64_t sensor_ms;     /* 0: not yet */
+	sim_atomic_double guided_x, guided_y; /* where guide pulses have moved the sky, px */
 };
 
 /* The configuration with every default filled in. */
@@ -62,6 +74,12 @@ struct sim_settings {
 	double speed_steps_per_s;      /* NAN = from max_step */
 	double best_position;          /* NAN = from the seed */
 	int32_t stars, width, height;
+	enum simulator_colour colour;
+	int32_t hot_pixels;            /* -1 = one in 10,000 */
+	double nebula;
+	double tilt_x_um, tilt_y_um, curvature_um;
+	double stall_chance, fail_chance;
+	int32_t stall_after, fail_every;
 };
 
 /* focuser is the number of the focuser concerned. */
@@ -90,6 +108,15 @@ struct sim_sky *sim_sky_get(const struct driver_host *host, int focuser);
 double sim_air_c(const struct sim_settings *settings, double seconds);
 double sim_tube_c(const struct sim_settings *settings, double seconds);
 
+/* Begins a move of the motor to target; the one before ends now.  By the focuser's worker only. */
+void sim_sky_move(struct sim_sky *sky, const struct sim_mechanics *from, double target, double speed,
+	double reach, int64_t now_ms);
+
+/* Where everything stood at a moment not later than now, *moving (may be NULL) whether the motor was
+ * on its way.  Any thread; the sky is fed. */
+void sim_sky_mechanics(struct sim_sky *sky, const struct sim_settings *settings, int64_t at_ms,
+	struct sim_mechanics *out, bool *moving);
+
 double sim_sky_seconds(struct sim_sky *sky, int64_t now_ms);
 
 /* Best position now: the hidden one, moved by the tube's change of temperature. */
@@ -100,7 +127,7 @@ double sim_sky_best_now(struct sim_sky *sky, const struct sim_settings *settings
 struct sim_truth {
 	double best_position;    /* now, steps */
 	bool fed;                /* a simulated focuser is there */
-	double optics_position;  /* at its last look, steps; NAN unless fed */
+	double optics_position;  /* now, steps; NAN unless fed */
 	double unit_steps;       /* sim_unit_steps() */
 	uint64_t frames;         /* exposures begun */
 };

@@ -8,6 +8,10 @@
 
 /* How long the line must be left alone after a missed answer. */
 #define SETTLE_MS 150
+/* When something is urgent, an answer is waited for this long and no longer; a whole one takes 20 ms. */
+#define URGENT_ANSWER_MS 120
+/* How often that is looked at. */
+#define SLICE_MS 30
 
 static int64_t now_ms(void)
 {
@@ -27,6 +31,36 @@ static void hold_off(struct exchange *x, size_t bytes_on_wire)
 {
 	int64_t wire_ms = ((int64_t)bytes_on_wire * 10 * 1000 + x->baud - 1) / x->baud;
 	x->ready_ms = now_ms() + wire_ms + x->gap_ms + 1;
+}
+
+static enum err_code cancelled(const struct exchange *x, struct err *err)
+{
+	return err_set(err, ERR_CANCELLED, "%s: something urgent came up",
+		x->pipe->ops->describe(x->pipe));
+}
+
+static bool is_urgent(const struct exchange *x)
+{
+	return x->urgent != NULL && x->urgent(x->urgent_ctx);
+}
+
+/* Reads as the pipe does, but gives up for something urgent once the answer is overdue. */
+static enum err_code read_answer(struct exchange *x, size_t *got, int64_t deadline_ms,
+	struct err *err)
+{
+	for (;;) {
+		int64_t now = now_ms();
+		int64_t until_ms = x->urgent != NULL && now + SLICE_MS < deadline_ms ? now + SLICE_MS
+										       : deadline_ms;
+		enum err_code code = x->pipe->ops->read_some(x->pipe, x->in + x->have,
+			sizeof x->in - x->have, got, until_ms, err);
+		if (code != ERR_TIMEOUT || until_ms == deadline_ms) {
+			return code;
+		}
+		if (is_urgent(x) && now_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
+			return cancelled(x, err);
+		}
+	}
 }
 
 /* Reads and drops until until_ms: a pause in which an unplugged device is still noticed. */
@@ -61,6 +95,7 @@ static enum err_code send(struct exchange *x, struct span command, int64_t deadl
 		code = x->pipe->ops->write_all(x->pipe, command.data, command.len, deadline_ms, err);
 	}
 	hold_off(x, command.len);
+	x->asked_ms = now_ms();
 	return code;
 }
 
@@ -112,10 +147,12 @@ enum err_code exchange_next(struct exchange *x, scan_fn scan, struct span *frame
 			return no_answer(x, true, err);
 		}
 		size_t got = 0;
-		enum err_code code = x->pipe->ops->read_some(x->pipe, x->in + x->have,
-			sizeof x->in - x->have, &got, deadline_ms, err);
+		enum err_code code = read_answer(x, &got, deadline_ms, err);
 		if (code == ERR_TIMEOUT) {
 			return no_answer(x, x->have > 0, err);
+		}
+		if (code == ERR_CANCELLED) {
+			x->unsettled = true;
 		}
 		if (code != ERR_OK) {
 			return code;
@@ -127,6 +164,9 @@ enum err_code exchange_next(struct exchange *x, scan_fn scan, struct span *frame
 enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan,
 	struct span *frame, int64_t deadline_ms, struct err *err)
 {
+	if (is_urgent(x)) {
+		return cancelled(x, err);
+	}
 	if (x->unsettled) {
 		enum err_code code = stay_quiet(x, now_ms() + SETTLE_MS, err);
 		if (code != ERR_OK) {

@@ -27,18 +27,23 @@ struct exchange {
 	size_t used;            /* of these, consumed by frames already handed out */
 	char in[EXCHANGE_ROOM];
 	char asked[32];         /* the last command, for error texts */
+	int64_t asked_ms;       /* when it was sent */
+	/* Whether something else is urgent (struct driver_host); NULL never.  Set after exchange_init(). */
+	bool (*urgent)(void *urgent_ctx);
+	void *urgent_ctx;
 };
 
 void exchange_init(struct exchange *x, struct transport *pipe, int baud, int gap_ms);
 
-/* Sends a command that has no reply.  ERR_TIMEOUT, ERR_IO. */
+/* Sends a command that has no reply, urgent or not.  ERR_TIMEOUT, ERR_IO. */
 enum err_code exchange_tell(struct exchange *x, struct span command, int64_t deadline_ms,
 	struct err *err);
 
 /* Sends a request and waits for its frame.  After an exchange without a usable answer it first lets
  * the line fall quiet (150 ms).  *frame borrows from x until the next call.  ERR_TIMEOUT when
  * nothing came, ERR_PROTOCOL when only bytes came that are no frame, ERR_IO when the device is
- * gone. */
+ * gone, ERR_CANCELLED when something urgent came up: then nothing was sent, or the device has had
+ * more time than one that works needs for its answer. */
 enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan,
 	struct span *frame, int64_t deadline_ms, struct err *err);
 

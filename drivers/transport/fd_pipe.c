@@ -68,6 +68,10 @@ enum err_code fd_pipe_write_all(struct transport *t, const void *data, size_t le
 		if (n < 0 && errno != EAGAIN) {
 			return gone(pipe, errno, err);
 		}
+		/* Some drivers say they are ready and take nothing. */
+		if (clock_now_ms(clock_real()) >= deadline_ms) {
+			return err_set(err, ERR_TIMEOUT, "%s takes no more bytes", pipe->name);
+		}
 		short revents = 0;
 		enum err_code code = wait_ready(pipe, POLLOUT, &revents, deadline_ms, err);
 		if (code == ERR_TIMEOUT) {

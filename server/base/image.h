@@ -60,13 +60,39 @@ struct frame *frame_create(const struct frame_info *info, const uint16_t *row_ma
 
 struct frame *frame_ref(struct frame *frame);
 
+/* Frames that share memory in turn: a buffer that nobody refers to any more is kept for the next frame,
+ * so that a camera at work needs two, neither allocated nor cleared again.  Any thread. */
+struct frame_pool;
+
+/* NULL when out of memory. */
+struct frame_pool *frame_pool_create(void);
+/* The owner leaves; frames still referred to stay good, and NULL is fine. */
+void frame_pool_release(struct frame_pool *pool);
+/* Gives memory that is kept for later back to the system. */
+void frame_pool_trim(struct frame_pool *pool);
+
+/* A frame with one reference and no pixels yet; NULL when out of memory.  Until frame_fill() has seen
+ * every row, nobody else may know it. */
+struct frame *frame_pool_take(struct frame_pool *pool, const struct frame_info *info);
+
+/* Transposes `rows` rows of a taken frame from row `first` on; row_major is theirs, as for
+ * frame_create().  Any order, each row once. */
+void frame_fill(struct frame *frame, int32_t first, int32_t rows, const uint16_t *row_major);
+
 /* Drops one reference; NULL is fine. */
 void frame_unref(struct frame *frame);
+
+/* One plane of a frame as a frame of its own, with one reference; NULL when out of memory. */
+struct frame *frame_plane(const struct frame *frame, int32_t plane);
 
 /* The view of a one-plane frame (transposed set).  Borrowed from the frame. */
 struct image frame_image(const struct frame *frame);
 
 /* Transposes rows x columns elements: out[c * rows + r] = in[r * columns + c], in tiles. */
 void image_transpose_u16(uint16_t *out, const uint16_t *in, size_t rows, size_t columns);
+
+/* The same into a part of a larger picture: out[c * stride + r] = in[r * columns + c], stride >= rows. */
+void image_transpose_into(uint16_t *out, size_t stride, const uint16_t *in, size_t rows,
+	size_t columns);
 
 #endif

@@ -172,12 +172,19 @@ static const cJSON *node(const struct json *json)
 	return (const cJSON *)(const void *)json;
 }
 
+/* Brackets inside strings are text: they neither count nor make up for others. */
 static bool too_deep(struct span text)
 {
 	int depth = 0;
+	bool in_string = false;
 	for (size_t i = 0; i < text.len; i++) {
 		char c = text.data[i];
-		if (c == '[' || c == '{') {
+		if (in_string) {
+			i += c == '\\';
+			in_string = c != '"';
+		} else if (c == '"') {
+			in_string = true;
+		} else if (c == '[' || c == '{') {
 			if (++depth > 32) {
 				return true;
 			}

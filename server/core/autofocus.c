@@ -138,6 +138,15 @@ static enum err_code expose_and_measure(struct autofocus *af, uint64_t lease, do
 	if (code != ERR_OK) {
 		return code;
 	}
+	if (frame->info.planes > 1) {
+		/* Of three colours green sees most stars. */
+		struct frame *green = frame_plane(frame, 1);
+		frame_unref(frame);
+		if (green == NULL) {
+			return err_set(err, ERR_NOMEM, "no memory to measure the frame");
+		}
+		frame = green;
+	}
 	struct image view = frame_image(frame);
 	struct measure_options options = measure_defaults();
 	options.region = observatory_config(af->obs)->autofocus.region;
@@ -317,34 +326,60 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 	}
 }
 
+/* What an interrupt from outside makes of the run. */
+static enum err_code interrupted(struct autofocus *af, struct err *err)
+{
+	if (atomic_load(&af->interrupt) != LEASE_LINK_LOST) {
+		return err_set(err, ERR_CANCELLED, "interrupted");
+	}
+	char failure[sizeof err->text];
+	device_last_failure(af->focuser, failure, sizeof failure);
+	return err_set(err, ERR_FOCUSER, "the focuser failed: the link was lost%s%s",
+		failure[0] != '\0' ? ": " : "", failure);
+}
+
 /* The loop: what the plan wishes is done and told.  ERR_OK when the plan succeeded; ERR_CANCELLED when
- * interrupted; else why the run failed. */
+ * interrupted; else why the run failed.  *arithmetic_s: seconds of clock that are not the night's. */
 static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exposure_s, int gain,
-	struct clock *clock, int64_t begin_ms, int *exposures, struct err *err)
+	struct clock *clock, int64_t begin_ms, int *exposures, double *arithmetic_s, struct err *err)
 {
 	struct af_plan *plan = &af->plan;
 	double limit_s = observatory_config(af->obs)->autofocus.time_limit_s;
+	double factor = clock_factor(clock);
+	*arithmetic_s = 0;
 	while (plan->wish.want == AF_WANT_SAMPLE || plan->wish.want == AF_WANT_FINAL) {
-		double elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0;
+		double elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0 - *arithmetic_s;
 		publish_plan(af, *exposures, elapsed_s);
 		if (elapsed_s > limit_s) {
 			return err_set(err, ERR_BAD_FIT, "the time limit of %g s passed before the curve was complete",
 				limit_s);
 		}
 		struct err why = {0};
-		enum err_code code = go_to(af, id, plan->wish.position, true, &why);
+		enum err_code code = ERR_OK;
+		if (plan->wish.via != plan->wish.position) {
+			code = go_to(af, id, plan->wish.via, true, &why);
+		}
+		if (code == ERR_OK) {
+			code = go_to(af, id, plan->wish.position, true, &why);
+		}
 		if (atomic_load(&af->cancel)) {
-			return err_set(err, ERR_CANCELLED, "interrupted");
+			return interrupted(af, err);
 		}
 		if (code != ERR_OK) {
 			return err_set(err, ERR_FOCUSER, "the focuser failed: %s", why.text);
 		}
 		double position = where_now(af);
 		struct seen seen;
-		code = expose_and_measure(af, id, exposure_s * plan->wish.exposure_factor, bin, gain,
-			position, &seen, &why);
+		double asked_s = exposure_s * plan->wish.exposure_factor;
+		int64_t real_ms = clock_now_ms(clock_real());
+		code = expose_and_measure(af, id, asked_s, bin, gain, position, &seen, &why);
+		/* Under a sky that runs faster than life the arithmetic does not: on its clock it would seem
+		 * to take minutes.  What a frame took beyond its exposure counts at life's pace. */
+		double beyond_s =
+			(double)(clock_now_ms(clock_real()) - real_ms) / 1000.0 - asked_s / factor;
+		*arithmetic_s += beyond_s > 0 ? beyond_s * (factor - 1.0) : 0.0;
 		if (atomic_load(&af->cancel)) {
-			return err_set(err, ERR_CANCELLED, "interrupted");
+			return interrupted(af, err);
 		}
 		if (code != ERR_OK) {
 			return err_set(err, ERR_CAMERA, "the camera failed: %s", why.text);
@@ -372,83 +407,22 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 	return err_set(err, plan->wish.code, "%s", plan->wish.reason);
 }
 
-/* Fills the end of the run object.  final: NAN while the way back is still going on. */
-static void set_end(struct autofocus *af, enum run_state state, const struct err *why, const char *phase,
-	double final_position, double elapsed_s)
-{
-	double temperature = NAN;
-	focuser_temperature(af->focuser, &temperature, NULL);
-	pthread_mutex_lock(&af->lock);
-	struct run *run = af->run;
-	run->state = state;
-	run->code = state == RUN_SUCCEEDED ? ERR_OK : why->code;
-	snprintf(run->reason, sizeof run->reason, "%s", state == RUN_SUCCEEDED ? "" : why->text);
-	snprintf(run->phase, sizeof run->phase, "%s", phase);
-	run->final_position = final_position;
-	run->duration_s = elapsed_s;
-	run->temperature_c = temperature;
-	if (state == RUN_SUCCEEDED) {
-		run->progress = 1.0;
-	}
-	run_changed(af);
-	pthread_mutex_unlock(&af->lock);
-}
-
 static bool link_is_up(struct device *dev)
 {
 	return device_link(dev) == LINK_UP;
 }
 
-/* Decides by the rules where the focuser ends and says so. */
-static void end_run(struct autofocus *af, uint64_t id, enum err_code code, struct err *why,
-	double start_position, struct clock *clock, int64_t begin_ms)
+static void show_phase(struct autofocus *af, enum run_state state, const char *reason, const char *phase)
 {
-	double elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0;
-	int interrupted = atomic_load(&af->interrupt);
-	struct err end = *why;
-	enum run_state state = RUN_FAILED;
-	if (code == ERR_OK) {
-		set_end(af, RUN_SUCCEEDED, why, "over", where_now(af), elapsed_s);
-		log_info(af->focuser->info.source, "run=%llu succeeded best=%.1f", (unsigned long long)id,
-			af->plan.fit.best_position);
-		return;
+	pthread_mutex_lock(&af->lock);
+	af->run->state = state;
+	snprintf(af->run->phase, sizeof af->run->phase, "%s", phase);
+	if (state != RUN_RUNNING) {
+		af->run->code = ERR_CANCELLED;
+		snprintf(af->run->reason, sizeof af->run->reason, "%s", reason);
 	}
-	bool stay = interrupted == LEASE_HALTED || !link_is_up(af->focuser);
-	if (interrupted == LEASE_HALTED) {
-		state = RUN_ABORTED;
-		err_set(&end, ERR_CANCELLED, "halted; the focuser stays where it stopped");
-	} else if (interrupted == LEASE_ABORT) {
-		state = RUN_ABORTED;
-		err_set(&end, ERR_CANCELLED, "aborted; the focuser returns to where the run began");
-		set_end(af, state, &end, "returning", NAN, elapsed_s);
-	} else {
-		pthread_mutex_lock(&af->lock);
-		snprintf(af->run->phase, sizeof af->run->phase, "returning");
-		run_changed(af);
-		pthread_mutex_unlock(&af->lock);
-	}
-	if (!stay) {
-		struct err back = {0};
-		if (go_to(af, id, (int32_t)lround(start_position), false, &back) != ERR_OK) {
-			if (atomic_load(&af->interrupt) == LEASE_HALTED) {
-				err_set(&end, end.code, "%s; halted on the way back", why->text);
-			} else {
-				err_set(&end, end.code, "%s; and it could not go back: %s", why->text,
-					back.text);
-			}
-		}
-	} else if (state == RUN_FAILED) {
-		err_set(&end, end.code, "%s; nothing moves", why->text);
-	}
-	double final_position = where_now(af);
-	if (interrupted == LEASE_HALTED) {
-		err_set(&end, ERR_CANCELLED, "halted; the focuser stays where it stopped, at %.0f",
-			final_position);
-	}
-	elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0;
-	set_end(af, state, &end, "over", final_position, elapsed_s);
-	log_warn(af->focuser->info.source, "run=%llu %s: %s", (unsigned long long)id,
-		run_state_name(state), end.text);
+	run_changed(af);
+	pthread_mutex_unlock(&af->lock);
 }
 
 /* After a halt the motor may still be slowing down: say where it stands only when it rests. */
@@ -465,6 +439,123 @@ static void wait_for_rest(struct autofocus *af)
 		}
 	}
 	pthread_mutex_unlock(&dev->lock);
+}
+
+/* How a run ends. */
+struct outcome {
+	enum run_state state;
+	struct err why; /* not succeeded */
+};
+
+/* The way back to where the run began; *end is completed with how that went. */
+static void go_back(struct autofocus *af, uint64_t id, double start_position, struct outcome *end)
+{
+	bool aborted = end->state == RUN_ABORTED;
+	show_phase(af, aborted ? RUN_ABORTED : RUN_RUNNING,
+		"aborted; the focuser returns to where the run began", "returning");
+	struct err back = {0};
+	struct err first = end->why;
+	if (go_to(af, id, (int32_t)lround(start_position), false, &back) == ERR_OK) {
+		if (aborted) {
+			err_set(&end->why, ERR_CANCELLED, "aborted; the focuser is back where the run began");
+		}
+		return;
+	}
+	const char *what = aborted ? "aborted" : first.text;
+	if (atomic_load(&af->interrupt) == LEASE_HALTED) {
+		wait_for_rest(af);
+		err_set(&end->why, first.code, "%s; halted on the way back, it stands at %.0f", what,
+			where_now(af));
+	} else {
+		err_set(&end->why, first.code, "%s; and it could not go back: %s", what, back.text);
+	}
+}
+
+/* Brings the focuser where the rules say and tells how the run ended. */
+static struct outcome bring_to_end(struct autofocus *af, uint64_t id, enum err_code code,
+	const struct err *why, double start_position)
+{
+	struct outcome end = {.state = RUN_SUCCEEDED};
+	if (code == ERR_OK) {
+		return end;
+	}
+	end.state = RUN_FAILED;
+	end.why = *why;
+	switch (atomic_load(&af->interrupt)) {
+	case LEASE_HALTED:
+		end.state = RUN_ABORTED;
+		show_phase(af, RUN_ABORTED, "halted; the focuser stays where it stops", "stopping");
+		wait_for_rest(af);
+		err_set(&end.why, ERR_CANCELLED, "halted; the focuser stays where it stopped, at %.0f",
+			where_now(af));
+		return end;
+	case LEASE_ABORT:
+		end.state = RUN_ABORTED;
+		break;
+	default:
+		break;
+	}
+	if (atomic_load(&af->interrupt) == LEASE_LINK_LOST || !link_is_up(af->focuser)) {
+		err_set(&end.why, end.why.code, "%s; nothing moves", end.state == RUN_ABORTED ? "aborted"
+										      : why->text);
+		return end;
+	}
+	go_back(af, id, start_position, &end);
+	return end;
+}
+
+/* Fills the end of the run object. */
+static void set_end(struct run *run, const struct outcome *end, double final_position,
+	double temperature_c, double elapsed_s)
+{
+	bool good = end->state == RUN_SUCCEEDED;
+	run->state = end->state;
+	run->code = good ? ERR_OK : end->why.code;
+	snprintf(run->reason, sizeof run->reason, "%s", good ? "" : end->why.text);
+	snprintf(run->phase, sizeof run->phase, "over");
+	run->final_position = final_position;
+	run->duration_s = elapsed_s;
+	run->temperature_c = temperature_c;
+	if (good) {
+		run->progress = 1.0;
+	}
+}
+
+/* Keeps the run, lets the devices go, and only then says that it is over: whoever reads that may move
+ * or start again at once. */
+static void close_run(struct autofocus *af, uint64_t id, const struct outcome *end, double elapsed_s)
+{
+	double final_position = where_now(af);
+	double temperature_c = NAN;
+	focuser_temperature(af->focuser, &temperature_c, NULL);
+	pthread_mutex_lock(&af->lock);
+	struct run *copy = run_copy(af->run);
+	pthread_mutex_unlock(&af->lock);
+	struct err save = {0};
+	if (copy != NULL) {
+		set_end(copy, end, final_position, temperature_c, elapsed_s);
+	}
+	if (copy == NULL || runs_save(observatory_runs(af->obs), copy, &save) != ERR_OK) {
+		log_error(af->focuser->info.source, "run=%llu could not be kept: %s",
+			(unsigned long long)id, save.text);
+	}
+	run_free(copy);
+	if (end->state == RUN_SUCCEEDED) {
+		log_info(af->focuser->info.source, "run=%llu succeeded best=%.1f", (unsigned long long)id,
+			af->plan.fit.best_position);
+	} else {
+		log_warn(af->focuser->info.source, "run=%llu %s: %s", (unsigned long long)id,
+			run_state_name(end->state), end->why.text);
+	}
+	device_lease_drop(af->camera, id);
+	device_lease_drop(af->focuser, id);
+	pthread_mutex_lock(&af->lock);
+	set_end(af->run, end, final_position, temperature_c, elapsed_s);
+	af->ended[end->state]++;
+	af->job = JOB_NONE;
+	af->camera = NULL;
+	run_changed(af);
+	pthread_mutex_unlock(&af->lock);
 }
 
 static void do_run(struct autofocus *af)
@@ -497,31 +588,16 @@ static void do_run(struct autofocus *af)
 		(unsigned long long)id, setup.start_position, exposure_s, bin);
 	int exposures = 0;
 	struct err why = {0};
-	enum err_code code =
-		walk(af, id, bin, exposure_s, gain, clock, begin_ms, &exposures, &why);
+	double arithmetic_s = 0;
+	enum err_code code = walk(
+		af, id, bin, exposure_s, gain, clock, begin_ms, &exposures, &arithmetic_s, &why);
+	begin_ms += (int64_t)(arithmetic_s * 1000.0);
 	publish_plan(af, exposures, (double)(clock_now_ms(clock) - begin_ms) / 1000.0);
-	if (code == ERR_CANCELLED) {
-		wait_for_rest(af);
-	}
-	end_run(af, id, code, &why, setup.start_position, clock, begin_ms);
+	struct outcome end = bring_to_end(af, id, code, &why, setup.start_position);
 	if (tempcomp && link_is_up(af->focuser)) {
 		focuser_set_tempcomp(af->focuser, true, NULL);
 	}
-	struct run *copy;
-	pthread_mutex_lock(&af->lock);
-	copy = run_copy(af->run);
-	pthread_mutex_unlock(&af->lock);
-	struct err save = {0};
-	if (copy == NULL || runs_save(observatory_runs(af->obs), copy, &save) != ERR_OK) {
-		log_error(af->focuser->info.source, "run=%llu could not be kept: %s",
-			(unsigned long long)id, save.text);
-	}
-	pthread_mutex_lock(&af->lock);
-	af->ended[af->run->state]++;
-	pthread_mutex_unlock(&af->lock);
-	run_free(copy);
-	device_lease_drop(af->camera, id);
-	device_lease_drop(af->focuser, id);
+	close_run(af, id, &end, (double)(clock_now_ms(clock) - begin_ms) / 1000.0);
 }
 
 static void do_measure(struct autofocus *af)
@@ -546,6 +622,8 @@ static void do_measure(struct autofocus *af)
 		measurement_json(&seen.measurement, seen.info.label[0] != '\0' ? seen.info.label : NULL,
 			seen.info.width, seen.info.height, elapsed_ms, NULL, 0, &af->measure_text);
 	}
+	af->job = JOB_NONE;
+	af->camera = NULL;
 	run_changed(af);
 	pthread_mutex_unlock(&af->lock);
 }
@@ -569,9 +647,6 @@ static void *thread_main(void *arg)
 			do_measure(af);
 		}
 		pthread_mutex_lock(&af->lock);
-		af->job = JOB_NONE;
-		af->camera = NULL;
-		run_changed(af);
 	}
 	pthread_mutex_unlock(&af->lock);
 	return NULL;
@@ -582,8 +657,9 @@ static void *thread_main(void *arg)
 static enum err_code need_idle(const struct autofocus *af, struct err *err)
 {
 	if (af->job == JOB_RUN) {
-		return err_set(err, ERR_INVALID_OPERATION, "autofocus run %llu is going on",
-			(unsigned long long)af->run->id);
+		return err_set(err, ERR_INVALID_OPERATION, "autofocus run %llu is %s",
+			(unsigned long long)af->run->id, af->run->state == RUN_RUNNING ? "going on"
+										       : "still ending");
 	}
 	if (af->job == JOB_MEASURE) {
 		return err_set(err, ERR_INVALID_OPERATION, "a measurement is going on");
@@ -779,6 +855,13 @@ struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id)
 	pthread_mutex_lock(&af->lock);
 	if (af->run != NULL && (id == 0 || af->run->id == id)) {
 		copy = run_copy(af->run);
+		/* Who reads that it is over may use the devices and start another at once; until they
+		 * are free it goes on. */
+		if (copy != NULL && af->job == JOB_RUN && copy->state != RUN_RUNNING) {
+			copy->state = RUN_RUNNING;
+			copy->code = ERR_OK;
+			copy->reason[0] = '\0';
+		}
 	}
 	pthread_mutex_unlock(&af->lock);
 	if (copy == NULL && id != 0) {
@@ -872,7 +955,9 @@ bool autofocus_measure_done(struct observatory *obs, int focuser, uint64_t job, 
 {
 	struct autofocus *af = observatory_autofocus(obs, focuser);
 	pthread_mutex_lock(&af->lock);
-	bool done = af->measure_done >= job;
+	/* Not before another one may be asked for. */
+	bool busy = af->job == JOB_MEASURE && af->measure_job == job;
+	bool done = af->measure_done >= job && !busy;
 	if (done) {
 		*result = af->measure_error.code;
 		if (*result != ERR_OK) {

@@ -11,7 +11,7 @@
 #include "observatory.h"
 
 /* A private exposure's thread looks at its cancel flag at least this often, in case a wake is missed. */
-#define RECHECK_MS 500
+#define RECHECK_MS 200
 
 static enum camera_activity activity_locked(const struct device *dev)
 {
@@ -25,9 +25,9 @@ static enum camera_activity activity_locked(const struct device *dev)
 	case EXPOSE_ACCEPTED:
 		return CAMERA_WAITING;
 	case EXPOSE_RUNNING:
-		return CAMERA_EXPOSING;
+		return c->reading ? CAMERA_READING : CAMERA_EXPOSING;
 	case EXPOSE_READING:
-		return CAMERA_READING;
+		return CAMERA_DOWNLOAD;
 	}
 	return c->failed ? CAMERA_ERROR : CAMERA_IDLE;
 }
@@ -56,12 +56,18 @@ void camera_state(struct device *dev, struct camera_state *out)
 		.last_start_utc_ms = c->last_start_utc_ms,
 		.leased_to_run = dev->lease.run,
 		.preview_serial = c->preview_serial,
+		.cooler_on = c->cooler_on,
+		.set_point_c = c->set_point_c,
+		.sensor_c = c->climate.sensor_c,
+		.heatsink_c = c->climate.heatsink_c,
+		.cooler_power_percent = c->climate.power_percent,
+		.guiding = camera_guiding_locked(c),
 	};
 	if (c->phase == EXPOSE_NONE) {
 		out->percent = c->image_ready ? 100 : 0;
 	} else {
 		out->exposure_duration_s = c->request.duration_s;
-		if (c->phase == EXPOSE_READING) {
+		if (c->phase == EXPOSE_READING || c->reading) {
 			out->percent = 100;
 			out->exposure_elapsed_s = c->request.duration_s;
 		} else if (c->phase == EXPOSE_RUNNING) {
@@ -132,6 +138,20 @@ static enum err_code set_locked(struct device *dev, enum camera_setting what, in
 		}
 		c->setup.readout_mode = value;
 		return ERR_OK;
+	case CAMERA_SET_FAST_READOUT:
+		if (!caps->can_fast_readout) {
+			return err_set(err, ERR_NOT_IMPLEMENTED, "%s has no fast readout", dev->info.name);
+		}
+		c->setup.fast_readout = value != 0;
+		return ERR_OK;
+	case CAMERA_SET_COOLER:
+		if (!caps->has_cooler) {
+			return err_set(err, ERR_NOT_IMPLEMENTED, "%s has no cooler", dev->info.name);
+		}
+		c->cooler_on = value != 0;
+		c->cooler_wanted = true;
+		device_wake_worker(dev);
+		return ERR_OK;
 	}
 	return err_set(err, ERR_INTERNAL, "no such setting");
 }
@@ -167,6 +187,7 @@ void camera_reset(struct device *dev)
 	c->has_last = false;
 	c->failed = false;
 	c->expose_told.until_ms = 0;
+	camera_climate_reset(dev);
 }
 
 static enum err_code check_axis(const char *axis, int32_t start, int32_t num, int32_t sensor, int bin,
@@ -219,9 +240,12 @@ static enum err_code start_locked(struct device *dev, double duration_s, bool li
 		.gain = s->gain,
 		.offset = s->offset,
 		.readout_mode = s->readout_mode,
+		.fast_readout = s->fast_readout,
 	};
 	c->op++;
+	c->started_version = dev->version;
 	c->private = false;
+	c->retried = false;
 	c->phase = EXPOSE_ACCEPTED;
 	c->failed = false;
 	c->abort_wanted = false;
@@ -291,6 +315,14 @@ enum err_code camera_stop(struct device *dev, struct err *err)
 	return code;
 }
 
+bool camera_is_new_to(struct device *dev, const struct client *client)
+{
+	pthread_mutex_lock(&dev->lock);
+	bool is_new = dev->camera->started_version < device_back_since(dev, client);
+	pthread_mutex_unlock(&dev->lock);
+	return is_new;
+}
+
 enum err_code camera_image_ready(struct device *dev, bool *out, struct err *err)
 {
 	pthread_mutex_lock(&dev->lock);
@@ -356,11 +388,13 @@ enum err_code camera_run_expose(struct device *dev, uint64_t run, double duratio
 		.gain = gain >= 0 ? gain : c->setup.gain,
 		.offset = c->setup.offset,
 		.readout_mode = c->setup.readout_mode,
+		.fast_readout = c->setup.fast_readout,
 		.focuser_known = isfinite(focuser_position),
 		.focuser_position = focuser_position,
 	};
 	uint64_t op = ++c->op;
 	c->private = true;
+	c->retried = true; /* a run exposes again by itself */
 	c->phase = EXPOSE_ACCEPTED;
 	c->failed = false;
 	c->abort_wanted = false;
@@ -394,14 +428,18 @@ enum err_code camera_core_create(struct device *dev, const struct config_camera 
 	}
 	struct camera_core *c = calloc(1, sizeof *c);
 	void *ctx = calloc(1, driver->ctx_size > 0 ? driver->ctx_size : 1);
-	if (c == NULL || ctx == NULL) {
+	struct frame_pool *pool = frame_pool_create();
+	if (c == NULL || ctx == NULL || pool == NULL) {
 		free(c);
 		free(ctx);
+		frame_pool_release(pool);
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	c->driver = driver;
 	c->cfg = cfg;
 	c->ctx = ctx;
+	c->pool = pool;
+	c->climate.sensor_c = c->climate.heatsink_c = c->climate.power_percent = NAN;
 	c->setup.bin = 1;
 	dev->camera = c;
 	dev->class = &camera_class;
@@ -417,6 +455,7 @@ void camera_core_destroy(struct device *dev)
 	frame_unref(c->frame);
 	frame_unref(c->preview);
 	frame_unref(c->run_frame);
+	frame_pool_release(c->pool);
 	free(c->rows);
 	free(c->ctx);
 	free(c);

@@ -31,6 +31,7 @@ struct camera_setup {
 	int gain;
 	int32_t offset;
 	int readout_mode;
+	bool fast_readout;
 };
 
 struct camera_state {
@@ -46,12 +47,24 @@ struct camera_state {
 	int64_t last_start_utc_ms;
 	uint64_t leased_to_run;
 	uint64_t preview_serial;      /* grows with each new frame, a run's included */
+	/* What was wished last, known to be done or not. */
+	bool cooler_on;
+	double set_point_c;
+	/* As read last, NAN while that fails; which of them exist is constant, see caps. */
+	double sensor_c, heatsink_c, cooler_power_percent;
+	bool guiding;                 /* from the wish for a pulse to its end */
 };
 
 void camera_state(struct device *dev, struct camera_state *out);
 
-/* Reads one setting consistently, changes it, writes it back: bin sets both axes; ERR_INVALID_VALUE
- * outside the device's range for bin, gain, offset, readout mode.  Frame numbers are not checked. */
+/* Whether the client has connected again, after its own False, since the last exposure was started:
+ * then it finds neither picture nor last exposure, as in a camera just opened, while the others who
+ * kept the link up keep theirs. */
+bool camera_is_new_to(struct device *dev, const struct client *client);
+
+/* Changes one setting: bin sets both axes; ERR_INVALID_VALUE outside the device's range for bin, gain,
+ * offset, readout mode; ERR_NOT_IMPLEMENTED where the camera has no such thing.  Frame numbers are
+ * not checked.  What the hardware has to do follows at once, on the device's worker. */
 enum camera_setting {
 	CAMERA_SET_BIN,
 	CAMERA_SET_START_X,
@@ -61,9 +74,22 @@ enum camera_setting {
 	CAMERA_SET_GAIN,
 	CAMERA_SET_OFFSET,
 	CAMERA_SET_READOUT_MODE,
+	CAMERA_SET_FAST_READOUT, /* 0 or 1 */
+	CAMERA_SET_COOLER,       /* 0 or 1; switches nothing but the cooler */
 };
 enum err_code camera_set(struct device *dev, enum camera_setting what, int32_t value,
 	struct err *err);
+
+/* The temperature that the cooler keeps; does not switch it on.  ERR_INVALID_VALUE outside the
+ * device's range. */
+enum err_code camera_set_point(struct device *dev, double celsius, struct err *err);
+
+/* Starts a guide pulse and returns: `guiding` is true before this returns.  direction as Alpaca
+ * numbers them, 0..3; others and negative durations are ERR_INVALID_VALUE. */
+enum err_code camera_pulse_guide(struct device *dev, int32_t direction, int32_t duration_ms,
+	struct err *err);
+/* Completion property: a failed pulse is reported here for 5 s, then false. */
+enum err_code camera_guiding(struct device *dev, bool *out, struct err *err);
 
 /* Starts and returns: image_ready is false and the activity WAITING or EXPOSING before this returns.
  * Checks in order: link, duration, frame (ERR_INVALID_VALUE), busy (ERR_INVALID_OPERATION, naming a run

@@ -10,6 +10,13 @@
 /* An exposure from acceptance to its end. */
 enum expose_phase { EXPOSE_NONE, EXPOSE_ACCEPTED, EXPOSE_RUNNING, EXPOSE_READING };
 
+/* A pulse that has yet to be told to the hardware. */
+struct guide_wish {
+	bool wanted;
+	enum camera_guide direction;
+	int32_t duration_ms;
+};
+
 /* All under the device's lock, except that ctx, fresh_caps, rows and their size belong to the worker. */
 struct camera_core {
 	const struct camera_driver *driver;
@@ -18,6 +25,7 @@ struct camera_core {
 	struct camera_caps fresh_caps;
 	uint16_t *rows; /* what the driver fills, row-major; kept from frame to frame */
 	size_t rows_cap;
+	struct frame_pool *pool; /* where frames come from */
 
 	struct camera_caps caps;
 	struct camera_setup setup;
@@ -30,6 +38,8 @@ struct camera_core {
 	int64_t start_ms;     /* device clock */
 	int64_t next_poll_ms; /* device clock */
 	unsigned poll_failures;
+	bool reading;         /* the driver has closed the shutter and reads the sensor */
+	bool retried;         /* this exposure is the second try after a failed read-out */
 	bool abort_wanted, stop_wanted;
 	bool failed;          /* the last exposure failed: CameraState is Error */
 
@@ -40,16 +50,37 @@ struct camera_core {
 
 	struct frame *frame;  /* the clients' picture */
 	bool image_ready;
+	uint64_t started_version; /* the device's, when the clients' last exposure was accepted */
 	bool has_last;
 	double last_duration_s;
 	int64_t last_start_utc_ms;
 	struct frame *preview;
 	uint64_t preview_serial;
+
+	/* Cooler and guide port. */
+	bool cooler_on;
+	double set_point_c;
+	bool cooler_wanted;   /* the two above have yet to be told to the hardware */
+	struct guide_wish guide[2]; /* declination, right ascension */
+	bool guiding;         /* as the driver said */
+	struct told_failure guide_told;
+	struct camera_climate climate;
+	int64_t next_climate_ms; /* device clock */
+	unsigned climate_failures;
 };
 
 extern const struct device_class camera_class;
 
 /* With the lock held: full frame, bin 1, the device's default gain and offset, no picture. */
 void camera_reset(struct device *dev);
+
+/* camera_climate.c.  With the lock held, which they give back around driver calls: the next thing to
+ * do for cooler and guide port, false when there is none now; *next_ms: when to come again. */
+bool camera_climate_step(struct device *dev, int64_t *next_ms, bool *alive, struct err *err);
+/* Reads everything once after open, without the lock. */
+void camera_climate_open(struct device *dev);
+/* With the lock held. */
+void camera_climate_reset(struct device *dev);
+bool camera_guiding_locked(const struct camera_core *c);
 
 #endif

@@ -21,6 +21,7 @@ static void end_without_frame(struct device *dev, const struct err *why)
 {
 	struct camera_core *c = dev->camera;
 	c->phase = EXPOSE_NONE;
+	c->reading = false;
 	c->abort_wanted = false;
 	c->stop_wanted = false;
 	c->done_op = c->op;
@@ -64,6 +65,7 @@ static int64_t begin_exposure(struct device *dev, bool *alive, struct err *err)
 		return 0;
 	}
 	c->phase = EXPOSE_RUNNING;
+	c->reading = false;
 	c->start_utc_ms = clock_utc_ms();
 	c->start_ms = clock_now_ms(dev->clock);
 	c->next_poll_ms = c->start_ms;
@@ -112,6 +114,7 @@ static void publish_frame(struct device *dev, struct frame *frame)
 {
 	struct camera_core *c = dev->camera;
 	c->phase = EXPOSE_NONE;
+	c->reading = false;
 	c->done_op = c->op;
 	c->done = (struct err){0};
 	dev->last_failure[0] = '\0';
@@ -134,46 +137,128 @@ static void publish_frame(struct device *dev, struct frame *frame)
 	device_changed(dev);
 }
 
-static int64_t read_out(struct device *dev, bool *alive, struct err *err)
+/* Elements that a driver gives at once, so that a large frame is in memory only once. */
+#define STRIP_ELEMENTS ((size_t)4 << 20)
+/* A second try must not cost the client's patience: N.I.N.A. waits a minute beyond the exposure. */
+#define RETRY_LONGEST_S 30.0
+
+static enum err_code need_rows(struct camera_core *c, size_t count, struct err *err)
 {
-	struct camera_core *c = dev->camera;
-	c->phase = EXPOSE_READING;
-	device_changed(dev);
-	size_t count = (size_t)c->request.num_x * (size_t)c->request.num_y;
-	double duration_s = c->request.duration_s;
-	int64_t start_utc_ms = c->start_utc_ms;
-	struct frame_info info = {0};
-	struct frame *frame = NULL;
-	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = ERR_OK;
 	if (count > c->rows_cap) {
 		free(c->rows);
 		c->rows = malloc(count * sizeof *c->rows);
 		c->rows_cap = c->rows != NULL ? count : 0;
 	}
-	if (c->rows == NULL) {
-		code = err_set(err, ERR_NOMEM, "no memory for a frame of %zu pixels", count);
-	} else {
-		info.exposure_s = duration_s;
+	return c->rows != NULL ? ERR_OK
+			       : err_set(err, ERR_NOMEM, "no memory for a frame of %zu pixels", count);
+}
+
+/* What the driver says of its frame must fit what was asked for. */
+static enum err_code new_frame(struct camera_core *c, const struct exposure_request *request,
+	struct frame_info *info, struct frame **out, struct err *err)
+{
+	info->start_utc_ms = c->start_utc_ms;
+	if (info->width != request->num_x || info->height != request->num_y
+		|| info->planes != camera_planes(&c->caps)) {
+		return err_set(err, ERR_PROTOCOL, "the frame has %dx%dx%d elements, not %dx%dx%d",
+			(int)info->width, (int)info->height, (int)info->planes, (int)request->num_x,
+			(int)request->num_y, (int)camera_planes(&c->caps));
+	}
+	*out = frame_pool_take(c->pool, info);
+	return *out != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "no memory for the frame");
+}
+
+static bool abort_is_wanted(struct device *dev)
+{
+	pthread_mutex_lock(&dev->lock);
+	bool wanted = dev->camera->abort_wanted;
+	pthread_mutex_unlock(&dev->lock);
+	return wanted;
+}
+
+static enum err_code read_strips(struct device *dev, const struct exposure_request *request,
+	struct frame **out, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	size_t row = (size_t)request->num_x * (size_t)camera_planes(&c->caps);
+	int32_t most = row < STRIP_ELEMENTS ? (int32_t)(STRIP_ELEMENTS / row) : 1;
+	most = most > 32 ? most / 32 * 32 : most; /* whole cache lines of each column */
+	most = most < request->num_y ? most : request->num_y;
+	enum err_code code = need_rows(c, (size_t)most * row, err);
+	struct frame_info info = {.exposure_s = request->duration_s};
+	for (int32_t y = 0; code == ERR_OK && y < request->num_y; y += most) {
+		int32_t rows = request->num_y - y < most ? request->num_y - y : most;
+		code = c->driver->read_rows(c->ctx, y, rows, c->rows, &info, err);
+		if (code == ERR_OK && y == 0) {
+			code = new_frame(c, request, &info, out, err);
+		}
+		if (code == ERR_OK) {
+			frame_fill(*out, y, rows, c->rows);
+		}
+		if (code == ERR_OK && abort_is_wanted(dev)) {
+			struct err ignored;
+			c->driver->abort(c->ctx, &ignored);
+			break;
+		}
+	}
+	return code;
+}
+
+static enum err_code read_whole(struct device *dev, const struct exposure_request *request,
+	struct frame **out, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	size_t count = (size_t)request->num_x * (size_t)request->num_y
+		* (size_t)camera_planes(&c->caps);
+	enum err_code code = need_rows(c, count, err);
+	struct frame_info info = {.exposure_s = request->duration_s};
+	if (code == ERR_OK) {
 		code = c->driver->read_frame(c->ctx, c->rows, count, &info, err);
 	}
 	if (code == ERR_OK) {
-		info.start_utc_ms = start_utc_ms;
-		frame = frame_create(&info, c->rows);
-		if (frame == NULL) {
-			code = err_set(err, ERR_NOMEM, "no memory for a frame of %zu pixels", count);
-		}
+		code = new_frame(c, request, &info, out, err);
+	}
+	if (code == ERR_OK) {
+		frame_fill(*out, 0, request->num_y, c->rows);
+	}
+	return code;
+}
+
+static int64_t read_out(struct device *dev, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	c->phase = EXPOSE_READING;
+	device_changed(dev);
+	struct exposure_request request = c->request;
+	struct frame *frame = NULL;
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code = c->driver->read_rows != NULL ? read_strips(dev, &request, &frame, err)
+							  : read_whole(dev, &request, &frame, err);
+	if (code != ERR_OK && code != ERR_IO) {
+		struct err ignored;
+		c->driver->abort(c->ctx, &ignored); /* wherever it got stuck, it is idle now */
 	}
 	pthread_mutex_lock(&dev->lock);
+	if (code != ERR_OK || c->abort_wanted) {
+		frame_unref(frame);
+	}
 	if (code == ERR_IO) {
 		*alive = false;
-	} else if (code != ERR_OK) {
-		end_without_frame(dev, err);
 	} else if (c->abort_wanted) {
-		frame_unref(frame);
 		struct err why;
 		err_set(&why, ERR_CANCELLED, "the exposure of %s was aborted", dev->info.name);
 		end_without_frame(dev, &why);
+	} else if (code != ERR_OK && !c->retried && request.duration_s <= RETRY_LONGEST_S) {
+		/* A client that gets no picture may go on with the last one it had. */
+		log_warn(dev->info.source, "read-out failed, exposing again: %s", err->text);
+		device_count_error(dev, code);
+		c->retried = true;
+		c->stop_wanted = false;
+		c->reading = false;
+		c->phase = EXPOSE_ACCEPTED;
+		device_changed(dev);
+	} else if (code != ERR_OK) {
+		end_without_frame(dev, err);
 	} else {
 		publish_frame(dev, frame);
 	}
@@ -207,6 +292,10 @@ static int64_t watch_exposure(struct device *dev, bool *alive, struct err *err)
 	if (reading.state == CAMERA_DRIVER_READY) {
 		return read_out(dev, alive, err);
 	}
+	if ((reading.state == CAMERA_DRIVER_READING) != c->reading) {
+		c->reading = reading.state == CAMERA_DRIVER_READING;
+		device_changed(dev);
+	}
 	if (reading.state == CAMERA_DRIVER_IDLE) {
 		struct err why;
 		err_set(&why, ERR_REFUSED, "%s ended the exposure without a frame", dev->info.name);
@@ -219,22 +308,26 @@ static int64_t watch_exposure(struct device *dev, bool *alive, struct err *err)
 static int64_t camera_step(struct device *dev, bool *alive, struct err *err)
 {
 	struct camera_core *c = dev->camera;
-	if (c->phase == EXPOSE_NONE) {
-		return CLOCK_NEVER;
-	}
-	if (c->abort_wanted) {
+	if (c->phase != EXPOSE_NONE && c->abort_wanted) {
 		return abort_exposure(dev, alive, err);
 	}
 	if (c->phase == EXPOSE_ACCEPTED) {
 		return begin_exposure(dev, alive, err);
 	}
-	if (c->stop_wanted) {
+	if (c->phase != EXPOSE_NONE && c->stop_wanted) {
 		return stop_exposure(dev, alive, err);
+	}
+	int64_t next_ms;
+	if (camera_climate_step(dev, &next_ms, alive, err)) {
+		return 0;
+	}
+	if (c->phase == EXPOSE_NONE) {
+		return next_ms;
 	}
 	if (clock_now_ms(dev->clock) >= c->next_poll_ms) {
 		return watch_exposure(dev, alive, err);
 	}
-	return c->next_poll_ms;
+	return c->next_poll_ms < next_ms ? c->next_poll_ms : next_ms;
 }
 
 static enum err_code camera_open(struct device *dev, struct err *err)
@@ -245,8 +338,10 @@ static enum err_code camera_open(struct device *dev, struct err *err)
 	enum err_code code = c->driver->open(c->ctx, &c->cfg->port, &dev->host, &c->fresh_caps, err);
 	if (code != ERR_OK) {
 		c->driver->close(c->ctx);
+		return code;
 	}
-	return code;
+	camera_climate_open(dev);
+	return ERR_OK;
 }
 
 static void camera_came_up(struct device *dev, bool again)
@@ -259,8 +354,12 @@ static void camera_came_up(struct device *dev, bool again)
 	c->phase = EXPOSE_NONE;
 	c->abort_wanted = false;
 	c->stop_wanted = false;
+	c->reading = false;
+	c->next_climate_ms = clock_now_ms(dev->clock);
 	if (!again) {
 		camera_reset(dev);
+	} else if (c->caps.has_cooler) {
+		c->cooler_wanted = true; /* the hardware may have been without power */
 	}
 	log_info(dev->info.source, "%s %dx%d px", c->caps.identity, (int)c->caps.width,
 		(int)c->caps.height);
@@ -268,14 +367,20 @@ static void camera_came_up(struct device *dev, bool again)
 
 static void camera_went_down(struct device *dev, const struct err *why)
 {
-	if (dev->camera->phase != EXPOSE_NONE) {
+	struct camera_core *c = dev->camera;
+	if (c->phase != EXPOSE_NONE) {
 		end_without_frame(dev, why);
 	}
+	if (camera_guiding_locked(c)) {
+		device_failed(dev, &c->guide_told, why);
+	}
+	c->guide[0].wanted = c->guide[1].wanted = c->guiding = false;
 }
 
 static void camera_close(struct device *dev)
 {
 	dev->camera->driver->close(dev->camera->ctx);
+	frame_pool_trim(dev->camera->pool);
 }
 
 static void camera_halt(struct device *dev)

@@ -57,7 +57,10 @@ static void complain(struct reading *r, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	buf_printf(r->errors, "%s:%d: %s\n", r->name, r->line, text);
+	/* What is quoted may be any bytes, or be cut inside a character. */
+	char clean[sizeof text];
+	text_copy_clean(clean, sizeof clean, text);
+	buf_printf(r->errors, "%s:%d: %s\n", r->name, r->line, clean);
 }
 
 static void *field_of(struct config *config, const struct config_option *option, int number)

@@ -5,14 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A failure is told by the completion property for this long. */
-#define TELL_MS 5000
-/* `connected` stays true while a lost link is being reopened for this long. */
-#define LOST_GRACE_MS 60000
-/* A client that was not heard of for this long does not keep the link open. */
-#define CLIENT_QUIET_MS 600000
-/* A connect answers within this. */
-#define CONNECT_ANSWER_MS 4500
+/* What clients are promised.  A connect is answered by 4.5 s; the rest of it is for the way. */
+static const struct device_patience usual_patience = {
+	.connect_answer_ms = 4300,
+	.tell_ms = 5000,
+	.lost_grace_ms = 60000,
+	.client_quiet_ms = 600000,
+};
+
+static bool something_urgent(void *ctx)
+{
+	struct device *dev = ctx;
+	return atomic_load(&dev->urgent);
+}
 
 void device_init(struct device *dev)
 {
@@ -21,6 +26,9 @@ void device_init(struct device *dev)
 	clock_cond_init(&dev->changed);
 	dev->version = 1;
 	dev->link = LINK_DOWN;
+	dev->patience = usual_patience;
+	dev->host.urgent = something_urgent;
+	dev->host.urgent_ctx = dev;
 }
 
 void device_fini(struct device *dev)
@@ -43,6 +51,12 @@ void device_wake_worker(struct device *dev)
 	pthread_cond_signal(&dev->mail);
 }
 
+void device_wake_urgent(struct device *dev)
+{
+	atomic_store(&dev->urgent, true);
+	device_wake_worker(dev);
+}
+
 void device_poke(struct device *dev)
 {
 	pthread_mutex_lock(&dev->lock);
@@ -55,13 +69,13 @@ void device_failed(struct device *dev, struct told_failure *told, const struct e
 	snprintf(dev->last_failure, sizeof dev->last_failure, "%s", err->text);
 	if (told != NULL) {
 		told->err = *err;
-		told->until_ms = clock_now_ms(clock_real()) + TELL_MS;
+		told->until_ms = clock_now_ms(clock_real()) + dev->patience.tell_ms;
 	}
 }
 
 void device_count_error(struct device *dev, enum err_code code)
 {
-	if (code != ERR_OK) {
+	if (code != ERR_OK && code != ERR_CANCELLED) {
 		dev->errors[code]++;
 	}
 }
@@ -165,7 +179,7 @@ void device_touch(struct device *dev, const struct client *client)
 static bool link_counts_as_connected(const struct device *dev)
 {
 	if (dev->link == LINK_LOST) {
-		return clock_now_ms(clock_real()) - dev->lost_since_ms < LOST_GRACE_MS;
+		return clock_now_ms(clock_real()) - dev->lost_since_ms < dev->patience.lost_grace_ms;
 	}
 	return dev->link == LINK_UP;
 }
@@ -182,6 +196,17 @@ static bool connected_locked(struct device *dev, const struct client *who)
 		}
 	}
 	return true;
+}
+
+uint64_t device_back_since(struct device *dev, const struct client *who)
+{
+	for (int i = 0; i < DEVICE_MAX_CLIENTS; i++) {
+		const struct device_client *entry = &dev->clients[i];
+		if (entry->present && same_client(&entry->who, who)) {
+			return entry->back_since;
+		}
+	}
+	return 0;
 }
 
 bool device_connected(struct device *dev, const struct client *client)
@@ -238,13 +263,24 @@ enum err_code device_connect(struct device *dev, const struct client *client, ui
 		}
 		device_wake_worker(dev);
 		device_changed(dev);
+	} else if (dev->link == LINK_LOST) {
+		/* Somebody wants it now, perhaps with the plug just put back. */
+		dev->keen = true;
+		if (!dev->opened) {
+			dev->next_try_ms = 0;
+			dev->relink_backoff_ms = 0;
+			device_wake_worker(dev);
+		}
 	}
 	struct device_client *entry = client_entry(dev, client);
+	if (entry->said_false) {
+		entry->back_since = ++dev->version;
+	}
 	entry->said_false = false;
 	entry->heard_ms = now;
 	pthread_mutex_unlock(&dev->lock);
 	/* The ticket is the moment by which an answer is due. */
-	*ticket = (uint64_t)(now + CONNECT_ANSWER_MS);
+	*ticket = (uint64_t)(now + dev->patience.connect_answer_ms);
 	return ERR_OK;
 }
 
@@ -256,6 +292,10 @@ bool device_connect_done(struct device *dev, uint64_t ticket, enum err_code *res
 	if (dev->link == LINK_UP) {
 		*result = ERR_OK;
 	} else if (dev->link == LINK_DOWN && dev->connect_error.code != ERR_OK) {
+		*result = err_copy(err, &dev->connect_error);
+	} else if (dev->link == LINK_LOST &&
+		   dev->try_failed_ms > (int64_t)ticket - dev->patience.connect_answer_ms) {
+		/* A lost link goes on being tried, but whoever asked for it hears how this try went. */
 		*result = err_copy(err, &dev->connect_error);
 	} else if (clock_now_ms(clock_real()) >= (int64_t)ticket) {
 		*result = err_set(err, ERR_TIMEOUT, "%s has not answered yet on %s; still trying, see Connecting",
@@ -280,14 +320,16 @@ enum err_code device_disconnect(struct device *dev, const struct client *client,
 	for (int i = 0; i < DEVICE_MAX_CLIENTS; i++) {
 		const struct device_client *entry = &dev->clients[i];
 		others |= entry->present && entry != own && !entry->said_false &&
-			  now - entry->heard_ms < CLIENT_QUIET_MS;
+			  now - entry->heard_ms < dev->patience.client_quiet_ms;
+	}
+	if (!others) {
+		dev->keep_trying = false;
 	}
 	*closing = !others && dev->link != LINK_DOWN;
 	if (*closing) {
 		dev->want_link = false;
-		dev->keep_trying = false;
 		dev->link = LINK_CLOSING;
-		device_wake_worker(dev);
+		device_wake_urgent(dev);
 	}
 	device_changed(dev);
 	pthread_mutex_unlock(&dev->lock);
@@ -344,4 +386,12 @@ void device_lease_drop(struct device *dev, uint64_t run)
 		device_changed(dev);
 	}
 	pthread_mutex_unlock(&dev->lock);
+}
+
+void device_lease_lost(struct device *dev)
+{
+	if (dev->focuser != NULL && dev->lease.run != 0) {
+		dev->lease.blocked = true;
+		dev->lease.interrupt(dev->lease.arg, LEASE_LINK_LOST);
+	}
 }

@@ -45,15 +45,15 @@ struct device_class {
 	void (*stop)(struct device *dev);
 };
 
-/* Why a run was interrupted from outside. */
-enum lease_interrupt { LEASE_RUNNING, LEASE_ABORT, LEASE_HALTED };
+/* Why a run was interrupted from outside; a later one is stronger and is never taken back. */
+enum lease_interrupt { LEASE_RUNNING, LEASE_ABORT, LEASE_LINK_LOST, LEASE_HALTED };
 
 /* Exclusive use by a run or a measurement.  interrupt is called under the device's lock and only sets
  * atomics; poke is called afterwards without any lock and wakes the holder. */
 struct lease {
 	uint64_t run;   /* 0: nobody */
 	char what[40];  /* for people: "autofocus run 12" */
-	bool blocked;   /* halted from outside: no move of this run any more */
+	bool blocked;   /* halted, or the link went: no move of this run any more */
 	void (*interrupt)(void *arg, enum lease_interrupt why);
 	void (*poke)(void *arg);
 	void *arg;
@@ -65,6 +65,14 @@ struct told_failure {
 	int64_t until_ms; /* on clock_real(); 0 = nothing to tell */
 };
 
+/* How patient a device is, real milliseconds. */
+struct device_patience {
+	int64_t connect_answer_ms; /* a connect is answered within this */
+	int64_t tell_ms;           /* a failure is told by its completion property for this long */
+	int64_t lost_grace_ms;     /* `connected` stays true while a lost link is being reopened */
+	int64_t client_quiet_ms;   /* a client not heard of for this long does not keep the link open */
+};
+
 #define DEVICE_MAX_CLIENTS 128
 
 struct device_client {
@@ -72,6 +80,7 @@ struct device_client {
 	bool said_false; /* since the link opened */
 	struct client who;
 	int64_t heard_ms; /* on clock_real() */
+	uint64_t back_since; /* device version when it connected again while the link was up; 0 never */
 };
 
 struct device {
@@ -90,12 +99,15 @@ struct device {
 	pthread_t thread;
 	bool has_thread;
 	bool woken; /* something was wished since the worker last looked */
+	_Atomic bool urgent; /* and it should not wait for a device that does not answer */
+	struct device_patience patience;
 	bool quit;
 	uint64_t version;
 
 	enum device_link link;
 	bool want_link;
 	bool keep_trying;       /* connect = start: goes on after a failed connect */
+	bool keen;              /* a client waits for how the next try to reopen goes */
 	bool opened;            /* the driver's open has succeeded and close not been called */
 	bool usable;            /* opened and identified: driver calls may be made */
 	bool was_up;            /* of this wish for a link: the next failure is a loss */
@@ -103,6 +115,8 @@ struct device {
 	int64_t next_try_ms;    /* device clock */
 	int relink_backoff_ms;
 	int64_t lost_since_ms;  /* clock_real(); valid while LINK_LOST */
+	bool lost_told;         /* the bus knows that `connected` has turned false */
+	int64_t try_failed_ms;  /* clock_real(); when an attempt to open last failed */
 	struct err connect_error;      /* of the last failed attempt */
 	struct told_failure connect_told;
 	char last_failure[240];
@@ -124,15 +138,21 @@ void device_fini(struct device *dev);
 void device_changed(struct device *dev);
 /* With the lock held: there is something for the worker to look at. */
 void device_wake_worker(struct device *dev);
+/* The same, and a driver call that waits for its device should give up. */
+void device_wake_urgent(struct device *dev);
 /* Wakes threads blocked on the device's `changed` so that they look at their cancel flag. */
 void device_poke(struct device *dev);
 /* With the lock held: remembers a failure for people, and for the completion property if told is not
  * NULL. */
 void device_failed(struct device *dev, struct told_failure *told, const struct err *err);
-/* With the lock held: counts a driver call that failed (ERR_OK counts nothing). */
+/* With the lock held: counts a driver call that failed (ERR_OK and ERR_CANCELLED count nothing). */
 void device_count_error(struct device *dev, enum err_code code);
 /* Copies a failure still to be told: its code, or ERR_OK. */
 enum err_code told_failure_get(const struct told_failure *told, struct err *err);
+
+/* With the lock held: the device's version when this client connected again after its own False while
+ * others kept the link up; 0 when it never did. */
+uint64_t device_back_since(struct device *dev, const struct client *who);
 
 /* With the lock held: ERR_NOT_CONNECTED or ERR_IO with a sentence unless the link is up. */
 enum err_code device_need_link(struct device *dev, struct err *err);
@@ -144,6 +164,9 @@ enum err_code device_need_free(struct device *dev, struct err *err);
 enum err_code device_lease_take(struct device *dev, const struct lease *lease,
 	bool (*busy)(struct device *dev, struct err *err), struct err *err);
 void device_lease_drop(struct device *dev, uint64_t run);
+/* With the lock held: the link is gone, so the run that holds the lease of a focuser ends and moves
+ * nothing more, also when the link returns before it has noticed. */
+void device_lease_lost(struct device *dev);
 
 /* The two types. */
 enum err_code focuser_core_create(struct device *dev, const struct config_focuser *cfg, struct err *err);

@@ -13,6 +13,8 @@
 /* A reading older than three idle polls is stale; never less than this, so that a busy machine with
  * a fast clock is not taken for a silent device. */
 #define STALE_FLOOR_MS 3000
+/* The same for a temperature: some controllers are not asked for it while they move. */
+#define TEMPERATURE_FLOOR_MS 120000
 
 const char *focuser_trust_name(enum focuser_trust trust)
 {
@@ -34,6 +36,18 @@ int32_t focuser_tolerance(const struct focuser_core *f)
 	return f->caps.tolerance_steps > 2 ? f->caps.tolerance_steps : 2;
 }
 
+void focuser_wish_halt(struct focuser_core *f)
+{
+	f->halt_wanted = true;
+	f->halt_tries = 0;
+	f->halt_repeats = 0;
+}
+
+int64_t focuser_distance(int32_t a, int32_t b)
+{
+	return a > b ? (int64_t)a - b : (int64_t)b - a;
+}
+
 static int64_t reading_age_ms(const struct focuser_core *f)
 {
 	return clock_now_ms(clock_real()) - f->read_real_ms;
@@ -42,7 +56,7 @@ static int64_t reading_age_ms(const struct focuser_core *f)
 static bool reading_stale(const struct device *dev)
 {
 	const struct focuser_core *f = dev->focuser;
-	int64_t limit = 3 * (int64_t)f->driver->poll_idle_ms;
+	int64_t limit = (int64_t)(3 * f->driver->poll_idle_ms / clock_factor(dev->clock));
 	limit = limit < STALE_FLOOR_MS ? STALE_FLOOR_MS : limit;
 	return dev->link != LINK_UP || reading_age_ms(f) > limit;
 }
@@ -50,7 +64,7 @@ static bool reading_stale(const struct device *dev)
 /* What clients see: the target after an arrival, else the motor's word inside the range. */
 static int32_t published_position(const struct focuser_core *f)
 {
-	if (f->snapped && abs(f->position - f->snap_motor) <= f->caps.tolerance_steps) {
+	if (f->snapped && focuser_distance(f->position, f->snap_motor) <= f->caps.tolerance_steps) {
 		return f->snap_target;
 	}
 	if (f->position < 0) {
@@ -72,6 +86,15 @@ bool focuser_busy(struct device *dev, struct err *err)
 		return true;
 	}
 	return false;
+}
+
+/* A probe that has gone silent must not pass its last word off as the air of now. */
+static bool temperature_old(const struct device *dev)
+{
+	const struct focuser_core *f = dev->focuser;
+	int64_t limit = (int64_t)(3 * f->driver->poll_temperature_ms / clock_factor(dev->clock));
+	limit = limit < TEMPERATURE_FLOOR_MS ? TEMPERATURE_FLOOR_MS : limit;
+	return clock_now_ms(clock_real()) - f->temperature_real_ms > limit;
 }
 
 /* The temperature by the configured source.  Called without the lock: it may look at another device. */
@@ -99,7 +122,7 @@ static enum err_code temperature_of(struct device *dev, int depth, double *out, 
 	pthread_mutex_lock(&dev->lock);
 	if (f->caps_known && !f->caps.has_temperature) {
 		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s has no temperature sensor", dev->info.name);
-	} else if (!f->temperature_known || dev->link != LINK_UP) {
+	} else if (!f->temperature_known || dev->link != LINK_UP || temperature_old(dev)) {
 		code = err_set(err, ERR_VALUE_NOT_SET, "%s has no temperature reading just now",
 			dev->info.name);
 	} else {
@@ -143,8 +166,9 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 	pthread_mutex_unlock(&dev->lock);
 }
 
-/* With the lock held and every check but the target's done. */
-static enum err_code accept_move(struct device *dev, int32_t target, struct err *err)
+/* With the lock held and every check but the target's done.  *wake says that the worker has to be woken
+ * (when the lock is free, or it would wake just to wait for that). */
+static enum err_code accept_move(struct device *dev, int32_t target, bool *wake, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	enum err_code code = device_need_link(dev, err);
@@ -163,7 +187,7 @@ static enum err_code accept_move(struct device *dev, int32_t target, struct err 
 		log_info(dev->info.source, "move clamped wanted=%d to=%d", (int)target, (int)clamped);
 	}
 	f->move_told.until_ms = 0;
-	bool under_way = f->phase == MOVE_ACCEPTED || f->phase == MOVE_LEG || f->phase == MOVE_SETTLE;
+	bool under_way = f->phase != MOVE_NONE && f->phase != MOVE_HALTING;
 	bool there = f->phase == MOVE_NONE && !f->motor_moving && published_position(f) == clamped;
 	if (there || (under_way && f->target == clamped)) {
 		/* Already there, or a client that repeats itself: nothing changes. */
@@ -177,7 +201,8 @@ static enum err_code accept_move(struct device *dev, int32_t target, struct err 
 	f->op++;
 	f->target = clamped;
 	f->phase = MOVE_ACCEPTED;
-	device_wake_worker(dev);
+	*wake = !dev->woken && clock_now_ms(dev->clock) >= f->gather_until_ms;
+	dev->woken = true;
 	device_changed(dev);
 	return ERR_OK;
 }
@@ -185,11 +210,15 @@ static enum err_code accept_move(struct device *dev, int32_t target, struct err 
 enum err_code focuser_move(struct device *dev, int32_t target, struct err *err)
 {
 	pthread_mutex_lock(&dev->lock);
+	bool wake = false;
 	enum err_code code = device_need_free(dev, err);
 	if (code == ERR_OK) {
-		code = accept_move(dev, target, err);
+		code = accept_move(dev, target, &wake, err);
 	}
 	pthread_mutex_unlock(&dev->lock);
+	if (wake) {
+		pthread_cond_signal(&dev->mail);
+	}
 	return code;
 }
 
@@ -198,13 +227,17 @@ enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target,
 {
 	enum err_code code;
 	pthread_mutex_lock(&dev->lock);
+	bool wake = false;
 	if (dev->lease.run != run || dev->lease.blocked) {
-		code = err_set(err, ERR_CANCELLED, "%s was halted", dev->info.name);
+		code = err_set(err, ERR_CANCELLED, "%s was halted or lost", dev->info.name);
 	} else {
-		code = accept_move(dev, target, err);
+		code = accept_move(dev, target, &wake, err);
 		*op = dev->focuser->op;
 	}
 	pthread_mutex_unlock(&dev->lock);
+	if (wake) {
+		pthread_cond_signal(&dev->mail);
+	}
 	return code;
 }
 
@@ -257,9 +290,8 @@ enum err_code focuser_halt(struct device *dev, struct err *err)
 			f->phase = MOVE_HALTING;
 			f->snapped = false;
 		}
-		f->halt_wanted = true;
-		f->halt_tries = 0;
-		device_wake_worker(dev);
+		focuser_wish_halt(f);
+		device_wake_urgent(dev);
 	}
 	device_changed(dev);
 	pthread_mutex_unlock(&dev->lock);

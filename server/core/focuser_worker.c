@@ -23,11 +23,29 @@
 #define LEG_ALLOWANCE_MS 15000
 /* Polls in a row without a good answer before the link counts as lost. */
 #define POLL_FAILURES 3
+/* A target that is replaced sooner than this after the motor was sent off waits for the rest of it, and
+ * newer ones take its place: a client that floods us does not flood the controller. */
+#define GATHER_MS 3
 #define HALT_TRIES 3
+/* A motor that goes on for this long after a halt is told again, so often: setters are silent on many
+ * lines, and a command that was lost there is known by nothing else. */
+#define HALT_AGAIN_MS 1000
+#define HALT_REPEATS 5
+/* A motion that is to be replaced must end within this. */
+#define STOPPING_MS 10000
+/* This long before a leg's end the motor is looked at more often, so that arrival is told in time. */
+#define NEARLY_THERE_MS 1000
+/* On disconnect: rounds of halting, and looks in each whether the motor rests. */
+#define STOP_ROUNDS 3
+#define STOP_LOOKS 4
 
 static int32_t from_motor(const struct focuser_core *f, int32_t motor)
 {
-	return f->cfg->reverse ? f->caps.max_step - motor : motor;
+	if (!f->cfg->reverse) {
+		return motor;
+	}
+	int64_t mirrored = (int64_t)f->caps.max_step - motor;
+	return mirrored > INT32_MAX ? INT32_MAX : (int32_t)mirrored;
 }
 
 static int32_t to_motor(const struct focuser_core *f, int32_t position)
@@ -43,12 +61,13 @@ static int approach_sign(const struct focuser_core *f)
 /* Keeps the book of how much play is taken up, from any motion, ours or not. */
 static void note_motion(struct focuser_core *f, int32_t from, int32_t to)
 {
-	int32_t travelled = (to - from) * approach_sign(f);
+	int64_t travelled = ((int64_t)to - from) * approach_sign(f);
 	if (travelled < 0) {
 		f->preload = 0;
-	} else if (f->preload < f->rules.backlash_steps) {
-		f->preload = travelled > f->rules.backlash_steps - f->preload ? f->rules.backlash_steps
-									       : f->preload + travelled;
+	} else if (travelled < f->rules.backlash_steps - f->preload) {
+		f->preload += (int32_t)travelled;
+	} else {
+		f->preload = f->rules.backlash_steps;
 	}
 }
 
@@ -83,6 +102,7 @@ static void take_reading(struct device *dev, const struct focuser_reading *r)
 		changed |= good != f->temperature_known || (good && r->temperature_c != f->temperature_c);
 		f->temperature_known = good;
 		f->temperature_c = good ? r->temperature_c : NAN;
+		f->temperature_real_ms = clock_now_ms(clock_real());
 	}
 	if (changed) {
 		device_changed(dev);
@@ -102,6 +122,7 @@ static void end_move(struct device *dev, const struct err *err)
 		f->snapped = true;
 		f->snap_target = f->target;
 		f->snap_motor = f->position;
+		dev->last_failure[0] = '\0';
 		log_debug(dev->info.source, "arrived position=%d motor=%d", (int)f->target,
 			(int)f->position);
 	}
@@ -112,8 +133,7 @@ static void end_move(struct device *dev, const struct err *err)
 static void stalled(struct device *dev, const struct err *err)
 {
 	dev->focuser->trust = POSITION_UNKNOWN;
-	dev->focuser->halt_wanted = true;
-	dev->focuser->halt_tries = 0;
+	focuser_wish_halt(dev->focuser);
 	end_move(dev, err);
 }
 
@@ -125,6 +145,9 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->phase = MOVE_LEG;
 	f->leg_from = f->position;
 	f->snapped = false;
+	/* Until a poll says that it rests, also when the start fails: the command may have got through. */
+	f->motor_moving = true;
+	f->halt_watched = false;
 	pthread_mutex_unlock(&dev->lock);
 	enum err_code code = f->driver->start_move(f->ctx, to_motor(f, target), err);
 	pthread_mutex_lock(&dev->lock);
@@ -136,32 +159,46 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	if (f->op != op || f->phase != MOVE_LEG) {
 		return 0;
 	}
+	if (code == ERR_CANCELLED) {
+		f->phase = MOVE_ACCEPTED;
+		return 0;
+	}
 	int64_t now = clock_now_ms(dev->clock);
 	if (code != ERR_OK) {
-		if (++f->leg_tries < LEG_TRIES) {
-			f->phase = MOVE_LEG;
+		if ((code == ERR_TIMEOUT || code == ERR_PROTOCOL) && ++f->leg_tries < LEG_TRIES) {
 			return start_leg(dev, alive, err);
 		}
+		focuser_wish_halt(f);
 		end_move(dev, err);
 		return 0;
 	}
 	double speed = f->driver->speed_floor_steps_per_s > 0 ? f->driver->speed_floor_steps_per_s : 10.0;
 	f->leg_deadline_ms =
 		now + LEG_ALLOWANCE_MS + (int64_t)(1000.0 * fabs((double)target - f->position) / speed);
+	f->speed_steps_per_ms = 0;
 	f->progress_ms = now;
 	f->progress_position = f->position;
 	f->rest_polls = 0;
 	f->next_poll_ms = now + f->driver->first_poll_ms;
+	f->gather_until_ms = now + GATHER_MS;
 	return f->next_poll_ms;
 }
 
 static int64_t begin_move(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
+	if (f->rules.backlash_steps > 0 && f->motor_moving) {
+		/* By the time of a new command it is past where it was last seen, perhaps past the target:
+		 * the last leg might come from the wrong side. */
+		f->phase = MOVE_STOPPING;
+		f->leg_deadline_ms = clock_now_ms(dev->clock) + STOPPING_MS;
+		focuser_wish_halt(f);
+		return 0;
+	}
 	int32_t from = f->position;
 	/* A short move in the approach direction arrives without backlash only when the play is taken up
 	 * on the way; otherwise plan as if coming from the far side, which goes past and comes back. */
-	int32_t ahead = (f->target - from) * approach_sign(f);
+	int64_t ahead = ((int64_t)f->target - from) * approach_sign(f);
 	if (f->rules.backlash_steps > 0 && ahead > 0 && f->preload < f->rules.backlash_steps &&
 		ahead < f->rules.backlash_steps - f->preload) {
 		from = f->target + approach_sign(f);
@@ -191,7 +228,11 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	int64_t now = clock_now_ms(dev->clock);
 	int32_t target = f->plan.leg[f->leg];
-	if (abs(f->position - target) <= focuser_tolerance(f)) {
+	bool close = focuser_distance(f->position, target) <= focuser_tolerance(f);
+	/* A way as short as the tolerance looks like an arrival before the motor has even begun. */
+	bool untouched = f->position == f->leg_from && f->position != target;
+	bool rested = ++f->rest_polls >= REST_POLLS && now - f->progress_ms >= REST_MS;
+	if (close && (!untouched || (rested && f->leg_tries + 1 >= LEG_TRIES))) {
 		if (++f->leg < f->plan.count) {
 			f->leg_tries = 0;
 			return start_leg(dev, alive, err);
@@ -200,8 +241,7 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 		f->settle_until_ms = now + f->cfg->settle_ms;
 		return 0;
 	}
-	f->rest_polls++;
-	if (f->rest_polls < REST_POLLS || now - f->progress_ms < REST_MS) {
+	if (!rested) {
 		return f->next_poll_ms;
 	}
 	if (++f->leg_tries < LEG_TRIES) {
@@ -216,11 +256,30 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 	return 0;
 }
 
+/* When to look again at a motor on its way. */
+static int64_t next_look(struct focuser_core *f, int64_t now)
+{
+	if (f->speed_steps_per_ms > 0) {
+		double left_ms = (double)focuser_distance(f->position, f->plan.leg[f->leg]) /
+				 f->speed_steps_per_ms;
+		int32_t usual_ms = f->driver->poll_moving_ms;
+		if (left_ms < usual_ms / 4.0) {
+			f->next_poll_ms = now + usual_ms / 4;
+		} else if (left_ms < NEARLY_THERE_MS) {
+			f->next_poll_ms = now + usual_ms / 2;
+		}
+	}
+	return f->next_poll_ms;
+}
+
 static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	int64_t now = clock_now_ms(dev->clock);
 	if (f->position != f->progress_position) {
+		int64_t took_ms = now - f->progress_ms;
+		f->speed_steps_per_ms = took_ms <= 0 ? 0
+			: (double)focuser_distance(f->position, f->progress_position) / (double)took_ms;
 		f->progress_position = f->position;
 		f->progress_ms = now;
 		f->rest_polls = 0;
@@ -242,7 +301,35 @@ static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
 		stalled(dev, &why);
 		return 0;
 	}
-	return f->next_poll_ms;
+	return next_look(f, now);
+}
+
+/* Told to stop, it has to: otherwise it is told again, and in the end somebody else. */
+static void watch_halt(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	if (!f->motor_moving) {
+		f->halt_watched = false;
+	}
+	if (!f->halt_watched || clock_now_ms(dev->clock) - f->halted_ms < HALT_AGAIN_MS) {
+		return;
+	}
+	if (++f->halt_repeats <= HALT_REPEATS) {
+		log_warn(dev->info.source, "still moves after a halt; halting again");
+		f->halt_wanted = true;
+		f->halt_tries = 0;
+		return;
+	}
+	f->halt_watched = false;
+	struct err why;
+	err_set(&why, ERR_STALLED, "%s does not stop: it says it moves after %d halts", dev->info.name,
+		HALT_REPEATS + 1);
+	log_error(dev->info.source, "%s", why.text);
+	device_failed(dev, &f->move_told, &why);
+	if (f->phase == MOVE_HALTING) {
+		f->phase = MOVE_NONE;
+	}
+	device_changed(dev);
 }
 
 static int64_t do_halt(struct device *dev, bool *alive, struct err *err)
@@ -265,7 +352,8 @@ static int64_t do_halt(struct device *dev, bool *alive, struct err *err)
 		log_error(dev->info.source, "halt failed: %s", err->text);
 		device_failed(dev, &f->move_told, err);
 	}
-	f->motor_moving = true; /* until a poll says otherwise: it may still be slowing down */
+	f->halted_ms = clock_now_ms(dev->clock);
+	f->halt_watched = true;
 	f->next_poll_ms = 0;
 	return 0;
 }
@@ -289,6 +377,10 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	bool busy = f->phase != MOVE_NONE || f->motor_moving;
 	f->next_poll_ms = clock_now_ms(dev->clock) +
 			  (busy ? f->driver->poll_moving_ms : f->driver->poll_idle_ms);
+	if (code == ERR_CANCELLED) {
+		f->next_poll_ms = 0;
+		return 0;
+	}
 	if (code != ERR_OK) {
 		if (code == ERR_IO || ++f->poll_failures >= POLL_FAILURES) {
 			*alive = false;
@@ -299,13 +391,36 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	}
 	f->poll_failures = 0;
 	take_reading(dev, &f->fresh);
+	watch_halt(dev);
 	if (f->op != op || f->phase != phase) {
 		/* The wish changed while we asked: what was read says nothing about the new one. */
 		return 0;
 	}
+	int64_t read_ms = clock_now_ms(dev->clock);
 	switch (f->phase) {
 	case MOVE_LEG:
 		return watch_leg(dev, alive, err);
+	case MOVE_STOPPING:
+		if (!f->motor_moving) {
+			f->phase = MOVE_ACCEPTED;
+			return 0;
+		}
+		if (read_ms > f->leg_deadline_ms) {
+			struct err why;
+			err_set(&why, ERR_STALLED, "%s did not stop to take a new target", dev->info.name);
+			end_move(dev, &why);
+		}
+		break;
+	case MOVE_SETTLE:
+		if (f->motor_moving || focuser_distance(f->position, f->plan.leg[f->leg - 1]) >
+					       focuser_tolerance(f)) {
+			/* It went on after all. */
+			f->phase = MOVE_LEG;
+			f->leg--;
+			f->progress_ms = read_ms;
+			f->rest_polls = 0;
+		}
+		break;
 	case MOVE_HALTING:
 		if (!f->motor_moving) {
 			log_info(dev->info.source, "halted position=%d", (int)f->position);
@@ -315,7 +430,6 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 		break;
 	case MOVE_NONE:
 	case MOVE_ACCEPTED:
-	case MOVE_SETTLE:
 		break;
 	}
 	return f->next_poll_ms;
@@ -344,36 +458,46 @@ static int64_t set_tempcomp(struct device *dev, bool *alive, struct err *err)
 	return 0;
 }
 
-static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
+static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	if (f->halt_wanted) {
 		return do_halt(dev, alive, err);
 	}
 	if (f->phase == MOVE_ACCEPTED) {
-		return begin_move(dev, alive, err);
+		return clock_now_ms(dev->clock) < f->gather_until_ms ? f->gather_until_ms
+								      : begin_move(dev, alive, err);
 	}
 	if (f->tempcomp_wanted != f->tempcomp) {
 		return set_tempcomp(dev, alive, err);
 	}
 	int64_t now = clock_now_ms(dev->clock);
-	if (f->phase == MOVE_SETTLE) {
-		if (now >= f->settle_until_ms) {
-			end_move(dev, NULL);
-			return 0;
-		}
-		return f->settle_until_ms;
+	if (f->phase == MOVE_SETTLE && now >= f->settle_until_ms) {
+		end_move(dev, NULL);
+		return 0;
 	}
 	if (now >= f->next_poll_ms) {
 		return poll_device(dev, alive, err);
 	}
-	return f->next_poll_ms;
+	return f->phase == MOVE_SETTLE && f->settle_until_ms < f->next_poll_ms ? f->settle_until_ms
+										 : f->next_poll_ms;
+}
+
+static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	int64_t next = next_thing(dev, alive, err);
+	/* Targets that come until then do not wake us. */
+	return next > f->gather_until_ms && clock_now_ms(dev->clock) < f->gather_until_ms
+		       ? f->gather_until_ms
+		       : next;
 }
 
 static enum err_code focuser_open(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	memset(f->ctx, 0, f->driver->ctx_size);
+	f->identified = false;
 	enum err_code code = f->driver->open(f->ctx, &f->cfg->port, &dev->host, err);
 	if (code != ERR_OK) {
 		f->driver->close(f->ctx);
@@ -381,14 +505,19 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 	return code;
 }
 
-/* Identifies and reads once, so that a link that is up always has a position. */
+/* Identifies and reads once, so that a link that is up always has a position.  When only the reading
+ * failed the next try repeats only that: on a noisy line few answers in a row come through. */
 static enum err_code focuser_identify(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
-	f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
-	f->fresh = (struct focuser_reading){0};
-	enum err_code code = f->driver->identify(f->ctx, &f->fresh_caps, err);
+	enum err_code code = ERR_OK;
+	if (!f->identified) {
+		f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
+		code = f->driver->identify(f->ctx, &f->fresh_caps, err);
+		f->identified = code == ERR_OK;
+	}
 	if (code == ERR_OK) {
+		f->fresh = (struct focuser_reading){0};
 		code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
 	}
 	return code;
@@ -417,6 +546,7 @@ static void focuser_came_up(struct device *dev, bool again)
 	};
 	f->phase = MOVE_NONE;
 	f->halt_wanted = false;
+	f->halt_watched = false;
 	f->motor_moving = false;
 	f->poll_failures = 0;
 	f->preload = 0;
@@ -447,6 +577,7 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 	struct focuser_core *f = dev->focuser;
 	f->motor_moving = false;
 	f->halt_wanted = false;
+	f->halt_watched = false;
 	f->temperature_known = false;
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
@@ -460,20 +591,53 @@ static void focuser_close(struct device *dev)
 	dev->focuser->driver->close(dev->focuser->ctx);
 }
 
+/* Whether the motor rests by the device's own word, looked for a little while.  ERR_IO when the device is
+ * gone. */
+static enum err_code comes_to_rest(struct device *dev, bool *rests, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	for (int look = 0; look < STOP_LOOKS; look++) {
+		f->fresh = (struct focuser_reading){0};
+		pthread_mutex_unlock(&dev->lock);
+		enum err_code code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
+		pthread_mutex_lock(&dev->lock);
+		device_count_error(dev, code);
+		if (code != ERR_OK) {
+			return code;
+		}
+		take_reading(dev, &f->fresh);
+		*rests = f->fresh.moving_valid && !f->fresh.moving;
+		if (*rests) {
+			return ERR_OK;
+		}
+		int64_t until = clock_now_ms(dev->clock) + f->driver->poll_moving_ms;
+		while (!clock_wait(dev->clock, &dev->mail, &dev->lock, until)) {
+		}
+	}
+	return ERR_OK;
+}
+
 /* No motor is left running without anybody watching it. */
 static void focuser_stop(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
-	if (f->phase == MOVE_NONE && !f->motor_moving) {
-		return;
-	}
+	bool rests = f->phase == MOVE_NONE && !f->motor_moving;
 	struct err err = {0};
-	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = f->driver->halt(f->ctx, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
-	if (code != ERR_OK) {
-		log_error(dev->info.source, "halt on disconnect failed: %s", err.text);
+	enum err_code code = ERR_OK;
+	for (int round = 0; !rests && code != ERR_IO && round < STOP_ROUNDS; round++) {
+		/* There is nothing more urgent than this. */
+		atomic_store(&dev->urgent, false);
+		pthread_mutex_unlock(&dev->lock);
+		code = f->driver->halt(f->ctx, &err);
+		pthread_mutex_lock(&dev->lock);
+		device_count_error(dev, code);
+		if (code == ERR_OK) {
+			code = comes_to_rest(dev, &rests, &err);
+		}
+	}
+	if (!rests) {
+		log_error(dev->info.source, "the motor may still be moving: %s",
+			code != ERR_OK ? err.text : "it does not stop");
 	}
 }
 

@@ -15,13 +15,14 @@
 /* Between two tries of identify that failed at once. */
 #define IDENTIFY_PAUSE_MS 100
 /* connect = start: between tries to open at all. */
-#define KEEP_TRYING_MS 10000
+#define KEEP_TRYING_MS 5000
 
+/* Gives the lock back meanwhile: afterwards the link may have been wished away. */
 static void close_driver(struct device *dev)
 {
+	dev->usable = false;
 	if (dev->opened) {
 		dev->opened = false;
-		dev->usable = false;
 		pthread_mutex_unlock(&dev->lock);
 		dev->class->close(dev);
 		pthread_mutex_lock(&dev->lock);
@@ -32,22 +33,33 @@ static void close_driver(struct device *dev)
 static void open_failed(struct device *dev, const struct err *err)
 {
 	close_driver(dev);
+	if (dev->link == LINK_CLOSING) {
+		return;
+	}
 	if (log_repeat_due(&dev->link_failures)) {
 		log_warn(dev->info.source, "cannot open: %s", err->text);
 	}
-	if (dev->was_up && dev->want_link) {
+	dev->connect_error = *err;
+	dev->try_failed_ms = clock_now_ms(clock_real());
+	if (dev->was_up) {
 		dev->relink_backoff_ms = dev->relink_backoff_ms == 0 ? RELINK_FIRST_MS
 								     : dev->relink_backoff_ms * 2;
 		if (dev->relink_backoff_ms > RELINK_LAST_MS) {
 			dev->relink_backoff_ms = RELINK_LAST_MS;
 		}
 		dev->next_try_ms = clock_now_ms(dev->clock) + dev->relink_backoff_ms;
+		bool given_up =
+			dev->try_failed_ms - dev->lost_since_ms >= dev->patience.lost_grace_ms;
+		if (dev->keen || (given_up && !dev->lost_told)) {
+			dev->lost_told = given_up;
+			dev->keen = false;
+			device_changed(dev);
+		}
 		return;
 	}
 	dev->link = LINK_DOWN;
 	dev->want_link = false;
 	dev->next_try_ms = clock_now_ms(dev->clock) + KEEP_TRYING_MS;
-	dev->connect_error = *err;
 	device_failed(dev, &dev->connect_told, err);
 	device_changed(dev);
 }
@@ -66,21 +78,28 @@ static void came_up(struct device *dev)
 	dev->usable = true;
 	dev->relink_backoff_ms = 0;
 	dev->last_failure[0] = '\0';
+	dev->connect_told.until_ms = 0;
 	dev->class->came_up(dev, again);
 	device_changed(dev);
 }
 
 static void link_lost(struct device *dev, const struct err *err)
 {
+	if (dev->link == LINK_CLOSING) {
+		return;
+	}
 	log_warn(dev->info.source, "link lost: %s", err->text);
-	close_driver(dev);
 	dev->link = LINK_LOST;
+	dev->lost_told = false;
+	dev->keen = false;
 	dev->lost_since_ms = clock_now_ms(clock_real());
 	dev->next_try_ms = clock_now_ms(dev->clock) + RELINK_FIRST_MS;
 	dev->relink_backoff_ms = RELINK_FIRST_MS;
 	device_failed(dev, NULL, err);
+	device_lease_lost(dev);
 	dev->class->went_down(dev, err);
 	device_changed(dev);
+	close_driver(dev);
 }
 
 static void close_link(struct device *dev)
@@ -92,6 +111,7 @@ static void close_link(struct device *dev)
 	close_driver(dev);
 	struct err err;
 	err_set(&err, ERR_NOT_CONNECTED, "%s was disconnected", dev->info.name);
+	device_lease_lost(dev);
 	dev->class->went_down(dev, &err);
 	dev->was_up = false;
 	dev->connect_error = err;
@@ -116,11 +136,14 @@ static int64_t open_step(struct device *dev)
 		enum err_code code = dev->class->open(dev, &err);
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
+		dev->opened = code == ERR_OK;
+		if (dev->link == LINK_CLOSING) {
+			return 0;
+		}
 		if (code != ERR_OK) {
 			open_failed(dev, &err);
 			return dev->next_try_ms;
 		}
-		dev->opened = true;
 		dev->identify_tries = 0;
 		dev->next_try_ms = clock_now_ms(dev->clock) + dev->class->open_wait_ms(dev);
 		return dev->next_try_ms;
@@ -132,7 +155,8 @@ static int64_t open_step(struct device *dev)
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
 	}
-	if (!dev->want_link) {
+	/* Even when it is wished again by now: whoever disconnected waits for it to close. */
+	if (dev->link == LINK_CLOSING) {
 		return 0;
 	}
 	if (code == ERR_OK) {
@@ -164,15 +188,8 @@ static int64_t worker_step(struct device *dev)
 		return dev->keep_trying ? dev->next_try_ms : CLOCK_NEVER;
 	case LINK_OPENING:
 	case LINK_LOST:
-		if (!dev->want_link) {
-			close_link(dev);
-			return 0;
-		}
 		return open_step(dev);
 	case LINK_UP: {
-		if (!dev->want_link) {
-			break;
-		}
 		bool alive = true;
 		struct err err = {0};
 		int64_t next = dev->class->step(dev, &alive, &err);
@@ -195,6 +212,7 @@ static void *worker_main(void *arg)
 	pthread_mutex_lock(&dev->lock);
 	while (!dev->quit) {
 		dev->woken = false;
+		atomic_store(&dev->urgent, false);
 		int64_t next = worker_step(dev);
 		while (!dev->woken && !dev->quit && clock_now_ms(dev->clock) < next) {
 			clock_wait(dev->clock, &dev->mail, &dev->lock, next);
@@ -224,7 +242,7 @@ void device_join(struct device *dev)
 	}
 	pthread_mutex_lock(&dev->lock);
 	dev->quit = true;
-	device_wake_worker(dev);
+	device_wake_urgent(dev);
 	pthread_mutex_unlock(&dev->lock);
 	pthread_join(dev->thread, NULL);
 	dev->has_thread = false;

@@ -72,8 +72,8 @@ static void fill_info(struct device_info *info, enum device_type type, int numbe
 {
 	info->type = type;
 	info->number = number;
-	snprintf(info->source, sizeof info->source, "%s.%d",
-		type == DEVICE_FOCUSER ? "focuser" : "camera", number);
+	snprintf(info->source, sizeof info->source, "%s.%u",
+		type == DEVICE_FOCUSER ? "focuser" : "camera", (unsigned)number % 1000u);
 	text_copy_clean(info->name, sizeof info->name, name[0] != '\0' ? name : title);
 	text_copy_clean(info->driver, sizeof info->driver, driver);
 	text_copy_clean(info->driver_title, sizeof info->driver_title, title);
@@ -92,6 +92,9 @@ static enum err_code add_device(struct observatory *obs, const struct observator
 	dev->obs = obs;
 	dev->events = obs->events;
 	device_init(dev);
+	if (options->patience != NULL) {
+		dev->patience = *options->patience;
+	}
 	obs->all[obs->count++] = dev;
 
 	bool simulated = false;
@@ -132,6 +135,7 @@ static enum err_code add_device(struct observatory *obs, const struct observator
 	dev->host.clock = dev->clock;
 	dev->host.source = dev->info.source;
 	dev->host.seed = options->seed;
+	dev->host.state_dir = options->state_dir;
 	dev->host.simulator = &config->simulator;
 	dev->host.optics = telescope >= 0 && telescope < CONFIG_MAX_DEVICES
 				   ? &config->telescope[telescope]

@@ -15,11 +15,13 @@
 #include "run.h"
 
 struct observatory;
+struct device_patience;
 
 struct observatory_options {
 	const char *state_dir;
 	uint64_t seed;
 	double time_factor;      /* simulated devices run this many times faster */
+	const struct device_patience *patience; /* NULL: what clients are promised; for tests */
 };
 
 /* Builds devices, workers and the run store from the checked configuration (borrowed, must outlive

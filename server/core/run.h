@@ -71,11 +71,13 @@ void run_nina(const struct run *run, struct buf *out);
  * handler of a device member calls them. */
 struct runs;
 
-/* Opens or creates the database in dir; brings an older schema up to date.  ERR_IO when it cannot. */
+/* Opens or creates the database in dir; brings an older schema up to date.  A damaged one is put aside
+ * as focusd.db.damaged-N and begun anew.  ERR_IO when it cannot. */
 enum err_code runs_open(const char *dir, struct runs **out, struct err *err);
 void runs_close(struct runs *runs);
 
-/* The next id: greater than every id ever given, also after a crash. */
+/* The next id: greater than every id ever given, also after a crash.  When the disk takes nothing more,
+ * greater than every id of this process and of the store. */
 enum err_code runs_next_id(struct runs *runs, uint64_t *id, struct err *err);
 
 /* Writes a finished run (or replaces it). */

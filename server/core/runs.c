@@ -3,18 +3,22 @@
  * The store of runs, the one door to SQLite.  One connection behind one lock.  A rollback journal
  * with synchronous = EXTRA: a power cut at any moment leaves the last whole transaction.
  */
+#include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "log.h"
 #include "run.h"
 
 struct runs {
 	pthread_mutex_t lock;
 	sqlite3 *db;
+	int64_t last_id; /* given out by this process; 0 none */
 };
 
 /* Schema changes in order; user_version says how many have been applied.  Never edited once
@@ -90,6 +94,81 @@ static enum err_code migrate(struct runs *runs, struct err *err)
 	return ERR_OK;
 }
 
+static bool is_sound(struct runs *runs)
+{
+	sqlite3_stmt *stmt;
+	if (sqlite3_prepare_v2(runs->db, "PRAGMA quick_check(1)", -1, &stmt, NULL) != SQLITE_OK) {
+		return false;
+	}
+	const unsigned char *said =
+		sqlite3_step(stmt) == SQLITE_ROW ? sqlite3_column_text(stmt, 0) : NULL;
+	bool ok = said != NULL && strcmp((const char *)said, "ok") == 0;
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+/* damaged: the file opens, but is not a sound database. */
+static enum err_code open_file(
+	struct runs *runs, const char *path, bool *damaged, struct err *err)
+{
+	*damaged = false;
+	if (sqlite3_open_v2(path, &runs->db,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
+		    NULL) != SQLITE_OK) {
+		return err_set(
+			err, ERR_IO, "cannot open %.120s: %s", path, sqlite3_errmsg(runs->db));
+	}
+	enum err_code rc = ERR_OK;
+	if (sqlite3_busy_timeout(runs->db, 5000) != SQLITE_OK ||
+		!run_sql(runs, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;"
+			       "PRAGMA foreign_keys = ON")) {
+		rc = db_error(runs, "be opened", err);
+	} else if (!is_sound(runs)) {
+		*damaged = true;
+		rc = err_set(err, ERR_IO, "the run store %.120s is damaged", path);
+	} else {
+		rc = migrate(runs, err);
+	}
+	int why = sqlite3_errcode(runs->db) & 0xFF;
+	*damaged |= rc != ERR_OK && (why == SQLITE_CORRUPT || why == SQLITE_NOTADB);
+	return rc;
+}
+
+/* Puts a damaged database and its journal, which must never be played back into another file, aside:
+ * a history that cannot be read must not cost the night.  Numbers go on where they can be read. */
+static enum err_code replace_damaged(struct runs *runs, const char *path, struct err *err)
+{
+	int64_t last = 0;
+	read_number(runs, "SELECT value FROM counters WHERE name = 'run'", &last);
+	sqlite3_close(runs->db);
+	runs->db = NULL;
+	char from[1100];
+	char aside[1100];
+	int n = 1;
+	do {
+		snprintf(aside, sizeof aside, "%s.damaged-%d", path, n);
+	} while (access(aside, F_OK) == 0 && n++ < 99);
+	if (rename(path, aside) != 0) {
+		return err_set(err, ERR_IO, "the damaged run store %.100s cannot be put aside: %s",
+			path, strerror(errno));
+	}
+	log_error("focusd", "the run store was damaged: kept as %s, begun anew", aside);
+	snprintf(from, sizeof from, "%s-journal", path);
+	snprintf(aside, sizeof aside, "%s.damaged-%d-journal", path, n);
+	if (rename(from, aside) != 0 && errno != ENOENT) {
+		return err_set(err, ERR_IO, "%.120s cannot be put aside: %s", from, strerror(errno));
+	}
+	bool damaged;
+	enum err_code rc = open_file(runs, path, &damaged, err);
+	if (rc == ERR_OK && last > 0) {
+		char sql[80];
+		snprintf(sql, sizeof sql, "UPDATE counters SET value = %lld WHERE name = 'run'",
+			(long long)last);
+		run_sql(runs, sql);
+	}
+	return rc;
+}
+
 enum err_code runs_open(const char *dir, struct runs **out, struct err *err)
 {
 	char path[1024];
@@ -101,17 +180,10 @@ enum err_code runs_open(const char *dir, struct runs **out, struct err *err)
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	pthread_mutex_init(&runs->lock, NULL);
-	enum err_code rc = ERR_OK;
-	if (sqlite3_open_v2(path, &runs->db,
-		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_FULLMUTEX,
-		    NULL) != SQLITE_OK) {
-		rc = err_set(err, ERR_IO, "cannot open %.120s: %s", path, sqlite3_errmsg(runs->db));
-	} else if (sqlite3_busy_timeout(runs->db, 5000) != SQLITE_OK ||
-		   !run_sql(runs, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;"
-				  "PRAGMA foreign_keys = ON")) {
-		rc = db_error(runs, "be opened", err);
-	} else {
-		rc = migrate(runs, err);
+	bool damaged;
+	enum err_code rc = open_file(runs, path, &damaged, err);
+	if (rc != ERR_OK && damaged) {
+		rc = replace_damaged(runs, path, err);
 	}
 	if (rc != ERR_OK) {
 		runs_close(runs);
@@ -134,18 +206,33 @@ enum err_code runs_next_id(struct runs *runs, uint64_t *id, struct err *err)
 {
 	pthread_mutex_lock(&runs->lock);
 	enum err_code rc = ERR_OK;
-	int64_t value;
+	int64_t value = 0;
 	/* The counter, not the largest row, so that an id whose run was lost in a crash stays used;
 	 * the larger of both, should somebody have put a run in by hand. */
-	if (run_sql(runs, "BEGIN IMMEDIATE") &&
-		run_sql(runs, "UPDATE counters SET value = 1 + max(value,"
-			      " (SELECT coalesce(max(id), 0) FROM runs)) WHERE name = 'run'") &&
-		read_number(runs, "SELECT value FROM counters WHERE name = 'run'", &value) &&
-		run_sql(runs, "COMMIT")) {
-		*id = (uint64_t)value;
-	} else {
-		rc = db_error(runs, "give the run a number", err);
+	if (!run_sql(runs, "BEGIN IMMEDIATE") ||
+		!run_sql(runs, "UPDATE counters SET value = 1 + max(value,"
+			       " (SELECT coalesce(max(id), 0) FROM runs)) WHERE name = 'run'") ||
+		!read_number(runs, "SELECT value FROM counters WHERE name = 'run'", &value) ||
+		!run_sql(runs, "COMMIT")) {
+		struct err why = {0};
+		rc = db_error(runs, "give the run a number", &why);
 		run_sql(runs, "ROLLBACK");
+		/* A full or read-only disk must not keep a telescope from focusing: the number is
+		 * good as long as this process lives. */
+		if (read_number(runs,
+			    "SELECT 1 + max(value, (SELECT coalesce(max(id), 0) FROM runs))"
+			    " FROM counters WHERE name = 'run'",
+			    &value)) {
+			log_error("focusd", "%s; the run may not be kept", why.text);
+			rc = ERR_OK;
+		} else {
+			err_set(err, why.code, "%s", why.text);
+		}
+	}
+	if (rc == ERR_OK) {
+		value = value > runs->last_id ? value : runs->last_id + 1;
+		runs->last_id = value;
+		*id = (uint64_t)value;
 	}
 	pthread_mutex_unlock(&runs->lock);
 	return rc;

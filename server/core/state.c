@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "json.h"
+#include "log.h"
 #include "text.h"
 
 #define DEVICES_FILE "devices.json"
@@ -93,6 +95,38 @@ enum err_code state_dir(const char *option, char *out, size_t cap, struct err *e
 		return take_dir(path, out, cap, err);
 	}
 	return err_set(err, ERR_IO, "no place for the state directory: give one with --state-dir");
+}
+
+enum err_code state_lock(const char *dir, int *fd, struct err *err)
+{
+	char path[1100];
+	snprintf(path, sizeof path, "%s/lock", dir);
+	int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (lock < 0) {
+		return err_set(err, ERR_IO, "cannot open %.150s: %s", path, strerror(errno));
+	}
+	char pid[24];
+	if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+		int why = errno;
+		ssize_t n = why == EWOULDBLOCK ? read(lock, pid, sizeof pid - 1) : 0;
+		close(lock);
+		if (why != EWOULDBLOCK) {
+			return err_set(err, ERR_IO, "cannot lock %.150s: %s", path, strerror(why));
+		}
+		pid[n > 0 ? n : 0] = '\0';
+		pid[strspn(pid, "0123456789")] = '\0';
+		return err_set(err, ERR_INVALID_OPERATION,
+			"another focusd (process %s) works in %.60s: stop it, or give this one a "
+			"--state-dir of its own",
+			pid[0] != '\0' ? pid : "unknown", dir);
+	}
+	/* For the message above only; the lock is what counts. */
+	int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+	if (ftruncate(lock, 0) != 0 || pwrite(lock, pid, (size_t)n, 0) != n) {
+		log_debug("focusd", "cannot write %s: %s", path, strerror(errno));
+	}
+	*fd = lock;
+	return ERR_OK;
 }
 
 static bool write_all(int fd, const char *data, size_t len)

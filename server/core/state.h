@@ -11,6 +11,10 @@
  * /var/lib/focusd when writable, else $XDG_STATE_HOME/focusd or ~/.local/state/focusd. */
 enum err_code state_dir(const char *option, char *out, size_t cap, struct err *err);
 
+/* Makes this process the only one that works in dir, until *fd is closed or the process ends, however
+ * it ends.  ERR_INVALID_OPERATION names the process that is there already. */
+enum err_code state_lock(const char *dir, int *fd, struct err *err);
+
 /* The UUID of a device key such as "focuser.0", made at random once and kept in dir/devices.json;
  * out gets 36 characters and NUL. */
 enum err_code state_unique_id(const char *dir, const char *key, char out[37], struct err *err);

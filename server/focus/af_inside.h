@@ -28,6 +28,11 @@ double af_optics_hfr(const struct af_plan_setup *setup);
 /* Whether points[i] takes part in decisions: measured, no cloud, no validation. */
 bool af_usable(const struct af_plan *plan, size_t i);
 
+/* Whether the gears' play may have spoiled points[i]: the first looks of a run, reached with the play
+ * in an unknown state, and those where it was seen.  A recording has its position from its own
+ * night. */
+bool af_loose(const struct af_plan *plan, size_t i);
+
 /* Indices of usable points by rising position; returns how many. */
 size_t af_sorted(const struct af_plan *plan, size_t index[CURVE_MAX_POINTS]);
 
@@ -37,6 +42,9 @@ void af_fail(struct af_plan *plan, enum err_code code, const char *fmt, ...)
 
 /* Ends the plan with ERR_NO_STARS and the likeliest reason: clouds, trails, nothing to see. */
 void af_fail_blank(struct af_plan *plan);
+
+/* Fills wish.via for the way from where the plan sent the focuser last, and keeps the book of it. */
+void af_route(struct af_plan *plan);
 
 /* Asks for one sample at position (clamped to the range); one round of its own. */
 void af_ask(struct af_plan *plan, double position);

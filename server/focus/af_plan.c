@@ -21,6 +21,7 @@
 #define SCOUTS 4            /* places looked at when the start shows no star */
 #define LEAST_PROBE 2.0
 #define MOST_PROBE 64.0
+#define PLAY_MARGIN 1.3     /* on the play that was seen */
 
 const char *af_phase_name(enum af_phase phase)
 {
@@ -32,6 +33,12 @@ bool af_usable(const struct af_plan *plan, size_t i)
 {
 	const struct af_plan_point *p = &plan->points[i];
 	return !p->validation && p->curve.stars > 0 && p->curve.why != CURVE_CLOUD;
+}
+
+bool af_loose(const struct af_plan *plan, size_t i)
+{
+	return plan->p.slack[i] || (i < plan->p.search_points && plan->p.recording[i] == 0 &&
+		plan->p.taken[i] < plan->p.firm_travel);
 }
 
 size_t af_sorted(const struct af_plan *plan, size_t index[CURVE_MAX_POINTS])
@@ -68,10 +75,32 @@ static int32_t clamped(const struct af_plan *plan, double position)
 	return (int32_t)lround(fmax(plan->p.low, fmin(plan->p.high, position)));
 }
 
+void af_route(struct af_plan *plan)
+{
+	double sign = plan->setup.approach == MOVES_APPROACH_OUT ? 1 : -1;
+	double position = plan->wish.position;
+	double way = sign * (position - plan->p.stand);
+	plan->wish.via = plan->wish.position;
+	if (way < 0) {
+		/* The configured overshoot is made with every such move; a shorter way of ours adds
+		 * nothing to it. */
+		double preload = fmax(plan->p.preload, PLAY_MARGIN * plan->p.play);
+		if (preload > plan->setup.backlash_steps) {
+			plan->wish.via = clamped(plan, position - sign * preload);
+		}
+		plan->p.reversed = true;
+		plan->p.travel = fmax(plan->setup.backlash_steps, sign * (position - plan->wish.via));
+	} else {
+		plan->p.travel += way;
+	}
+	plan->p.stand = position;
+}
+
 static void ask_queued(struct af_plan *plan)
 {
 	plan->wish = (struct af_wish){.want = AF_WANT_SAMPLE, .exposure_factor = 1,
 		.position = plan->p.queue[plan->p.queue_index]};
+	af_route(plan);
 	plan->p.retries = plan->p.cloud_repeats = 0;
 }
 
@@ -150,6 +179,8 @@ void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup)
 	double blind = fmax(LEAST_PROBE, fmin(MOST_PROBE, (plan->p.high - plan->p.low) / 4096));
 	plan->p.probe = half > 0 ? fmax(LEAST_PROBE, 0.7 * half) : blind;
 	plan->p.first_probe = plan->p.probe;
+	plan->p.preload = half > 0 ? half : plan->p.probe;
+	plan->p.stand = setup->start_position;
 	plan->p.direction = setup->approach == MOVES_APPROACH_OUT ? 1 : -1;
 	af_ask(plan, setup->start_position);
 }
@@ -241,13 +272,16 @@ static bool keep(struct af_plan *plan, const struct af_observation *seen, bool u
 	size_t i = plan->point_count++;
 	plan->p.raw_error_px[i] = seen->error_px > 0 ? seen->error_px : 0;
 	plan->p.recording[i] = seen->recording_id;
+	plan->p.taken[i] = plan->p.travel;
+	plan->p.turned[i] = plan->p.reversed;
+	plan->p.reversed = false;
 	plan->points[i] = (struct af_plan_point){.flux_ratio = seen->flux_ratio,
 		.validation = validation,
 		.curve = {.position = seen->position, .hfr_px = usable ? seen->hfr_px : NAN,
 			.error_px = plan->p.raw_error_px[i], .duration_s = seen->duration_s,
 			.stars = usable ? seen->stars : 0,
 			.used = usable && !cloud && !validation,
-			.why = !usable ? CURVE_NO_STARS : cloud ? CURVE_CLOUD : CURVE_USED}};
+			.why = seen->trailed ? CURVE_TRAILED : !usable ? CURVE_NO_STARS : cloud ? CURVE_CLOUD : CURVE_USED}};
 	return true;
 }
 

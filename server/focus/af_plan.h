@@ -51,6 +51,9 @@ enum af_want {
 struct af_wish {
 	enum af_want want;
 	int32_t position;     /* steps, inside the range */
+	int32_t via;          /* go there first, then to position; == position: go direct.  So a sample
+	                       * is reached in the approach direction after a way that takes up play
+	                       * which nobody configured */
 	double exposure_factor; /* 1 = the run's exposure; 2 after a frame with too little to see */
 	enum err_code code;   /* failure: ERR_NO_STARS, ERR_BAD_FIT, ERR_NO_MINIMUM, ERR_VALIDATION */
 	char reason[200];     /* failure: a sentence */
@@ -102,6 +105,9 @@ struct af_plan {
 	struct {
 		double raw_error_px[CURVE_MAX_POINTS];  /* as told; points show the fit's */
 		uint64_t recording[CURVE_MAX_POINTS];
+		double taken[CURVE_MAX_POINTS];         /* way in the approach direction before it */
+		bool turned[CURVE_MAX_POINTS];          /* the first after a reversal */
+		bool slack[CURVE_MAX_POINTS];           /* the optics did not follow yet */
 		int32_t queue[AF_QUEUE_MAX];            /* positions of this round, in walking order */
 		int queue_count, queue_index;
 		double low, high;      /* allowed positions */
@@ -110,6 +116,12 @@ struct af_plan {
 		double hfr_min;        /* guess of the least HFR, px; NAN */
 		double step;           /* spacing of the sweep, steps */
 		double probe;          /* length of the next probe, steps */
+		double preload;        /* way in the approach direction before a sample, steps */
+		double play;           /* at least so much play is there, steps */
+		bool reversed;         /* the way to this sample was against the approach direction */
+		double stand, travel;  /* where it was sent last; way in the approach direction so far */
+		size_t search_points;  /* points measured before the first sweep */
+		double firm_travel;    /* of those, what counts as play taken up, steps */
 		double first_probe;
 		int direction;         /* of the probes: -1, +1 */
 		int observations, retries, cloud_repeats, clouds, blanks, blank_run, trails;

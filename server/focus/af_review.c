@@ -9,25 +9,27 @@
 #include "af_inside.h"
 
 #define LIVE_POINTS 5
+#define STILL_RATIO 1.5       /* on an arm: that far above the least */
+#define STILL_SHARE 0.3       /* of the change that is due: less is none */
+#define FIRM_POINTS 7         /* enough to do without the first looks */
 #define ROUNDS_MOST 9
 #define REFINEMENTS_MOST 3
 #define WIDENINGS_MOST 6
 #define DEAD_ENDS_MOST 2
 #define FLAT_RATIO 1.5        /* largest over least sample: below, the sweep was too narrow */
+#define GAP_RATIO 3.0         /* least sample over the fitted minimum: the bottom was not seen */
 #define COARSE_SAMPLES 3      /* wanted below twice the minimum */
 #define TENTH_WIDTH 0.4583    /* half width of 10 % growth in units of a/k */
 #define VALIDATIONS 3
-#define VALIDATION_SIGMAS 3.0
 #define SEEING_LEAST 0.05     /* few frames tell the scatter badly; never trust less than usual */
-#define HYPERBOLA_ERROR 0.03  /* the true curve's bottom lies that far off a hyperbola's */
+#define HYPERBOLA_ERROR 0.025  /* the true curve's bottom lies that far off a hyperbola's */
+#define WORSE_SIGMAS 3.0
 #define WORSE 1.15            /* than at the start: a failure */
 
-/* Fits all usable samples; the points show what the fit made of them. */
-static void fit_points(struct af_plan *plan)
+/* Fits these of the plan's samples; the points show what the fit made of them. */
+static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 {
 	struct curve_point points[CURVE_MAX_POINTS];
-	size_t index[CURVE_MAX_POINTS];
-	size_t n = af_sorted(plan, index);
 	for (int pass = 0; pass < 2; pass++) {
 		for (size_t i = 0; i < n; i++) {
 			points[i] = plan->points[index[i]].curve;
@@ -51,6 +53,68 @@ static void fit_points(struct af_plan *plan)
 	}
 }
 
+/* After a reversal the size stands still on an arm: the motor turns, the optics do not yet. */
+static void find_play(struct af_plan *plan)
+{
+	double slope = plan->fit.params[1], least = plan->fit.hfr_min_px;
+	for (size_t i = 0; i + 1 < plan->point_count && slope > 0; i++) {
+		if (!plan->p.turned[i]) {
+			continue;
+		}
+		size_t last = i;
+		for (; last + 1 < plan->point_count && !plan->p.turned[last + 1]; last++) {
+			const struct curve_point *a = &plan->points[last].curve;
+			const struct curve_point *b = &plan->points[last + 1].curve;
+			double due = slope * fabs(b->position - a->position);
+			if (!af_usable(plan, last) || !af_usable(plan, last + 1) ||
+				plan->p.recording[last] != 0 || fmin(a->hfr_px, b->hfr_px) < STILL_RATIO * least ||
+				due < STILL_RATIO * 0.1 * a->hfr_px || fabs(b->hfr_px - a->hfr_px) > STILL_SHARE * due) {
+				break;
+			}
+		}
+		if (last == i) {
+			continue;
+		}
+		for (size_t k = i; k <= last; k++) {
+			plan->p.slack[k] = true;
+		}
+		plan->p.play = fmax(plan->p.play, plan->p.taken[last]);
+	}
+}
+
+/* Fits the samples, without the loose ones where the others are enough. */
+static void fit_points(struct af_plan *plan)
+{
+	size_t all[CURVE_MAX_POINTS], firm[CURVE_MAX_POINTS], n = 0;
+	size_t count = af_sorted(plan, all);
+	for (size_t i = 0; i < count; i++) {
+		if (!af_loose(plan, all[i])) {
+			firm[n++] = all[i];
+		}
+	}
+	if (n < count && n >= FIRM_POINTS) {
+		fit_these(plan, firm, n);
+		struct curve_result fit = plan->fit;
+		if (!fit.accepted) {
+			fit_these(plan, all, count);
+			if (plan->fit.accepted && plan->p.play <= 0) {
+				return;
+			}
+			plan->fit = fit;
+		}
+		for (size_t i = 0; i < count; i++) {
+			if (af_loose(plan, all[i])) {
+				struct curve_point *p = &plan->points[all[i]].curve;
+				p->used = false;
+				p->why = CURVE_PLAY;
+				p->error_px = plan->p.raw_error_px[all[i]];
+			}
+		}
+		return;
+	}
+	fit_these(plan, all, count);
+}
+
 bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out)
 {
 	struct curve_point points[CURVE_MAX_POINTS];
@@ -69,12 +133,25 @@ static void finish(struct af_plan *plan)
 	plan->wish = (struct af_wish){.want = AF_WANT_FINAL, .exposure_factor = 1,
 		.position = (int32_t)lround(fmax(plan->p.low, fmin(plan->p.high,
 			plan->fit.best_position)))};
+	af_route(plan);
 	plan->p.retries = plan->p.cloud_repeats = 0;
 	plan->hfr_predicted_px = curve_at(&plan->fit, plan->wish.position, NULL);
 }
 
 static void fail_fit(struct af_plan *plan)
 {
+	double least = INFINITY;
+	for (size_t i = 0; i < plan->point_count; i++) {
+		if (af_usable(plan, i) && plan->points[i].curve.used) {
+			least = fmin(least, plan->points[i].curve.hfr_px);
+		}
+	}
+	if (plan->fit.minimum_bracketed && plan->fit.short_side == 0 &&
+		least > GAP_RATIO * plan->fit.hfr_min_px) {
+		af_fail(plan, ERR_BAD_FIT, "no frame shows the stars near their minimum about %.0f: the "
+			"least HFR seen is %.1f px", plan->fit.best_position, least);
+		return;
+	}
 	af_fail(plan, plan->fit.minimum_bracketed ? ERR_BAD_FIT : ERR_NO_MINIMUM, "%s",
 		plan->fit.reason);
 }
@@ -144,8 +221,7 @@ static void extend(struct af_plan *plan, const struct extent *e)
 	beyond *= 1 << plan->p.dead_ends;
 	double room = side * ((side < 0 ? plan->p.low : plan->p.high) - end);
 	if (room < 1) {
-		af_fail(plan, plan->fit.minimum_bracketed ? ERR_BAD_FIT : ERR_NO_MINIMUM,
-			"%s; %.0f is the end of the allowed range", fit->reason, end);
+		af_fail(plan, ERR_NO_MINIMUM, "%s; %.0f is the end of the allowed range", fit->reason, end);
 		return;
 	}
 	beyond = fmin(beyond, room);
@@ -192,6 +268,11 @@ void af_review(struct af_plan *plan)
 	plan->p.dead_ends = fresh ? 0 : plan->p.dead_ends + 1;
 	plan->p.rounds++;
 	fit_points(plan);
+	find_play(plan);
+	fit_points(plan);
+	if (plan->fit.params[1] > 0) {
+		plan->p.preload = fmax(2, AF_SWEEP_REACH * plan->fit.params[0] / plan->fit.params[1]);
+	}
 	struct extent e = extent_of(plan);
 	if (plan->fit.accepted) {
 		if (is_coarse(plan) && plan->p.refinements == 0 && fresh &&
@@ -205,8 +286,7 @@ void af_review(struct af_plan *plan)
 	if (plan->p.rounds > ROUNDS_MOST) {
 		fail_fit(plan);
 	} else if (plan->p.dead_ends >= DEAD_ENDS_MOST) {
-		af_fail(plan, plan->fit.minimum_bracketed ? ERR_BAD_FIT : ERR_NO_MINIMUM,
-			"%s, and no frame comes from there", plan->fit.reason);
+		fail_fit(plan);
 	} else if (e.greatest < FLAT_RATIO * e.least) {
 		widen(plan, &e);
 	} else if (plan->fit.short_side != 0) {
@@ -221,8 +301,12 @@ void af_review(struct af_plan *plan)
 void af_validate(struct af_plan *plan, const struct af_observation *seen, bool usable)
 {
 	if (!usable) {
-		af_fail(plan, ERR_VALIDATION, "the frame at the best position %d shows no measurable stars",
-			(int)plan->wish.position);
+		const char *what = seen->trailed ? "trails instead of stars: is the mount tracking?"
+			: seen->stars > 0 ? "stars that lost more than half of their light: clouds"
+			: "no measurable stars where the curve promised small ones: clouds, or something in "
+			"front of the telescope";
+		af_fail(plan, ERR_VALIDATION, "the frame at the best position %d shows %s",
+			(int)plan->wish.position, what);
 		return;
 	}
 	double sigma_fit;
@@ -246,8 +330,11 @@ void af_validate(struct af_plan *plan, const struct af_observation *seen, bool u
 		bottom * bottom);
 	plan->hfr_predicted_px = predicted;
 	plan->hfr_final_px = predicted + excess;
-	bool agrees = fabs(excess) < VALIDATION_SIGMAS * sigma;
-	bool worse = plan->hfr_final_px > WORSE * plan->hfr_start_px + VALIDATION_SIGMAS * sigma;
+	/* One frame that looks doubtful is not enough to believe. */
+	static const double sigmas[VALIDATIONS + 1] = {0, 1.5, 2.25, 3};
+	double most = again ? WORSE_SIGMAS : sigmas[plan->p.validations];
+	bool agrees = fabs(excess) < most * sigma;
+	bool worse = plan->hfr_final_px > WORSE * plan->hfr_start_px + WORSE_SIGMAS * sigma;
 	if (agrees && !worse) {
 		plan->phase = AF_PHASE_OVER;
 		plan->wish.want = AF_WANT_SUCCESS;

@@ -15,6 +15,7 @@
 #define INSIDE_LOOKS 2
 #define DEAD_ENDS_MOST 3   /* then nothing comes from beyond that end */
 #define TYPICAL_SEEING 0.05
+#define SCOUT_FAR 6.0     /* times the least HFR: further out the first look does not jump to the vertex */
 
 /* The usable samples by position. */
 struct view {
@@ -97,6 +98,18 @@ static double secant(const struct view *v)
 	return (v->h[top] - v->h[v->least]) / fmax(1, fabs(v->x[top] - v->x[v->least]));
 }
 
+/* Whether the search left a sample that does for this place of the sweep. */
+static bool is_sampled(const struct af_plan *plan, double position, double step)
+{
+	for (size_t i = 0; i < plan->point_count; i++) {
+		if (af_usable(plan, i) && !af_loose(plan, i) && plan->p.recording[i] == 0 &&
+			fabs(plan->points[i].curve.position - position) < step / 2) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void af_start_sweep(struct af_plan *plan, const struct af_shape *shape)
 {
 	int points = plan->setup.points;
@@ -113,11 +126,20 @@ void af_start_sweep(struct af_plan *plan, const struct af_shape *shape)
 		high = fmin(plan->p.high, shape->x0 + half);
 		plan->p.step = (high - low) / (points - 1);
 	}
+	plan->p.preload = fmax(2, AF_SWEEP_REACH * shape->a / shape->k);
+	plan->p.search_points = plan->point_count;
+	plan->p.firm_travel = plan->p.preload / 2;
 	double positions[AF_QUEUE_MAX];
+	size_t count = 0;
 	for (int i = 0; i < points; i++) {
-		positions[i] = low + (high - low) * i / (points - 1);
+		double position = low + (high - low) * i / (points - 1);
+		/* The ends are the arms: better one more there than one less. */
+		bool end = i == 0 || i == points - 1;
+		if (end || !is_sampled(plan, position, (high - low) / (points - 1))) {
+			positions[count++] = position;
+		}
 	}
-	if (!af_ask_many(plan, AF_PHASE_SWEEP, positions, (size_t)points)) {
+	if (!af_ask_many(plan, AF_PHASE_SWEEP, positions, count)) {
 		af_fail(plan, ERR_NO_MINIMUM, "best focus is expected near %.0f, outside the range "
 			"%.0f..%.0f", shape->x0, plan->p.low, plan->p.high);
 	}
@@ -130,8 +152,11 @@ static bool search_known(struct af_plan *plan, const struct view *v)
 	if (v->n < 2 || !(v->x[v->n - 1] - v->x[0] > 0.3 * plan->p.probe)) {
 		double h0 = v->h[v->least];
 		double length = plan->p.probe;
-		if (h0 > 4 * plan->p.hfr_min) {
+		if (h0 > SCOUT_FAR * plan->p.hfr_min) {
 			length = fmax(length, 0.3 * h0 / k);
+		} else if (h0 > plan->p.hfr_min) {
+			/* To the vertex, when it lies on this side: a sample of the sweep already. */
+			length = fmax(length, sqrt(h0 * h0 - plan->p.hfr_min * plan->p.hfr_min) / k);
 		}
 		double target = v->x[v->least] + plan->p.direction * length;
 		if (target < plan->p.wall[0] || target > plan->p.wall[1]) {
@@ -169,6 +194,16 @@ static bool search_known(struct af_plan *plan, const struct view *v)
 
 static void fail_flat(struct af_plan *plan, const struct view *v)
 {
+	if (v->n < 3 && plan->p.blanks + plan->p.clouds > 0) {
+		/* Too little was seen to say anything of a curve. */
+		af_fail_blank(plan);
+		return;
+	}
+	if (v->n < 3) {
+		af_fail(plan, ERR_NO_MINIMUM, "only %zu different frames come from between %.0f and %.0f: "
+			"too few for a curve", v->n, plan->p.low, plan->p.high);
+		return;
+	}
 	af_fail(plan, ERR_NO_MINIMUM, "the star size does not change between %.0f and %.0f: the motor "
 		"turns but the optics do not follow (coupling, slip), or clouds hide the stars",
 		v->x[0], v->x[v->n - 1]);
@@ -227,6 +262,7 @@ static void probe_on(struct af_plan *plan, const struct view *v)
 		double end = side < 0 ? v->x[0] : v->x[v->n - 1];
 		double room = side * (plan->p.wall[side > 0] - end);
 		if (room >= 1) {
+			plan->p.preload = plan->p.probe;
 			af_ask(plan, end + side * fmin(plan->p.probe, room));
 			plan->p.probe *= PROBE_GROWTH;
 			return;

@@ -20,6 +20,7 @@
 #define MODEL_ERROR 0.02      /* relative: what aberrations and the model make of an arm */
 #define SOFT_SIGMA 1.5        /* soft-L1 loss turns linear here */
 #define REJECT_SIGMA 3.5
+#define TRUST_DOF 4.0         /* weight of the expected errors against the residuals seen */
 #define ITERATIONS 6
 #define FEW_ITERATIONS 3      /* to look at one point */
 #define MANY_POINTS 40
@@ -46,6 +47,10 @@ const char *curve_why_name(enum curve_why why)
 		return "cloud";
 	case CURVE_WINDOW:
 		return "outside the window";
+	case CURVE_TRAILED:
+		return "trailed";
+	case CURVE_PLAY:
+		return "play not taken up";
 	}
 	return "";
 }
@@ -442,17 +447,19 @@ static void refuse(struct curve_result *out, const char *reason)
 	snprintf(out->reason, sizeof out->reason, "%s", reason);
 }
 
-/* Which end the least sample sits at, for data without a usable fit. */
+/* Towards which end the sizes fall, for data without a usable fit: the least sample lies in the
+ * outer quarter there. */
 static int falling_side(const struct work *w, double low, double high)
 {
 	size_t least = 0;
 	for (size_t i = 1; i < w->n; i++) {
 		least = w->h[i] < w->h[least] ? i : least;
 	}
-	if (high > low && w->x[least] == low) {
+	double quarter = (high - low) / 4;
+	if (high > low && w->x[least] <= low + quarter) {
 		return -1;
 	}
-	return high > low && w->x[least] == high ? 1 : 0;
+	return high > low && w->x[least] >= high - quarter ? 1 : 0;
 }
 
 /* Says what the fit is worth: sides, vertex, interval. */
@@ -507,7 +514,12 @@ static void fill_result(struct curve_result *out, const struct work *w,
 	const struct curve_lm_solution *s = &fit->solution;
 	int dof = (int)w->n - fit->parameters;
 	double chi2_dof = dof > 0 ? fit->chi2 / dof : NAN;
-	double scale = dof > 0 ? fmax(1, chi2_dof) : 1;
+	/* Residuals larger than expected count in full; smaller ones only as far as so few can tell. */
+	double scale = 1;
+	if (dof > 0) {
+		scale = chi2_dof > 1 ? chi2_dof
+			: (TRUST_DOF + dof * chi2_dof) / (TRUST_DOF + dof);
+	}
 	out->model = fit->parameters == 4 ? CURVE_HYPERBOLA_OFFSET : CURVE_HYPERBOLA;
 	for (int r = 0; r < 4; r++) {
 		out->params[r] = s->params[r];

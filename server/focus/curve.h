@@ -15,7 +15,15 @@
 #define CURVE_REFERENCE_EXPOSURE_S 3.0
 
 /* Why a point does not count, for people; CURVE_USED means that it does. */
-enum curve_why { CURVE_USED, CURVE_NO_STARS, CURVE_OUTLIER, CURVE_CLOUD, CURVE_WINDOW };
+enum curve_why {
+	CURVE_USED,
+	CURVE_NO_STARS,
+	CURVE_OUTLIER,
+	CURVE_CLOUD,
+	CURVE_WINDOW,
+	CURVE_TRAILED, /* the frame showed trails */
+	CURVE_PLAY,    /* reached before the play of the gears was taken up */
+};
 
 /* One sample.  Positions in steps (fractional where a recording says so), sizes in px. */
 struct curve_point {
@@ -53,7 +61,8 @@ struct curve_result {
 	double covariance[4][4];    /* of params, rescaled; rows and columns of absent params are 0 */
 };
 
-/* "hyperbola", "hyperbola+offset" / "", "no stars", "outlier", "cloud", "outside the window". */
+/* "hyperbola", "hyperbola+offset" / "", "no stars", "outlier", "cloud", "outside the window",
+ * "trailed", "play not taken up". */
 const char *curve_model_name(enum curve_model model);
 const char *curve_why_name(enum curve_why why);
 

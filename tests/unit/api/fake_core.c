@@ -351,7 +351,45 @@ enum err_code camera_set(
 	case CAMERA_SET_READOUT_MODE:
 		dev->camera.setup.readout_mode = value;
 		break;
+	case CAMERA_SET_FAST_READOUT:
+		dev->camera.setup.fast_readout = value != 0;
+		break;
+	case CAMERA_SET_COOLER:
+		dev->camera.cooler_on = value != 0;
+		break;
 	}
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code camera_set_point(struct device *dev, double celsius, struct err *err)
+{
+	if (!(celsius >= -40 && celsius <= 30)) {
+		return err_set(err, ERR_INVALID_VALUE, "The set point must be -40 to 30 C.");
+	}
+	fake_lock();
+	dev->camera.set_point_c = celsius;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code camera_pulse_guide(
+	struct device *dev, int32_t direction, int32_t duration_ms, struct err *err)
+{
+	if (direction < 0 || direction > 3 || duration_ms < 0) {
+		return err_set(err, ERR_INVALID_VALUE, "No such pulse.");
+	}
+	fake_lock();
+	dev->camera.guiding = duration_ms > 0;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code camera_guiding(struct device *dev, bool *out, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	*out = dev->camera.guiding;
 	fake_unlock();
 	return ERR_OK;
 }
@@ -381,6 +419,13 @@ enum err_code camera_stop(struct device *dev, struct err *err)
 	(void)dev;
 	(void)err;
 	return ERR_OK;
+}
+
+bool camera_is_new_to(struct device *dev, const struct client *client)
+{
+	(void)dev;
+	(void)client;
+	return false;
 }
 
 enum err_code camera_image_ready(struct device *dev, bool *out, struct err *err)

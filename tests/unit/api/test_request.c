@@ -274,6 +274,49 @@ static void discovery_requests(void **state)
 	assert_false(discovery_is_request("", 0));
 }
 
+/* RFC 9112, sections 3.2 and 6.3. */
+static void framing(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *headers[6]; /* name, value, ... */
+		bool good;
+	} cases[] = {
+		{{"Host", "a"}, true},
+		{{"Host", "a", "Content-Length", "0"}, true},
+		{{"HOST", "a", "content-length", "999999999999999999"}, true},
+		{{"Host", "a", "Transfer-Encoding", "Chunked"}, true},
+		{{"Accept", "a"}, false},
+		{{"Host", "a", "host", "a"}, false},
+		{{"Host", "a", "Content-Length", "5", "Content-Length", "5"}, false},
+		{{"Host", "a", "Content-Length", "5", "Transfer-Encoding", "chunked"}, false},
+		{{"Host", "a", "Transfer-Encoding", "chunked", "Transfer-Encoding", "chunked"}, false},
+		{{"Host", "a", "Transfer-Encoding", "gzip"}, false},
+		{{"Host", "a", "Transfer-Encoding", "gzip, chunked"}, false},
+		{{"Host", "a", "Transfer-Encoding", ""}, false},
+		{{"Host", "a", "Content-Length", ""}, false},
+		{{"Host", "a", "Content-Length", "+5"}, false},
+		{{"Host", "a", "Content-Length", "5, 5"}, false},
+		{{"Host", "a", "Content-Length", "0x5"}, false},
+		{{"Host", "a", "Content-Length", "9999999999999999999"}, false},
+		{{"Host", "a", "Content-Length ", "5"}, false},
+		{{"Host", "a", "X\tY", "5"}, false},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct http_framing seen = {.hosts = 0};
+		for (int k = 0; k < 6 && cases[i].headers[k] != NULL; k += 2) {
+			http_framing_add(&seen, span_of(cases[i].headers[k]),
+				span_of(cases[i].headers[k + 1]));
+		}
+		const char *fault = http_framing_fault(&seen, true);
+		if ((fault == NULL) != cases[i].good) {
+			fail_msg("case %zu: %s", i, fault != NULL ? fault : "good");
+		}
+	}
+	struct http_framing none = {.hosts = 0};
+	assert_null(http_framing_fault(&none, false)); /* HTTP/1.0 may leave Host out */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +325,7 @@ int main(void)
 		cmocka_unit_test(ids_are_checked),
 		cmocka_unit_test(parameters_explain_themselves),
 		cmocka_unit_test(hosts_are_ours_or_refused),
+		cmocka_unit_test(framing),
 		cmocka_unit_test(retries_by_the_rule),
 		cmocka_unit_test(retries_are_bounded),
 		cmocka_unit_test(discovery_requests),

@@ -65,8 +65,24 @@ static void reads(void **state)
 	}
 }
 
+/* RFC 8259: inside a string a bracket is a character like any other. */
+static void brackets_in_strings_do_not_nest(void **state)
+{
+	(void)state;
+	struct err err;
+	struct json *json = json_parse(
+		span_of("{\"s\":\"\\\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\"}"), &err);
+	assert_non_null(json);
+	json_free(json);
+	/* Nor do they make up for nesting that is too deep. */
+	assert_null(json_parse(span_of("[\"]]]]]]]]]]\","
+				       "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]"
+				       "]]]]]]]]]]]]]]]]]]]"), &err));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(writes), cmocka_unit_test(reads)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(writes), cmocka_unit_test(reads),
+		cmocka_unit_test(brackets_in_strings_do_not_nest)};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
 #include "fake_drivers.h"
 
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,9 @@ static double motor_now(struct fake_focuser *f)
 	}
 	double way = fabs(motor.to - motor.from);
 	double gone = (double)(clock_now_ms(f->host->clock) - motor.since_ms) / 1000.0 * fake.speed;
+	if (gone < 0) {
+		return motor.from;
+	}
 	if (gone >= way) {
 		motor.moving = false;
 		motor.from = motor.to;
@@ -65,6 +69,12 @@ static enum err_code focuser_open(void *ctx, const struct focuser_port *port,
 	(void)port;
 	struct fake_focuser *f = ctx;
 	f->host = host;
+	atomic_fetch_add(&fake.open_count, 1);
+	atomic_store(&fake.opening, true);
+	while (atomic_load(&fake.open_waits)) {
+		sched_yield();
+	}
+	atomic_store(&fake.opening, false);
 	if (atomic_load(&fake.open_fails) || atomic_load(&fake.gone)) {
 		return err_set(err, ERR_IO, "no such port");
 	}
@@ -102,9 +112,13 @@ static enum err_code focuser_start_move(void *ctx, int32_t target, struct err *e
 	}
 	motor.from = motor_now(f);
 	motor.to = target + atomic_load(&fake.stop_short);
-	motor.since_ms = clock_now_ms(f->host->clock);
+	motor.since_ms = clock_now_ms(f->host->clock) + atomic_load(&fake.late_ms);
 	motor.moving = true;
 	atomic_fetch_add(&fake.move_count, 1);
+	if (atomic_load(&fake.failing_starts) > 0) {
+		atomic_fetch_sub(&fake.failing_starts, 1);
+		return err_set(err, ERR_TIMEOUT, "no answer to the start");
+	}
 	return ERR_OK;
 }
 
@@ -114,11 +128,15 @@ static enum err_code focuser_halt_now(void *ctx, struct err *err)
 	if (code != ERR_OK) {
 		return code;
 	}
+	atomic_fetch_add(&fake.halt_count, 1);
+	if (atomic_load(&fake.deaf_halts) > 0) {
+		atomic_fetch_sub(&fake.deaf_halts, 1);
+		return ERR_OK;
+	}
 	motor.from = motor_now(ctx);
 	motor.to = motor.from;
 	motor.moving = false;
 	atomic_store(&fake.moves_at_halt, atomic_load(&fake.move_count));
-	atomic_fetch_add(&fake.halt_count, 1);
 	return ERR_OK;
 }
 
@@ -132,8 +150,11 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	out->position_valid = true;
 	out->position = (int32_t)lround(position);
 	out->moving_valid = true;
-	out->moving = motor.moving;
+	/* One that begins late says that it rests until then. */
+	out->moving = motor.moving &&
+		clock_now_ms(((struct fake_focuser *)ctx)->host->clock) >= motor.since_ms;
 	if ((want & FOCUSER_WANT_TEMPERATURE) != 0) {
+		atomic_fetch_add(&fake.temperature_count, 1);
 		out->temperature_valid = true;
 		out->temperature_c = atomic_load(&fake.temperature_c);
 	}
@@ -161,6 +182,7 @@ struct fake_camera {
 	const struct driver_host *host;
 	bool exposing;
 	int64_t until_ms;
+	int64_t guide_until_ms;
 	struct exposure_request request;
 };
 
@@ -183,6 +205,14 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	caps->gain_max = 100;
 	caps->gain_default = 10;
 	caps->readout_modes = modes;
+	caps->can_fast_readout = true;
+	caps->has_temperature = true;
+	caps->has_cooler = true;
+	caps->set_point_min_c = -40;
+	caps->set_point_max_c = 30;
+	caps->set_point_default_c = -10;
+	caps->can_pulse_guide = true;
+	caps->has_heatsink = true;
 	snprintf(caps->identity, sizeof caps->identity, "fake camera");
 	return ERR_OK;
 }
@@ -236,7 +266,8 @@ static enum err_code camera_read(void *ctx, uint16_t *out, size_t count, struct 
 {
 	struct fake_camera *c = ctx;
 	c->exposing = false;
-	if (atomic_load(&fake.expose_fails)) {
+	bool torn = atomic_load(&fake.fail_next) > 0 && atomic_fetch_sub(&fake.fail_next, 1) > 0;
+	if (atomic_load(&fake.expose_fails) || torn) {
 		return err_set(err, ERR_PROTOCOL, "the frame was torn");
 	}
 	for (size_t i = 0; i < count; i++) {
@@ -248,6 +279,43 @@ static enum err_code camera_read(void *ctx, uint16_t *out, size_t count, struct 
 	info->bin = c->request.bin;
 	info->full_scale_adu = 65535;
 	info->exposure_s = c->request.duration_s;
+	return ERR_OK;
+}
+
+static enum err_code camera_poll_climate(void *ctx, struct camera_climate *out, struct err *err)
+{
+	struct fake_camera *c = ctx;
+	if (atomic_load(&fake.climate_fails)) {
+		return err_set(err, ERR_TIMEOUT, "the sensor does not answer");
+	}
+	int64_t left = c->guide_until_ms - clock_now_ms(c->host->clock);
+	out->sensor_c = atomic_load(&fake.sensor_c);
+	out->guiding = left > 0;
+	out->next_poll_ms = left > 0 && left < 200 ? (int)left : 200;
+	return ERR_OK;
+}
+
+static enum err_code camera_set_cooler(void *ctx, bool on, double set_point_c, struct err *err)
+{
+	(void)ctx;
+	(void)err;
+	atomic_store(&fake.cooler_on, on);
+	atomic_store(&fake.set_point_c, set_point_c);
+	atomic_fetch_add(&fake.cooler_count, 1);
+	return ERR_OK;
+}
+
+static enum err_code camera_pulse_guide_now(void *ctx, enum camera_guide direction,
+	int32_t duration_ms, struct err *err)
+{
+	struct fake_camera *c = ctx;
+	atomic_fetch_add(&fake.pulse_count, 1);
+	if (atomic_load(&fake.pulse_fails)) {
+		return err_set(err, ERR_REFUSED, "the guide port is not plugged in");
+	}
+	atomic_store(&fake.pulse_direction, direction);
+	atomic_store(&fake.pulse_ms, duration_ms);
+	c->guide_until_ms = clock_now_ms(c->host->clock) + duration_ms;
 	return ERR_OK;
 }
 
@@ -263,6 +331,9 @@ static const struct camera_driver fake_camera_driver = {
 	.abort = camera_abort_now,
 	.stop = camera_stop_now,
 	.read_frame = camera_read,
+	.poll_climate = camera_poll_climate,
+	.set_cooler = camera_set_cooler,
+	.pulse_guide = camera_pulse_guide_now,
 };
 
 /* These take the place of the program's own driver list. */

@@ -19,7 +19,14 @@ struct fake {
 	_Atomic bool silent;        /* every call times out */
 	_Atomic bool gone;          /* every call says that the port is gone */
 	_Atomic bool open_fails;
+	_Atomic bool open_waits;    /* open() comes back only when this is false again */
+	_Atomic bool opening;       /* it is waiting there */
+	_Atomic int open_count;
+	_Atomic int deaf_halts;     /* so many halts are taken and do nothing */
+	_Atomic int late_ms;        /* the motor begins so long after start_move, device clock */
+	_Atomic int failing_starts; /* so many start_move calls start the motor and say timeout */
 	_Atomic double temperature_c;
+	_Atomic int temperature_count; /* how often it was asked for */
 	_Atomic int move_count;     /* start_move calls */
 	_Atomic int32_t move[FAKE_MAX_MOVES];
 	_Atomic int halt_count;
@@ -27,7 +34,15 @@ struct fake {
 	/* The camera. */
 	_Atomic bool expose_fails;
 	_Atomic int expose_count;
+	_Atomic int fail_next;      /* so many read-outs are torn */
 	_Atomic int abort_count;
+	_Atomic bool climate_fails; /* temperatures cannot be read */
+	_Atomic bool pulse_fails;
+	_Atomic double sensor_c;
+	_Atomic bool cooler_on;     /* what the hardware was told */
+	_Atomic double set_point_c;
+	_Atomic int cooler_count, pulse_count;
+	_Atomic int pulse_direction, pulse_ms;
 };
 extern struct fake fake;
 

@@ -17,6 +17,7 @@
 #include "autofocus.h"
 #include "camera.h"
 #include "clock.h"
+#include "device_private.h"
 #include "fake_drivers.h"
 #include "focuser.h"
 #include "log.h"
@@ -44,6 +45,8 @@ struct fixture {
 	struct observatory *obs;
 	struct device *focuser;
 	struct device *camera;
+	const struct device_patience *patience;
+	double time_factor;
 	char dir[64];
 };
 
@@ -82,7 +85,8 @@ static void start(struct fixture *f)
 {
 	struct err err;
 	uint64_t ticket;
-	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 20};
+	struct observatory_options options = {.state_dir = f->dir, .seed = 1,
+		.time_factor = f->time_factor, .patience = f->patience};
 	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
 	assert_int_equal(events_listen(observatory_events(f->obs), on_news, NULL), 0);
 	f->focuser = observatory_device(f->obs, DEVICE_FOCUSER, 0);
@@ -99,6 +103,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
 	fake_reset();
+	f->time_factor = 20;
 	snprintf(f->dir, sizeof f->dir, "/tmp/focusd-test-XXXXXX");
 	if (mkdtemp(f->dir) == NULL) {
 		return -1;
@@ -340,6 +345,13 @@ static void silence_is_a_lost_link(void **state)
 	assert_int_equal(fake.move_count, 0);
 }
 
+/* The second question is asked when the first answer has been taken. */
+static bool asked_twice_for_temperature(struct fixture *f)
+{
+	(void)f;
+	return fake.temperature_count >= 2;
+}
+
 static void broken_sensors_give_no_temperature(void **state)
 {
 	struct fixture *f = *state;
@@ -347,13 +359,16 @@ static void broken_sensors_give_no_temperature(void **state)
 	double t = 0;
 	struct err err;
 	start(f);
+	wait_for(f, asked_twice_for_temperature);
 	assert_int_equal(focuser_temperature(f->focuser, &t, &err), ERR_OK);
 	assert_true(t == 11.5);
 	for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
 		observatory_destroy(f->obs);
 		f->obs = NULL;
 		fake.temperature_c = broken[i];
+		fake.temperature_count = 0;
 		start(f);
+		wait_for(f, asked_twice_for_temperature);
 		assert_int_equal(focuser_temperature(f->focuser, &t, &err), ERR_VALUE_NOT_SET);
 	}
 }
@@ -425,6 +440,258 @@ static void a_failed_connect_is_told_with_its_reason(void **state)
 	assert_non_null(strstr(err.text, "no such port"));
 	bool connecting;
 	assert_int_equal(device_connecting(f->focuser, &connecting, &err), ERR_IO);
+}
+
+static bool opening(struct fixture *f)
+{
+	(void)f;
+	return fake.opening;
+}
+
+/* Disconnected while a lost link was being opened: the next connect is a first one and fails as such. */
+static void a_disconnect_amid_relinking_leaves_nothing_behind(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	bool closing;
+	uint64_t ticket;
+	fake.open_waits = true;
+	fake.gone = true;
+	wait_for(f, opening);
+	assert_int_equal(device_link(f->focuser), LINK_LOST);
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	assert_true(closing);
+	assert_int_equal(device_link(f->focuser), LINK_CLOSING);
+	fake.open_waits = false;
+	wait_for(f, focuser_down);
+	bool connecting = true;
+	assert_int_equal(device_connecting(f->focuser, &connecting, &err), ERR_OK);
+	assert_false(connecting);
+	device_connect(f->focuser, &alice, &ticket, &err);
+	wait_for(f, focuser_down);
+	enum err_code result = ERR_OK;
+	assert_true(device_connect_done(f->focuser, ticket, &result, &err));
+	assert_int_equal(result, ERR_IO);
+	fake.gone = false;
+	device_connect(f->focuser, &alice, &ticket, &err);
+	wait_for(f, focuser_up);
+	struct focuser_state now;
+	focuser_state(f->focuser, &now);
+	assert_int_equal(now.trust, POSITION_KNOWN);
+}
+
+/* One disconnects, another connects before the port is closed: it closes, and opens again. */
+static void a_connect_amid_closing_opens_afresh(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	bool closing;
+	uint64_t ticket;
+	int opens = fake.open_count;
+	fake.open_waits = true;
+	fake.gone = true;
+	wait_for(f, opening);
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	device_connect(f->focuser, &bob, &ticket, &err);
+	fake.gone = false;
+	fake.open_waits = false;
+	wait_for(f, focuser_up);
+	assert_int_equal(fake.open_count, opens + 2);
+	enum err_code result = ERR_IO;
+	assert_true(device_connect_done(f->focuser, ticket, &result, &err));
+	assert_int_equal(result, ERR_OK);
+}
+
+static bool alice_reads_false(struct fixture *f)
+{
+	return !device_connected(f->focuser, &alice);
+}
+
+static void connected_turns_false_after_the_grace(void **state)
+{
+	struct fixture *f = *state;
+	static const struct device_patience short_grace = {.connect_answer_ms = 20000,
+		.tell_ms = 5000, .lost_grace_ms = 300, .client_quiet_ms = 600000};
+	f->patience = &short_grace;
+	start(f);
+	fake.gone = true;
+	wait_for(f, lost);
+	wait_for(f, alice_reads_false);
+	assert_int_equal(device_link(f->focuser), LINK_LOST);
+	struct err err;
+	assert_int_equal(device_require(f->focuser, &alice, &err), ERR_NOT_CONNECTED);
+	/* Whoever asks for the link now hears how it went, and the tries go on. */
+	uint64_t ticket;
+	enum err_code result = ERR_OK;
+	device_connect(f->focuser, &alice, &ticket, &err);
+	while (!device_connect_done(f->focuser, ticket, &result, &err)) {
+		pthread_mutex_lock(&news_lock);
+		clock_wait(clock_real(), &news, &news_lock, clock_now_ms(clock_real()) + 20);
+		pthread_mutex_unlock(&news_lock);
+	}
+	assert_int_equal(result, ERR_IO);
+	assert_non_null(strstr(err.text, "no such port"));
+	fake.gone = false;
+	wait_for(f, focuser_up);
+	assert_true(device_connected(f->focuser, &alice));
+	assert_int_equal(fake.move_count, 0);
+}
+
+/* No client counts that was not heard of for the time of quiet; here it is none at all. */
+static void quiet_clients_do_not_keep_the_link(void **state)
+{
+	struct fixture *f = *state;
+	static const struct device_patience no_quiet = {.connect_answer_ms = 20000, .tell_ms = 0,
+		.lost_grace_ms = 60000, .client_quiet_ms = 0};
+	f->patience = &no_quiet;
+	start(f);
+	struct err err;
+	bool closing = false;
+	uint64_t ticket;
+	device_touch(f->focuser, &bob);
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	assert_true(closing);
+	wait_for(f, focuser_down);
+	/* And a failure that is told for no time at all reads false at once. */
+	fake.open_fails = true;
+	device_connect(f->focuser, &alice, &ticket, &err);
+	wait_for(f, focuser_down);
+	bool connecting = true;
+	assert_int_equal(device_connecting(f->focuser, &connecting, &err), ERR_OK);
+	assert_false(connecting);
+}
+
+static bool tried_twice(struct fixture *f)
+{
+	(void)f;
+	return fake.open_count >= 3;
+}
+
+static void connect_at_start_goes_on_trying(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].connect_at_start = true;
+	fake.open_fails = true;
+	struct err err;
+	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 200};
+	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
+	assert_int_equal(events_listen(observatory_events(f->obs), on_news, NULL), 0);
+	f->focuser = observatory_device(f->obs, DEVICE_FOCUSER, 0);
+	wait_for(f, tried_twice);
+	fake.open_fails = false;
+	wait_for(f, focuser_up);
+	assert_int_equal(fake.move_count, 0);
+	/* Until somebody disconnects. */
+	bool closing;
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	wait_for(f, focuser_down);
+	assert_false(f->focuser->keep_trying);
+}
+
+/* Setters are silent: a halt that the line lost is known only by the motor going on. */
+static void a_lost_halt_is_repeated(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	fake.deaf_halts = 2;
+	focuser_move(f->focuser, 10000, &err);
+	wait_for(f, leg_started);
+	assert_int_equal(focuser_halt(f->focuser, &err), ERR_OK);
+	wait_for(f, at_rest);
+	assert_int_equal(fake.halt_count, 3);
+	int32_t position = 10000;
+	assert_int_equal(focuser_position(f->focuser, &position, &err), ERR_OK);
+	assert_in_range(position, 5000, 9999);
+	assert_int_equal(fake.move_count, 1);
+}
+
+static void a_disconnect_halts_until_it_rests(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	bool closing;
+	fake.deaf_halts = 1;
+	focuser_move(f->focuser, 10000, &err);
+	wait_for(f, leg_started);
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	wait_for(f, focuser_down);
+	assert_int_equal(fake.halt_count, 2);
+	fake.start_position = 0;
+	uint64_t ticket;
+	device_connect(f->focuser, &alice, &ticket, &err);
+	wait_for(f, focuser_up);
+	struct focuser_state now;
+	focuser_state(f->focuser, &now);
+	assert_in_range(now.position, 5000, 9999);
+	assert_false(now.is_moving);
+}
+
+/* Two steps are within what is forgiven: a motor that begins late has not arrived yet. */
+static void a_short_move_is_waited_for(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	fake.late_ms = 400;
+	assert_int_equal(focuser_move(f->focuser, 5002, &err), ERR_OK);
+	wait_for(f, at_rest);
+	struct focuser_state now;
+	focuser_state(f->focuser, &now);
+	assert_int_equal(now.motor_position, 5002);
+	assert_int_equal(fake.move_count, 1);
+}
+
+/* A start that says it failed may have worked: the motor is stopped, and the failure told. */
+static void a_failed_start_leaves_nothing_running(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	bool moving;
+	fake.failing_starts = 3;
+	assert_int_equal(focuser_move(f->focuser, 9000, &err), ERR_OK);
+	wait_for(f, at_rest);
+	assert_int_equal(focuser_is_moving(f->focuser, &moving, &err), ERR_TIMEOUT);
+	assert_int_equal(fake.halt_count, 1);
+	assert_int_equal(fake.moves_at_halt, 3);
+	struct focuser_state now;
+	focuser_state(f->focuser, &now);
+	assert_int_not_equal(now.motor_position, 9000);
+}
+
+static bool beyond_7000(struct fixture *f)
+{
+	struct focuser_state state;
+	focuser_state(f->focuser, &state);
+	return state.position > 7000;
+}
+
+/* Retargeted just behind a running motor, the last leg still comes from the approach side. */
+static void a_new_target_amid_a_move_keeps_the_approach(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].backlash_steps = 100;
+	start(f);
+	struct err err;
+	assert_int_equal(focuser_move(f->focuser, 9500, &err), ERR_OK);
+	wait_for(f, beyond_7000);
+	struct focuser_state now;
+	focuser_state(f->focuser, &now);
+	/* By the time the motor hears of it, it is past this. */
+	assert_int_equal(focuser_move(f->focuser, now.position + 20, &err), ERR_OK);
+	int32_t target = now.position + 20;
+	wait_for(f, at_rest);
+	focuser_state(f->focuser, &now);
+	assert_int_equal(now.position, target);
+	assert_int_equal(fake.move[fake.move_count - 1], target);
+	assert_int_equal(fake.halt_count, 1);
+	if (fake.move_count > 2) {
+		assert_true(fake.move[fake.move_count - 2] < target);
+	}
 }
 
 static bool image_ready(struct fixture *f)
@@ -551,6 +818,34 @@ static void a_run_holds_both_devices_and_halt_ends_it(void **state)
 	wait_for(f, at_rest);
 }
 
+/* The link comes back before the run has noticed: still it ends, and nothing moves. */
+static void a_run_ends_when_its_link_was_lost(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	struct autofocus_params params;
+	autofocus_params_init(&params);
+	params.exposure_s = 400;
+	uint64_t run = 0;
+	assert_int_equal(autofocus_start(f->obs, 0, &params, &run, &err), ERR_OK);
+	wait_for(f, run_exposes);
+	int moves = fake.move_count;
+	fake.gone = true;
+	wait_for(f, lost);
+	fake.gone = false;
+	wait_for(f, run_over);
+	wait_for(f, focuser_up);
+	struct run *object = autofocus_run(f->obs, 0, run);
+	assert_int_equal(object->state, RUN_FAILED);
+	assert_int_equal(object->code, ERR_FOCUSER);
+	assert_non_null(strstr(object->reason, "nothing moves"));
+	run_free(object);
+	assert_int_equal(fake.move_count, moves);
+	assert_int_equal(focuser_move(f->focuser, 5100, &err), ERR_OK);
+	wait_for(f, at_rest);
+}
+
 /* The fake camera shows no stars at all. */
 static void a_hopeless_run_fails_and_goes_back(void **state)
 {
@@ -575,12 +870,50 @@ static void a_hopeless_run_fails_and_goes_back(void **state)
 	assert_int_equal(position, 5000);
 }
 
+static bool was_halted(struct fixture *f)
+{
+	(void)f;
+	return atomic_load(&fake.halt_count) > 0;
+}
+
+static bool last_target_sent(struct fixture *f)
+{
+	(void)f;
+	int count = atomic_load(&fake.move_count);
+	return count > 0 && count <= FAKE_MAX_MOVES && atomic_load(&fake.move[count - 1]) == 7099;
+}
+
+/* A client with a new target every other millisecond: the controller hears one of them now and then and
+ * the last one for certain; a halt it hears at once. */
+static void flood_of_targets_is_gathered(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	f->time_factor = 0.01; /* three milliseconds of the motor's time are 300 of ours */
+	start(f);
+	int64_t begin = clock_now_ms(clock_real());
+	for (int i = 0; i < 100; i++) {
+		assert_int_equal(focuser_move(f->focuser, 7000 + i, &err), ERR_OK);
+		int64_t next = clock_now_ms(clock_real()) + 2;
+		pthread_mutex_lock(&news_lock);
+		while (!clock_wait(clock_real(), &news, &news_lock, next)) {
+		}
+		pthread_mutex_unlock(&news_lock);
+	}
+	wait_for(f, last_target_sent);
+	int64_t took = clock_now_ms(clock_real()) - begin;
+	assert_true(atomic_load(&fake.move_count) <= 2 + took / 300);
+	assert_int_equal(focuser_halt(f->focuser, &err), ERR_OK);
+	wait_for(f, was_halted);
+}
+
 int main(void)
 {
 	clock_cond_init(&news);
 	log_set_level(LOG_ERROR);
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(flood_of_targets_is_gathered),
 		TEST(connects_without_moving),
 		TEST(moves_exactly_and_says_so_at_once),
 		TEST(clamps_and_keeps_the_lower_limit),
@@ -595,6 +928,17 @@ int main(void)
 		TEST(clients_come_and_go),
 		TEST(disconnecting_stops_the_motor),
 		TEST(a_failed_connect_is_told_with_its_reason),
+		TEST(a_disconnect_amid_relinking_leaves_nothing_behind),
+		TEST(a_connect_amid_closing_opens_afresh),
+		TEST(connected_turns_false_after_the_grace),
+		TEST(quiet_clients_do_not_keep_the_link),
+		TEST(connect_at_start_goes_on_trying),
+		TEST(a_lost_halt_is_repeated),
+		TEST(a_disconnect_halts_until_it_rests),
+		TEST(a_short_move_is_waited_for),
+		TEST(a_failed_start_leaves_nothing_running),
+		TEST(a_new_target_amid_a_move_keeps_the_approach),
+		TEST(a_run_ends_when_its_link_was_lost),
 		TEST(exposes_and_keeps_the_picture),
 		TEST(frame_limits_are_checked_at_the_start_only),
 		TEST(a_failed_exposure_is_told),

@@ -213,6 +213,43 @@ static void test_escape(void **state)
 	}
 }
 
+/* Urgent from the n-th time it is asked on. */
+static bool urgent_later(void *ctx)
+{
+	int *calls_left = ctx;
+	return --*calls_left < 0;
+}
+
+static void test_urgent(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{":FQ#", "", NULL}, {":GP#", "", NULL}, {":GI#", "00#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	begin(&script, &x, steps);
+	int calls_left = 0;
+	x.urgent = urgent_later;
+	x.urgent_ctx = &calls_left;
+	/* A question is not even sent; an order is, it may be the halt. */
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_CANCELLED);
+	assert_int_equal(script.written_len, 0);
+	assert_int_equal(exchange_tell(&x, span_of(":FQ#"), soon(), NULL), ERR_OK);
+	/* Waiting for an answer that does not come ends long before its deadline. */
+	calls_left = 1;
+	int64_t far_ms = clock_now_ms(clock_real()) + 60000;
+	assert_int_equal(exchange_ask(&x, span_of(":GP#"), moonlite_scan, &frame, far_ms, NULL),
+		ERR_CANCELLED);
+	assert_true(clock_now_ms(clock_real()) < far_ms);
+	assert_true(x.unsettled);
+	/* One that is there is taken. */
+	calls_left = 1;
+	assert_int_equal(ask(&x, ":GI#", &frame, NULL), ERR_OK);
+	assert_true(span_equal(frame, "00#"));
+	assert_true(script_pipe_done(&script));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +262,7 @@ int main(void)
 		cmocka_unit_test(test_settles_before_questions_only),
 		cmocka_unit_test(test_trace_sees_every_byte),
 		cmocka_unit_test(test_escape),
+		cmocka_unit_test(test_urgent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -128,58 +129,95 @@ static void start_move(struct rig *rig, int32_t target)
 	}
 }
 
+/* Calls row(0..count-1), each on a thread of its own: devices wait for their lines, not for each
+ * other.  What fails there says so and aborts the program: a thread cannot jump back to the test. */
+struct row_thread {
+	pthread_t thread;
+	void (*row)(size_t i);
+	size_t i;
+};
+
+static void *run_row(void *arg)
+{
+	struct row_thread *t = arg;
+	t->row(t->i);
+	return NULL;
+}
+
+#define MAX_ROWS 24
+
+static void at_once(size_t count, void (*row)(size_t i))
+{
+	struct row_thread threads[MAX_ROWS];
+	assert_true(count <= MAX_ROWS);
+	setenv("CMOCKA_TEST_ABORT", "1", 1);
+	for (size_t i = 0; i < count; i++) {
+		threads[i].row = row;
+		threads[i].i = i;
+		assert_int_equal(pthread_create(&threads[i].thread, NULL, run_row, &threads[i]), 0);
+	}
+	for (size_t i = 0; i < count; i++) {
+		pthread_join(threads[i].thread, NULL);
+	}
+	unsetenv("CMOCKA_TEST_ABORT");
+}
+
+static const struct {
+	const char *faults, *identity;
+	int beside;       /* where it stops, from the target */
+	bool may_miss;    /* single polls may fail */
+} clones[] = {
+	{"", "Moonlite compatible, firmware 1.0", 0, false},
+	{"delay", "Moonlite compatible, firmware 1.0", 0, false},
+	{"partial", "Moonlite compatible, firmware 1.0", 0, false},
+	{"duplicate", "Moonlite compatible, firmware 1.0", 0, false},
+	{"garbage", NULL, 0, true},
+	{"no-reply-once", "Moonlite compatible, firmware 1.0", 0, true},
+	{"late-once", "Moonlite compatible, firmware 1.0", 0, true},
+	{"no-gv", "Moonlite compatible, does not tell its version", 0, false},
+	{"missing-hash", "Moonlite compatible, firmware 1.0", 0, false},
+	{"double-hash", "Moonlite compatible, answers 00 for its version", 0, false},
+	{"width8", "Moonlite compatible, firmware 1.0", 0, false},
+	{"width8 double-hash",
+		"Moonlite compatible, answers 00 for its version (high resolution)", 0, false},
+	{"one-digit-gi", "Moonlite compatible, firmware 1.0", 0, false},
+	{"sn-moves", "Moonlite compatible, firmware 1.0", 0, false},
+	{"sn-moves ignore-while-moving offset-7", "Moonlite compatible, firmware 1.0", 7,
+		false},
+	{"offset--3", "Moonlite compatible, firmware 1.0", -3, false},
+	{"wrap16", "Moonlite compatible, firmware 1.0", 0, false},
+	{"reset-on-open", "Moonlite compatible, firmware 1.0", 0, false},
+	{"no-temperature", "Moonlite compatible, firmware 1.0", 0, false},
+};
+
+static void moves_arrive(size_t i)
+{
+	struct rig rig;
+	rig_open(&rig, clones[i].faults, 20000, 0, 2000, NULL);
+	identify(&rig);
+	if (clones[i].identity != NULL && strcmp(rig.caps.identity, clones[i].identity) != 0) {
+		fail_msg("%s: %s", clones[i].faults, rig.caps.identity);
+	}
+	static const int32_t targets[] = {23000, 0, 65535 - 7, 22999};
+	int failures = 0;
+	for (size_t k = 0; k < sizeof targets / sizeof targets[0]; k++) {
+		start_move(&rig, targets[k]);
+		struct focuser_reading reading = poll_until(&rig, false,
+			clones[i].may_miss ? &failures : NULL);
+		int32_t want = targets[k] + clones[i].beside;
+		if (reading.position != (want < 0 ? 0 : want)) {
+			fail_msg("%s: %d instead of %d", clones[i].faults, (int)reading.position,
+				(int)want);
+		}
+	}
+	rig_close(&rig);
+}
+
 /* Moves arrive exactly, whatever this clone or this line does. */
 static void test_moves_arrive(void **state)
 {
 	(void)state;
-	static const struct {
-		const char *faults, *identity;
-		int beside;       /* where it stops, from the target */
-		bool may_miss;    /* single polls may fail */
-	} rows[] = {
-		{"", "Moonlite compatible, firmware 1.0", 0, false},
-		{"delay", "Moonlite compatible, firmware 1.0", 0, false},
-		{"partial", "Moonlite compatible, firmware 1.0", 0, false},
-		{"duplicate", "Moonlite compatible, firmware 1.0", 0, false},
-		{"garbage", NULL, 0, true},
-		{"no-reply-once", "Moonlite compatible, firmware 1.0", 0, true},
-		{"late-once", "Moonlite compatible, firmware 1.0", 0, true},
-		{"no-gv", "Moonlite compatible, does not tell its version", 0, false},
-		{"missing-hash", "Moonlite compatible, firmware 1.0", 0, false},
-		{"double-hash", "Moonlite compatible, answers 00 for its version", 0, false},
-		{"width8", "Moonlite compatible, firmware 1.0", 0, false},
-		{"width8 double-hash",
-			"Moonlite compatible, answers 00 for its version (high resolution)", 0, false},
-		{"one-digit-gi", "Moonlite compatible, firmware 1.0", 0, false},
-		{"sn-moves", "Moonlite compatible, firmware 1.0", 0, false},
-		{"sn-moves ignore-while-moving offset-7", "Moonlite compatible, firmware 1.0", 7,
-			false},
-		{"offset--3", "Moonlite compatible, firmware 1.0", -3, false},
-		{"wrap16", "Moonlite compatible, firmware 1.0", 0, false},
-		{"reset-on-open", "Moonlite compatible, firmware 1.0", 0, false},
-		{"no-temperature", "Moonlite compatible, firmware 1.0", 0, false},
-	};
-	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-		struct rig rig;
-		rig_open(&rig, rows[i].faults, 20000, 0, 2000, NULL);
-		identify(&rig);
-		if (rows[i].identity != NULL && strcmp(rig.caps.identity, rows[i].identity) != 0) {
-			fail_msg("%s: %s", rows[i].faults, rig.caps.identity);
-		}
-		static const int32_t targets[] = {23000, 0, 65535 - 7, 22999};
-		int failures = 0;
-		for (size_t k = 0; k < sizeof targets / sizeof targets[0]; k++) {
-			start_move(&rig, targets[k]);
-			struct focuser_reading reading = poll_until(&rig, false,
-				rows[i].may_miss ? &failures : NULL);
-			int32_t want = targets[k] + rows[i].beside;
-			if (reading.position != (want < 0 ? 0 : want)) {
-				fail_msg("%s: %d instead of %d", rows[i].faults,
-					(int)reading.position, (int)want);
-			}
-		}
-		rig_close(&rig);
-	}
+	at_once(sizeof clones / sizeof clones[0], moves_arrive);
 }
 
 /* Exactly the bytes that may go out before the first move, and none at all on open. */
@@ -201,52 +239,58 @@ static void test_connect_bytes(void **state)
 	rig_close(&rig);
 }
 
+static void halts(size_t i)
+{
+	static const char *const faults[] = {"", "sn-moves", "delay"};
+	struct rig rig;
+	char sent[1024];
+	rig_open(&rig, faults[i], 20000, 0, 1, NULL);
+	identify(&rig);
+	start_move(&rig, 60000);
+	struct focuser_reading reading = poll_until(&rig, true, NULL);
+	emulator_thread_take(&rig.emulator, sent, sizeof sent);
+	assert_int_equal(moonlite_driver.halt(rig.ctx, NULL), ERR_OK);
+	struct focuser_reading rest = poll_until(&rig, false, NULL);
+	emulator_thread_take(&rig.emulator, sent, sizeof sent);
+	assert_int_equal(strncmp(sent, ":FQ#:GI#", 8), 0);
+	assert_true(rest.position >= reading.position && rest.position < 60000);
+	/* Nothing moves afterwards, and the old target is forgotten where that is safe. */
+	struct focuser_reading later = poll_until(&rig, false, NULL);
+	assert_int_equal(later.position, rest.position);
+	emulator_thread_take(&rig.emulator, sent + 500, 500);
+	char retarget[16];
+	snprintf(retarget, sizeof retarget, ":SN%04X#", (unsigned)rest.position);
+	bool forgot = strstr(sent, retarget) != NULL || strstr(sent + 500, retarget) != NULL;
+	assert_int_equal(forgot, strcmp(faults[i], "sn-moves") != 0);
+	rig_close(&rig);
+}
+
 /* One exchange, and the motor stands: position and time from the device, not from a wait. */
 static void test_halt(void **state)
 {
 	(void)state;
-	static const char *const faults[] = {"", "sn-moves", "delay"};
-	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-		struct rig rig;
-		char sent[1024];
-		rig_open(&rig, faults[i], 20000, 0, 1, NULL);
-		identify(&rig);
-		start_move(&rig, 60000);
-		struct focuser_reading reading = poll_until(&rig, true, NULL);
-		emulator_thread_take(&rig.emulator, sent, sizeof sent);
-		assert_int_equal(moonlite_driver.halt(rig.ctx, NULL), ERR_OK);
-		struct focuser_reading rest = poll_until(&rig, false, NULL);
-		emulator_thread_take(&rig.emulator, sent, sizeof sent);
-		assert_int_equal(strncmp(sent, ":FQ#:GI#", 8), 0);
-		assert_true(rest.position >= reading.position && rest.position < 60000);
-		/* Nothing moves afterwards, and the old target is forgotten where that is safe. */
-		struct focuser_reading later = poll_until(&rig, false, NULL);
-		assert_int_equal(later.position, rest.position);
-		emulator_thread_take(&rig.emulator, sent + 500, 500);
-		char retarget[16];
-		snprintf(retarget, sizeof retarget, ":SN%04X#", (unsigned)rest.position);
-		bool forgot = strstr(sent, retarget) != NULL || strstr(sent + 500, retarget) != NULL;
-		assert_int_equal(forgot, strcmp(faults[i], "sn-moves") != 0);
-		rig_close(&rig);
-	}
+	at_once(3, halts);
+}
+
+static void supersedes(size_t i)
+{
+	static const char *const faults[] = {"", "ignore-while-moving", "sn-moves",
+		"sn-moves ignore-while-moving", "no-reply-once"};
+	struct rig rig;
+	int failures = 0;
+	rig_open(&rig, faults[i], 20000, 0, 50, NULL);
+	identify(&rig);
+	start_move(&rig, 60000);
+	poll_until(&rig, true, &failures);
+	start_move(&rig, 15000);
+	assert_int_equal(poll_until(&rig, false, &failures).position, 15000);
+	rig_close(&rig);
 }
 
 static void test_supersede(void **state)
 {
 	(void)state;
-	static const char *const faults[] = {"", "ignore-while-moving", "sn-moves",
-		"sn-moves ignore-while-moving", "no-reply-once"};
-	for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-		struct rig rig;
-		int failures = 0;
-		rig_open(&rig, faults[i], 20000, 0, 20, NULL);
-		identify(&rig);
-		start_move(&rig, 60000);
-		poll_until(&rig, true, &failures);
-		start_move(&rig, 15000);
-		assert_int_equal(poll_until(&rig, false, &failures).position, 15000);
-		rig_close(&rig);
-	}
+	at_once(5, supersedes);
 }
 
 static void test_silence(void **state)
@@ -484,6 +528,21 @@ static void test_faults_are_checked(void **state)
 	assert_false(emulator_has_fault(&settings, "stall", NULL));
 }
 
+static void (*const singles[])(void **state) = {test_silence, test_stall,
+	test_unasked_motion_is_reported, test_wrap16_is_refused_before_it_moves,
+	test_unplug_and_replug, test_reopen, test_over_tcp, test_temperature};
+
+static void single(size_t i)
+{
+	singles[i](NULL);
+}
+
+static void test_single_devices(void **state)
+{
+	(void)state;
+	at_once(sizeof singles / sizeof singles[0], single);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,14 +550,7 @@ int main(void)
 		cmocka_unit_test(test_moves_arrive),
 		cmocka_unit_test(test_halt),
 		cmocka_unit_test(test_supersede),
-		cmocka_unit_test(test_silence),
-		cmocka_unit_test(test_stall),
-		cmocka_unit_test(test_unasked_motion_is_reported),
-		cmocka_unit_test(test_wrap16_is_refused_before_it_moves),
-		cmocka_unit_test(test_unplug_and_replug),
-		cmocka_unit_test(test_reopen),
-		cmocka_unit_test(test_over_tcp),
-		cmocka_unit_test(test_temperature),
+		cmocka_unit_test(test_single_devices),
 		cmocka_unit_test(test_faults_are_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,35 @@ static void test_move_halt_retarget(void **state)
 	rig_close(&rig);
 }
 
+static bool yes(void *ctx)
+{
+	return *(const bool *)ctx;
+}
+
+/* A halt that comes between SN and FG: the motor is not started, and the halt goes out at once. */
+static void test_nothing_urgent_is_kept_waiting(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {KNOWN, {":SN59D8#", "", NULL}, {":FQ#", "", NULL}, {0}};
+	struct rig rig;
+	struct focuser_caps caps;
+	struct focuser_reading reading;
+	bool urgent = false;
+	rig_open(&rig, steps, 0);
+	moonlite_driver.close(rig.ctx);
+	rig.host.urgent = yes;
+	rig.host.urgent_ctx = &urgent;
+	script_pipe_init(&script_pipe_next, steps);
+	assert_int_equal(moonlite_driver.open(rig.ctx, &rig.port, &rig.host, NULL), ERR_OK);
+	assert_int_equal(moonlite_driver.identify(rig.ctx, &caps, NULL), ERR_OK);
+	urgent = true;
+	assert_int_equal(moonlite_driver.poll(rig.ctx, FOCUSER_WANT_MOTION, &reading, NULL), ERR_CANCELLED);
+	assert_int_equal(moonlite_driver.start_move(rig.ctx, 23000, NULL), ERR_CANCELLED);
+	assert_int_equal(moonlite_driver.halt(rig.ctx, NULL), ERR_OK);
+	check_script();
+	rig_close(&rig);
+}
+
 static void test_halt_at_rest_is_one_command(void **state)
 {
 	(void)state;
@@ -418,6 +447,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_identify),
 		cmocka_unit_test(test_move_halt_retarget),
+		cmocka_unit_test(test_nothing_urgent_is_kept_waiting),
 		cmocka_unit_test(test_halt_at_rest_is_one_command),
 		cmocka_unit_test(test_sn_moves),
 		cmocka_unit_test(test_supersede),

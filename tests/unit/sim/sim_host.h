@@ -54,7 +54,7 @@ static void test_host_init(struct test_host *t, uint64_t seed)
 	t->simulator = (struct simulator_config){
 		.best_position = NAN, .seeing_arcsec = NAN, .temperature_c = NAN,
 		.drift_um_per_c = NAN, .speed_steps_per_s = NAN, .stars = -1, .width = -1,
-		.height = -1, .obstruction = NAN,
+		.height = -1, .obstruction = NAN, .hot_pixels = -1,
 	};
 	t->optics = (struct optics_config){
 		.focal_length_mm = NAN, .aperture_mm = NAN, .obstruction_mm = 0.0,

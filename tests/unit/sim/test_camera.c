@@ -232,7 +232,7 @@ static void test_an_exposure_takes_its_time(void **state)
 		ERR_INVALID_OPERATION);
 	clock_fake_advance(rig.host.camera.clock, 6000);
 	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
-	assert_int_equal(reading.state, CAMERA_DRIVER_EXPOSING);
+	assert_int_equal(reading.state, CAMERA_DRIVER_READING);
 	clock_fake_advance(rig.host.camera.clock, reading.next_poll_ms);
 	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
 	assert_int_equal(reading.state, CAMERA_DRIVER_READY);

@@ -62,17 +62,17 @@ static void test_flux_does_not_depend_on_focus(void **state)
 	float *electrons = malloc(400 * 400 * sizeof *electrons);
 	assert_non_null(electrons);
 	for (double blur = 0.0; blur < 300.0; blur = blur * 1.7 + 0.4) {
-		struct sim_psf_shape shape = {.fwhm_px = 4.7, .blur_px = blur, .obstruction = 0.34};
-		struct sim_psf psf;
-		assert_int_equal(sim_psf_init(&psf, &seeing, &shape), 0);
-		struct sim_scene scene = {.field = &field, .psf = &psf, .light_s = 2.0};
-		sim_render(&scene, 0, 0, 400, 400, electrons);
+		struct sim_scene scene = {.field = &field, .seeing = &seeing, .light = true,
+			.fwhm_px = 4.7, .blur_px_per_um = 1.0, .obstruction = 0.34,
+			.focus = {{blur, 1.0}}, .focus_count = 1, .light_s = 2.0};
+		assert_int_equal(sim_scene_init(&scene), 0);
+		sim_render(&scene, 0, 0, 400, 400, -1, electrons);
 		double sum = 0.0;
 		for (int i = 0; i < 400 * 400; i++) {
 			sum += (double)electrons[i];
 		}
 		assert_true(fabs(sum / 2e6 - 1.0) < 0.001);
-		sim_psf_fini(&psf);
+		sim_scene_fini(&scene);
 	}
 	free(electrons);
 	test_host_fini(&host);

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cooler, temperatures and guide port of a camera.  Clients write wishes and read what was known
+ * last; the worker does the rest between the steps of an exposure.
+ */
+#include "camera_private.h"
+
+#include <math.h>
+
+/* Without a hint from the driver; temperatures are slow. */
+#define CLIMATE_POLL_MS 2000
+/* A clock faster than this must not turn that into a busy loop. */
+#define CLIMATE_FASTEST 100.0
+/* So many failed readings in a row before the last values are forgotten. */
+#define CLIMATE_FAILURES 3
+
+static const struct camera_climate climate_unknown = {
+	.sensor_c = NAN, .heatsink_c = NAN, .power_percent = NAN};
+
+static int64_t poll_interval_ms(struct device *dev, int hint_ms)
+{
+	if (hint_ms > 0) {
+		return hint_ms;
+	}
+	return (int64_t)(CLIMATE_POLL_MS * fmax(1.0, clock_factor(dev->clock) / CLIMATE_FASTEST));
+}
+
+/* Whether there is anything to read. */
+static bool readable(const struct camera_core *c)
+{
+	const struct camera_caps *caps = &c->caps;
+	return c->driver->poll_climate != NULL && (caps->has_temperature || caps->has_heatsink
+		|| caps->has_cooler_power || caps->can_pulse_guide);
+}
+
+bool camera_guiding_locked(const struct camera_core *c)
+{
+	return c->guiding || c->guide[0].wanted || c->guide[1].wanted;
+}
+
+void camera_climate_open(struct device *dev)
+{
+	struct camera_core *c = dev->camera;
+	const struct camera_driver *driver = c->driver;
+	struct camera_caps *caps = &c->fresh_caps;
+	/* Core believes in what it can call. */
+	if (driver->poll_climate == NULL) {
+		caps->has_temperature = caps->has_heatsink = caps->has_cooler_power = false;
+	}
+	caps->has_cooler = caps->has_cooler && driver->set_cooler != NULL;
+	caps->can_pulse_guide =
+		caps->can_pulse_guide && driver->pulse_guide != NULL && driver->poll_climate != NULL;
+	c->climate = climate_unknown;
+	struct err err;
+	if (driver->poll_climate != NULL
+		&& driver->poll_climate(c->ctx, &c->climate, &err) != ERR_OK) {
+		c->climate = climate_unknown;
+	}
+}
+
+void camera_climate_reset(struct device *dev)
+{
+	struct camera_core *c = dev->camera;
+	c->cooler_on = false;
+	c->cooler_wanted = false;
+	c->set_point_c = c->caps.set_point_default_c;
+	c->guide[0].wanted = false;
+	c->guide[1].wanted = false;
+	c->guiding = false;
+	c->guide_told.until_ms = 0;
+	c->climate_failures = 0;
+}
+
+/* Clients and the page want to hear of it. */
+static bool differs(double a, double b)
+{
+	return isfinite(a) != isfinite(b) || fabs(a - b) >= 0.05;
+}
+
+static void poll_climate(struct device *dev, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	struct camera_climate fresh = climate_unknown;
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code = c->driver->poll_climate(c->ctx, &fresh, err);
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
+	c->next_climate_ms = clock_now_ms(dev->clock) + poll_interval_ms(dev, fresh.next_poll_ms);
+	if (code == ERR_IO) {
+		*alive = false;
+		return;
+	}
+	if (code != ERR_OK) {
+		if (++c->climate_failures < CLIMATE_FAILURES) {
+			return;
+		}
+		if (c->climate_failures == CLIMATE_FAILURES) {
+			log_warn(dev->info.source, "temperatures cannot be read: %s", err->text);
+			if (c->guiding) {
+				device_failed(dev, &c->guide_told, err);
+			}
+		}
+		fresh = climate_unknown;
+	} else {
+		c->climate_failures = 0;
+	}
+	bool news = fresh.guiding != c->guiding || differs(fresh.sensor_c, c->climate.sensor_c)
+		|| differs(fresh.heatsink_c, c->climate.heatsink_c)
+		|| differs(fresh.power_percent, c->climate.power_percent);
+	c->guiding = fresh.guiding;
+	c->climate = fresh;
+	if (news) {
+		device_changed(dev);
+	}
+}
+
+static void set_cooler(struct device *dev, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	bool on = c->cooler_on;
+	double set_point_c = c->set_point_c;
+	c->cooler_wanted = false;
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code = c->driver->set_cooler(c->ctx, on, set_point_c, err);
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
+	c->next_climate_ms = clock_now_ms(dev->clock);
+	if (code == ERR_IO) {
+		c->cooler_wanted = true; /* when the link is back */
+		*alive = false;
+	} else if (code != ERR_OK) {
+		log_error(dev->info.source, "cooler: %s", err->text);
+		device_failed(dev, NULL, err);
+		device_changed(dev);
+	}
+}
+
+static void start_pulse(struct device *dev, struct guide_wish *wish, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	struct guide_wish pulse = *wish;
+	/* The wish counts as guiding until the driver has taken it over. */
+	bool other = c->guiding;
+	wish->wanted = false;
+	c->guiding = true;
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code =
+		c->driver->pulse_guide(c->ctx, pulse.direction, pulse.duration_ms, err);
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
+	c->next_climate_ms = clock_now_ms(dev->clock);
+	if (code == ERR_IO) {
+		*alive = false;
+	} else if (code != ERR_OK) {
+		log_error(dev->info.source, "guide pulse: %s", err->text);
+		c->guiding = other;
+		device_failed(dev, &c->guide_told, err);
+		device_changed(dev);
+	}
+}
+
+bool camera_climate_step(struct device *dev, int64_t *next_ms, bool *alive, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	for (int axis = 0; axis < 2; axis++) {
+		if (c->guide[axis].wanted) {
+			start_pulse(dev, &c->guide[axis], alive, err);
+			return true;
+		}
+	}
+	if (c->cooler_wanted) {
+		set_cooler(dev, alive, err);
+		return true;
+	}
+	if (!readable(c)) {
+		*next_ms = CLOCK_NEVER;
+		return false;
+	}
+	if (clock_now_ms(dev->clock) >= c->next_climate_ms) {
+		poll_climate(dev, alive, err);
+		return true;
+	}
+	*next_ms = c->next_climate_ms;
+	return false;
+}
+
+enum err_code camera_set_point(struct device *dev, double celsius, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = device_need_link(dev, err);
+	if (code == ERR_OK && !c->caps.has_cooler) {
+		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s has no cooler", dev->info.name);
+	}
+	if (code == ERR_OK
+		&& !(celsius >= c->caps.set_point_min_c && celsius <= c->caps.set_point_max_c)) {
+		code = err_set(err, ERR_INVALID_VALUE, "the set point must be %g to %g C, not %g",
+			c->caps.set_point_min_c, c->caps.set_point_max_c, celsius);
+	}
+	if (code == ERR_OK) {
+		c->set_point_c = celsius;
+		c->cooler_wanted = true;
+		device_wake_worker(dev);
+		device_changed(dev);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code camera_pulse_guide(struct device *dev, int32_t direction, int32_t duration_ms,
+	struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = device_need_link(dev, err);
+	if (code == ERR_OK && !c->caps.can_pulse_guide) {
+		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s has no guide port", dev->info.name);
+	}
+	if (code == ERR_OK && (direction < CAMERA_NORTH || direction > CAMERA_WEST)) {
+		code = err_set(err, ERR_INVALID_VALUE,
+			"the direction must be 0 to 3 (north, south, east, west), not %d", (int)direction);
+	}
+	if (code == ERR_OK && duration_ms < 0) {
+		code = err_set(err, ERR_INVALID_VALUE,
+			"a guide pulse lasts 0 ms or more, not %d", (int)duration_ms);
+	}
+	if (code == ERR_OK) {
+		c->guide_told.until_ms = 0;
+	}
+	if (code == ERR_OK && duration_ms > 0) {
+		c->guide[direction >= CAMERA_EAST] = (struct guide_wish){.wanted = true,
+			.direction = (enum camera_guide)direction, .duration_ms = duration_ms};
+		device_wake_worker(dev);
+		device_changed(dev);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code camera_guiding(struct device *dev, bool *out, struct err *err)
+{
+	struct camera_core *c = dev->camera;
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = told_failure_get(&c->guide_told, err);
+	if (code == ERR_OK) {
+		*out = camera_guiding_locked(c);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}

@@ -1,0 +1,426 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Speed as ratios to yardsticks that run beside the program: bench.py --focusd F --bare B --load L
+--transpose T P1 [P2 ...].  Prints one line for each; fails only when something cannot be measured.
+README.md beside this file explains the figures.
+"""
+import argparse
+import concurrent.futures
+import contextlib
+import glob
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+import urllib.request
+
+PAIRS = 15  # of short runs: what else runs on the machine then disturbs both alike
+WIDTH, HEIGHT = 9576, 6388  # px: a 62 Mpx sensor
+FRAME_BYTES = 2 * WIDTH * HEIGHT
+IDS = "ClientID=1&ClientTransactionID={n}"
+POSITION = "/api/v1/focuser/0/position?" + IDS
+IMAGE = "/api/v1/camera/0/imagearray?" + IDS
+BYTES = "application/imagebytes"
+CPUS = sorted(os.sched_getaffinity(0))
+CPU = CPUS[-1]
+
+arguments = None
+folder = None
+
+
+def pin(pid, cpus):
+    """Every thread of a process that runs already, and all it starts later."""
+    for task in glob.glob(f"/proc/{pid}/task/*"):
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(os.path.basename(task)), cpus)
+
+
+def load(*words, cpus=None):
+    """The result of one run of the load program; a list when it prints several lines."""
+    done = subprocess.run([arguments.load, *map(str, words)], stdout=subprocess.PIPE, check=True, text=True,
+                          timeout=300, preexec_fn=lambda: os.sched_setaffinity(0, cpus or {CPU}))
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return lines if len(lines) > 1 else lines[0]
+
+
+class Program:
+    """A process that ends with the block."""
+
+    def __init__(self, *words, cpus=None):
+        self.process = subprocess.Popen([*map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True,
+                                        preexec_fn=lambda: os.sched_setaffinity(0, cpus or {CPU}))
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *why):
+        self.process.stdin.close()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+
+    def line(self):
+        text = self.process.stdout.readline()
+        if not text:
+            sys.exit(f"{self.process.args[0]} ended")
+        return text.strip()
+
+    def drain(self):
+        """Waits for the first line and lets the others go."""
+        self.line()
+        threading.Thread(target=lambda: any(False for _ in self.process.stdout), daemon=True).start()
+
+    def cpu_ns(self):
+        total = 0
+        for path in glob.glob(f"/proc/{self.pid}/task/*/schedstat"):
+            with open(path, encoding="ascii") as file:
+                total += int(file.read().split()[0])
+        return total
+
+    def status(self, name):
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith(name + ":"))
+
+    def memory_kib(self):
+        return self.status("VmRSS")
+
+    def peak_kib(self):
+        return self.status("VmHWM")
+
+    def forget_peak(self):
+        with open(f"/proc/{self.pid}/clear_refs", "w", encoding="ascii") as file:
+            file.write("5")
+
+    def switches(self):
+        """Context switches of all threads: each wake-up from sleep is one."""
+        total = 0
+        for path in glob.glob(f"/proc/{self.pid}/task/*/status"):
+            with open(path, encoding="ascii") as file:
+                total += sum(int(line.split()[1]) for line in file if "ctxt_switches" in line)
+        return total
+
+
+class Bare(Program):
+    def __init__(self, cpus=None):
+        super().__init__(arguments.bare, 0, cpus=cpus)
+        self.port = int(self.line())
+
+
+class Raw(Program):
+    """Answers with so many bytes by write()."""
+
+    def __init__(self, size=FRAME_BYTES, cpus=None):
+        super().__init__(arguments.load, "raw", size, cpus=cpus)
+        self.port = int(self.line())
+
+
+def serve_words(config="", port=0, time_factor=1, simulate=True):
+    where = pathlib.Path(tempfile.mkdtemp(dir=folder))
+    path = where / "focusd.conf"
+    path.write_text(config, encoding="ascii")
+    return [arguments.focusd, "serve", "--config", path, "--bind", "127.0.0.1", "--port", port,
+            "--discovery-port", 0, "--state-dir", where / "state", "--seed", 1, "--time-factor", time_factor,
+            "--log-level", "error"] + (["--simulate"] if simulate else [])
+
+
+class Focusd(Program):
+    def __init__(self, config="", connect=("focuser",), cpus=None, **more):
+        super().__init__(*serve_words(config, **more), cpus=cpus)
+        self.port = urllib.parse.urlparse(self.line().split()[-1]).port
+        for device in connect:
+            self.put(f"{device}/0/connected", Connected="True")
+
+    def call(self, path, form=None):
+        data = urllib.parse.urlencode(form | {"ClientID": 1}).encode() if form is not None else None
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1/{path}", data,
+                                         method="PUT" if data else "GET")
+        with urllib.request.urlopen(request, timeout=120) as reply:
+            answer = json.loads(reply.read())
+        if answer["ErrorNumber"]:
+            sys.exit(f"{path}: {answer['ErrorMessage']}")
+        return answer.get("Value")
+
+    def get(self, path):
+        return self.call(path)
+
+    def put(self, path, **form):
+        return self.call(path, form)
+
+    def expose(self):
+        self.put("camera/0/startexposure", Duration=0.1, Light="True")
+        while not self.get("camera/0/imageready"):
+            time.sleep(0.05)
+
+
+def big(cpus=None):
+    """A server that holds a full frame."""
+    server = Focusd(f"[simulator]\nwidth = {WIDTH}\nheight = {HEIGHT}\n", connect=("focuser", "camera"),
+                    cpus=cpus)
+    server.expose()
+    return server
+
+
+def pairs(one, other, count=PAIRS):
+    """Both in turns, the order changing each time; the median of the ratios and both medians."""
+    found = []
+    for i in range(count):
+        if i % 2 == 0:
+            a = one()
+            b = other()
+        else:
+            b = other()
+            a = one()
+        found.append((a, b))
+    return (statistics.median(a / b for a, b in found), statistics.median(a for a, _ in found),
+            statistics.median(b for _, b in found))
+
+
+def say(number, what, value, must, goal, unit="", better="more", note=""):
+    ok = [value >= limit if better == "more" else value <= limit for limit in (must, goal)]
+    verdict = "goal met" if ok[1] else "must met" if ok[0] else "MISSED"
+    print(f"{number:4} {what:52} {value:8.3f} {unit:4} must {must:g} goal {goal:g}  {verdict:9} {note}",
+          flush=True)
+
+
+def p1():
+    with Focusd() as server, Bare() as bare:
+        ratio, own, other = pairs(lambda: load("rate", server.port, 32, 0.3, "GET", POSITION)["rate"],
+                                  lambda: load("rate", bare.port, 32, 0.3, "GET", POSITION)["rate"])
+    say("P1", "GET position, 32 kept connections, of bare", ratio, 0.85, 0.92,
+        note=f"{own:.0f}/s, bare {other:.0f}/s")
+
+
+def cpu_per_request(program):
+    before = program.cpu_ns()
+    done = load("rate", program.port, 32, 0.3, "GET", POSITION)["requests"]
+    return (program.cpu_ns() - before) / done / 1e3
+
+
+def p2():
+    with Focusd() as server, Bare() as bare:
+        ratio, own, other = pairs(lambda: cpu_per_request(server), lambda: cpu_per_request(bare))
+    say("P2", "server CPU for a GET, times bare", ratio, 1.25, 1.10, better="less",
+        note=f"{own:.2f} us, bare {other:.2f} us")
+
+
+def p3():
+    with Focusd() as server, Bare() as bare:
+        halves, tails = [], []
+
+        def one(program):
+            return load("poll", program.port, 0, 0.3, "GET", POSITION)
+
+        for i in range(PAIRS):
+            order = (server, bare) if i % 2 == 0 else (bare, server)
+            found = {program: one(program) for program in order}
+            halves.append((found[server]["p50_us"], found[bare]["p50_us"]))
+            tails.append((found[server]["p99_us"], found[bare]["p99_us"]))
+    for name, values, must, goal in (("p50", halves, 1.2, 1.1), ("p99", tails, 2.0, 1.5)):
+        own, other = (statistics.median(column) for column in zip(*values))
+        say("P3", f"one connection, {name}, times bare", statistics.median(a / b for a, b in values), must, goal,
+            better="less", note=f"{own:.1f} us, bare {other:.1f} us")
+
+
+def p4():
+    with Focusd() as server, Bare() as bare:
+        ratio, own, other = pairs(lambda: load("fresh", server.port, 32, 0.3, "GET", POSITION)["rate"],
+                                  lambda: load("fresh", bare.port, 32, 0.3, "GET", POSITION)["rate"])
+    say("P4", "a connection for each request, of bare", ratio, 0.90, 0.95,
+        note=f"{own:.0f}/s, bare {other:.0f}/s")
+
+
+def p5():
+    connections = 1000
+    with Focusd() as server:
+        def rate():
+            return load("rate", server.port, 32, 0.3, "GET", POSITION)["rate"]
+
+        def crowded():
+            with Program(arguments.load, "hold", server.port, connections, POSITION) as holder:
+                holder.line()
+                return rate()
+
+        rate()
+        before = server.memory_kib()
+        with Program(arguments.load, "hold", server.port, connections, POSITION) as holder:
+            holder.line()
+            each = (server.memory_kib() - before) * 1.024 / connections
+        ratio, own, other = pairs(crowded, rate)
+    say("P5", "1000 idle connections, of own rate without", ratio, 0.7, 0.9,
+        note=f"{own:.0f}/s, without {other:.0f}/s")
+    say("P5", "1000 idle connections, memory of each", each, 20, 9, "kB", better="less")
+
+
+def p6():
+    with Focusd() as server:
+        ratio, own, other = pairs(
+            lambda: load("rate", server.port, 32, 0.3, "PUT", "/api/v1/focuser/0/move",
+                         "Position={p}&" + IDS)["rate"],
+            lambda: load("rate", server.port, 32, 0.3, "GET", POSITION)["rate"])
+    say("P6", "PUT move accepted, of own GET rate", ratio, 0.8, 0.95, note=f"{own:.0f}/s, GET {other:.0f}/s")
+
+
+def p7():
+    def config(emulator):
+        return f"[focuser.0]\ndriver = moonlite\nport = {emulator.line()}\nopen_wait_ms = 0\n"
+
+    words = (arguments.focusd, "emulate", "moonlite", "--position", 20000)
+    with Program(*words, "--fault", "delay") as slow_emulator, Program(*words) as fast_emulator, \
+            Focusd(config(slow_emulator), simulate=False) as slow, \
+            Focusd(config(fast_emulator), simulate=False) as fast:
+        def tail(server):
+            # While it moves, the driver is at the line all the time.
+            server.put("focuser/0/move", Position=60000)
+            value = load("poll", server.port, 200, 2, "GET", POSITION)["p99_us"]
+            server.put("focuser/0/halt")
+            return value
+
+        ratio, own, other = pairs(lambda: tail(slow), lambda: tail(fast), 5)
+    say("P7", "GET position p99, device answers in 300 ms, of fast", ratio, 1.5, 1.1, better="less",
+        note=f"{own:.0f} us, fast {other:.0f} us")
+
+
+def p8():
+    with big(cpus=CPUS) as server:
+        def tail():
+            return load("poll", server.port, 500, 1, "GET", POSITION, cpus=CPUS)["p99_us"] / 1e3
+
+        for accept in (BYTES, "application/json"):
+            beside, quiet = [], []
+            for _ in range(5):
+                quiet.append(tail())
+                with Program(arguments.load, "fetch", server.port, 1000000, accept, IMAGE, cpus=CPUS) as download:
+                    download.drain()
+                    beside.append(tail())
+            say("P8", f"GET position p99 beside {accept}", statistics.median(beside), 3, 1, "ms", better="less",
+                note=f"without downloads {statistics.median(quiet):.2f} ms")
+
+
+def p9():
+    with big() as server, Raw() as raw:
+        ratio, own, other = pairs(lambda: load("fetch", server.port, 1, BYTES, IMAGE)["rate"],
+                                  lambda: load("fetch", raw.port, 1, BYTES, IMAGE)["rate"])
+    say("P9", "ImageBytes of 62 Mpx, of raw TCP", ratio, 0.90, 0.95,
+        note=f"{own / 1e9:.2f} GB/s, raw {other / 1e9:.2f} GB/s")
+
+
+def p10():
+    with big() as server:
+        first = [load("fetch", server.port, 1, BYTES, IMAGE)["first_ms"] for _ in range(9)]
+    say("P10", "first byte of ImageBytes", statistics.median(first), 5, 1, "ms", better="less")
+
+
+def p11():
+    done = subprocess.run([arguments.transpose], stdout=subprocess.PIPE, check=True, text=True,
+                          preexec_fn=lambda: os.sched_setaffinity(0, {CPU}))
+    found = json.loads(done.stdout)
+    say("P11", "transposition, of memcpy speed", found["ratio"], 0.20, 0.30,
+        note=f"{found['transpose_ms']:.1f} ms, memcpy {found['copy_ms']:.1f} ms, "
+             f"with a new buffer {found['create_ms']:.1f} ms")
+
+
+def p12():
+    with big() as server, Raw() as raw:
+        ratio, own, other = pairs(lambda: load("fetch", server.port, 1, "application/json", IMAGE)["rate"],
+                                  lambda: load("fetch", raw.port, 1, BYTES, IMAGE)["rate"], 7)
+    say("P12", "JSON image array, text bytes/s, of raw TCP", ratio, 0.50, 0.75,
+        note=f"{own / 1e9:.2f} GB/s, raw {other / 1e9:.2f} GB/s")
+
+
+def p13():
+    with big(cpus=CPUS) as server:
+        growth = []
+        for _ in range(5):
+            # Clients that come again keep what the allocator kept; the peak counts it.
+            server.forget_peak()
+            before = server.memory_kib()
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                for download in [pool.submit(load, "fetch", server.port, 3, BYTES, IMAGE, cpus=CPUS)
+                                 for _ in range(4)]:
+                    download.result()
+            growth.append((server.peak_kib() - before) / 1024)
+    say("P13", "one frame to 4 clients, memory above the frame", max(growth), 8, 4, "MiB", better="less")
+
+
+def p18():
+    with Focusd(connect=("focuser", "camera")) as server, Bare() as bare:
+        load("rate", server.port, 1, 0.1, "GET", POSITION)
+        load("rate", bare.port, 1, 0.1, "GET", POSITION)
+        own, other = server.memory_kib(), bare.memory_kib()
+    say("P18", "resident when idle, times bare", own / other, 3.0, 2.2, better="less",
+        note=f"{own / 1024:.1f} MiB, bare {other / 1024:.1f} MiB")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def p19():
+    def own():
+        return load("start", port, "/management/v1/configureddevices", *words)["start_ms"]
+
+    def other():
+        return load("start", bare_port, "/", arguments.bare, bare_port)["start_ms"]
+
+    port, bare_port = free_port(), free_port()
+    words = serve_words(port=port)
+    own()  # makes the state directory, as the first start of a new installation does
+    ratio, mine, bare = pairs(own, other, 11)
+    say("P19", "start to first answer, times bare", ratio, 6, 4, better="less",
+        note=f"{mine:.1f} ms, bare {bare:.1f} ms")
+
+
+def rest(server, seconds=10):
+    time.sleep(11)  # the watch over slow requests ends with the last connection
+    cpu, switches = server.cpu_ns(), server.switches()
+    time.sleep(seconds)
+    return (server.cpu_ns() - cpu) / 1e9 / seconds * 100, (server.switches() - switches) / seconds
+
+
+def p20():
+    with Focusd(connect=()) as server:
+        cpu, wakes = rest(server)
+    say("P20", "nothing connected: CPU", cpu, 0.05, 0.0, "%", better="less")
+    say("P20", "nothing connected: wake-ups each second", wakes, 2, 0, better="less")
+    with Focusd(connect=("focuser",)) as server:
+        cpu, wakes = rest(server)
+    say("P20", "still focuser: CPU", cpu, 0.05, 0.0, "%", better="less")
+    say("P20", "still focuser: wake-ups each second", wakes, 5, 2, better="less")
+
+
+def p21():
+    path = pathlib.Path(folder) / "stripped"
+    subprocess.run([shutil.which("strip"), "-o", path, arguments.focusd], check=True)
+    say("P21", "stripped binary", path.stat().st_size / 1024, 700, 400, "KiB", better="less")
+
+
+ALL = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10,
+       "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21}
+
+
+def main():
+    global arguments, folder
+    parser = argparse.ArgumentParser()
+    for name in ("focusd", "bare", "load", "transpose"):
+        parser.add_argument("--" + name, required=True)
+    parser.add_argument("numbers", nargs="+", choices=[*ALL, "all"])
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as made:
+        folder = made
+        for number in ALL if "all" in arguments.numbers else arguments.numbers:
+            ALL[number]()
+
+
+main()

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The Parameters of every Action, through the handler, over a core in memory.  Input: the text. */
+#include "alpaca_call.h"
+#include "fake_api.h"
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct buf form;
+	for (const char *const *name = actions_of(DEVICE_FOCUSER); *name != NULL; name++) {
+		buf_init(&form, 16 << 20);
+		buf_printf(&form, "Action=%s&Parameters=", *name);
+		for (size_t i = 0; i < size; i++) {
+			buf_printf(&form, "%%%02X", data[i]);
+		}
+		fake_api_ask(HTTP_PUT, "/api/v1/focuser/0/action",
+			(struct span){.data = buf_text(&form), .len = form.len});
+		buf_fini(&form);
+	}
+	return 0;
+}

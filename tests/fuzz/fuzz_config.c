@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* The text of a configuration file, read and checked. */
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "fuzz.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	int fd = memfd_create("config", MFD_CLOEXEC);
+	FUZZ_CHECK(fd >= 0);
+	FUZZ_CHECK(write(fd, data, size) == (ssize_t)size);
+	/* No folder of drop-ins lies beside it. */
+	char path[64];
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	struct config *config = malloc(sizeof *config);
+	FUZZ_CHECK(config != NULL);
+	config_defaults(config);
+	struct buf errors;
+	buf_init(&errors, 1 << 20);
+	enum err_code code = config_read(config, path, &errors);
+	/* A complaint without a failure, or a failure without a complaint, leaves people alone. */
+	FUZZ_CHECK((code == ERR_OK) == (errors.len == 0) || errors.failed);
+	if (code == ERR_OK) {
+		code = config_check(config, &errors);
+		FUZZ_CHECK((code == ERR_OK) == (errors.len == 0) || errors.failed);
+	}
+	if (code == ERR_OK) {
+		FUZZ_CHECK(config->server.port >= 0 && config->server.port <= 65535);
+		FUZZ_CHECK(memchr(config->server.name, '\0', sizeof config->server.name) != NULL);
+	}
+	struct span said = {.data = buf_text(&errors), .len = errors.len};
+	FUZZ_CHECK(text_is_utf8(said) || errors.failed);
+	buf_fini(&errors);
+	free(config);
+	close(fd);
+	return 0;
+}

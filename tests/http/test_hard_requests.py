@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: MIT
+"""Requests made to hurt: contradictory lengths, foreign hosts and pages, tricks with paths.  Rules: RFC 9112
+sections 3.2, 5.1 and 6; what browsers send of themselves (Fetch Metadata, Origin) is in the W3C's pages."""
+import socket
+
+import pytest
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    from conftest import Observatory
+    observatory = Observatory(tmp_path_factory.mktemp("hard"), time_factor=20,
+                              config="[server]\nname = pier-seven\nallowed_hosts = dome.example.org, other\n")
+    observatory.connect()
+    yield observatory
+    assert observatory.raw("GET", "/healthz").text.strip() == "ok"
+    observatory.stop()
+
+
+def talk(server, data, until_closed=True):
+    """Sends bytes; everything that comes back until the server closes (or the first answer is there)."""
+    with socket.create_connection((server.host, server.port), timeout=60) as wire:
+        wire.sendall(data)
+        reply = b""
+        while until_closed or b"\r\n\r\n" not in reply:
+            try:
+                piece = wire.recv(65536)
+            except ConnectionError:
+                break
+            if not piece:
+                break
+            reply += piece
+    return reply
+
+
+def status(reply):
+    return int(reply.split(b" ", 2)[1])
+
+
+MOVE = b"PUT /api/v1/focuser/0/move HTTP/1.1\r\nHost: localhost\r\n"
+BODY = b"Position=4321"
+# Behind the request stands another one, which must not be answered: whose length is in doubt, ends.
+NEXT = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.mark.parametrize("headers", [
+    b"Content-Length: 13\r\nContent-Length: 13\r\n",
+    b"Content-Length: 13\r\nContent-Length: 0\r\n",
+    b"Content-Length: 13\r\nTransfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+    b"Transfer-Encoding: gzip\r\n", b"Transfer-Encoding: gzip, chunked\r\n", b"Transfer-Encoding: identity\r\n",
+    b"Transfer-Encoding: xchunked\r\n",
+    b"Content-Length: +13\r\n", b"Content-Length: 13, 13\r\n", b"Content-Length: 0xd\r\n", b"Content-Length:\r\n",
+    b"Content-Length: -13\r\n", b"Content-Length: 1e1\r\n", b"Content-Length : 13\r\n",
+    b"Content-Length: 99999999999999999999999\r\n", b"Content-Length: 9223372036854775807\r\n",
+], ids=repr)
+def test_length_in_doubt(server, headers):
+    server.put("focuser/0/move", Position=100)
+    server.wait_still()
+    reply = talk(server, MOVE + headers + b"\r\n" + BODY + NEXT)
+    assert 400 <= status(reply) < 500
+    assert b"HTTP/1.1 200" not in reply, "what stands behind it was not taken for a request"
+    assert server.wait_still() == 100, "and it did not move"
+
+
+@pytest.mark.parametrize("chunks", [
+    b"FFFFFFFFFFFFFFFFFFFF\r\n" + BODY + b"\r\n0\r\n\r\n", b"-d\r\n" + BODY + b"\r\n0\r\n\r\n",
+    b"0xd\r\n" + BODY + b"\r\n0\r\n\r\n", b"d\r\n" + BODY + b"XX\r\n0\r\n\r\n", b"zz\r\n", b"\r\n\r\n",
+], ids=repr)
+def test_broken_chunks(server, chunks):
+    reply = talk(server, MOVE + b"Transfer-Encoding: chunked\r\n\r\n" + chunks)
+    assert 400 <= status(reply) < 500
+    assert b"HTTP/1.1 200" not in reply
+
+
+def test_chunks_are_understood(server):
+    reply = talk(server, MOVE + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 b"9;note=1\r\nPosition=\r\n4\r\n4321\r\n0\r\nX-Trailer: 1\r\n\r\n")
+    assert status(reply) == 200
+    assert server.wait_still() == 4321
+
+
+def test_many_requests_in_one_breath(server):
+    """Pipelining: every request is answered, in order."""
+    paths = ["healthz", "api/v1/focuser/0/maxstep", "nothing"] * 20
+    data = b"".join(f"GET /{path} HTTP/1.1\r\nHost: localhost\r\n{end}\r\n".encode()
+                    for path, end in zip(paths, [""] * 59 + ["Connection: close\r\n"]))
+    reply = talk(server, data)
+    answers = [int(part[:3]) for part in reply.split(b"HTTP/1.1 ")[1:]]
+    assert answers == [200, 200, 404] * 20
+
+
+@pytest.mark.parametrize("request_line, headers, expected", [
+    ("GET /healthz HTTP/1.1", "", 400),
+    ("GET /healthz HTTP/1.0", "", 200),
+    ("GET /healthz HTTP/1.1", "Host: localhost\r\nHost: localhost\r\n", 400),
+    ("GET /healthz HTTP/1.1", "Host: localhost\r\nHost: evil.example.com\r\n", 400),
+    ("GET /healthz HTTP/2.0", "Host: localhost\r\n", 505),
+    ("get /healthz HTTP/1.1", "Host: localhost\r\n", 405),
+    ("CONNECT localhost:80 HTTP/1.1", "Host: localhost\r\n", 405),
+    ("TRACE / HTTP/1.1", "Host: localhost\r\n", 405),
+])
+def test_request_lines(server, request_line, headers, expected):
+    reply = talk(server, f"{request_line}\r\n{headers}Connection: close\r\n\r\n".encode())
+    assert status(reply) == expected
+
+
+@pytest.mark.parametrize("host, expected", [
+    ("127.0.0.1", 200), ("127.0.0.1:11111", 200), ("192.168.3.4:80", 200), ("[::1]", 200), ("[::1]:11111", 200),
+    ("[fe80::1%25eth0]:11111", 200), ("localhost", 200), ("LOCALHOST:1", 200), ("localhost.", 200),
+    (socket.gethostname(), 200), (socket.gethostname().split(".")[0] + ".local", 200),
+    ("pier-seven", 200), ("Pier-Seven.local:11111", 200), ("dome.example.org", 200), ("other:11111", 200),
+    ("evil.example.com", 403), ("evil.example.com:11111", 403), ("localhost.evil.example.com", 403),
+    ("127.0.0.1.evil.example.com", 403), ("127.0.0.1@evil.example.com", 403), ("evil.example.com#localhost", 403),
+    ("xpier-seven", 403), ("pier-seven.local.evil.example.com", 403), ("dome.example.orgx", 403),
+    ("example.org", 403), ("", 403), (":80", 403), ("localhost:80x", 403), ("[::1", 403), ("[::1]x", 403),
+    ("[::1]:x", 403), ("1.2.3", 403), ("0x7f000001", 403), ("127.0.0.1 evil", 403), (",", 403),
+])
+def test_hosts(server, host, expected):
+    for method, path in (("GET", "/healthz"), ("GET", "/api/v1/focuser/0/position"), ("GET", "/")):
+        assert server.raw(method, path, headers={"Host": host}).status == expected
+
+
+@pytest.mark.parametrize("headers, expected", [
+    ({}, 200),
+    ({"Origin": "http://SELF"}, 200),
+    ({"Origin": "http://SELF", "Sec-Fetch-Site": "same-origin"}, 200),
+    ({"Sec-Fetch-Site": "none"}, 200),
+    ({"Origin": "https://dome.example.org"}, 200),
+    ({"Origin": "http://evil.example.com"}, 403),
+    ({"Origin": "http://evil.example.com", "Sec-Fetch-Site": "same-origin"}, 403),
+    ({"Origin": "http://SELF", "Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Sec-Fetch-Site": "cross-site"}, 403),
+    ({"Origin": "null"}, 403),
+    ({"Origin": ""}, 403),
+    ({"Origin": "http://SELF.evil.example.com"}, 403),
+    ({"Origin": "http://127.0.0.1:1"}, 403),
+    ({"Origin": "http://SELF@evil.example.com"}, 403),
+])
+def test_pages(server, headers, expected):
+    own = f"{server.host}:{server.port}"
+    headers = {name: value.replace("SELF", own) for name, value in headers.items()}
+    answer = server.raw("PUT", "/api/v1/focuser/0/halt", "", {**FORM, **headers})
+    assert answer.status == expected
+    for path in ("/setup/v1/focuser/0/setup", "/"):
+        answer = server.raw("POST", path, "x=1", {**FORM, **headers})
+        assert answer.status == 403 if expected == 403 else answer.status != 403
+    # Looking is free, but no other page may read what it sees.
+    answer = server.raw("GET", "/api/v1/focuser/0/position", headers=headers)
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/events", "/api/v1/focuser/0/position", "/management/apiversions", "/metrics"])
+def test_no_cross_origin_sharing(server, path):
+    asked = {"Origin": "http://evil.example.com", "Access-Control-Request-Method": "PUT"}
+    replies = [talk(server, (f"{verb} {path} HTTP/1.1\r\nHost: localhost\r\n"
+                             + "".join(f"{k}: {v}\r\n" for k, v in asked.items()) + "\r\n").encode(), False)
+               for verb in ("OPTIONS", "GET")]
+    assert 400 <= status(replies[0]) < 500
+    assert status(replies[1]) == 200
+    for reply in replies:
+        assert b"access-control-" not in reply.lower()
+
+
+@pytest.mark.parametrize("path", [
+    "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc%2fpasswd", "/..%5c..%5cwindows", "/%c0%ae%c0%ae/etc/passwd",
+    "/..;/healthz", "/./healthz", "//healthz", "/healthz/", "/healthz%00", "/healthz%00.js", "/healthz%20", "/healthz%0a",
+    "/%00/healthz", "/\u00fc".encode().decode("latin-1"), "/%ff", "/%ed%a0%80", "/%", "/%2", "/%u0041",
+    "/api/v1/focuser/0/position%00", "/api/v1/focuser/0%00/position", "/api/v1/focuser/0/../0/position",
+    "/api/v1/focuser/%2e%2e/0/position", "/api/v1/focuser/0//position", "//api/v1/focuser/0/position",
+    "/api/v1//focuser/0/position", "/api/v1/focuser/+0/position", "/api/v1/focuser/%EF%BC%90/position",
+    "/api/v1/focuser/0x0/position", "/api/v1/focuser/1e0/position", "/api/v1/focuser/4294967296/position",
+    "/api/v1/focuser/00/position", "/api/v1/focuser/0/position%2f", "/api/v1/focuser/0/position;x=1",
+    "/focusd/v1/runs/../runs", "/focusd/v1/runs/1%2f..", "/focusd/v1/runs/0x1", "/focusd/v1/runs/1e400",
+    "/focusd/v1/runs/18446744073709551616", "/focusd/v1/camera/../camera/0/preview.jpg",
+    "/focusd/v1/camera/4294967296/preview.jpg", "/setup/v1/focuser/4294967296/setup", "/setup/v1/focuser/00/setup",
+    "http://evil.example.com/healthz", "*",
+])
+def test_paths(server, path):
+    reply = talk(server, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode("latin-1"))
+    assert 400 <= status(reply) < 500, reply[:300]
+    assert b"root:" not in reply
+    reply.split(b"\r\n\r\n", 1)[1].decode("utf-8")  # the answer quotes what was sent, as text
+
+
+@pytest.mark.parametrize("body", [
+    b"Position=\xff\xfe", b"Position=%C3%28", b"Position=\xed\xa0\x80", b"\xff=1&Position=\xf5", b"Position=" + b"9" * 60000,
+    b"Position=1" + b"&" * 60000 + b"x", b"=" * 60000, b"%" * 60000, b"Position" * 8000, b"\x00" * 1000,
+], ids=lambda body: repr(body[:20]))
+def test_bodies(server, body):
+    before = server.get("focuser/0/position")
+    answer = server.raw("PUT", "/api/v1/focuser/0/move", body, FORM)
+    if body.startswith(b"Position=1&"):
+        assert answer.status == 200  # long, but good
+        server.wait_still()
+        return
+    assert answer.status == 400
+    assert answer.text.strip()
+    assert server.get("focuser/0/position") == before
+
+
+@pytest.mark.parametrize("name, value", [
+    ("Duration", "1e308"), ("Duration", "-1e308"), ("Duration", "1e-320"), ("Duration", "0" * 60), ("Duration", "-0"),
+])
+def test_absurd_exposures(server, name, value):
+    """Taken or refused, never stuck: the camera is idle again at once after an abort."""
+    from conftest import AlpacaError, until
+    try:
+        server.put("camera/0/startexposure", **{name: value, "Light": "True"})
+        server.put("camera/0/abortexposure")
+    except AlpacaError as error:
+        assert error.number in (0x401, 0x40B)
+    until(lambda: server.get("camera/0/camerastate") == 0, "the camera is idle")
+
+
+@pytest.mark.parametrize("value", ["2147483647", "-2147483648"])
+def test_absurd_targets(server, value):
+    """Inside int32 and outside the range: clamped, as the checker demands."""
+    server.put("focuser/0/move", Position=value)
+    assert server.wait_still() == (server.get("focuser/0/maxstep") if value[0] != "-" else 0)
+
+
+@pytest.mark.parametrize("member", ["commandblind", "commandbool", "commandstring"])
+@pytest.mark.parametrize("device", ["focuser", "camera"])
+def test_no_raw_commands(server, device, member):
+    """Nobody talks to the hardware past the driver."""
+    answer = server.raw("PUT", f"/api/v1/{device}/0/{member}", "Command=:FG%23&Raw=True", FORM)
+    assert answer.status == 200
+    assert answer.json()["ErrorNumber"] == 0x400
