@@ -12,12 +12,8 @@
 static void transposes_odd_sizes(void **state)
 {
 	(void)state;
-<<<<<<< HEAD
-	static const size_t sizes[][2] = {{1, 1}, {1, 70}, {33, 31}, {64, 64}, {100, 7}, {513, 65},
-		{1030, 40}};
-=======
-	static const size_t sizes[][2] = {{1, 1}, {1, 70}, {33, 31}, {64, 64}, {100, 7}, {7, 100}, {71, 101}, {97, 64}};
->>>>>>> main
+	static const size_t sizes[][2] = {{1, 1}, {1, 70}, {33, 31}, {64, 64}, {100, 7}, {7, 100},
+		{71, 101}, {97, 64}, {513, 65}, {1030, 40}};
 	for (size_t k = 0; k < sizeof sizes / sizeof sizes[0]; k++) {
 		size_t rows = sizes[k][0];
 		size_t columns = sizes[k][1];
