@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* One exposure of a run or a measurement, and what its stars say. */
+#include "autofocus_private.h"
+
+#include <string.h>
+
+#include "camera.h"
+#include "match.h"
+
+/* A frame that failed to arrive is exposed once more before the run fails. */
+#define EXPOSE_TRIES 2
+
+enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double exposure_s, int bin,
+	int gain, double focuser_position, struct seen *out, struct err *err)
+{
+	struct frame *frame = NULL;
+	enum err_code code = ERR_OK;
+	for (int i = 0; i < EXPOSE_TRIES; i++) {
+		code = camera_run_expose(af->camera, lease, exposure_s, bin, gain, focuser_position,
+			&af->cancel, &frame, err);
+		if (code == ERR_OK || code == ERR_CANCELLED || code == ERR_IO || code == ERR_NOT_CONNECTED) {
+			break;
+		}
+		log_warn(af->camera->info.source, "frame of a run failed, exposing again: %s",
+			err != NULL ? err->text : "");
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (frame->info.planes > 1) {
+		/* Of three colours green sees most stars. */
+		struct frame *green = frame_plane(frame, 1);
+		frame_unref(frame);
+		if (green == NULL) {
+			return err_set(err, ERR_NOMEM, "no memory to measure the frame");
+		}
+		frame = green;
+	}
+	struct image view = frame_image(frame);
+	struct measure_options options = measure_defaults();
+	options.region = observatory_config(af->obs)->autofocus.region;
+	int rc = measure_frame(&view, &options, af->stars, AUTOFOCUS_MAX_STARS, &out->listed, &out->measurement);
+	out->info = frame->info;
+	frame_unref(frame);
+	if (rc == -1) {
+		return err_set(err, ERR_NOMEM, "no memory to measure the frame");
+	}
+	if (rc != 0) {
+		return err_set(err, ERR_CAMERA, "the frame is too small to measure");
+	}
+	return ERR_OK;
+}
+
+double autofocus_flux_ratio(struct autofocus *af, const struct seen *seen)
+{
+	if (seen->measurement.stars == 0 || !(seen->info.exposure_s > 0)) {
+		return NAN;
+	}
+	if (af->reference_count == 0) {
+		memcpy(af->reference, af->stars, seen->listed * sizeof af->stars[0]);
+		af->reference_count = seen->listed;
+		af->reference_exposure_s = seen->info.exposure_s;
+		return 1.0;
+	}
+	double radius = 3.0 * seen->measurement.hfr_px;
+	struct match_result match;
+	match_stars(af->reference, af->reference_count, af->stars, seen->listed,
+		radius < 5.0 ? 5.0 : radius, 100.0, &match);
+	return match.flux_ratio * af->reference_exposure_s / seen->info.exposure_s;
+}
