@@ -62,7 +62,7 @@ struct probe {
  * Notes: 1) the curve of growth adds signed, sky-subtracted pixels, each cut into small squares so
  * that a circle through a pixel takes its share; nothing is clipped.  2) lone hot pixels are
  * replaced by their neighbours' mean when the star is so large that none of it can be that sharp.
- * 3) the aperture is 4 HFR on a bright peaked star, 2.6 on a faint one, 2.3 on a ring, in
+ * 3) the aperture is 4 HFR on a bright peaked star, 2.3 on a faint one and on a ring, in
  * between by concentration and SNR; cut at the frame's edge. */
 struct probe star_probe(const struct pyramid *pyramid, int level, const struct probe_where *where,
 	struct probe_scratch *scratch);

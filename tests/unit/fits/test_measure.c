@@ -476,6 +476,107 @@ static void error_bar_covers_the_scatter(void **state)
 	assert_true(inside >= trials * 8 / 10);
 }
 
+/* The HFR of a Moffat 4 profile inside four times itself, sky from the ring beyond, is 0.993 of the
+ * whole's (quadrature); the two pixel boxes widen an alpha of 5 px by 1.8 %, as they do a Gaussian of
+ * that HFR. */
+static void a_star_does_not_shrink_when_it_gets_fainter(void **state)
+{
+	(void)state;
+	static const double snr[] = {14.0, 22.0, 40.0, 90.0};
+	const double alpha = 5.0;
+	double want = 0.993 * 1.018 * sky_hfr(SKY_MOFFAT, alpha, 4.0);
+	for (size_t k = 0; k < sizeof snr / sizeof snr[0]; k++) {
+		double sum = 0.0;
+		double sum2 = 0.0;
+		int found = 0;
+		for (int t = 0; t < 40; t++) {
+			struct sky_picture sky = sky_new(180, 180, 300.0, (uint64_t)(4000 + 100 * k + t));
+			sky_star(&sky, SKY_MOFFAT, 90.0 + sky_uniform(&sky), 90.0 + sky_uniform(&sky),
+				flux_of(snr[k], 2.3 * want, 8.0), alpha, 4.0);
+			sky_noise(&sky, 8.0);
+			struct image img = view(&sky);
+			struct measurement m = measure(&img, NULL, 0, NULL);
+			if (m.stars == 1) {
+				sum += m.hfr_px / want - 1.0;
+				sum2 += (m.hfr_px / want - 1.0) * (m.hfr_px / want - 1.0);
+				found++;
+			}
+			sky_free(&sky);
+		}
+		double mean = sum / found;
+		double sd = sqrt(sum2 / found - mean * mean);
+		print_message("snr %.0f: bias %+.2f %%, %d found\n", snr[k], 100.0 * mean, found);
+		assert_true(found >= 36);
+		assert_near(mean, 0.0, (snr[k] < 30.0 ? 0.045 : 0.03) + 2.0 * sd / sqrt(found), "bias");
+	}
+}
+
+/* Pairs of hot pixels, a bright row seen from every height, smooth clouds: no stars, no trails. */
+static void faults_have_no_stars(void **state)
+{
+	(void)state;
+	for (int t = 0; t < 40; t++) {
+		int width = 320 + 9 * t;
+		struct sky_picture sky = sky_new(width, 260, 300.0, (uint64_t)(7000 + t));
+		if (t % 3 == 2) {
+			sky_star(&sky, SKY_GAUSSIAN, 150.0, 120.0, 400.0 * 2.0 * M_PI * 900.0, 30.0, 0.0);
+		}
+		sky_noise(&sky, t % 2 == 0 ? 2.0 : 12.0);
+		for (int i = 0; i < width && t % 3 == 0; i++) {
+			sky.pixels[(20 + 5 * t) * width + i] += 300.0F;
+		}
+		for (int k = 0; k < 40 && t % 3 == 1; k++) {
+			int at = (1 + (int)(sky_uniform(&sky) * 258)) * width +
+				(int)(sky_uniform(&sky) * (width - 1));
+			sky.pixels[at] += 3000.0F;
+			sky.pixels[at + 1] += k % 2 == 0 ? 2000.0F : 300.0F;
+		}
+		struct image img = view(&sky);
+		struct measurement m = measure(&img, NULL, 0, NULL);
+		if (m.stars != 0 || m.trailed) {
+			fail_msg("seed %d: %d stars of %.2f px, trailed %d", t, m.stars, m.hfr_px, m.trailed);
+		}
+		sky_free(&sky);
+	}
+}
+
+/* A sweep of one field from ring to focus to ring.  A blurred ring is a sum of 24 Gaussians on a
+ * circle; its HFR is the median of Rice's distribution, here by scipy.stats.rice with sigma
+ * sqrt(1.8^2 + 1/6). */
+static void a_sweep_has_no_jumps(void **state)
+{
+	(void)state;
+	double hfr[13];
+	for (int p = 0; p < 13; p++) {
+		double radius = 1.2 * abs(p - 6);
+		struct sky_picture sky = sky_new(500, 420, 400.0, 77);
+		for (int k = 0; k < 20; k++) {
+			double x = 40.0 + 420.0 * sky_uniform(&sky);
+			double y = 40.0 + 340.0 * sky_uniform(&sky);
+			double flux = 20000.0 * pow(10.0, 1.3 * sky_uniform(&sky));
+			for (int a = 0; a < 24; a++) {
+				double angle = 2.0 * M_PI * a / 24.0;
+				sky_star(&sky, SKY_GAUSSIAN, x + radius * cos(angle), y + radius * sin(angle),
+					flux / 24.0, 1.8, 0.0);
+			}
+		}
+		sky_noise(&sky, 10.0);
+		struct image img = view(&sky);
+		hfr[p] = measure(&img, NULL, 0, NULL).hfr_px;
+		sky_free(&sky);
+	}
+	static const double want[7] = {7.4353, 6.2818, 5.151, 4.0649, 3.0898, 2.4054, 2.1732};
+	double before = NAN;
+	for (int p = 0; p < 13; p++) {
+		double ratio = hfr[p] / want[p < 7 ? p : 12 - p];
+		assert_near(ratio, 1.0, 0.02, "hfr");
+		if (p > 0) {
+			assert_near(ratio, before, 0.02, "jump");
+		}
+		before = ratio;
+	}
+}
+
 static void tiny_views_are_refused(void **state)
 {
 	(void)state;
@@ -507,6 +608,9 @@ int main(void)
 		cmocka_unit_test(missing_pixels_are_left_out),
 		cmocka_unit_test(trailed_frames_say_so),
 		cmocka_unit_test(error_bar_covers_the_scatter),
+		cmocka_unit_test(a_star_does_not_shrink_when_it_gets_fainter),
+		cmocka_unit_test(faults_have_no_stars),
+		cmocka_unit_test(a_sweep_has_no_jumps),
 		cmocka_unit_test(tiny_views_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
