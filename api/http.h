@@ -58,12 +58,12 @@ struct http_response {
 	int status;              /* 200, 400, ... */
 	const char *content_type;/* static */
 	int header_count;
-	const char *header_name[6]; /* static names, values copied */
+	const char *header_name[8]; /* static names, values copied */
 	struct buf body;         /* taken over by the server */
 	const void *static_body; /* used instead of body when not NULL: lives for ever */
 	size_t static_len;
 	struct http_stream stream; /* used instead when read is set */
-	char header_value[6][160]; /* the first header_count are set; last, for it is not zeroed */
+	char header_value[8][160]; /* the first header_count are set; last, for it is not zeroed */
 };
 
 enum http_result { HTTP_DONE, HTTP_WAIT };
@@ -77,7 +77,7 @@ typedef enum http_result (*http_handler)(void *arg, const struct http_request *r
 void http_text(struct http_response *res, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Adds a header (at most 6). */
+/* Adds a header (at most 8). */
 void http_add_header(struct http_response *res, const char *name, const char *value);
 
 /* The value of a query or form field: names compared exactly or without case.  Decodes + and %XX

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes files as a C table of struct web_asset: embed.py OUTPUT NAME=FILE..."""
+"""Writes files, gzip-compressed, as a C table of struct web_asset: embed.py OUTPUT NAME=FILE..."""
+import gzip
 import hashlib
 import sys
 
@@ -19,14 +20,15 @@ def main():
         out.write('#include "web_private.h"\n')
         for i, (name, path) in enumerate(entries):
             with open(path, "rb") as file:
-                data = file.read()
+                plain = file.read()
+            data = gzip.compress(plain, mtime=0)
             out.write(f"static const unsigned char data_{i}[] = {{")
             for start in range(0, len(data), 24):
                 out.write("\n" + ",".join(str(b) for b in data[start:start + 24]) + ",")
             out.write("\n};\n")
-            etag = hashlib.sha256(data).hexdigest()[:16]
+            etag = hashlib.sha256(plain).hexdigest()[:16]
             kind = TYPES[name.rsplit(".", 1)[1]]
-            rows.append(f'\t{{"/{name}", "{kind}", "\\"{etag}\\"", data_{i}, sizeof data_{i}}},\n')
+            rows.append(f'\t{{"/{name}", "{kind}", "\\"{etag}\\"", data_{i}, sizeof data_{i}, {len(plain)}}},\n')
         out.write("const struct web_asset web_assets[] = {\n" + "".join(rows) + "};\n")
         out.write("const size_t web_asset_count = sizeof web_assets / sizeof web_assets[0];\n")
 

@@ -52,8 +52,9 @@ struct web_asset {
 	const char *path;       /* "/status.js" */
 	const char *content_type;
 	const char *etag;       /* quoted hash of the content */
-	const unsigned char *data;
+	const unsigned char *data; /* gzip */
 	size_t len;
+	size_t plain_len;
 };
 extern const struct web_asset web_assets[];
 extern const size_t web_asset_count;

@@ -50,7 +50,8 @@ struct fake_request {
 	const char *target;         /* path and query */
 	enum http_verb verb;        /* HTTP_GET is 0 */
 	const char *host;           /* NULL: none */
-	const char *if_none_match;  /* NULL: none */
+	const char *if_none_match;
+	const char *accept_encoding;  /* NULL: none */
 };
 struct reply fake_ask(struct web *web, struct fake_request what);
 struct reply fake_get(struct web *web, const char *target);

@@ -50,7 +50,7 @@ void http_text(struct http_response *res, int status, const char *fmt, ...)
 
 void http_add_header(struct http_response *res, const char *name, const char *value)
 {
-	if (res->header_count == 6 || strlen(value) >= sizeof res->header_value[0]) {
+	if (res->header_count == 8 || strlen(value) >= sizeof res->header_value[0]) {
 		abort();
 	}
 	res->header_name[res->header_count] = name;
@@ -85,7 +85,8 @@ static const char *header_of(const struct http_request *req, const char *name)
 {
 	const struct fake_request *what = req->library;
 	return strcmp(name, "Host") == 0 ? what->host :
-		strcmp(name, "If-None-Match") == 0 ? what->if_none_match : NULL;
+		strcmp(name, "If-None-Match") == 0 ? what->if_none_match :
+		strcmp(name, "Accept-Encoding") == 0 ? what->accept_encoding : NULL;
 }
 
 struct reply fake_ask(struct web *web, struct fake_request what)

@@ -119,9 +119,24 @@ static void assets_are_revalidated(void **state)
 	struct reply first = fake_get(web, "/index.html");
 	char etag[64];
 	snprintf(etag, sizeof etag, "%s", fake_header(&first, "ETag"));
-	assert_true(first.res.static_len > 1000);
-	assert_memory_equal(first.res.static_body, "<!DOCTYPE html>", 15);
+	assert_true(first.res.body.len > 1000);
+	assert_memory_equal(first.res.body.data, "<!DOCTYPE html>", 15);
+	assert_null(fake_header(&first, "Content-Encoding"));
+	assert_string_equal(fake_header(&first, "Vary"), "Accept-Encoding");
+	struct reply packed = fake_ask(web,
+		(struct fake_request){.target = "/index.html", .accept_encoding = "br, gzip"});
+	assert_string_equal(fake_header(&packed, "Content-Encoding"), "gzip");
+	assert_true(packed.res.static_len < first.res.body.len);
+	assert_memory_equal(packed.res.static_body, "\x1f\x8b", 2); /* RFC 1952 */
+	fake_reply_free(&packed);
 	fake_reply_free(&first);
+	static const char *const refusals[] = {"gzip;q=0", "identity", "xgzip", ""};
+	for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+		struct reply plain = fake_ask(web,
+			(struct fake_request){.target = "/", .accept_encoding = refusals[i]});
+		assert_null(fake_header(&plain, "Content-Encoding"));
+		fake_reply_free(&plain);
+	}
 	struct reply again = fake_ask(web,
 		(struct fake_request){.target = "/", .if_none_match = etag});
 	assert_int_equal(again.res.status, 304);
