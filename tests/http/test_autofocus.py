@@ -34,6 +34,7 @@ def nights(tmp_path_factory):
         return dict(zip(SEEDS, pool.map(night, SEEDS)))
 
 
+@pytest.mark.xdist_group("nights")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_finds_focus(nights, seed):
     run, number, position = nights[seed]
@@ -54,6 +55,7 @@ def test_finds_focus(nights, seed):
     assert any(p["position"] > run["best_position"] for p in used)
 
 
+@pytest.mark.xdist_group("nights")
 def test_the_interval_holds_the_truth(nights):
     held = sum(run["interval95_steps"][0] <= hidden_best(seed) <= run["interval95_steps"][1]
                for seed, (run, number, _) in nights.items() if number == 0)
