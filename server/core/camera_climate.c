@@ -50,11 +50,11 @@ void camera_climate_open(struct device *dev)
 	caps->has_cooler = caps->has_cooler && driver->set_cooler != NULL;
 	caps->can_pulse_guide =
 		caps->can_pulse_guide && driver->pulse_guide != NULL && driver->poll_climate != NULL;
-	c->climate = climate_unknown;
+	c->fresh_climate = climate_unknown;
 	struct err err;
 	if (driver->poll_climate != NULL
-		&& driver->poll_climate(c->ctx, &c->climate, &err) != ERR_OK) {
-		c->climate = climate_unknown;
+		&& driver->poll_climate(c->ctx, &c->fresh_climate, &err) != ERR_OK) {
+		c->fresh_climate = climate_unknown;
 	}
 }
 

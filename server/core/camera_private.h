@@ -17,12 +17,13 @@ struct guide_wish {
 	int32_t duration_ms;
 };
 
-/* All under the device's lock, except that ctx, fresh_caps, rows and their size belong to the worker. */
+/* All under the device's lock, except that ctx, fresh_caps, fresh_climate, rows and their size belong to the worker. */
 struct camera_core {
 	const struct camera_driver *driver;
 	const struct config_camera *cfg;
 	void *ctx;
 	struct camera_caps fresh_caps;
+	struct camera_climate fresh_climate;
 	uint16_t *rows; /* what the driver fills, row-major; kept from frame to frame */
 	size_t rows_cap;
 	struct frame_pool *pool; /* where frames come from */

@@ -348,6 +348,7 @@ static void camera_came_up(struct device *dev, bool again)
 {
 	struct camera_core *c = dev->camera;
 	c->caps = c->fresh_caps;
+	c->climate = c->fresh_climate;
 	if (isfinite(c->cfg->pixel_size_um)) {
 		c->caps.pixel_um = c->cfg->pixel_size_um;
 	}
