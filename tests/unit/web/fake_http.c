@@ -96,7 +96,8 @@ struct reply fake_ask(struct web *web, struct fake_request what)
 	char *mark = strchr(path, '?');
 	struct http_wait wait = {0};
 	struct http_request req = {.verb = what.verb, .verb_text = "", .path = path, .content_type = "",
-		.header = header_of, .wait = &wait, .library = &what, .query = {.data = ""}};
+		.header = header_of, .wait = &wait, .query = {.data = ""}};
+	req.library = &what;
 	if (mark != NULL) {
 		*mark = '\0';
 		req.query = span_of(mark + 1);
