@@ -329,10 +329,24 @@ static void set_end(struct run *run, const struct outcome *end, double final_pos
 	}
 }
 
+/* A run looks for stars, not for numbers, so it goes on with a position that is not trusted; but when it
+ * fails that may be why. */
+static void say_doubt(struct device *dev, struct outcome *end)
+{
+	struct focuser_state now;
+	focuser_state(dev, &now);
+	if (end->state == RUN_FAILED && now.position_valid && now.trust != POSITION_KNOWN) {
+		struct err why = end->why;
+		err_set(&end->why, why.code, "%.180s (the position of the focuser is %s)", why.text,
+			focuser_trust_name(now.trust));
+	}
+}
+
 /* Keeps the run, lets the devices go, and only then says that it is over: whoever reads that may move
  * or start again at once. */
-static void close_run(struct autofocus *af, uint64_t id, const struct outcome *end, double elapsed_s)
+static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, double elapsed_s)
 {
+	say_doubt(af->focuser, end);
 	double final_position = autofocus_where(af);
 	double temperature_c = NAN;
 	focuser_temperature(af->focuser, &temperature_c, NULL);

@@ -6,6 +6,7 @@
 #include "device_private.h"
 #include "focuser.h"
 #include "focuser_driver.h"
+#include "focuser_memory.h"
 
 /* A move from acceptance to its end.  STOPPING: the motion that it replaces must end first, so that the
  * way can be planned from a known place.  HALTING: stop was wished, the motor is not at rest yet. */
@@ -35,7 +36,7 @@ struct focuser_core {
 	int64_t next_poll_ms;    /* device clock */
 	int64_t next_temperature_ms;
 	unsigned poll_failures;
-	enum focuser_trust trust;
+	struct focuser_memory memory;
 
 	/* After an arrival within tolerance clients see the target exactly, as long as the motor stays. */
 	bool snapped;
@@ -70,6 +71,7 @@ struct focuser_core {
 	int64_t halted_ms;       /* device clock; when the driver was last told to stop */
 	bool halt_watched;       /* the motor must come to rest, or is told again */
 	bool tempcomp, tempcomp_wanted;
+	struct focuser_sync_wish sync;
 };
 
 /* Tolerance of arrival, steps. */
@@ -77,6 +79,9 @@ int32_t focuser_tolerance(const struct focuser_core *f);
 
 /* Locked: the worker shall stop the motor. */
 void focuser_wish_halt(struct focuser_core *f);
+
+/* Clients' steps to the motor's and back: its own inverse. */
+int32_t focuser_flip(const struct focuser_core *f, int32_t position);
 
 /* Steps between two positions, whatever a driver calls a position. */
 int64_t focuser_distance(int32_t a, int32_t b);

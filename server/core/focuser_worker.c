@@ -39,20 +39,6 @@
 #define STOP_ROUNDS 3
 #define STOP_LOOKS 4
 
-static int32_t from_motor(const struct focuser_core *f, int32_t motor)
-{
-	if (!f->cfg->reverse) {
-		return motor;
-	}
-	int64_t mirrored = (int64_t)f->caps.max_step - motor;
-	return mirrored > INT32_MAX ? INT32_MAX : (int32_t)mirrored;
-}
-
-static int32_t to_motor(const struct focuser_core *f, int32_t position)
-{
-	return from_motor(f, position); /* its own inverse */
-}
-
 static int approach_sign(const struct focuser_core *f)
 {
 	return f->rules.approach == MOVES_APPROACH_OUT ? 1 : -1;
@@ -82,7 +68,7 @@ static void take_reading(struct device *dev, const struct focuser_reading *r)
 	struct focuser_core *f = dev->focuser;
 	bool changed = false;
 	if (r->position_valid) {
-		int32_t position = from_motor(f, r->position);
+		int32_t position = focuser_flip(f, r->position);
 		if (!f->position_known || position != f->position) {
 			if (f->position_known) {
 				note_motion(f, f->position, position);
@@ -125,6 +111,7 @@ static void end_move(struct device *dev, const struct err *err)
 		dev->last_failure[0] = '\0';
 		log_debug(dev->info.source, "arrived position=%d motor=%d", (int)f->target,
 			(int)f->position);
+		focuser_memory_seen(dev);
 	}
 	device_changed(dev);
 }
@@ -132,7 +119,7 @@ static void end_move(struct device *dev, const struct err *err)
 /* A stuck motor: stop it, say so, and do not trust the count any more. */
 static void stalled(struct device *dev, const struct err *err)
 {
-	dev->focuser->trust = POSITION_UNKNOWN;
+	focuser_memory_doubt(dev, err->text);
 	focuser_wish_halt(dev->focuser);
 	end_move(dev, err);
 }
@@ -149,7 +136,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->motor_moving = true;
 	f->halt_watched = false;
 	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = f->driver->start_move(f->ctx, to_motor(f, target), err);
+	enum err_code code = f->driver->start_move(f->ctx, focuser_flip(f, target), err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (code == ERR_IO) {
@@ -216,6 +203,10 @@ static int64_t begin_move(struct device *dev, bool *alive, struct err *err)
 	}
 	if (f->plan.overshoot_skipped) {
 		log_info(dev->info.source, "no room for the overshoot target=%d", (int)f->target);
+	}
+	int64_t next_ms = 0;
+	if (!focuser_memory_begin(dev, &next_ms)) {
+		return next_ms;
 	}
 	f->leg = 0;
 	f->leg_tries = 0;
@@ -399,6 +390,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	int64_t read_ms = clock_now_ms(dev->clock);
 	switch (f->phase) {
 	case MOVE_LEG:
+		focuser_memory_seen(dev);
 		return watch_leg(dev, alive, err);
 	case MOVE_STOPPING:
 		if (!f->motor_moving) {
@@ -426,9 +418,12 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 			log_info(dev->info.source, "halted position=%d", (int)f->position);
 			f->phase = MOVE_NONE;
 			device_changed(dev);
+			focuser_memory_seen(dev);
 		}
 		break;
 	case MOVE_NONE:
+		focuser_memory_seen(dev);
+		break;
 	case MOVE_ACCEPTED:
 		break;
 	}
@@ -468,6 +463,9 @@ static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 		return clock_now_ms(dev->clock) < f->gather_until_ms ? f->gather_until_ms
 								      : begin_move(dev, alive, err);
 	}
+	if (f->sync.wanted) {
+		return focuser_memory_sync(dev, alive, err);
+	}
 	if (f->tempcomp_wanted != f->tempcomp) {
 		return set_tempcomp(dev, alive, err);
 	}
@@ -496,6 +494,7 @@ static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
 static enum err_code focuser_open(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
+	focuser_memory_open(dev);
 	memset(f->ctx, 0, f->driver->ctx_size);
 	f->identified = false;
 	enum err_code code = f->driver->open(f->ctx, &f->cfg->port, &dev->host, err);
@@ -526,9 +525,6 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 static void focuser_came_up(struct device *dev, bool again)
 {
 	struct focuser_core *f = dev->focuser;
-	bool had_position = again && f->position_known;
-	int32_t before = f->position;
-
 	f->caps = f->fresh_caps;
 	if (f->cfg->port.max_step > 0 && f->cfg->port.max_step < f->caps.max_step) {
 		f->caps.max_step = f->cfg->port.max_step;
@@ -561,13 +557,7 @@ static void focuser_came_up(struct device *dev, bool again)
 		f->move_told.until_ms = 0;
 	}
 	take_reading(dev, &f->fresh);
-	f->trust = f->position_known ? POSITION_KNOWN : POSITION_UNKNOWN;
-	if (had_position && f->position_known && f->position != before) {
-		/* Moved while nobody looked, or the controller forgot: say so, do not guess which. */
-		f->trust = POSITION_SHIFTED;
-		log_warn(dev->info.source, "position after the loss is %d, before it was %d",
-			(int)f->position, (int)before);
-	}
+	focuser_memory_judge(dev);
 	log_info(dev->info.source, "%s position=%d max_step=%d", f->caps.identity, (int)f->position,
 		(int)f->caps.max_step);
 }
@@ -579,6 +569,7 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 	f->halt_wanted = false;
 	f->halt_watched = false;
 	f->temperature_known = false;
+	focuser_memory_went_down(dev, why);
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
 	} else if (f->phase != MOVE_NONE) {
@@ -634,6 +625,9 @@ static void focuser_stop(struct device *dev)
 		if (code == ERR_OK) {
 			code = comes_to_rest(dev, &rests, &err);
 		}
+	}
+	if (rests && f->position_known && f->memory.has_last && f->memory.last.moving) {
+		focuser_memory_rest(dev);
 	}
 	if (!rests) {
 		log_error(dev->info.source, "the motor may still be moving: %s",
