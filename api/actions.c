@@ -332,10 +332,11 @@ static enum http_result set_position(struct call *call, const char *parameters)
 {
 	struct err err = {.code = ERR_OK};
 	enum err_code code = ERR_OK;
+	uint64_t ticket = 0;
+	int64_t deadline_ms = clock_now_ms(clock_real()) + SET_POSITION_WAIT_MS;
 	if (call->wait == NULL) {
 		enum focuser_sync how;
 		int32_t position = 0;
-		uint64_t ticket = 0;
 		code = device_require(call->dev, &call->client, &err);
 		if (code == ERR_OK) {
 			code = read_sync(parameters, &how, &position, &err);
@@ -343,14 +344,17 @@ static enum http_result set_position(struct call *call, const char *parameters)
 		if (code == ERR_OK) {
 			code = focuser_set_position(call->dev, how, position, &ticket, &err);
 		}
-		return code != ERR_OK ? reply_result(call, code, &err)
-				      : call_wait(call, 0, ticket,
-						clock_now_ms(clock_real()) + SET_POSITION_WAIT_MS);
+		if (code != ERR_OK) {
+			return reply_result(call, code, &err);
+		}
+	} else {
+		ticket = call->wait->ticket;
+		deadline_ms = call->wait->deadline_ms;
 	}
-	if (!focuser_set_position_done(call->dev, call->wait->ticket, &code, &err)) {
+	if (!focuser_set_position_done(call->dev, ticket, &code, &err)) {
 		return call_is_late(call)
 			? reply_failure(call, ERR_TIMEOUT, "The focuser has not answered in time.")
-			: call_wait(call, 0, call->wait->ticket, call->wait->deadline_ms);
+			: call_wait(call, 0, ticket, deadline_ms);
 	}
 	if (code != ERR_OK) {
 		return reply_result(call, code, &err);

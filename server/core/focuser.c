@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "observatory.h"
-#include "position_verdict.h"
 
 /* A reading older than three idle polls is stale; never less than this, so that a busy machine with
  * a fast clock is not taken for a silent device. */
@@ -42,11 +41,6 @@ void focuser_wish_halt(struct focuser_core *f)
 	f->halt_wanted = true;
 	f->halt_tries = 0;
 	f->halt_repeats = 0;
-}
-
-int32_t focuser_flip(const struct focuser_core *f, int32_t position)
-{
-	return position_published(position, f->cfg->reverse, f->caps.max_step);
 }
 
 int64_t focuser_distance(int32_t a, int32_t b)

@@ -15,7 +15,7 @@
 
 static int32_t motor_position(const struct focuser_core *f)
 {
-	return focuser_flip(f, f->position);
+	return focuser_to_motor(f, f->position);
 }
 
 /* The journal's thread: the entry is settled, the worker may be waiting for it. */
@@ -156,9 +156,9 @@ static void fill_way(struct device *dev, struct position_entry *out)
 	const struct focuser_memory *m = &f->memory;
 	fill(dev, out);
 	out->moving = true;
-	out->target = focuser_flip(f, f->target);
+	out->target = focuser_to_motor(f, f->target);
 	for (int i = 0; i < f->plan.count; i++) {
-		int32_t leg = focuser_flip(f, f->plan.leg[i]);
+		int32_t leg = focuser_to_motor(f, f->plan.leg[i]);
 		out->low = leg < out->low ? leg : out->low;
 		out->high = leg > out->high ? leg : out->high;
 	}
@@ -268,10 +268,10 @@ int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
 		return 0;
 	}
 	log_info(dev->info.source, "position set to %d, was %d (%s)",
-		(int)focuser_flip(f, wish.position), (int)f->position, focuser_trust_name(m->trust));
+		(int)focuser_from_motor(f, wish.position), (int)f->position, focuser_trust_name(m->trust));
 	if (wish.tell) {
 		/* The count has changed, not the motor: no play was taken up. */
-		f->position = focuser_flip(f, wish.position);
+		f->position = focuser_from_motor(f, wish.position);
 		f->read_real_ms = clock_now_ms(clock_real());
 		f->snapped = false;
 	}
@@ -301,7 +301,7 @@ enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct e
 	if (m->trust != POSITION_SHIFTED || !m->offset_known) {
 		return ERR_OK;
 	}
-	int64_t there = (int64_t)focuser_flip(f, target) + m->offset;
+	int64_t there = (int64_t)focuser_to_motor(f, target) + m->offset;
 	int64_t here = (int64_t)motor_position(f) + m->offset;
 	bool was_inside = here >= 0 && here <= f->caps.max_step;
 	if (!was_inside || (there >= 0 && there <= f->caps.max_step)) {
@@ -322,7 +322,7 @@ void focuser_memory_state(struct device *dev, struct focuser_state *out)
 	int64_t count = (int64_t)motor_position(f) + m->offset;
 	out->remembered_known = f->position_known && m->trust != POSITION_KNOWN && m->offset_known &&
 				count >= 0 && count <= f->caps.max_step;
-	out->remembered = out->remembered_known ? focuser_flip(f, (int32_t)count) : 0;
+	out->remembered = out->remembered_known ? focuser_from_motor(f, (int32_t)count) : 0;
 	out->can_set_position = f->driver->set_position != NULL;
 	out->journal_failing = m->failing;
 }
@@ -366,7 +366,7 @@ enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, in
 	if (code == ERR_OK) {
 		f->sync.wanted = true;
 		f->sync.tell = tell;
-		f->sync.position = focuser_flip(f, position);
+		f->sync.position = focuser_to_motor(f, position);
 		*ticket = ++f->sync.ticket;
 		device_wake_worker(dev);
 		device_changed(dev);

@@ -17,14 +17,10 @@ static int32_t narrow(int64_t steps)
 	return steps > INT32_MAX ? INT32_MAX : steps < INT32_MIN ? INT32_MIN : (int32_t)steps;
 }
 
-int32_t position_published(int32_t motor, bool reverse, int32_t max_step)
-{
-	return reverse ? narrow((int64_t)max_step - motor) : motor;
-}
-
+/* As clients see it. */
 static int number(const struct position_seen *seen, int64_t motor)
 {
-	return (int)position_published(narrow(motor), seen->reverse, seen->max_step);
+	return (int)narrow(seen->reverse ? seen->max_step - motor : motor);
 }
 
 /* "2026-11-21 03:12" of an entry's time; seconds help nobody. */

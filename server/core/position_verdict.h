@@ -49,7 +49,4 @@ struct position_verdict {
 void position_judge(enum position_found found, const struct position_entry *last,
 	const struct position_seen *seen, struct position_verdict *out);
 
-/* The number clients see for a motor's count, and back. */
-int32_t position_published(int32_t motor, bool reverse, int32_t max_step);
-
 #endif
