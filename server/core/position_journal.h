@@ -12,7 +12,7 @@
  *    "trust":"known"|"shifted"|"unknown","offset":0|null,"why":null|"...","reverse":false,
  *    "max_step":65535,"driver":"moonlite","device":"...","port":"...","port_serial":null|"..."}
  *
- * crc32 is zlib's, eight lower case hex digits, over the bytes from 21 (the quote that opens "format")
+ * crc32 is zlib's, eight lower case hex digits, over the bytes from 20 (the quote that opens "format")
  * to 4095, padding and newline included.  A slot that was never used is blanks and a newline.  The
  * entry that counts is the one with the higher sequence number among those whose checksum is right.
  *

@@ -11,7 +11,7 @@
 #define FORMAT "focusd-position"
 #define VERSION 1
 /* {"crc32":"0a1b2c3d", and then what is summed. */
-#define SUMMED_FROM 21
+#define SUMMED_FROM 20
 #define PREFIX_SIZE (SUMMED_FROM + 1)
 
 static void print_prefix(const char *slot, char out[PREFIX_SIZE])
