@@ -13,7 +13,7 @@ struct fake_disk {
 	_Atomic int writes, syncs;
 	_Atomic bool sync_waits;  /* fdatasync comes back only when this is false again */
 	_Atomic bool syncing;     /* it is waiting there */
-	void (*on_sync)(void);    /* called at each fdatasync; may be NULL */
+	void (*_Atomic on_sync)(void); /* called at each fdatasync; may be NULL */
 };
 extern struct fake_disk disk;
 
