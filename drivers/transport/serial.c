@@ -19,12 +19,6 @@ struct serial_pipe {
 	struct sp_port *port;
 };
 
-static enum err_code set_lines(struct transport *t, bool dtr, bool rts, struct err *err)
-{
-	struct fd_pipe *pipe = (struct fd_pipe *)t;
-	return fd_pipe_modem_lines(pipe->fd, pipe->name, dtr, rts, err);
-}
-
 static void destroy(struct transport *t)
 {
 	struct serial_pipe *serial = (struct serial_pipe *)t;
@@ -39,7 +33,9 @@ static const struct transport_ops serial_ops = {
 	.write_all = fd_pipe_write_all,
 	.read_some = fd_pipe_read_some,
 	.discard_input = fd_pipe_discard_input,
-	.set_lines = set_lines,
+	.set_lines = fd_pipe_set_lines,
+	.read_cts = fd_pipe_read_cts,
+	.drain = fd_pipe_drain,
 	.describe = fd_pipe_describe,
 	.destroy = destroy,
 };
@@ -49,7 +45,7 @@ static enum err_code open_failed(const char *path, struct err *err)
 	int error = sp_last_error_code();
 	switch (error) {
 	case EBUSY:
-		return err_set(err, ERR_IO, "%s is in use by another program", path);
+		return fd_pipe_busy(path, err);
 	case EACCES:
 	case EPERM:
 		return err_set(err, ERR_IO,
@@ -119,7 +115,13 @@ enum err_code serial_pipe_open(const char *path, const struct transport_settings
 		return code;
 	}
 	serial->pipe.base.ops = &serial_ops;
+	serial->pipe.baud = settings->baud;
 	snprintf(serial->pipe.name, sizeof serial->pipe.name, "%s", path);
+	code = fd_pipe_first_lines(&serial->pipe, settings, err);
+	if (code != ERR_OK) {
+		destroy(&serial->pipe.base);
+		return code;
+	}
 	*out = &serial->pipe.base;
 	return ERR_OK;
 }
