@@ -23,6 +23,15 @@ struct focuser_port {
 	int32_t max_step;     /* configured; 0 = the device's */
 };
 
+/* USB identity of a device or of the bridge it sits behind; a table of them ends with a vid of 0. */
+struct focuser_usb_id {
+	uint16_t vid, pid;       /* pid 0: any of this vid */
+	const char *product;     /* must occur in the product string, in any case; NULL: any */
+	/* Nothing else in the world has this identity: such a port may be opened and asked without
+	 * having been named (port = auto, focusd ports --probe).  Never true of a bridge chip. */
+	bool one_maker;
+};
+
 /* What identify() found out.  Steps and micrometres; text for people. */
 struct focuser_caps {
 	int32_t max_step;        /* > 0; the highest position the hardware allows */
@@ -31,7 +40,9 @@ struct focuser_caps {
 	bool has_tempcomp;       /* the device compensates by itself when told */
 	double step_size_um;     /* NAN when the device does not know */
 	int32_t tolerance_steps; /* arrival within this counts as arrived; usually 0 */
-	char identity[96];       /* what the device said it is, e.g. "MoonLite firmware 1.0" */
+	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
+	 * since a device that is found again after a loss is compared by it. */
+	char identity[96];
 };
 
 /* What poll() is asked for, as bits; a driver may deliver more. */
@@ -56,6 +67,7 @@ struct focuser_driver {
 	size_t ctx_size;             /* of the private context, zeroed before open */
 	bool uses_port;              /* `port` must be configured */
 	bool simulated;              /* runs on the scaled clock */
+	const struct focuser_usb_id *usb_ids; /* where its devices are found; NULL = nowhere in particular */
 	int open_wait_ms;            /* default wait between open and the first identify */
 	int poll_moving_ms;          /* interval of polls while moving, e.g. 200 */
 	int poll_idle_ms;            /* while at rest, e.g. 1000 */
