@@ -78,6 +78,7 @@ static void fill(struct device *dev, struct position_entry *out)
 		.offset = m->offset,
 		.reverse = f->cfg->reverse,
 		.max_step = f->caps.max_step,
+		.mirror = f->mirror,
 	};
 	clock_utc_text(clock_utc_ms(), out->time);
 	text_copy_clean(out->why, sizeof out->why, m->why);
@@ -223,7 +224,7 @@ void focuser_memory_judge(struct device *dev)
 		.keeps = f->driver->count == FOCUSER_COUNT_KEPT,
 		.tolerance = focuser_tolerance(f),
 		.reverse = f->cfg->reverse,
-		.max_step = f->caps.max_step,
+		.mirror = f->mirror,
 		.driver = dev->info.driver,
 		.device = f->caps.identity,
 		.port_serial = "",
@@ -294,6 +295,17 @@ void focuser_memory_went_down(struct device *dev, const struct err *why)
 	}
 }
 
+/* A position in clients' steps by the count from before a shift; false when it is outside the range. */
+static bool by_remembered_count(const struct focuser_core *f, int32_t position, int32_t *out)
+{
+	int64_t count = (int64_t)focuser_to_motor(f, position) + f->memory.offset;
+	if (count < INT32_MIN || count > INT32_MAX) {
+		return false;
+	}
+	*out = focuser_from_motor(f, (int32_t)count);
+	return *out >= 0 && *out <= f->caps.max_step;
+}
+
 enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct err *err)
 {
 	const struct focuser_core *f = dev->focuser;
@@ -301,10 +313,9 @@ enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct e
 	if (m->trust != POSITION_SHIFTED || !m->offset_known) {
 		return ERR_OK;
 	}
-	int64_t there = (int64_t)focuser_to_motor(f, target) + m->offset;
-	int64_t here = (int64_t)motor_position(f) + m->offset;
-	bool was_inside = here >= 0 && here <= f->caps.max_step;
-	if (!was_inside || (there >= 0 && there <= f->caps.max_step)) {
+	int32_t there;
+	int32_t here;
+	if (!by_remembered_count(f, f->position, &here) || by_remembered_count(f, target, &there)) {
 		return ERR_OK;
 	}
 	return err_set(err, ERR_INVALID_OPERATION,
@@ -319,10 +330,8 @@ void focuser_memory_state(struct device *dev, struct focuser_state *out)
 	const struct focuser_memory *m = &f->memory;
 	out->trust = m->trust;
 	snprintf(out->trust_why, sizeof out->trust_why, "%s", m->why);
-	int64_t count = (int64_t)motor_position(f) + m->offset;
 	out->remembered_known = f->position_known && m->trust != POSITION_KNOWN && m->offset_known &&
-				count >= 0 && count <= f->caps.max_step;
-	out->remembered = out->remembered_known ? focuser_from_motor(f, (int32_t)count) : 0;
+				by_remembered_count(f, f->position, &out->remembered);
 	out->can_set_position = f->driver->set_position != NULL;
 	out->journal_failing = m->failing;
 }

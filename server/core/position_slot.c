@@ -50,6 +50,7 @@ static void print_members(const struct position_entry *e, struct buf *out)
 	key_text(&w, "why", e->why);
 	json_key_bool(&w, "reverse", e->reverse);
 	json_key_int(&w, "max_step", e->max_step);
+	json_key_int(&w, "mirror", e->mirror);
 	json_key_string(&w, "driver", e->driver);
 	json_key_string(&w, "device", e->device);
 	json_key_string(&w, "port", e->port);
@@ -132,6 +133,7 @@ static bool take_members(const struct json *json, struct position_entry *e)
 		!take_one_of(json, "trust", trusts, 3, &trust) || offset == NULL ||
 		!take_text(json, "why", e->why, sizeof e->why) || reverse == NULL ||
 		!json_as_bool(reverse, &e->reverse) || !take_steps(json, "max_step", &e->max_step) ||
+		!take_steps(json, "mirror", &e->mirror) ||
 		!take_text(json, "driver", e->driver, sizeof e->driver) ||
 		!take_text(json, "device", e->device, sizeof e->device) ||
 		!take_text(json, "port", e->port, sizeof e->port) ||

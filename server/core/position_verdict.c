@@ -20,7 +20,7 @@ static int32_t narrow(int64_t steps)
 /* As clients see it. */
 static int number(const struct position_seen *seen, int64_t motor)
 {
-	return (int)narrow(seen->reverse ? seen->max_step - motor : motor);
+	return (int)narrow(seen->reverse ? seen->mirror - motor : motor);
 }
 
 /* "2026-11-21 03:12" of an entry's time; seconds help nobody. */

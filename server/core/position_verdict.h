@@ -32,8 +32,8 @@ struct position_seen {
 	bool moving;
 	bool keeps;             /* see above */
 	int32_t tolerance;      /* steps */
-	bool reverse;           /* for numbers in sentences only, with max_step */
-	int32_t max_step;
+	bool reverse;           /* for numbers in sentences only */
+	int32_t mirror;         /* with reverse: the motor's position that clients see as 0 */
 	const char *driver, *device, *port_serial;
 };
 

@@ -57,7 +57,8 @@ static struct position_entry sample(uint64_t sequence)
 		.offset = -7600,
 		.why = "It says \"0\"\\, but stood at 7600 \xC2\xB1 2",
 		.reverse = true,
-		.max_step = 65535,
+		.max_step = 60000,
+		.mirror = 65535,
 		.driver = "moonlite",
 		.device = "Moonlite compatible, firmware 1.0",
 		.port = "/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0",
@@ -70,7 +71,7 @@ static void assert_same(const struct position_entry *a, const struct position_en
 	assert_true(a->sequence == b->sequence && a->moving == b->moving && a->position == b->position &&
 		    a->from == b->from && a->target == b->target && a->low == b->low && a->high == b->high &&
 		    a->trust == b->trust && a->offset_known == b->offset_known && a->reverse == b->reverse &&
-		    a->max_step == b->max_step);
+		    a->max_step == b->max_step && a->mirror == b->mirror);
 	assert_true(!a->offset_known || a->offset == b->offset);
 	assert_string_equal(a->time, b->time);
 	assert_string_equal(a->why, b->why);
