@@ -176,7 +176,8 @@ export class FocuserCard {
     setText(this.pick('.doubt-why'), sentence(state.trust_why) + advice);
     const restore = this.pick('.restore');
     restore.hidden = !offer;
-    setText(restore, offer ? `Restore ${number(state.remembered_position)}` : '');
+    const word = state.trust === 'unknown' ? 'Set to last seen' : 'Restore';
+    setText(restore, offer ? `${word} ${number(state.remembered_position)}` : '');
     const off = state.moving || Boolean(state.leased_to_run);
     for (const button of doubt.querySelectorAll('button')) {
       button.toggleAttribute('data-off', off);
