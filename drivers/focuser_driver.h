@@ -43,6 +43,7 @@ struct focuser_caps {
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
 	 * since a device that is found again after a loss is compared by it. */
 	char identity[96];
+	bool identity_partial;   /* it did not tell all of that just now: not compared with other times */
 };
 
 /* What poll() is asked for, as bits; a driver may deliver more. */

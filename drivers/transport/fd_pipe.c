@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "ports/ports.h"
 
 /* A hung-up terminal and a serial line without VMIN both read nothing; this many in a row after
  * poll promised bytes mean that nobody is there. */
@@ -151,7 +152,7 @@ const char *fd_pipe_describe(struct transport *t)
 enum err_code fd_pipe_claim(int fd, const char *name, struct err *err)
 {
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-		return err_set(err, ERR_IO, "%s is in use by another program", name);
+		return ports_say_busy(ports_system(), name, err);
 	}
 	if (ioctl(fd, TIOCEXCL) != 0 && errno != ENOTTY) {
 		return err_set(err, ERR_IO, "%s cannot be taken for us alone: %s", name,

@@ -13,6 +13,7 @@
 #include <termios.h>
 
 #include "pipes.h"
+#include "ports/ports.h"
 
 struct serial_pipe {
 	struct fd_pipe pipe;
@@ -49,7 +50,7 @@ static enum err_code open_failed(const char *path, struct err *err)
 	int error = sp_last_error_code();
 	switch (error) {
 	case EBUSY:
-		return err_set(err, ERR_IO, "%s is in use by another program", path);
+		return ports_say_busy(ports_system(), path, err);
 	case EACCES:
 	case EPERM:
 		return err_set(err, ERR_IO,
