@@ -75,8 +75,10 @@ static int32_t published_position(const struct focuser_core *f)
 
 static bool moving_locked(const struct device *dev)
 {
+	const struct focuser_core *f = dev->focuser;
+	/* By itself, too: a hand controller, compensation in the device; but not by its word alone. */
 	return dev->link == LINK_UP &&
-	       (dev->focuser->phase != MOVE_NONE || dev->focuser->motor_moving);
+	       (f->phase != MOVE_NONE || (f->motor_moving && !f->stuck) || f->drifting);
 }
 
 bool focuser_busy(struct device *dev, struct err *err)

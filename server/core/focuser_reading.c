@@ -43,10 +43,40 @@ static bool believable_temperature(double t)
 	return isfinite(t) && t > -50.0 && t < 60.0 && t != 85.0;
 }
 
+/* Whether it lies on the way of the leg, or as far beside it as arrivals may. */
+static bool on_the_way(const struct focuser_core *f, int32_t position)
+{
+	int32_t low = f->position < f->leg_target ? f->position : f->leg_target;
+	int32_t high = f->position < f->leg_target ? f->leg_target : f->position;
+	int32_t margin = focuser_tolerance(f);
+	return (int64_t)position >= (int64_t)low - margin && (int64_t)position <= (int64_t)high + margin;
+}
+
+bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading *r)
+{
+	if (!r->position_valid || !f->position_known) {
+		return false;
+	}
+	int32_t position = focuser_from_motor(f, r->position);
+	bool odd = false;
+	if (f->phase == MOVE_LEG || f->phase == MOVE_STOPPING || f->phase == MOVE_HALTING) {
+		odd = !on_the_way(f, position);
+	} else if (!f->motor_moving && !(r->moving_valid && r->moving)) {
+		odd = focuser_distance(position, f->position) > focuser_tolerance(f);
+	}
+	bool confirmed = f->odd;
+	/* By hand, by a knob: told to be at rest, yet every time elsewhere. */
+	f->drifting = odd && f->phase == MOVE_NONE && confirmed && position != f->odd_position;
+	f->odd = odd;
+	f->odd_position = position;
+	return odd && !confirmed;
+}
+
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 {
 	struct focuser_core *f = dev->focuser;
 	bool changed = false;
+	int64_t now = clock_now_ms(dev->clock);
 	if (r->position_valid) {
 		int32_t position = focuser_from_motor(f, r->position);
 		if (!f->position_known || position != f->position) {
@@ -54,14 +84,25 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 				note_motion(f, f->position, position);
 			}
 			f->position = position;
+			f->changed_ms = now;
 			changed = true;
 		}
 		f->position_known = true;
+		f->read_ms = now;
 		f->read_real_ms = clock_now_ms(clock_real());
 	}
 	if (r->moving_valid && r->moving != f->motor_moving) {
 		f->motor_moving = r->moving;
+		f->changed_ms = now;
 		changed = true;
+	}
+	bool stuck = f->motor_moving && f->phase == MOVE_NONE && now - f->changed_ms > FOCUSER_STALL_MS;
+	if (stuck != f->stuck) {
+		f->stuck = stuck;
+		changed = true;
+		if (stuck) {
+			log_warn(dev->info.source, "says it moves but stands at %d", (int)f->position);
+		}
 	}
 	if (r->temperature_valid) {
 		bool good = believable_temperature(r->temperature_c);

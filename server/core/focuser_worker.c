@@ -31,7 +31,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
-	bool busy = f->phase != MOVE_NONE || f->motor_moving;
+	bool busy = f->phase != MOVE_NONE || (f->motor_moving && !f->stuck) || f->drifting;
 	f->next_poll_ms = clock_now_ms(dev->clock) +
 			  (busy ? f->driver->poll_moving_ms : f->driver->poll_idle_ms);
 	if (code == ERR_CANCELLED) {
@@ -47,6 +47,16 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 		return f->next_poll_ms;
 	}
 	f->poll_failures = 0;
+	bool drifting = f->drifting;
+	if (focuser_reading_is_odd(f, &f->fresh)) {
+		log_debug(dev->info.source, "says %d out of the blue: asked again", (int)f->fresh.position);
+		f->next_poll_ms = 0;
+		return 0;
+	}
+	if (f->drifting != drifting) {
+		f->next_poll_ms = 0;
+		device_changed(dev);
+	}
 	focuser_take_reading(dev, &f->fresh);
 	focuser_watch_halt(dev);
 	if (f->op != op || f->phase != phase) {
@@ -86,8 +96,14 @@ static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 		return focuser_do_halt(dev, alive, err);
 	}
 	if (f->phase == MOVE_ACCEPTED) {
-		return clock_now_ms(dev->clock) < f->gather_until_ms ? f->gather_until_ms
-								      : focuser_begin_move(dev, alive, err);
+		int64_t now = clock_now_ms(dev->clock);
+		if (now < f->gather_until_ms) {
+			return f->gather_until_ms;
+		}
+		/* A hand at the knob since the last look: the play may lie on the other side. */
+		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op &&
+			    now - f->read_ms > f->driver->poll_moving_ms;
+		return look ? poll_device(dev, alive, err) : focuser_begin_move(dev, alive, err);
 	}
 	if (f->tempcomp_wanted != f->tempcomp) {
 		return set_tempcomp(dev, alive, err);
@@ -169,6 +185,9 @@ static void focuser_came_up(struct device *dev, bool again)
 	f->halt_wanted = false;
 	f->halt_watched = false;
 	f->motor_moving = false;
+	f->drifting = false;
+	f->stuck = false;
+	f->odd = false;
 	f->poll_failures = 0;
 	f->preload = 0;
 	f->position_known = false;
@@ -197,6 +216,7 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 {
 	struct focuser_core *f = dev->focuser;
 	f->motor_moving = false;
+	f->drifting = false;
 	f->halt_wanted = false;
 	f->halt_watched = false;
 	f->temperature_known = false;
