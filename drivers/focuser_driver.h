@@ -31,6 +31,8 @@ struct focuser_caps {
 	bool has_tempcomp;       /* the device compensates by itself when told */
 	double step_size_um;     /* NAN when the device does not know */
 	int32_t tolerance_steps; /* arrival within this counts as arrived; usually 0 */
+	int32_t backlash_steps;  /* the device takes up so much play itself; core then leaves it alone.
+	                          * 0 = it does not, or it was not asked to */
 	char identity[96];       /* what the device said it is, e.g. "MoonLite firmware 1.0" */
 };
 

@@ -6,8 +6,6 @@
  */
 #include "focuser_private.h"
 
-#include <math.h>
-
 /* A leg that ends elsewhere is started again this often. */
 #define LEG_TRIES 3
 /* And in one move the way is planned anew so often, whichever leg it was. */
@@ -18,7 +16,7 @@
 #define REST_MS 1500
 /* One that moves without coming nearer for this long goes somewhere else; shorter ways beyond the target
  * are what some devices do against their play. */
-#define ASTRAY_MS 20000
+#define ASTRAY_MS 12000
 /* Allowance on top of the time that the slowest believable speed needs. */
 #define LEG_ALLOWANCE_MS 15000
 /* A target that is replaced sooner than this after the motor was sent off waits for the rest of it, and
@@ -62,6 +60,13 @@ static void stalled(struct device *dev, const struct err *err)
 	focuser_end_move(dev, err);
 }
 
+/* What a way takes at the slowest speed that is to be believed. */
+static int64_t way_ms(const struct focuser_core *f, int64_t steps)
+{
+	double speed = f->driver->speed_floor_steps_per_s > 0 ? f->driver->speed_floor_steps_per_s : 10.0;
+	return (int64_t)(1000.0 * (double)steps / speed);
+}
+
 /* Sends the motor from where it stands towards the point under way, as far as one leg goes. */
 static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 {
@@ -99,9 +104,8 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 		focuser_end_move(dev, err);
 		return 0;
 	}
-	double speed = f->driver->speed_floor_steps_per_s > 0 ? f->driver->speed_floor_steps_per_s : 10.0;
 	int64_t way = focuser_distance(f->leg_target, f->position);
-	f->leg_deadline_ms = now + LEG_ALLOWANCE_MS + (int64_t)(1000.0 * (double)way / speed);
+	f->leg_deadline_ms = now + LEG_ALLOWANCE_MS + way_ms(f, way);
 	f->speed_steps_per_ms = 0;
 	f->progress_ms = now;
 	f->progress_position = f->position;
@@ -230,7 +234,7 @@ static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
 		stalled(dev, &why);
 		return 0;
 	}
-	if (now - f->nearer_ms > ASTRAY_MS) {
+	if (now - f->nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
 		err_set(&why, ERR_STALLED, "%s moves, but not towards %d: it is at %d", dev->info.name,
 			(int)f->leg_target, (int)f->position);
 		stalled(dev, &why);

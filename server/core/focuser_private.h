@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* The inside of a focuser, shared by focuser.c (what clients call), focuser_worker.c (link and
- * polls), focuser_legs.c (the way of a move) and focuser_reading.c (what a reading means). */
+ * polls), focuser_legs.c (the way of a move), focuser_reading.c (what a reading means) and
+ * focuser_temperature.c. */
 #ifndef FOCUSD_FOCUSER_PRIVATE_H
 #define FOCUSD_FOCUSER_PRIVATE_H
 
 #include "device_private.h"
 #include "focuser.h"
 #include "focuser_driver.h"
+#include "thermometer.h"
 
 /* A move from acceptance to its end.  STOPPING: the motion that it replaces must end first, so that the
  * way can be planned from a known place.  HALTING: stop was wished, the motor is not at rest yet. */
@@ -35,10 +37,13 @@ struct focuser_core {
 	bool stuck;              /* it says so without our doing, but its position does not change */
 	int64_t changed_ms;      /* device clock; when the position was last seen to change */
 	bool odd;                /* the last reading was not to be expected */
-	int32_t odd_position;    /* what it said */
-	bool temperature_known;
-	int64_t temperature_real_ms; /* clock_real(); when it was read */
-	double temperature_c;
+	struct thermometer probe; /* its own, device clock */
+	enum thermometer_word probe_word; /* on the last reading */
+	bool probe_wanted;       /* somebody's temperature comes from it */
+	int64_t temperature_real_ms; /* clock_real(); when one was last believed */
+	bool told;               /* temperature_source = action: a client has told one */
+	double told_c;
+	int64_t told_real_ms;    /* clock_real() */
 	int64_t next_poll_ms;    /* device clock */
 	int64_t next_temperature_ms;
 	unsigned poll_failures;
@@ -95,6 +100,9 @@ void focuser_wish_halt(struct focuser_core *f);
 /* Steps between two positions, whatever a driver calls a position. */
 int64_t focuser_distance(int32_t a, int32_t b);
 
+/* Whether this focuser's own probe is asked at all. */
+bool focuser_probe_wanted(const struct device *dev, const struct config_focuser *cfg);
+
 /* The rest is for the worker, locked. */
 
 /* Steps of the motor as clients see them, and back: reverse applied. */
@@ -110,6 +118,9 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 
 /* Makes a reading the state that clients see. */
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r);
+
+/* Takes what the probe said; true when the temperature has changed or is not known any more. */
+bool focuser_take_temperature(struct device *dev, double celsius);
 
 /* The operation is over: at its target (err NULL), or not. */
 void focuser_end_move(struct device *dev, const struct err *err);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a reading of the motor means: steps as clients see them, taken-up play, a temperature to be
- * believed.  On the worker, with the device's lock held. */
+/* What a reading of the motor means: steps as clients see them and taken-up play.
+ * On the worker, with the device's lock held. */
 #include "focuser_private.h"
-
-#include <math.h>
 
 int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor)
 {
@@ -37,18 +35,12 @@ static void note_motion(struct focuser_core *f, int32_t from, int32_t to)
 	}
 }
 
-/* Broken sensors answer -127, 85, or something no night has. */
-static bool believable_temperature(double t)
-{
-	return isfinite(t) && t > -50.0 && t < 60.0 && t != 85.0;
-}
-
 /* Whether it lies on the way of the leg, or as far beside it as arrivals may. */
 static bool on_the_way(const struct focuser_core *f, int32_t position)
 {
 	int32_t low = f->position < f->leg_target ? f->position : f->leg_target;
 	int32_t high = f->position < f->leg_target ? f->leg_target : f->position;
-	int32_t margin = focuser_tolerance(f);
+	int32_t margin = focuser_tolerance(f) + f->caps.backlash_steps;
 	return (int64_t)position >= (int64_t)low - margin && (int64_t)position <= (int64_t)high + margin;
 }
 
@@ -65,10 +57,9 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 		odd = focuser_distance(position, f->position) > focuser_tolerance(f);
 	}
 	bool confirmed = f->odd;
-	/* By hand, by a knob: told to be at rest, yet every time elsewhere. */
-	f->drifting = odd && f->phase == MOVE_NONE && confirmed && position != f->odd_position;
+	/* By hand, by a knob: told to be at rest, yet elsewhere; until it is seen to stay. */
+	f->drifting = odd && f->phase == MOVE_NONE && (confirmed || f->drifting);
 	f->odd = odd;
-	f->odd_position = position;
 	return odd && !confirmed;
 }
 
@@ -104,12 +95,8 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 			log_warn(dev->info.source, "says it moves but stands at %d", (int)f->position);
 		}
 	}
-	if (r->temperature_valid) {
-		bool good = believable_temperature(r->temperature_c);
-		changed |= good != f->temperature_known || (good && r->temperature_c != f->temperature_c);
-		f->temperature_known = good;
-		f->temperature_c = good ? r->temperature_c : NAN;
-		f->temperature_real_ms = clock_now_ms(clock_real());
+	if (r->temperature_valid && focuser_take_temperature(dev, r->temperature_c)) {
+		changed = true;
 	}
 	if (changed) {
 		device_changed(dev);

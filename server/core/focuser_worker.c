@@ -20,7 +20,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	int64_t now = clock_now_ms(dev->clock);
 	unsigned want = FOCUSER_WANT_MOTION;
-	if (f->caps.has_temperature && now >= f->next_temperature_ms) {
+	if (f->caps.has_temperature && f->probe_wanted && now >= f->next_temperature_ms) {
 		want |= FOCUSER_WANT_TEMPERATURE;
 		f->next_temperature_ms = now + f->driver->poll_temperature_ms;
 	}
@@ -54,7 +54,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 		return 0;
 	}
 	if (f->drifting != drifting) {
-		f->next_poll_ms = 0;
+		f->next_poll_ms = clock_now_ms(dev->clock) + f->driver->poll_moving_ms;
 		device_changed(dev);
 	}
 	focuser_take_reading(dev, &f->fresh);
@@ -177,10 +177,15 @@ static void focuser_came_up(struct device *dev, bool again)
 	f->rules = (struct moves_rules){
 		.min_step = f->cfg->min_step,
 		.max_step = f->caps.max_step,
-		.backlash_steps = f->cfg->backlash_steps,
+		.backlash_steps = f->caps.backlash_steps > 0 ? 0 : f->cfg->backlash_steps,
 		.approach = f->cfg->approach,
 		.max_increment = f->caps.max_increment,
 	};
+	if (f->caps.backlash_steps > 0 && f->cfg->backlash_steps > 0) {
+		log_warn(dev->info.source, "the device takes up %d steps of backlash itself, so "
+			"backlash_steps = %d is not used: one of them must be 0", (int)f->caps.backlash_steps,
+			(int)f->cfg->backlash_steps);
+	}
 	f->phase = MOVE_NONE;
 	f->halt_wanted = false;
 	f->halt_watched = false;
@@ -191,7 +196,8 @@ static void focuser_came_up(struct device *dev, bool again)
 	f->poll_failures = 0;
 	f->preload = 0;
 	f->position_known = false;
-	f->temperature_known = false;
+	f->probe = (struct thermometer){0};
+	f->probe_word = THERMOMETER_BELIEVED;
 	f->next_poll_ms = 0;
 	f->next_temperature_ms = 0;
 	f->tempcomp = false;
@@ -219,7 +225,7 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 	f->drifting = false;
 	f->halt_wanted = false;
 	f->halt_watched = false;
-	f->temperature_known = false;
+	f->probe = (struct thermometer){0};
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
 	} else if (f->phase != MOVE_NONE) {
