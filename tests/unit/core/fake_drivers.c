@@ -41,6 +41,7 @@ static void turn_by_hand(struct fake_focuser *f)
 	int64_t now = clock_now_ms(f->host->clock);
 	if (!motor.moving) {
 		motor.from += (double)(now - motor.hand_ms) / 1000.0 * fake.hand;
+		motor.from += atomic_exchange(&fake.shove, 0);
 	}
 	motor.hand_ms = now;
 }
