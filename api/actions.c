@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -295,6 +296,27 @@ static enum http_result measure_stars(struct call *call, const char *parameters)
 	return result;
 }
 
+static enum http_result set_temperature(struct call *call, const char *parameters)
+{
+	struct err err = {.code = ERR_OK};
+	double celsius = NAN;
+	const struct member members[] = {{"temperature_c", MEMBER_NUMBER, -55, 60, &celsius}};
+	enum err_code code = read_members(parameters, members, 1, &err);
+	if (code == ERR_OK && isnan(celsius)) {
+		code = err_set(&err, ERR_INVALID_VALUE,
+			"This action needs an object such as {\"temperature_c\": 11.5}.");
+	}
+	if (code == ERR_OK) {
+		code = focuser_tell_temperature(call->dev, celsius, &err);
+	}
+	if (code != ERR_OK) {
+		return reply_result(call, code, &err);
+	}
+	char text[64];
+	snprintf(text, sizeof text, "{\"temperature_c\":%.2f}", celsius);
+	return reply_string(call, text);
+}
+
 /* "restore", "keep", a position, or {"position": a position}. */
 static enum err_code read_sync(
 	const char *parameters, enum focuser_sync *how, int32_t *position, struct err *err)
@@ -378,6 +400,7 @@ static const struct action focuser_actions[] = {
 	{"Autofocus", autofocus},
 	{"AutofocusAbort", autofocus_abort_action},
 	{"SetPosition", set_position},
+	{"SetTemperature", set_temperature},
 };
 enum { FOCUSER_ACTIONS = sizeof focuser_actions / sizeof focuser_actions[0] };
 
@@ -385,7 +408,7 @@ const char *const *actions_of(enum device_type type)
 {
 	static const char *const none[] = {NULL};
 	static const char *const focuser[] = {"AutofocusStatus", "AutofocusWait", "MeasureStars",
-		"Autofocus", "AutofocusAbort", "SetPosition", NULL};
+		"Autofocus", "AutofocusAbort", "SetPosition", "SetTemperature", NULL};
 	_Static_assert(sizeof focuser / sizeof focuser[0] == FOCUSER_ACTIONS + 1,
 		"a name for every action");
 	return type == DEVICE_FOCUSER ? focuser : none;

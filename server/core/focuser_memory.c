@@ -85,6 +85,7 @@ static void fill(struct device *dev, struct position_entry *out)
 	text_copy_clean(out->driver, sizeof out->driver, dev->info.driver);
 	text_copy_clean(out->device, sizeof out->device, f->caps.identity);
 	text_copy_clean(out->port, sizeof out->port, dev->info.where);
+	text_copy_clean(out->port_serial, sizeof out->port_serial, f->port_fresh.serial);
 }
 
 static void note(struct device *dev, const struct position_entry *entry)
@@ -132,7 +133,7 @@ void focuser_memory_seen(struct device *dev)
 		return;
 	}
 	bool done = settled(dev);
-	if (f->phase == MOVE_NONE && !f->motor_moving && !f->halt_wanted) {
+	if (f->phase == MOVE_NONE && !f->motor_moving && !f->drifting && !f->halt_wanted) {
 		bool same = m->has_last && !m->last.moving && m->last.trust == m->trust &&
 			    m->last.offset_known == m->offset_known && m->last.offset == m->offset &&
 			    focuser_distance(m->last.position, motor_position(f)) <= focuser_tolerance(f);
@@ -158,10 +159,14 @@ static void fill_way(struct device *dev, struct position_entry *out)
 	fill(dev, out);
 	out->moving = true;
 	out->target = focuser_to_motor(f, f->target);
-	for (int i = 0; i < f->plan.count; i++) {
-		int32_t leg = focuser_to_motor(f, f->plan.leg[i]);
-		out->low = leg < out->low ? leg : out->low;
-		out->high = leg > out->high ? leg : out->high;
+	/* With the turning point of an overshoot, also where it is not planned: a leg that ends beyond the
+	 * target is followed by one. */
+	int32_t turn = f->target - focuser_approach_sign(f) * f->rules.backlash_steps;
+	turn = turn < 0 ? 0 : turn > f->caps.max_step ? f->caps.max_step : turn;
+	const int32_t place[] = {out->target, focuser_to_motor(f, turn)};
+	for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
+		out->low = place[i] < out->low ? place[i] : out->low;
+		out->high = place[i] > out->high ? place[i] : out->high;
 	}
 	if (m->has_last && m->last.moving && f->motor_moving) {
 		/* The way that this one replaces goes on until the motor hears of it. */
@@ -227,7 +232,7 @@ void focuser_memory_judge(struct device *dev)
 		.mirror = f->mirror,
 		.driver = dev->info.driver,
 		.device = f->caps.identity,
-		.port_serial = "",
+		.port_serial = f->port_fresh.serial,
 	};
 	struct position_verdict verdict;
 	position_judge(m->found, m->has_last ? &m->last : NULL, &seen, &verdict);

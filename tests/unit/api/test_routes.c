@@ -586,7 +586,7 @@ static void actions(void **state)
 	(void)state;
 	struct answer answer = get("focuser/0/supportedactions");
 	assert_has(&answer, "[\"AutofocusStatus\",\"AutofocusWait\",\"MeasureStars\",\"Autofocus\","
-			    "\"AutofocusAbort\",\"SetPosition\"]");
+			    "\"AutofocusAbort\",\"SetPosition\",\"SetTemperature\"]");
 	static const struct {
 		const char *form;
 		int error;
@@ -627,6 +627,11 @@ static void actions(void **state)
 		{"Action=SetPosition&Parameters={\"position\":1.5}", 0x401, "whole number"},
 		{"Action=SetPosition&Parameters={\"steps\":1}", 0x401, "steps"},
 		{"Action=SetPosition&Parameters=4294967296", 0x401, "restore or keep"},
+		{"Action=SetTemperature", 0x401, "temperature_c"},
+		{"Action=SetTemperature&Parameters={\"temperature_c\":85}", 0x401, "-55 to 60"},
+		{"Action=SetTemperature&Parameters={\"temperature_c\":\"5\"}", 0x401, "-55 to 60"},
+		{"Action=SetTemperature&Parameters={\"celsius\":5}", 0x401, "celsius"},
+		{"Action=settemperature&Parameters={\"temperature_c\":-7.25}", 0, "-7.25"},
 	};
 	obs->device[0].focuser.remembered = 4711;
 	for (size_t i = 0; i < COUNT(cases); i++) {
