@@ -142,7 +142,10 @@ static enum err_code interrupted(struct autofocus *af, struct err *err)
 	}
 	char failure[sizeof err->text];
 	device_last_failure(af->focuser, failure, sizeof failure);
-	return err_set(err, ERR_FOCUSER, "the focuser failed: the link was lost%s%s",
+	struct focuser_state now;
+	focuser_state(af->focuser, &now);
+	bool forgot = now.link == LINK_UP && now.trust != POSITION_KNOWN;
+	return err_set(err, ERR_FOCUSER, "the focuser failed%s%s%s", forgot ? "" : ": the link was lost",
 		failure[0] != '\0' ? ": " : "", failure);
 }
 

@@ -20,8 +20,8 @@
  * Moves stay allowed with a position that is shifted or unknown, each with a warning in the log: at three
  * in the morning a client that is refused loses the night, while an autofocus run finds the stars
  * whatever the number is (if it fails, its reason says that the position was not trusted).  One move is
- * refused: with a shifted position, whose distance from the remembered count is known, one that would
- * leave 0..max_step by that count, too, and could drive into a stop.  Nothing moves by itself, ever;
+ * refused: one that would leave 0..max_step by the remembered count, where that is still known, and could
+ * drive into a stop.  Nothing moves by itself, ever;
  * trust comes back through focuser_set_position() alone, or when the device says again what was
  * remembered.
  */

@@ -250,6 +250,39 @@ void focuser_memory_judge(struct device *dev)
 	focuser_memory_seen(dev);
 }
 
+bool focuser_memory_forgot(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	struct focuser_memory *m = &f->memory;
+	if (f->driver->count != FOCUSER_COUNT_MAY_BE_LOST || !f->position_known || !m->has_last ||
+		f->motor_moving || motor_position(f) != 0) {
+		return false;
+	}
+	int32_t nearest = m->last.moving ? m->last.low : m->last.position;
+	if (nearest <= POSITION_WAY_MARGIN + f->caps.backlash_steps) {
+		return false;
+	}
+	struct err why;
+	err_set(&why, ERR_STALLED, "%s has lost its count: it was reset, and says %d", dev->info.name,
+		(int)f->position);
+	device_lease_lost(dev);
+	if (f->phase == MOVE_HALTING) {
+		f->phase = MOVE_NONE;
+	} else if (f->phase != MOVE_NONE) {
+		focuser_end_move(dev, &why);
+	} else {
+		log_error(dev->info.source, "%s", why.text);
+		device_failed(dev, NULL, &why);
+	}
+	f->snapped = false;
+	f->drifting = false;
+	f->preload = 0;
+	focuser_memory_judge(dev);
+	focuser_memory_rest(dev);
+	device_changed(dev);
+	return true;
+}
+
 int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
@@ -315,7 +348,7 @@ enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct e
 {
 	const struct focuser_core *f = dev->focuser;
 	const struct focuser_memory *m = &f->memory;
-	if (m->trust != POSITION_SHIFTED || !m->offset_known) {
+	if (m->trust == POSITION_KNOWN || !m->offset_known) {
 		return ERR_OK;
 	}
 	int32_t there;
@@ -324,9 +357,9 @@ enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct e
 		return ERR_OK;
 	}
 	return err_set(err, ERR_INVALID_OPERATION,
-		"the position of %s is shifted: by the count from before, %d lies outside 0..%d; SetPosition "
+		"the position of %s is %s: by the count from before, %d lies outside 0..%d; SetPosition "
 		"restore or keep settles it",
-		dev->info.name, (int)target, (int)f->caps.max_step);
+		dev->info.name, focuser_trust_name(m->trust), (int)target, (int)f->caps.max_step);
 }
 
 void focuser_memory_state(struct device *dev, struct focuser_state *out)

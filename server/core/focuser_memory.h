@@ -56,6 +56,12 @@ void focuser_memory_close(struct device *dev);
 /* The link came up and the device has said where it is. */
 void focuser_memory_judge(struct device *dev);
 
+/* After a reading: whether the device has lost its count under us, as a board does whose power failed while
+ * its adapter's did not: it rests at 0, which is nowhere near.  Then whatever runs has ended, a run moves
+ * nothing more, and the position is judged as after a lost link: to go on would mean to count the way
+ * from 0, into the stop. */
+bool focuser_memory_forgot(struct device *dev);
+
 /* A move is about to start as planned: true when its way is on the disk (or cannot be brought there),
  * false when the worker shall come again at *next_ms of the device's clock. */
 bool focuser_memory_begin(struct device *dev, int64_t *next_ms);

@@ -60,6 +60,9 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	}
 	focuser_take_reading(dev, &f->fresh);
 	focuser_watch_halt(dev);
+	if (focuser_memory_forgot(dev)) {
+		return 0;
+	}
 	if (f->op != op || f->phase != phase) {
 		/* The wish changed while we asked: what was read says nothing about the new one. */
 		return 0;

@@ -4,9 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Room on both sides of a way for firmware that takes up backlash by itself. */
-#define WAY_MARGIN 10
-
 static int64_t distance(int32_t a, int32_t b)
 {
 	return a > b ? (int64_t)a - b : (int64_t)b - a;
@@ -81,7 +78,7 @@ static void judge_rest(const struct position_entry *last, const struct position_
 static void judge_moving(const struct position_entry *last, const struct position_seen *seen,
 	struct position_verdict *out)
 {
-	int64_t margin = seen->tolerance > WAY_MARGIN ? seen->tolerance : WAY_MARGIN;
+	int64_t margin = seen->tolerance > POSITION_WAY_MARGIN ? seen->tolerance : POSITION_WAY_MARGIN;
 	bool on_way = seen->position >= last->low - margin && seen->position <= last->high + margin;
 	if (seen->keeps) {
 		if (!on_way) {

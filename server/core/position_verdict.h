@@ -26,6 +26,9 @@
 
 #include "position_journal.h"
 
+/* Room on both sides of a way for firmware that takes up backlash by itself. */
+#define POSITION_WAY_MARGIN 10
+
 /* What the device says now, and what is known of it. */
 struct position_seen {
 	int32_t position;

@@ -169,6 +169,9 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	if (code != ERR_OK) {
 		return code;
 	}
+	if (atomic_exchange(&fake.reset, false)) {
+		fake_put_motor(0);
+	}
 	double position = motor_now(ctx);
 	out->position_valid = true;
 	out->position = (int32_t)lround(position) + atomic_exchange(&fake.glitch, 0);

@@ -41,6 +41,7 @@ struct fake {
 	_Atomic int moves_at_halt;  /* move_count when the last halt came */
 	_Atomic int sync_count;     /* set_position calls */
 	_Atomic bool sync_fails;
+	_Atomic bool reset;         /* the board loses its count at the next poll, and stands */
 	/* The camera. */
 	_Atomic bool expose_fails;
 	_Atomic int expose_count;

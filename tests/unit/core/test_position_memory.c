@@ -379,6 +379,44 @@ static void a_reset_is_noticed_when_the_link_returns(void **state)
 	assert_int_equal(fake.sync_count, 0); /* nothing is put right by itself */
 }
 
+static bool shifted(struct fixture *f)
+{
+	return look(f).trust == POSITION_SHIFTED;
+}
+
+static bool unknown(struct fixture *f)
+{
+	return look(f).trust == POSITION_UNKNOWN;
+}
+
+static void a_reset_under_an_open_link_ends_a_move(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	bool moving;
+	start(f);
+	on_disk(f);
+	fake.reset = true;
+	wait_for(f, shifted);
+	assert_int_equal(look(f).remembered, 5000);
+	assert_int_equal(on_disk(f).trust, POSITION_SHIFTED);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_OK);
+	move(f, 9000);
+	wait_for(f, started);
+	int moves = fake.move_count;
+	fake.reset = true;
+	wait_for(f, unknown);
+	/* It does not set out from 0 for 9000, which would be far beyond the end. */
+	assert_int_equal(fake.move_count, moves);
+	assert_int_equal(focuser_is_moving(f->dev, &moving, &err), ERR_STALLED);
+	assert_non_null(strstr(err.text, "reset"));
+	assert_int_equal(look(f).position, 0);
+	assert_int_equal(focuser_move(f->dev, 9000, &err), ERR_INVALID_OPERATION);
+	move(f, 100);
+	wait_for(f, at_rest);
+	assert_int_equal(look(f).position, 100);
+}
+
 static void a_power_cut_in_a_move(void **state)
 {
 	struct fixture *f = *state;
@@ -419,11 +457,6 @@ static void one_that_keeps_its_count_is_believed(void **state)
 	assert_int_equal(on_disk(f).position, 3000);
 }
 
-static bool stalled(struct fixture *f)
-{
-	return look(f).trust == POSITION_UNKNOWN;
-}
-
 static void a_stall_stays_unknown_until_somebody_says_where_it_is(void **state)
 {
 	struct fixture *f = *state;
@@ -431,7 +464,7 @@ static void a_stall_stays_unknown_until_somebody_says_where_it_is(void **state)
 	on_disk(f);
 	fake.stuck = true;
 	move(f, 7000);
-	wait_for(f, stalled);
+	wait_for(f, unknown);
 	wait_for(f, at_rest);
 	assert_non_null(strstr(look(f).trust_why, "says it moves but stands at 5000"));
 	fake.stuck = false;
@@ -515,6 +548,7 @@ int main(void)
 		TEST(a_reset_is_a_shift_and_restore_settles_it),
 		TEST(keep_takes_the_devices_word),
 		TEST(a_reset_is_noticed_when_the_link_returns),
+		TEST(a_reset_under_an_open_link_ends_a_move),
 		TEST(a_power_cut_in_a_move),
 		TEST(one_that_keeps_its_count_is_believed),
 		TEST(a_stall_stays_unknown_until_somebody_says_where_it_is),
