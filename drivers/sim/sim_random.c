@@ -55,7 +55,8 @@ void sim_ziggurat_init(struct sim_ziggurat *z)
 	}
 }
 
-float sim_normal_slow(const struct sim_ziggurat *z, struct sim_random *random, unsigned layer,
+/* The rare cases: wedges and the tail. */
+static float normal_slow(const struct sim_ziggurat *z, struct sim_random *random, unsigned layer,
 	uint32_t value, float sign)
 {
 	for (;;) {
@@ -81,4 +82,31 @@ float sim_normal_slow(const struct sim_ziggurat *z, struct sim_random *random, u
 		sign = (bits & 256) != 0 ? -1.0f : 1.0f;
 		value = (uint32_t)(bits >> 40);
 	}
+}
+
+/* From 32 random bits: 8 choose the layer, one the sign, 23 the place. */
+static inline float normal(const struct sim_ziggurat *z, struct sim_random *random, uint32_t bits)
+{
+	unsigned layer = bits & (SIM_ZIGGURAT_LAYERS - 1);
+	float sign = (bits & 256) != 0 ? -1.0f : 1.0f;
+	uint32_t value = bits >> 9 << 1 | 1;
+	if (__builtin_expect(value < z->inside[layer], 1)) {
+		return sign * (float)(int32_t)value * z->width[layer];
+	}
+	struct sim_random copy = *random;
+	float slow = normal_slow(z, &copy, layer, value, sign);
+	*random = copy;
+	return slow;
+}
+
+void sim_normal_fill(const struct sim_ziggurat *z, struct sim_random *random, float *out, size_t count)
+{
+	/* A copy whose address nobody has stays in registers. */
+	struct sim_random mine = *random;
+	for (size_t i = 0; i + 1 < count; i += 2) {
+		uint64_t bits = sim_random_u64(&mine);
+		out[i] = normal(z, &mine, (uint32_t)bits);
+		out[i + 1] = normal(z, &mine, (uint32_t)(bits >> 32));
+	}
+	*random = mine;
 }

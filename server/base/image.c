@@ -206,7 +206,10 @@ void frame_fill(struct frame *frame, int32_t first, int32_t rows, const uint16_t
 			planes);
 	}
 	uint16_t max = largest(row_major, (size_t)rows * width * planes);
-	frame->max_value = max > frame->max_value ? max : frame->max_value;
+	uint16_t seen = __atomic_load_n(&frame->max_value, __ATOMIC_RELAXED);
+	while (max > seen && !__atomic_compare_exchange_n(&frame->max_value, &seen, max, true,
+			__ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+	}
 }
 
 struct frame *frame_create(const struct frame_info *info, const uint16_t *row_major)
