@@ -75,7 +75,7 @@ static const double exposure_min_s = 0.001;
 static const double exposure_max_s = 3600.0;
 
 /* A whole frame, and what haste costs. */
-static const double readout_s[2] = {0.25, 0.1};
+static const double readout_s[2] = {0.15, 0.06};
 static const double noise_factor[2] = {1.0, 1.6};
 
 /* Half of the sky's own pace, and how far the field reaches beyond the sensor. */

@@ -2,6 +2,7 @@
 #include "sim_random.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static uint64_t splitmix(uint64_t *state)
 {
@@ -50,8 +51,8 @@ void sim_ziggurat_init(struct sim_ziggurat *z)
 	z->x[SIM_ZIGGURAT_LAYERS] = 0.0;
 	z->y[SIM_ZIGGURAT_LAYERS] = 1.0;
 	for (int i = 0; i < SIM_ZIGGURAT_LAYERS; i++) {
-		z->width[i] = (float)(z->x[i] * 0x1p-24);
-		z->inside[i] = (uint32_t)(z->x[i + 1] / z->x[i] * 0x1p24);
+		z->layer[i].width = (float)(z->x[i] * 0x1p-24);
+		z->layer[i].inside = (int32_t)(z->x[i + 1] / z->x[i] * 0x1p24);
 	}
 }
 
@@ -61,7 +62,7 @@ static float normal_slow(const struct sim_ziggurat *z, struct sim_random *random
 {
 	for (;;) {
 		double x = value * (z->x[layer] * 0x1p-24);
-		if (value < z->inside[layer]) {
+		if ((int32_t)value < z->layer[layer].inside) {
 			return sign * (float)x;
 		}
 		if (layer == 0) {
@@ -84,17 +85,17 @@ static float normal_slow(const struct sim_ziggurat *z, struct sim_random *random
 	}
 }
 
-/* From 32 random bits: 8 choose the layer, one the sign, 23 the place. */
+/* From 32 random bits: 8 choose the layer, the others are sign and place.  The rare cases cost a call. */
 static inline float normal(const struct sim_ziggurat *z, struct sim_random *random, uint32_t bits)
 {
 	unsigned layer = bits & (SIM_ZIGGURAT_LAYERS - 1);
-	float sign = (bits & 256) != 0 ? -1.0f : 1.0f;
-	uint32_t value = bits >> 9 << 1 | 1;
-	if (__builtin_expect(value < z->inside[layer], 1)) {
-		return sign * (float)(int32_t)value * z->width[layer];
+	/* Odd, so that there is no zero with two signs. */
+	int32_t value = (int32_t)bits >> 7 | 1;
+	if (__builtin_expect(abs(value) < z->layer[layer].inside, 1)) {
+		return (float)value * z->layer[layer].width;
 	}
 	struct sim_random copy = *random;
-	float slow = normal_slow(z, &copy, layer, value, sign);
+	float slow = normal_slow(z, &copy, layer, (uint32_t)abs(value), value < 0 ? -1.0f : 1.0f);
 	*random = copy;
 	return slow;
 }

@@ -43,8 +43,10 @@ static inline double sim_random_uniform(struct sim_random *random)
 #define SIM_ZIGGURAT_LAYERS 256
 
 struct sim_ziggurat {
-	float width[SIM_ZIGGURAT_LAYERS];    /* x[i] * 2^-24 */
-	uint32_t inside[SIM_ZIGGURAT_LAYERS]; /* 24-bit values below this are surely inside */
+	struct {
+		float width;     /* x[i] * 2^-24 */
+		int32_t inside;  /* 24-bit values below this are surely inside */
+	} layer[SIM_ZIGGURAT_LAYERS];
 	double x[SIM_ZIGGURAT_LAYERS + 1];
 	double y[SIM_ZIGGURAT_LAYERS + 1];
 };
