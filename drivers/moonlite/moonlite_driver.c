@@ -199,8 +199,7 @@ static enum err_code moonlite_open(void *ctx, const struct focuser_port *port,
 	if (code != ERR_OK) {
 		return code;
 	}
-	/* The note only reads the name. */
-	m->pipe = trace_wrap(pipe, trace_to_log, (void *)(uintptr_t)host->source);
+	m->pipe = trace_host(pipe, host);
 	m->opened_ms = real_ms();
 	exchange_init(&m->x, m->pipe, settings.baud, COMMAND_GAP_MS);
 	m->x.urgent = host->urgent;
@@ -326,6 +325,7 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 	caps->max_increment = m->max_step;
 	caps->has_temperature = true;
 	caps->step_size_um = NAN;
+	caps->identity_partial = version[0] == '\0';
 	name_firmware(version, wide, caps->identity, sizeof caps->identity);
 	return ERR_OK;
 }
@@ -566,11 +566,23 @@ static enum err_code moonlite_set_position(void *ctx, int32_t position, struct e
 	return code;
 }
 
+/* Bridges only: the original's FTDI and what the Arduino builds use. */
+static const struct focuser_usb_id moonlite_usb_ids[] = {
+	{.vid = 0x0403, .pid = 0x6001},
+	{.vid = 0x0403, .pid = 0x6015},
+	{.vid = 0x1a86, .pid = 0x7523},
+	{.vid = 0x10c4, .pid = 0xea60},
+	{.vid = 0x067b, .pid = 0x2303},
+	{.vid = 0x2341},
+	{.vid = 0},
+};
+
 const struct focuser_driver moonlite_driver = {
 	.name = "moonlite",
 	.title = "Moonlite compatible stepper",
 	.ctx_size = sizeof(struct moonlite),
 	.uses_port = true,
+	.usb_ids = moonlite_usb_ids,
 	.open_wait_ms = 2000,
 	.poll_moving_ms = 200,
 	.poll_idle_ms = 1000,

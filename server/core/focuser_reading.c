@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* What a reading of the motor means: steps as clients see them and taken-up play.
+ * On the worker, with the device's lock held. */
+#include "focuser_private.h"
+
+int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor)
+{
+	if (!f->cfg->reverse) {
+		return motor;
+	}
+	int64_t mirrored = (int64_t)f->mirror - motor;
+	return mirrored > INT32_MAX ? INT32_MAX : (int32_t)mirrored;
+}
+
+int32_t focuser_to_motor(const struct focuser_core *f, int32_t position)
+{
+	return focuser_from_motor(f, position); /* its own inverse */
+}
+
+int focuser_approach_sign(const struct focuser_core *f)
+{
+	return f->rules.approach == MOVES_APPROACH_OUT ? 1 : -1;
+}
+
+/* Keeps the book of how much play is taken up, from any motion, ours or not. */
+static void note_motion(struct focuser_core *f, int32_t from, int32_t to)
+{
+	int64_t travelled = ((int64_t)to - from) * focuser_approach_sign(f);
+	if (travelled < 0) {
+		f->preload = 0;
+	} else if (travelled < f->rules.backlash_steps - f->preload) {
+		f->preload += (int32_t)travelled;
+	} else {
+		f->preload = f->rules.backlash_steps;
+	}
+}
+
+/* Whether it lies on the way of the leg, or as far beside it as arrivals may. */
+static bool on_the_way(const struct focuser_core *f, int32_t position)
+{
+	int32_t low = f->position < f->leg_target ? f->position : f->leg_target;
+	int32_t high = f->position < f->leg_target ? f->leg_target : f->position;
+	int32_t margin = focuser_tolerance(f) + f->caps.backlash_steps;
+	return (int64_t)position >= (int64_t)low - margin && (int64_t)position <= (int64_t)high + margin;
+}
+
+bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading *r)
+{
+	if (!r->position_valid || !f->position_known) {
+		return false;
+	}
+	int32_t position = focuser_from_motor(f, r->position);
+	bool odd = false;
+	if (f->phase == MOVE_LEG || f->phase == MOVE_STOPPING || f->phase == MOVE_HALTING) {
+		odd = !on_the_way(f, position);
+	} else if (!f->motor_moving && !(r->moving_valid && r->moving)) {
+		odd = focuser_distance(position, f->position) > focuser_tolerance(f);
+	}
+	bool confirmed = f->odd;
+	/* By hand, by a knob: told to be at rest, yet elsewhere; until it is seen to stay. */
+	f->drifting = odd && f->phase == MOVE_NONE && (confirmed || f->drifting);
+	f->odd = odd;
+	return odd && !confirmed;
+}
+
+void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
+{
+	struct focuser_core *f = dev->focuser;
+	bool changed = false;
+	int64_t now = clock_now_ms(dev->clock);
+	if (r->position_valid) {
+		int32_t position = focuser_from_motor(f, r->position);
+		if (!f->position_known || position != f->position) {
+			if (f->position_known) {
+				note_motion(f, f->position, position);
+			}
+			f->position = position;
+			f->changed_ms = now;
+			changed = true;
+		}
+		f->position_known = true;
+		f->read_ms = now;
+		f->read_real_ms = clock_now_ms(clock_real());
+	}
+	if (r->moving_valid && r->moving != f->motor_moving) {
+		f->motor_moving = r->moving;
+		f->changed_ms = now;
+		changed = true;
+	}
+	bool stuck = f->motor_moving && f->phase == MOVE_NONE && now - f->changed_ms > FOCUSER_STALL_MS;
+	if (stuck != f->stuck) {
+		f->stuck = stuck;
+		changed = true;
+		if (stuck) {
+			log_warn(dev->info.source, "says it moves but stands at %d", (int)f->position);
+		}
+	}
+	if (r->temperature_valid && focuser_take_temperature(dev, r->temperature_c)) {
+		changed = true;
+	}
+	if (changed) {
+		device_changed(dev);
+	}
+}
