@@ -30,7 +30,8 @@ static const struct {
 	{"duplicate", 0, false},
 	{"garbage", 0, true},
 	{"no-reply-once", 0, true},
-	{"late-once", 0, true},
+	{"late-reply", 0, true},
+	{"half-reply", 0, true},
 	{"reset-on-open", 0, false},
 	{"two-digit-moving", 0, false},
 	{"retargets", 0, false},
@@ -109,7 +110,7 @@ static void test_halt(void **state)
 
 static void supersedes(size_t i)
 {
-	static const char *const faults[] = {"", "retargets", "no-reply-once", "late-once"};
+	static const char *const faults[] = {"", "retargets", "no-reply-once", "late-reply"};
 	struct driver_rig rig;
 	int failures = 0;
 	rig_open(&rig, faults[i], 20);
