@@ -61,6 +61,7 @@ struct focuser_caps {
 	char move_refusal[200];
 	/* A calibration that runs already, perhaps since before the port was opened. */
 	bool calibrating;
+	bool identity_partial;   /* it did not tell all of that just now: not compared with other times */
 };
 
 /* What poll() is asked for, as bits; a driver may deliver more. */

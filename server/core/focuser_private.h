@@ -8,17 +8,22 @@
 #include "device_private.h"
 #include "focuser.h"
 #include "focuser_driver.h"
+#include "ports/ports.h"
 #include "thermometer.h"
 
 /* A move from acceptance to its end.  STOPPING: the motion that it replaces must end first, so that the
  * way can be planned from a known place.  HALTING: stop was wished, the motor is not at rest yet. */
 enum move_phase { MOVE_NONE, MOVE_ACCEPTED, MOVE_STOPPING, MOVE_LEG, MOVE_SETTLE, MOVE_HALTING };
 
-/* All under the device's lock, except that ctx, fresh_caps, identified and fresh belong to the worker. */
+/* All under the device's lock, except that ctx, port*, fresh_caps, identified and fresh belong to the worker. */
 struct focuser_core {
 	const struct focuser_driver *driver;
 	const struct config_focuser *cfg;
 	void *ctx;
+	struct focuser_port port; /* the configured one, with what its name means now */
+	struct port_identity port_known, port_fresh; /* remembered; of the port that is open */
+	bool port_loaded;        /* port_known was read from the state directory */
+	bool port_proven;        /* the open port is the remembered one by its serial number */
 	struct focuser_caps fresh_caps;
 	bool identified;         /* since the port was opened; fresh_caps are its */
 	struct focuser_reading fresh;

@@ -3,6 +3,7 @@
  * The worker's part of a focuser: the link's life, polling, what comes next.  Every function here runs
  * on the device's worker with its lock held and gives it back only around a driver call.
  */
+#include "focuser_port.h"
 #include "focuser_private.h"
 
 #include <math.h>
@@ -135,7 +136,11 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	memset(f->ctx, 0, f->driver->ctx_size);
 	f->identified = false;
-	enum err_code code = f->driver->open(f->ctx, &f->cfg->port, &dev->host, err);
+	enum err_code code = focuser_port_choose(dev, dev->was_up, &f->port, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = f->driver->open(f->ctx, &f->port, &dev->host, err);
 	if (code != ERR_OK) {
 		f->driver->close(f->ctx);
 	}
@@ -151,6 +156,9 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 	if (!f->identified) {
 		f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
 		code = f->driver->identify(f->ctx, &f->fresh_caps, err);
+		if (code == ERR_OK) {
+			code = focuser_port_verify(dev, dev->was_up, &f->fresh_caps, err);
+		}
 		f->identified = code == ERR_OK;
 	}
 	if (code == ERR_OK) {
@@ -303,7 +311,7 @@ static int focuser_open_wait(struct device *dev)
 	if (f->cfg->open_wait_ms >= 0) {
 		return f->cfg->open_wait_ms;
 	}
-	return f->driver->open_wait_for != NULL ? f->driver->open_wait_for(&f->cfg->port)
+	return f->driver->open_wait_for != NULL ? f->driver->open_wait_for(&f->port)
 						: f->driver->open_wait_ms;
 }
 

@@ -357,6 +357,9 @@ static const struct camera_driver fake_camera_driver = {
 };
 
 /* These take the place of the program's own driver list. */
+const struct focuser_driver *const focuser_drivers[] = {&fake_focuser_driver, NULL};
+const struct camera_driver *const camera_drivers[] = {&fake_camera_driver, NULL};
+
 const struct focuser_driver *focuser_driver_find(const char *name)
 {
 	return strcmp(name, "fake") == 0 ? &fake_focuser_driver : NULL;
