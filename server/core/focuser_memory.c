@@ -250,6 +250,17 @@ void focuser_memory_judge(struct device *dev)
 	focuser_memory_seen(dev);
 }
 
+void focuser_memory_afresh(struct device *dev)
+{
+	struct focuser_memory *m = &dev->focuser->memory;
+	m->trust = POSITION_KNOWN;
+	m->offset_known = false;
+	m->offset = 0;
+	m->why[0] = '\0';
+	focuser_memory_rest(dev);
+	device_changed(dev);
+}
+
 bool focuser_memory_forgot(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
@@ -314,12 +325,7 @@ int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
 		f->read_real_ms = clock_now_ms(clock_real());
 		f->snapped = false;
 	}
-	m->trust = POSITION_KNOWN;
-	m->offset_known = false;
-	m->offset = 0;
-	m->why[0] = '\0';
-	focuser_memory_rest(dev);
-	device_changed(dev);
+	focuser_memory_afresh(dev);
 	return 0;
 }
 

@@ -75,6 +75,9 @@ void focuser_memory_rest(struct device *dev);
 /* The count is not to be relied on any more. */
 void focuser_memory_doubt(struct device *dev, const char *why);
 
+/* The device counts anew by its own doing, after a calibration: its word counts, whatever was before. */
+void focuser_memory_afresh(struct device *dev);
+
 /* Carries out a wished SetPosition; gives the lock back around the driver's call. */
 int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err);
 
