@@ -39,7 +39,6 @@ struct focuser_core {
 	bool position_known;
 	int32_t position;
 	int64_t read_real_ms;    /* clock_real() */
-	int64_t read_ms;         /* the same, device clock */
 	bool motor_moving;
 	bool drifting;           /* it does not say so, but its position changes without our doing */
 	bool stuck;              /* it says so without our doing, but its position does not change */

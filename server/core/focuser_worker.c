@@ -105,8 +105,7 @@ static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 			return f->gather_until_ms;
 		}
 		/* A hand at the knob since the last look: the play may lie on the other side. */
-		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op &&
-			    now - f->read_ms > f->driver->poll_moving_ms;
+		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op;
 		return look ? poll_device(dev, alive, err) : focuser_begin_move(dev, alive, err);
 	}
 	if (f->sync.wanted) {
