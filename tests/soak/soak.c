@@ -170,8 +170,10 @@ static void one_move(struct captain *c, int move)
 			/* Near where it stands: most moves of a night are short. */
 			struct focuser_state state;
 			focuser_state(c->dev, &state);
-			target = moves_clamp(&c->dev->focuser->rules, state.position + 20 + (int)draw(c, 300));
+int32_t way = 20 + (int32_t)draw(c, 300);
+			target = state.position + way > MAX_STEP ? state.position - way : state.position + way;
 		}
+		log_debug("captain", "%d: move %d to %d", c->number, move, (int)target);
 		if (focuser_move(c->dev, target, &err) != ERR_OK) {
 			c->refused++;
 			check_books(c, "refused", move);
@@ -186,6 +188,7 @@ static void one_move(struct captain *c, int move)
 	}
 	c->replaced += wishes - 1;
 	if (halt) {
+		log_debug("captain", "%d: halt", c->number);
 		focuser_halt(c->dev, &err);
 	}
 	enum err_code code = focuser_run_wait(c->dev, op, NULL,
