@@ -146,9 +146,10 @@ static void say_state(const struct port_info *port, const struct answer *answer,
 	if (!port->exists) {
 		print_wrapped("its node is missing: a container without access to it?");
 	} else if (port->holder.pid != 0) {
-		struct err err;
-		ports_say_busy(ports_system(), port->node, &err);
-		print_wrapped(err.text);
+		snprintf(line, sizeof line, "held by %s (pid %d)%s",
+			port->holder.program[0] != '\0' ? port->holder.program : "a program",
+			port->holder.pid, ports_holder_advice(port->holder.program));
+		print_wrapped(line);
 	} else if (!port->accessible) {
 		print_wrapped("this user may not open it: 'sudo usermod -aG dialout $USER', then log in anew");
 	}

@@ -199,8 +199,7 @@ static enum err_code moonlite_open(void *ctx, const struct focuser_port *port,
 	if (code != ERR_OK) {
 		return code;
 	}
-	/* The note only reads the name. */
-	m->pipe = trace_wrap(pipe, trace_to_log, (void *)(uintptr_t)host->source);
+	m->pipe = trace_host(pipe, host);
 	m->opened_ms = real_ms();
 	exchange_init(&m->x, m->pipe, settings.baud, COMMAND_GAP_MS);
 	m->x.urgent = host->urgent;

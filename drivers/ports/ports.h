@@ -96,6 +96,10 @@ void ports_find_holders(const struct ports_roots *roots, struct ports *list);
 /* Says that path (resolved) is in use and, if it can be seen, by whom.  ERR_IO. */
 enum err_code ports_say_busy(const struct ports_roots *roots, const char *path, struct err *err);
 
+/* What to do about a program that takes ports by itself: "; the rules in packaging/udev keep it away",
+ * "" nothing in particular. */
+const char *ports_holder_advice(const char *program);
+
 /* "Mount Hub Pro (0403:6015, serial A1)", for people. */
 void ports_describe(const struct port_info *port, char *out, size_t cap);
 

@@ -155,7 +155,7 @@ static enum err_code another_device(struct choosing *c, const struct port_info *
 static enum err_code not_there(struct choosing *c, struct err *err)
 {
 	const struct port_info *alike = NULL;
-	for (size_t i = 0; c->known != NULL && c->known->vid != 0 && i < c->list->count; i++) {
+	for (size_t i = 0; i < c->list->count; i++) {
 		const struct port_info *port = &c->list->port[i];
 		if (c->known->serial[0] == '\0' && same_kind(port, c->known) && !port->is_unique) {
 			alike = port;
@@ -174,7 +174,8 @@ static enum err_code choose_named(struct choosing *c, struct err *err)
 	const struct port_info *here = ports_find(c->roots, c->list, c->configured);
 	bool there = here != NULL ? here->exists : access(c->configured, F_OK) == 0;
 	if (c->known == NULL || c->known->vid == 0) {
-		return there ? take(c, here, c->configured, err) : not_there(c, err);
+		/* Whether it is there at all is for whoever opens it to find out. */
+		return take(c, here, c->configured, err);
 	}
 	const struct port_info *found = find_known(c);
 	c->out->proven = found != NULL && c->known->serial[0] != '\0';

@@ -100,9 +100,17 @@ static void look_at_descriptors(const struct ports_roots *roots, int pid, struct
 			continue;
 		}
 		target[n] = '\0';
+		/* In a container the same device may have another name; files elsewhere are not looked at,
+		 * since one on a dead network share would hold us. */
+		struct stat facts = {.st_mode = 0};
+		bool device = (strncmp(target, "/dev/", 5) == 0 || strstr(target, "tty") != NULL) &&
+			fstatat(dirfd(at), entry->d_name, &facts, 0) == 0 && S_ISCHR(facts.st_mode);
 		for (size_t i = 0; i < count; i++) {
-			if (nodes[i].holder->pid == 0 && (strcmp(target, nodes[i].path) == 0 ||
-				strcmp(target, nodes[i].resolved) == 0)) {
+			bool same = strcmp(target, nodes[i].path) == 0 ||
+				strcmp(target, nodes[i].resolved) == 0 ||
+				(device && S_ISCHR(nodes[i].facts.st_mode) &&
+					facts.st_rdev == nodes[i].facts.st_rdev);
+			if (same && nodes[i].holder->pid == 0) {
 				nodes[i].holder->pid = pid;
 			}
 		}
@@ -157,7 +165,7 @@ void ports_find_holders(const struct ports_roots *roots, struct ports *list)
 }
 
 /* What to do about programs that take ports by themselves. */
-static const char *advice(const char *program)
+const char *ports_holder_advice(const char *program)
 {
 	static const struct {
 		const char *program, *advice;
@@ -189,13 +197,13 @@ enum err_code ports_say_busy(const struct ports_roots *roots, const char *path, 
 		free(node);
 	}
 	if (node != NULL && holder.pid == (int)getpid()) {
-		return err_set(err, ERR_IO, "%s is in use by this program itself, for another device", path);
+		return err_set(err, ERR_IO, "%s is in use by another program or another device of this one", path);
 	}
 	if (node == NULL || holder.pid == 0) {
 		return err_set(err, ERR_IO,
-			"%s is in use by another program (this user may not see which)", path);
+			"%s is in use by another program, which this user may not see", path);
 	}
-	return err_set(err, ERR_IO, "%s is in use by %s (pid %d)%s", path,
-		holder.program[0] != '\0' ? holder.program : "another program", holder.pid,
-		advice(holder.program));
+	return err_set(err, ERR_IO, "%s is in use by another program: %s (pid %d)%s", path,
+		holder.program[0] != '\0' ? holder.program : "a program", holder.pid,
+		ports_holder_advice(holder.program));
 }

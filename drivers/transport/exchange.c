@@ -92,7 +92,8 @@ static enum err_code send(struct exchange *x, struct span command, int64_t deadl
 		code = x->pipe->ops->discard_input(x->pipe, err);
 	}
 	if (code == ERR_OK) {
-		code = x->pipe->ops->write_all(x->pipe, command.data, command.len, deadline_ms, err);
+		code = transport_write_in_turn(x->pipe, x->turn, command.data, command.len, deadline_ms,
+			err);
 	}
 	hold_off(x, command.len);
 	x->asked_ms = now_ms();

@@ -28,6 +28,7 @@ struct exchange {
 	char in[EXCHANGE_ROOM];
 	char asked[32];         /* the last command, for error texts */
 	int64_t asked_ms;       /* when it was sent */
+	enum transport_turn turn; /* how a command gets the bus; set after exchange_init() */
 	/* Whether something else is urgent (struct driver_host); NULL never.  Set after exchange_init(). */
 	bool (*urgent)(void *urgent_ctx);
 	void *urgent_ctx;

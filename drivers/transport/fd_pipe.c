@@ -16,6 +16,8 @@
 /* A hung-up terminal and a serial line without VMIN both read nothing; this many in a row after
  * poll promised bytes mean that nobody is there. */
 #define EMPTY_READS_MEAN_GONE 3
+/* Between two looks whether the kernel has passed everything on. */
+#define DRAIN_LOOK_MS 1
 
 static struct fd_pipe *of(struct transport *t)
 {
@@ -51,11 +53,21 @@ static enum err_code wait_ready(const struct fd_pipe *pipe, short events, short 
 	}
 }
 
+/* Ten bits a byte; the clock may be almost a millisecond ahead. */
+static void on_the_wire(struct fd_pipe *pipe, size_t len)
+{
+	int64_t now = clock_now_ms(clock_real());
+	int64_t begin = pipe->sent_ms > now ? pipe->sent_ms : now;
+	int baud = pipe->baud > 0 ? pipe->baud : 9600;
+	pipe->sent_ms = begin + ((int64_t)len * 10 * 1000 + baud - 1) / baud + 1;
+}
+
 enum err_code fd_pipe_write_all(struct transport *t, const void *data, size_t len,
 	int64_t deadline_ms, struct err *err)
 {
 	struct fd_pipe *pipe = of(t);
 	const char *at = data;
+	on_the_wire(pipe, len);
 	while (len > 0) {
 		ssize_t n = write(pipe->fd, at, len);
 		if (n > 0) {
@@ -149,10 +161,15 @@ const char *fd_pipe_describe(struct transport *t)
 	return of(t)->name;
 }
 
+enum err_code fd_pipe_busy(const char *path, struct err *err)
+{
+	return ports_say_busy(ports_system(), path, err);
+}
+
 enum err_code fd_pipe_claim(int fd, const char *name, struct err *err)
 {
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-		return ports_say_busy(ports_system(), name, err);
+		return fd_pipe_busy(name, err);
 	}
 	if (ioctl(fd, TIOCEXCL) != 0 && errno != ENOTTY) {
 		return err_set(err, ERR_IO, "%s cannot be taken for us alone: %s", name,
@@ -167,15 +184,76 @@ void fd_pipe_unclaim(int fd)
 	(void)flock(fd, LOCK_UN);
 }
 
-enum err_code fd_pipe_modem_lines(int fd, const char *name, bool dtr, bool rts, struct err *err)
+/* What a terminal without such lines answers. */
+static bool has_no_lines(int error)
 {
+	return error == ENOTTY || error == EINVAL;
+}
+
+enum err_code fd_pipe_set_lines(struct transport *t, bool dtr, bool rts, struct err *err)
+{
+	const struct fd_pipe *pipe = of(t);
 	int up = (dtr ? TIOCM_DTR : 0) | (rts ? TIOCM_RTS : 0);
 	int down = (dtr ? 0 : TIOCM_DTR) | (rts ? 0 : TIOCM_RTS);
-	if ((up != 0 && ioctl(fd, TIOCMBIS, &up) != 0) ||
-		(down != 0 && ioctl(fd, TIOCMBIC, &down) != 0)) {
-		if (errno != ENOTTY && errno != EINVAL) {
-			return err_set(err, ERR_IO, "%s: control lines: %s", name, strerror(errno));
-		}
+	if ((up != 0 && ioctl(pipe->fd, TIOCMBIS, &up) != 0) ||
+		(down != 0 && ioctl(pipe->fd, TIOCMBIC, &down) != 0)) {
+		return has_no_lines(errno) ? ERR_OK : gone(pipe, errno, err);
 	}
 	return ERR_OK;
+}
+
+enum err_code fd_pipe_read_cts(struct transport *t, bool *up, struct err *err)
+{
+	const struct fd_pipe *pipe = of(t);
+	int lines = 0;
+	if (ioctl(pipe->fd, TIOCMGET, &lines) != 0) {
+		if (!has_no_lines(errno)) {
+			return gone(pipe, errno, err);
+		}
+		lines = TIOCM_CTS;
+	}
+	*up = (lines & TIOCM_CTS) != 0;
+	return ERR_OK;
+}
+
+/* tcdrain() has no deadline, and knows nothing of what a USB bridge still holds: so the kernel's
+ * queue is asked for, and the bytes are given their time on the wire. */
+enum err_code fd_pipe_drain(struct transport *t, int64_t deadline_ms, struct err *err)
+{
+	const struct fd_pipe *pipe = of(t);
+	for (;;) {
+		int queued = 0;
+		if (ioctl(pipe->fd, TIOCOUTQ, &queued) != 0) {
+			if (!has_no_lines(errno)) {
+				return gone(pipe, errno, err);
+			}
+			queued = 0;
+		}
+		int64_t now = clock_now_ms(clock_real());
+		if (queued == 0 && now >= pipe->sent_ms) {
+			return ERR_OK;
+		}
+		if (now >= deadline_ms) {
+			return err_set(err, ERR_TIMEOUT, "%s does not get its bytes out", pipe->name);
+		}
+		int64_t look_ms = queued == 0 ? pipe->sent_ms : now + DRAIN_LOOK_MS;
+		short revents = 0;
+		enum err_code code = wait_ready(pipe, 0, &revents,
+			look_ms < deadline_ms ? look_ms : deadline_ms, err);
+		if (code == ERR_OK) {
+			return gone(pipe, 0, err);
+		}
+		if (code != ERR_TIMEOUT) {
+			return code;
+		}
+	}
+}
+
+enum err_code fd_pipe_first_lines(struct fd_pipe *pipe, const struct transport_settings *settings,
+	struct err *err)
+{
+	if (!settings->dtr_low && !settings->rts_low) {
+		return ERR_OK;
+	}
+	return fd_pipe_set_lines(&pipe->base, !settings->dtr_low, !settings->rts_low, err);
 }

@@ -16,7 +16,9 @@
 struct fd_pipe {
 	struct transport base;
 	int fd;
+	int baud;
 	char name[256];
+	int64_t sent_ms; /* when all that was written should have passed the wire; real clock */
 };
 
 /* The shared ops.  Hang-up, end of file and a vanished device are ERR_IO at once. */
@@ -27,6 +29,11 @@ enum err_code fd_pipe_read_some(struct transport *t, void *out, size_t cap, size
 enum err_code fd_pipe_discard_input(struct transport *t, struct err *err);
 const char *fd_pipe_describe(struct transport *t);
 
+/* The same for terminals, whose control lines may be absent: that is fine. */
+enum err_code fd_pipe_set_lines(struct transport *t, bool dtr, bool rts, struct err *err);
+enum err_code fd_pipe_read_cts(struct transport *t, bool *up, struct err *err);
+enum err_code fd_pipe_drain(struct transport *t, int64_t deadline_ms, struct err *err);
+
 /* Takes a terminal for us alone: TIOCEXCL keeps ordinary users out, flock other careful programs,
  * those of root included.  ERR_IO with a sentence when somebody else holds it. */
 enum err_code fd_pipe_claim(int fd, const char *name, struct err *err);
@@ -34,8 +41,12 @@ enum err_code fd_pipe_claim(int fd, const char *name, struct err *err);
 /* The opposite, before close: a terminal that somebody keeps open stays exclusive otherwise. */
 void fd_pipe_unclaim(int fd);
 
-/* Sets DTR and RTS of a terminal; one without such lines is fine. */
-enum err_code fd_pipe_modem_lines(int fd, const char *name, bool dtr, bool rts, struct err *err);
+/* Lowers the lines that the settings want low. */
+enum err_code fd_pipe_first_lines(struct fd_pipe *pipe, const struct transport_settings *settings,
+	struct err *err);
+
+/* ERR_IO: somebody has it; the sentence says who, where that can be seen. */
+enum err_code fd_pipe_busy(const char *path, struct err *err);
 
 /* path is resolved.  Ownership of *out passes to the caller. */
 enum err_code serial_pipe_open(const char *path, const struct transport_settings *settings,

@@ -9,13 +9,6 @@
 #include <unistd.h>
 
 #include "pipes.h"
-#include "ports/ports.h"
-
-static enum err_code set_lines(struct transport *t, bool dtr, bool rts, struct err *err)
-{
-	struct fd_pipe *pipe = (struct fd_pipe *)t;
-	return fd_pipe_modem_lines(pipe->fd, pipe->name, dtr, rts, err);
-}
 
 static void destroy(struct transport *t)
 {
@@ -30,7 +23,9 @@ static const struct transport_ops termios_ops = {
 	.write_all = fd_pipe_write_all,
 	.read_some = fd_pipe_read_some,
 	.discard_input = fd_pipe_discard_input,
-	.set_lines = set_lines,
+	.set_lines = fd_pipe_set_lines,
+	.read_cts = fd_pipe_read_cts,
+	.drain = fd_pipe_drain,
 	.describe = fd_pipe_describe,
 	.destroy = destroy,
 };
@@ -70,7 +65,7 @@ enum err_code termios_pipe_open(const char *path, const struct transport_setting
 	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		if (errno == EBUSY) {
-			return ports_say_busy(ports_system(), path, err);
+			return fd_pipe_busy(path, err);
 		}
 		return err_set(err, ERR_IO, "cannot open %s: %s", path, strerror(errno));
 	}
@@ -86,7 +81,13 @@ enum err_code termios_pipe_open(const char *path, const struct transport_setting
 	}
 	pipe->base.ops = &termios_ops;
 	pipe->fd = fd;
+	pipe->baud = settings->baud;
 	snprintf(pipe->name, sizeof pipe->name, "%s", path);
+	code = fd_pipe_first_lines(pipe, settings, err);
+	if (code != ERR_OK) {
+		destroy(&pipe->base);
+		return code;
+	}
 	*out = &pipe->base;
 	return ERR_OK;
 }

@@ -68,6 +68,24 @@ static enum err_code trace_set_lines(struct transport *t, bool dtr, bool rts, st
 	return trace->inner->ops->set_lines(trace->inner, dtr, rts, err);
 }
 
+static enum err_code trace_read_cts(struct transport *t, bool *up, struct err *err)
+{
+	struct trace *trace = of(t);
+	if (trace->inner->ops->read_cts == NULL) {
+		*up = true;
+		return ERR_OK;
+	}
+	return trace->inner->ops->read_cts(trace->inner, up, err);
+}
+
+static enum err_code trace_drain(struct transport *t, int64_t deadline_ms, struct err *err)
+{
+	struct trace *trace = of(t);
+	return trace->inner->ops->drain == NULL
+		       ? ERR_OK
+		       : trace->inner->ops->drain(trace->inner, deadline_ms, err);
+}
+
 static const char *trace_describe(struct transport *t)
 {
 	struct trace *trace = of(t);
@@ -87,6 +105,8 @@ static const struct transport_ops trace_ops = {
 	.read_some = trace_read_some,
 	.discard_input = trace_discard_input,
 	.set_lines = trace_set_lines,
+	.read_cts = trace_read_cts,
+	.drain = trace_drain,
 	.describe = trace_describe,
 	.destroy = trace_destroy,
 };
@@ -102,6 +122,12 @@ struct transport *trace_wrap(struct transport *inner, trace_note note, void *ctx
 	trace->note = note;
 	trace->ctx = ctx;
 	return &trace->base;
+}
+
+struct transport *trace_host(struct transport *inner, const struct driver_host *host)
+{
+	/* The note only reads the name. */
+	return trace_wrap(inner, trace_to_log, (void *)(uintptr_t)host->source);
 }
 
 static bool is_plain(uint8_t c)

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 
+#include "driver_host.h"
 #include "transport.h"
 
 /* Called for all bytes that went out ('>') or came in ('<'), on the thread of the pipe. */
@@ -15,6 +16,10 @@ typedef void (*trace_note)(void *ctx, char direction, const void *data, size_t l
 /* Wraps inner, which it takes: destroying the wrapper destroys inner.  Everything passes through
  * unchanged.  On failure (out of memory) returns inner itself, so that a device works untraced. */
 struct transport *trace_wrap(struct transport *inner, trace_note note, void *ctx);
+
+/* What every driver wraps its pipe in, right after opening it: the bytes are logged at trace level
+ * and kept in the host's transcript.  host must outlive the pipe. */
+struct transport *trace_host(struct transport *inner, const struct driver_host *host);
 
 /* A note that logs at trace level, one line a chunk: "> :GP#", bytes outside ASCII as \xNN.  ctx is
  * the source name (const char *), which must outlive the pipe. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of a focuser, shared by focuser.c (what clients call) and focuser_worker.c. */
+/* The inside of a focuser, shared by focuser.c (what clients call), focuser_worker.c (link and
+ * polls), focuser_legs.c (the way of a move) and focuser_reading.c (what a reading means). */
 #ifndef FOCUSD_FOCUSER_PRIVATE_H
 #define FOCUSD_FOCUSER_PRIVATE_H
 
@@ -25,8 +26,10 @@ struct focuser_core {
 	bool identified;         /* since the port was opened; fresh_caps are its */
 	struct focuser_reading fresh;
 
-	struct focuser_caps caps;
+	struct focuser_caps caps; /* its max_step as clients see it, and as configured */
 	bool caps_known;
+	int32_t mirror;          /* with reverse: the motor's position that clients see as 0 */
+	enum moves_approach approach;
 	struct moves_rules rules;
 
 	/* The last reading, in published steps (reverse applied). */
@@ -86,7 +89,31 @@ void focuser_wish_halt(struct focuser_core *f);
 /* Steps between two positions, whatever a driver calls a position. */
 int64_t focuser_distance(int32_t a, int32_t b);
 
-/* Locked: the worker's part, see struct device_class. */
+/* The rest is for the worker, locked. */
+
+/* Steps of the motor as clients see them, and back: reverse applied. */
+int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor);
+int32_t focuser_to_motor(const struct focuser_core *f, int32_t position);
+
+/* +1 or -1: the direction of final legs. */
+int focuser_approach_sign(const struct focuser_core *f);
+
+/* Makes a reading the state that clients see. */
+void focuser_take_reading(struct device *dev, const struct focuser_reading *r);
+
+/* The operation is over: at its target (err NULL), or not. */
+void focuser_end_move(struct device *dev, const struct err *err);
+
+/* These do one thing and return when to go on, device clock; false in *alive: the link is lost. */
+int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err);
+int64_t focuser_do_halt(struct device *dev, bool *alive, struct err *err);
+/* After a reading that belongs to the present operation and phase: what it means for them. */
+int64_t focuser_follow(struct device *dev, bool *alive, struct err *err);
+
+/* After each reading: told to stop, the motor has to. */
+void focuser_watch_halt(struct device *dev);
+
+/* See struct device_class. */
 extern const struct device_class focuser_class;
 
 #endif

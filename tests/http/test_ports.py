@@ -478,4 +478,4 @@ def test_a_port_that_somebody_holds_is_not_opened(tree, make_focuser, make_serve
     tree.plug("ttyUSB0", "1-2", make_focuser(4000).terminal, serial="A1", **FTDI)
     tree.hold(77, "gpsd", "ttyUSB0")
     message = connect_fails(make_server(tree.node("ttyUSB0")))
-    assert "in use by gpsd (pid 77)" in message
+    assert "in use by another program: gpsd (pid 77)" in message

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The way of a move: legs, arrival, watchdog, halt.  Every function here runs on the device's worker
+ * with its lock held and gives it back only around a driver call.  After each such call the wishes
+ * may have changed, so nothing is concluded about an operation that is not current any more.
+ */
+#include "focuser_private.h"
+
+#include <math.h>
+
+/* A leg that ends elsewhere is started again this often. */
+#define LEG_TRIES 3
+/* So many polls in a row must say "at rest" before a motor counts as stopped beside its target: some
+ * motors start late. */
+#define REST_POLLS 3
+#define REST_MS 1500
+/* A motor that says it moves but does not change its position for this long is stuck. */
+#define STALL_MS 8000
+/* Allowance on top of the time that the slowest believable speed needs. */
+#define LEG_ALLOWANCE_MS 15000
+/* A target that is replaced sooner than this after the motor was sent off waits for the rest of it, and
+ * newer ones take its place: a client that floods us does not flood the controller. */
+#define GATHER_MS 3
+#define HALT_TRIES 3
+/* A motor that goes on for this long after a halt is told again, so often: setters are silent on many
+ * lines, and a command that was lost there is known by nothing else. */
+#define HALT_AGAIN_MS 1000
+#define HALT_REPEATS 5
+/* A motion that is to be replaced must end within this. */
+#define STOPPING_MS 10000
+/* This long before a leg's end the motor is looked at more often, so that arrival is told in time. */
+#define NEARLY_THERE_MS 1000
+
+void focuser_end_move(struct device *dev, const struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	f->phase = MOVE_NONE;
+	f->done_op = f->op;
+	f->done = err != NULL ? *err : (struct err){0};
+	if (err != NULL) {
+		log_error(dev->info.source, "move to %d failed: %s", (int)f->target, err->text);
+		device_failed(dev, &f->move_told, err);
+	} else {
+		f->snapped = true;
+		f->snap_target = f->target;
+		f->snap_motor = f->position;
+		dev->last_failure[0] = '\0';
+		log_debug(dev->info.source, "arrived position=%d motor=%d", (int)f->target,
+			(int)f->position);
+	}
+	device_changed(dev);
+}
+
+/* A stuck motor: stop it, say so, and do not trust the count any more. */
+static void stalled(struct device *dev, const struct err *err)
+{
+	dev->focuser->trust = POSITION_UNKNOWN;
+	focuser_wish_halt(dev->focuser);
+	focuser_end_move(dev, err);
+}
+
+static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	uint64_t op = f->op;
+	int32_t target = f->plan.leg[f->leg];
+	f->phase = MOVE_LEG;
+	f->leg_from = f->position;
+	f->snapped = false;
+	/* Until a poll says that it rests, also when the start fails: the command may have got through. */
+	f->motor_moving = true;
+	f->halt_watched = false;
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code = f->driver->start_move(f->ctx, focuser_to_motor(f, target), err);
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
+	if (code == ERR_IO) {
+		*alive = false;
+		return 0;
+	}
+	if (f->op != op || f->phase != MOVE_LEG) {
+		return 0;
+	}
+	if (code == ERR_CANCELLED) {
+		f->phase = MOVE_ACCEPTED;
+		return 0;
+	}
+	int64_t now = clock_now_ms(dev->clock);
+	if (code != ERR_OK) {
+		if ((code == ERR_TIMEOUT || code == ERR_PROTOCOL) && ++f->leg_tries < LEG_TRIES) {
+			return start_leg(dev, alive, err);
+		}
+		focuser_wish_halt(f);
+		focuser_end_move(dev, err);
+		return 0;
+	}
+	double speed = f->driver->speed_floor_steps_per_s > 0 ? f->driver->speed_floor_steps_per_s : 10.0;
+	f->leg_deadline_ms =
+		now + LEG_ALLOWANCE_MS + (int64_t)(1000.0 * fabs((double)target - f->position) / speed);
+	f->speed_steps_per_ms = 0;
+	f->progress_ms = now;
+	f->progress_position = f->position;
+	f->rest_polls = 0;
+	f->next_poll_ms = now + f->driver->first_poll_ms;
+	f->gather_until_ms = now + GATHER_MS;
+	return f->next_poll_ms;
+}
+
+int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	if (f->rules.backlash_steps > 0 && f->motor_moving) {
+		/* By the time of a new command it is past where it was last seen, perhaps past the target:
+		 * the last leg might come from the wrong side. */
+		f->phase = MOVE_STOPPING;
+		f->leg_deadline_ms = clock_now_ms(dev->clock) + STOPPING_MS;
+		focuser_wish_halt(f);
+		return 0;
+	}
+	int32_t from = f->position;
+	/* A short move in the approach direction arrives without backlash only when the play is taken up
+	 * on the way; otherwise plan as if coming from the far side, which goes past and comes back. */
+	int64_t ahead = ((int64_t)f->target - from) * focuser_approach_sign(f);
+	if (f->rules.backlash_steps > 0 && ahead > 0 && f->preload < f->rules.backlash_steps &&
+		ahead < f->rules.backlash_steps - f->preload) {
+		from = f->target + focuser_approach_sign(f);
+	}
+	moves_make(&f->rules, from, f->target, &f->plan);
+	if (f->plan.count == 0) {
+		if (f->motor_moving) {
+			/* Retargeted to where it is just passing: it still has to stop there. */
+			f->plan.leg[0] = f->target;
+			f->plan.count = 1;
+		} else {
+			focuser_end_move(dev, NULL);
+			return 0;
+		}
+	}
+	if (f->plan.overshoot_skipped) {
+		log_info(dev->info.source, "no room for the overshoot target=%d", (int)f->target);
+	}
+	f->leg = 0;
+	f->leg_tries = 0;
+	return start_leg(dev, alive, err);
+}
+
+/* The motor rests: on target, or not. */
+static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	int64_t now = clock_now_ms(dev->clock);
+	int32_t target = f->plan.leg[f->leg];
+	bool close = focuser_distance(f->position, target) <= focuser_tolerance(f);
+	/* A way as short as the tolerance looks like an arrival before the motor has even begun. */
+	bool untouched = f->position == f->leg_from && f->position != target;
+	bool rested = ++f->rest_polls >= REST_POLLS && now - f->progress_ms >= REST_MS;
+	if (close && (!untouched || (rested && f->leg_tries + 1 >= LEG_TRIES))) {
+		if (++f->leg < f->plan.count) {
+			f->leg_tries = 0;
+			return start_leg(dev, alive, err);
+		}
+		f->phase = MOVE_SETTLE;
+		f->settle_until_ms = now + f->cfg->settle_ms;
+		return 0;
+	}
+	if (!rested) {
+		return f->next_poll_ms;
+	}
+	if (++f->leg_tries < LEG_TRIES) {
+		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->position,
+			(int)target);
+		return start_leg(dev, alive, err);
+	}
+	struct err why;
+	err_set(&why, ERR_STALLED, "%s stopped at %d and does not reach %d", dev->info.name,
+		(int)f->position, (int)target);
+	stalled(dev, &why);
+	return 0;
+}
+
+/* When to look again at a motor on its way. */
+static int64_t next_look(struct focuser_core *f, int64_t now)
+{
+	if (f->speed_steps_per_ms > 0) {
+		double left_ms = (double)focuser_distance(f->position, f->plan.leg[f->leg]) /
+				 f->speed_steps_per_ms;
+		int32_t usual_ms = f->driver->poll_moving_ms;
+		if (left_ms < usual_ms / 4.0) {
+			f->next_poll_ms = now + usual_ms / 4;
+		} else if (left_ms < NEARLY_THERE_MS) {
+			f->next_poll_ms = now + usual_ms / 2;
+		}
+	}
+	return f->next_poll_ms;
+}
+
+static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	int64_t now = clock_now_ms(dev->clock);
+	if (f->position != f->progress_position) {
+		int64_t took_ms = now - f->progress_ms;
+		f->speed_steps_per_ms = took_ms <= 0 ? 0
+			: (double)focuser_distance(f->position, f->progress_position) / (double)took_ms;
+		f->progress_position = f->position;
+		f->progress_ms = now;
+		f->rest_polls = 0;
+	}
+	if (!f->motor_moving) {
+		return leg_at_rest(dev, alive, err);
+	}
+	f->rest_polls = 0;
+	struct err why;
+	if (now - f->progress_ms > STALL_MS) {
+		err_set(&why, ERR_STALLED, "%s says it moves but stands at %d on the way to %d",
+			dev->info.name, (int)f->position, (int)f->plan.leg[f->leg]);
+		stalled(dev, &why);
+		return 0;
+	}
+	if (now > f->leg_deadline_ms) {
+		err_set(&why, ERR_STALLED, "%s is still not at %d after the time the way should take",
+			dev->info.name, (int)f->plan.leg[f->leg]);
+		stalled(dev, &why);
+		return 0;
+	}
+	return next_look(f, now);
+}
+
+/* Told to stop, it has to: otherwise it is told again, and in the end somebody else. */
+void focuser_watch_halt(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	if (!f->motor_moving) {
+		f->halt_watched = false;
+	}
+	if (!f->halt_watched || clock_now_ms(dev->clock) - f->halted_ms < HALT_AGAIN_MS) {
+		return;
+	}
+	if (++f->halt_repeats <= HALT_REPEATS) {
+		log_warn(dev->info.source, "still moves after a halt; halting again");
+		f->halt_wanted = true;
+		f->halt_tries = 0;
+		return;
+	}
+	f->halt_watched = false;
+	struct err why;
+	err_set(&why, ERR_STALLED, "%s does not stop: it says it moves after %d halts", dev->info.name,
+		HALT_REPEATS + 1);
+	log_error(dev->info.source, "%s", why.text);
+	device_failed(dev, &f->move_told, &why);
+	if (f->phase == MOVE_HALTING) {
+		f->phase = MOVE_NONE;
+	}
+	device_changed(dev);
+}
+
+int64_t focuser_do_halt(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	f->halt_wanted = false;
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code = f->driver->halt(f->ctx, err);
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
+	if (code == ERR_IO) {
+		*alive = false;
+		return 0;
+	}
+	if (code != ERR_OK) {
+		if (++f->halt_tries < HALT_TRIES) {
+			f->halt_wanted = true;
+			return 0;
+		}
+		log_error(dev->info.source, "halt failed: %s", err->text);
+		device_failed(dev, &f->move_told, err);
+	}
+	f->halted_ms = clock_now_ms(dev->clock);
+	f->halt_watched = true;
+	f->next_poll_ms = 0;
+	return 0;
+}
+
+int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	int64_t read_ms = clock_now_ms(dev->clock);
+	switch (f->phase) {
+	case MOVE_LEG:
+		return watch_leg(dev, alive, err);
+	case MOVE_STOPPING:
+		if (!f->motor_moving) {
+			f->phase = MOVE_ACCEPTED;
+			return 0;
+		}
+		if (read_ms > f->leg_deadline_ms) {
+			struct err why;
+			err_set(&why, ERR_STALLED, "%s did not stop to take a new target", dev->info.name);
+			focuser_end_move(dev, &why);
+		}
+		break;
+	case MOVE_SETTLE:
+		if (f->motor_moving || focuser_distance(f->position, f->plan.leg[f->leg - 1]) >
+					       focuser_tolerance(f)) {
+			/* It went on after all. */
+			f->phase = MOVE_LEG;
+			f->leg--;
+			f->progress_ms = read_ms;
+			f->rest_polls = 0;
+		}
+		break;
+	case MOVE_HALTING:
+		if (!f->motor_moving) {
+			log_info(dev->info.source, "halted position=%d", (int)f->position);
+			f->phase = MOVE_NONE;
+			device_changed(dev);
+		}
+		break;
+	case MOVE_NONE:
+	case MOVE_ACCEPTED:
+		break;
+	}
+	return f->next_poll_ms;
+}
