@@ -160,7 +160,7 @@ static void say_state(const struct port_info *port, const struct answer *answer,
 		snprintf(line, sizeof line, "asked, and failed: %s", answer->err.text);
 		print_wrapped(line);
 	} else if (port->kind == PORT_FOCUSER && !probed && port->holder.pid == 0) {
-		print_wrapped("to be asked with --probe");
+		print_wrapped("--probe asks it");
 	}
 	if (port->vid != 0 && port->kind != PORT_OTHER && !port->is_unique) {
 		print_wrapped(port->by_path[0] != '\0'

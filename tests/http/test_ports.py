@@ -214,7 +214,7 @@ def test_probe_asks_a_focuser_of_one_maker_only(tree, make_focuser, make_wire):
     focuser, bridge = make_focuser(4000), make_wire()
     tree.plug("ttyACM0", "1-1", focuser.terminal, serial="C1", **MAKER)
     tree.plug("ttyUSB0", "1-2", bridge.name, serial="A1", **FTDI)
-    assert "to be asked with --probe" in ports()
+    assert "--probe asks it" in ports()
     found = listed("--probe")
     assert found["ttyACM0"]["kind"] == "focuser" and found["ttyACM0"]["driver"] == "maker"
     assert "Moonlite compatible" in found["ttyACM0"]["answer"]["identity"]
