@@ -117,7 +117,7 @@ struct port_identity {
 	int interface, port_number;
 	char path[128];
 	char product[64];
-	bool alone;               /* the only one here of its kind without a serial number */
+	bool alone;               /* never seen with another of its kind without a serial number */
 	char answer[96];          /* what the device said it is; "" unknown */
 };
 
@@ -135,11 +135,12 @@ struct port_choice {
  * text in the configuration makes what is remembered void.
  *
  * The remembered device is looked for by USB serial number, or where that does not count, at the
- * socket it was plugged into; it is taken under whatever name it has now.  (One without serial number at
- * another socket is taken only where it has its name, and never had company of its kind.)  If it is not there, but
- * another device has its name: refused while the link is being reopened, and when the name is one
- * that the kernel gives out as it comes (ttyUSB0); accepted with a note under a name that means a
- * device (by-id) or was chosen anew.  Refused, too, when somebody else holds the port. */
+ * socket it was plugged into; it is taken under whatever name it has now.  (One without serial
+ * number at another socket is taken only where it has its name, and never had company of its kind.)
+ * If it is not there, but another device has its name: refused while the link is being reopened,
+ * and when the name is one that the kernel gives out as it comes (ttyUSB0); accepted with a note
+ * under a name that means a device (by-id) or was chosen anew.  Refused, too, when somebody else
+ * holds the port. */
 enum err_code ports_choose(const struct ports_roots *roots, const char *configured,
 	const struct focuser_driver *driver, const struct port_identity *known, bool again,
 	struct port_choice *out, struct err *err);

@@ -35,9 +35,9 @@ static size_t count_alike(const struct ports *list, const struct port_identity *
 	return count;
 }
 
-static void note_identity(const struct ports *list, const struct port_info *port,
-	struct port_identity *out)
+static void note_identity(const struct choosing *c, const struct port_info *port)
 {
+	struct port_identity *out = &c->out->identity;
 	out->vid = port->vid;
 	out->pid = port->pid;
 	/* One that two devices share here and now tells nothing. */
@@ -46,7 +46,9 @@ static void note_identity(const struct ports *list, const struct port_info *port
 	out->port_number = port->port_number;
 	snprintf(out->path, sizeof out->path, "%s", port->path);
 	snprintf(out->product, sizeof out->product, "%s", port->product);
-	out->alone = count_alike(list, out) <= 1;
+	/* Company that is away just now has been here all the same. */
+	bool met_none = c->known == NULL || !same_kind(port, c->known) || c->known->alone;
+	out->alone = met_none && count_alike(c->list, out) <= 1;
 }
 
 static enum err_code take(struct choosing *c, const struct port_info *port, const char *open,
@@ -58,7 +60,7 @@ static enum err_code take(struct choosing *c, const struct port_info *port, cons
 	snprintf(c->out->open, sizeof c->out->open, "%s", open);
 	if (port != NULL) {
 		snprintf(c->out->tty, sizeof c->out->tty, "%s", port->name);
-		note_identity(c->list, port, &c->out->identity);
+		note_identity(c, port);
 	}
 	return ERR_OK;
 }

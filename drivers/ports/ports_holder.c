@@ -86,6 +86,12 @@ static void look_at_locks(const struct ports_roots *roots, struct node *nodes, s
 	}
 }
 
+/* One device may have several nodes, in a container for instance. */
+static bool same_device(const struct stat *a, const struct stat *b)
+{
+	return S_ISCHR(b->st_mode) && a->st_rdev == b->st_rdev;
+}
+
 static void look_at_descriptors(const struct ports_roots *roots, int pid, struct node *nodes,
 	size_t count)
 {
@@ -106,11 +112,9 @@ static void look_at_descriptors(const struct ports_roots *roots, int pid, struct
 		bool device = (strncmp(target, "/dev/", 5) == 0 || strstr(target, "tty") != NULL) &&
 			fstatat(dirfd(at), entry->d_name, &facts, 0) == 0 && S_ISCHR(facts.st_mode);
 		for (size_t i = 0; i < count; i++) {
-			bool same = strcmp(target, nodes[i].path) == 0 ||
+			if (nodes[i].holder->pid == 0 && (strcmp(target, nodes[i].path) == 0 ||
 				strcmp(target, nodes[i].resolved) == 0 ||
-				(device && S_ISCHR(nodes[i].facts.st_mode) &&
-					facts.st_rdev == nodes[i].facts.st_rdev);
-			if (same && nodes[i].holder->pid == 0) {
+				(device && same_device(&facts, &nodes[i].facts)))) {
 				nodes[i].holder->pid = pid;
 			}
 		}
@@ -124,9 +128,10 @@ static void find(const struct ports_roots *roots, struct node *nodes, size_t cou
 {
 	for (size_t i = 0; i < count; i++) {
 		*nodes[i].holder = (struct port_holder){.pid = 0};
-		if (realpath(nodes[i].path, nodes[i].resolved) == NULL ||
-			stat(nodes[i].path, &nodes[i].facts) != 0) {
-			nodes[i].resolved[0] = '\0';
+		nodes[i].resolved[0] = '\0';
+		if (stat(nodes[i].path, &nodes[i].facts) == 0 &&
+			realpath(nodes[i].path, nodes[i].resolved) == NULL) {
+			snprintf(nodes[i].resolved, sizeof nodes[i].resolved, "%s", nodes[i].path);
 		}
 	}
 	look_at_locks(roots, nodes, count);
@@ -197,13 +202,13 @@ enum err_code ports_say_busy(const struct ports_roots *roots, const char *path, 
 		free(node);
 	}
 	if (node != NULL && holder.pid == (int)getpid()) {
-		return err_set(err, ERR_IO, "%s is in use by another program or another device of this one", path);
+		return err_set(err, ERR_IO, "%s is in use by this program itself, for another device", path);
 	}
 	if (node == NULL || holder.pid == 0) {
 		return err_set(err, ERR_IO,
 			"%s is in use by another program, which this user may not see", path);
 	}
 	return err_set(err, ERR_IO, "%s is in use by another program: %s (pid %d)%s", path,
-		holder.program[0] != '\0' ? holder.program : "a program", holder.pid,
+		holder.program[0] != '\0' ? holder.program : "its name is hidden", holder.pid,
 		ports_holder_advice(holder.program));
 }

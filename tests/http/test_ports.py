@@ -224,7 +224,7 @@ def test_probe_asks_a_focuser_of_one_maker_only(tree, make_focuser, make_wire):
 
 
 def test_probe_says_why_a_focuser_did_not_answer(tree, make_focuser):
-    tree.plug("ttyACM0", "1-1", make_focuser(1, "--fault", "silence").terminal, serial="C1", **MAKER)
+    tree.plug("ttyACM0", "1-1", make_focuser(1, "--fault", "silent").terminal, serial="C1", **MAKER)
     answer = listed("--probe")["ttyACM0"]["answer"]
     assert answer["identity"] is None and "nothing answers" in answer["error"]
 

@@ -477,6 +477,9 @@ static void test_without_serial_number_the_socket_counts(void **state)
 	plug(&first);
 	assert_string_equal(choose(name, &known, true).tty, "ttyUSB1");
 	assert_false(choose(name, &known, true).proven);
+	unplug("ttyUSB0", "1-2.2");
+	assert_false(choose(name, &known, true).identity.alone);
+	plug(&second);
 	/* One that never had company may change its socket, as long as it has its name. */
 	unplug("ttyUSB1", "1-2.1");
 	struct port_choice choice = choose(name, &lone, true);
