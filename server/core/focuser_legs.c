@@ -71,6 +71,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->motor_moving = true;
 	f->halt_watched = false;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "move %d", (int)focuser_to_motor(f, target));
 	enum err_code code = f->driver->start_move(f->ctx, focuser_to_motor(f, target), err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -259,6 +260,7 @@ int64_t focuser_do_halt(struct device *dev, bool *alive, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	f->halt_wanted = false;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "halt");
 	enum err_code code = f->driver->halt(f->ctx, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
