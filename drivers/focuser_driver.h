@@ -21,6 +21,14 @@ struct focuser_port {
 	char port[256];       /* as configured */
 	int baud;             /* 0 = the driver's */
 	int32_t max_step;     /* configured; 0 = the device's */
+	/* How this very device differs: words of the driver's quirks, separated by commas or blanks. */
+	char quirks[128];
+};
+
+/* A word that may stand in quirks; a table of them ends with a NULL word. */
+struct focuser_quirk {
+	const char *word;     /* "hand-controller" */
+	const char *what;     /* for people: "the motor is reached through a hand controller" */
 };
 
 /* USB identity of a device or of the bridge it sits behind; a table of them ends with a vid of 0. */
@@ -35,21 +43,34 @@ struct focuser_usb_id {
 /* What identify() found out.  Steps and micrometres; text for people. */
 struct focuser_caps {
 	int32_t max_step;        /* > 0; the highest position the hardware allows */
+	int32_t min_step;        /* >= 0; the lowest, usually 0 */
+	int32_t steps_per_turn;  /* of a knob that people turn; 0 = there is none */
 	int32_t max_increment;   /* > 0, <= max_step; longest single leg */
 	bool has_temperature;
 	bool has_tempcomp;       /* the device compensates by itself when told */
+	bool tempcomp_on;        /* and does so already */
 	double step_size_um;     /* NAN when the device does not know */
 	int32_t tolerance_steps; /* arrival within this counts as arrived; usually 0 */
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
 	 * since a device that is found again after a loss is compared by it. */
 	char identity[96];
+	/* Why moves are refused for now, a sentence for people; "" when they are not.  Halting and
+	 * calibrating are always allowed. */
+	char move_refusal[200];
+	/* A calibration that runs already, perhaps since before the port was opened. */
+	bool calibrating;
 };
 
 /* What poll() is asked for, as bits; a driver may deliver more. */
 enum focuser_want {
 	FOCUSER_WANT_MOTION = 1 << 0,      /* position and moving */
 	FOCUSER_WANT_TEMPERATURE = 1 << 1,
+	FOCUSER_WANT_CALIBRATION = 1 << 2, /* only of drivers that have calibrate() */
 };
+
+/* What a device says of its calibration.  IDLE is also what comes after one that failed or was
+ * aborted. */
+enum focuser_calibrating { FOCUSER_CALIBRATION_IDLE, FOCUSER_CALIBRATION_RUNS, FOCUSER_CALIBRATION_DONE };
 
 /* One reading; a field counts only with its valid bit. */
 struct focuser_reading {
@@ -59,6 +80,9 @@ struct focuser_reading {
 	bool moving;
 	bool temperature_valid;
 	double temperature_c;
+	bool calibration_valid;
+	enum focuser_calibrating calibration;
+	int calibration_step;    /* of calibration_steps, while it runs */
 };
 
 struct focuser_driver {
@@ -73,6 +97,13 @@ struct focuser_driver {
 	int poll_idle_ms;            /* while at rest, e.g. 1000 */
 	int poll_temperature_ms;     /* between temperature polls, e.g. 5000 */
 	int first_poll_ms;           /* wait after start_move before the first poll counts */
+	int late_start_ms;           /* so long a motor may rest after start_move before the leg counts as
+	                              * failed; 0 = core's own measure */
+	int leg_retries;             /* so often a leg that ended elsewhere is started again; 0 = core's */
+	bool approach_up;            /* unless configured, final legs go to the motor's larger numbers,
+	                              * also where reverse makes them smaller ones for clients */
+	int calibration_steps;       /* steps that a calibration counts; 0 without calibrate() */
+	const struct focuser_quirk *quirks; /* the words it knows; NULL = none */
 	double speed_floor_steps_per_s; /* slowest believable motion; the watchdog's expectation */
 
 	/* Optional: the default wait for this very port where it is not open_wait_ms, e.g. 0 for a
@@ -96,7 +127,19 @@ struct focuser_driver {
 	enum err_code (*set_tempcomp)(void *ctx, bool on, struct err *err);
 	/* Optional: tells the device where it stands, without motion. */
 	enum err_code (*set_position)(void *ctx, int32_t position, struct err *err);
+	/* Optional: begins the device's own calibration, which drives to both ends, or aborts it; returns
+	 * at once.  When it has ended, core identifies the device again.  One that runs is ended by this
+	 * and never by halt(). */
+	enum err_code (*calibrate)(void *ctx, bool start, struct err *err);
 };
+
+/* Whether a word stands in the port's quirks. */
+bool focuser_has_quirk(const struct focuser_port *port, const char *word);
+
+/* The first word of quirks that the driver does not know goes to unknown (cut to fit); false when it
+ * knows them all. */
+bool focuser_unknown_quirk(const struct focuser_driver *driver, const char *quirks, char *unknown,
+	size_t cap);
 
 /* All focuser drivers, NULL-terminated; and one by name (NULL when there is none). */
 extern const struct focuser_driver *const focuser_drivers[];

@@ -267,6 +267,19 @@ void config_defaults(struct config *config)
 	}
 }
 
+struct config_place config_place_of(const struct config *config, const char *section, const char *key,
+	int number)
+{
+	struct config_place place = {0, 0};
+	for (size_t i = 0; i < config_option_count; i++) {
+		if (strcmp(config_options[i].section, section) == 0 &&
+			strcmp(config_options[i].name, key) == 0) {
+			place = config->places.option[i][number];
+		}
+	}
+	return place;
+}
+
 /* Edits (insert, delete, replace) from a to b, both short. */
 static size_t distance(const char *a, const char *b)
 {

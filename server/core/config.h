@@ -120,6 +120,10 @@ bool config_set_bind(struct config *config, const char *address);
  * in order.  Errors as config_read(). */
 enum err_code config_check(const struct config *config, struct buf *errors);
 
+/* Where option key of section "server" or "focuser.N" was given; file is 0 where it was not. */
+struct config_place config_place_of(const struct config *config, const char *section, const char *key,
+	int number);
+
 /* Replaces the configured devices by one simulated focuser and camera. */
 void config_simulate(struct config *config);
 

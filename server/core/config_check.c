@@ -13,15 +13,9 @@ static void complain(const struct config *config, struct buf *errors, const char
 static void complain(const struct config *config, struct buf *errors, const char *kind, int number,
 	const char *key, const char *fmt, ...)
 {
-	struct config_place place = {0, 0};
 	char section[24];
 	snprintf(section, sizeof section, "%s.N", kind);
-	for (size_t i = 0; i < config_option_count; i++) {
-		if (strcmp(config_options[i].section, section) == 0 &&
-			strcmp(config_options[i].name, key) == 0) {
-			place = config->places.option[i][number];
-		}
-	}
+	struct config_place place = config_place_of(config, section, key, number);
 	if (place.file == 0) {
 		int row = strcmp(kind, "focuser") == 0 ? 1 : strcmp(kind, "camera") == 0 ? 2 : 3;
 		place = config->places.section[row][number];
@@ -56,6 +50,18 @@ static void name_camera_drivers(char *out, size_t cap)
 	}
 }
 
+/* "hand-controller, aux-port", or that there are none. */
+static void name_quirks(const struct focuser_driver *driver, char *out, size_t cap)
+{
+	size_t n = (size_t)snprintf(out, cap, "it knows ");
+	for (const struct focuser_quirk *q = driver->quirks; q != NULL && q->word != NULL && n < cap; q++) {
+		n += (size_t)snprintf(out + n, cap - n, "%s%s", q == driver->quirks ? "" : ", ", q->word);
+	}
+	if (driver->quirks == NULL) {
+		snprintf(out, cap, "it knows none");
+	}
+}
+
 static void check_focuser(const struct config *config, int n, struct buf *errors)
 {
 	const struct config_focuser *f = &config->focuser[n];
@@ -70,6 +76,13 @@ static void check_focuser(const struct config *config, int n, struct buf *errors
 	} else if (driver->uses_port && f->port.port[0] == '\0') {
 		complain(config, errors, "focuser", n, "port",
 			"driver %s needs a port, such as /dev/serial/by-id/...", f->driver);
+	}
+	char unknown[40];
+	if (driver != NULL && focuser_unknown_quirk(driver, f->port.quirks, unknown, sizeof unknown)) {
+		char known[300];
+		name_quirks(driver, known, sizeof known);
+		complain(config, errors, "focuser", n, "quirks", "driver %s does not know the quirk '%s'; %s",
+			f->driver, unknown, known);
 	}
 	if (f->port.max_step > 0 && f->min_step >= f->port.max_step) {
 		complain(config, errors, "focuser", n, "min_step",

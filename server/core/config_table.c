@@ -75,6 +75,10 @@ const struct config_option config_options[] = {
 		.fallback = "the driver's", .initial = "-1",
 		.help = "wait after opening the port; 2000 where an Arduino may restart",
 		FIELD(focuser[0].open_wait_ms)},
+	{"focuser.N", "quirks", CONFIG_TEXT, "", .fallback = "-", .initial = "",
+		.help = "how this device differs from others of its kind, words separated by commas or "
+			"blanks",
+		FIELD(focuser[0].port.quirks)},
 	{"focuser.N", "transcript", CONFIG_TEXT, "", .fallback = "no",
 		.help = "keep everything that is said on the line: no, yes, or the path of a file",
 		FIELD(focuser[0].transcript)},

@@ -152,14 +152,15 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.temperature_supported = temperature_code != ERR_NOT_IMPLEMENTED,
 		.temperature_valid = temperature_code == ERR_OK,
 		.temperature_c = temperature,
-		.min_step = f->cfg->min_step,
+		.min_step = f->rules.min_step,
+		.steps_per_turn = f->caps.steps_per_turn,
 		.max_step = f->caps.max_step,
 		.max_increment = f->caps.max_step,
 		.step_size_um = f->caps.step_size_um,
 		.tempcomp_available = f->caps.has_tempcomp && f->driver->set_tempcomp != NULL,
 		.tempcomp = f->tempcomp_wanted,
 		.backlash_steps = f->cfg->backlash_steps,
-		.approach = f->cfg->approach,
+		.approach = f->approach,
 		.leased_to_run = dev->lease.run,
 	};
 	snprintf(out->identity, sizeof out->identity, "%s", f->caps.identity);
@@ -175,9 +176,9 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (target >= 0 && target <= f->caps.max_step && target < f->cfg->min_step) {
+	if (target >= 0 && target <= f->caps.max_step && target < f->rules.min_step) {
 		return err_set(err, ERR_INVALID_VALUE, "position %d is below min_step %d of %s", (int)target,
-			(int)f->cfg->min_step, dev->info.name);
+			(int)f->rules.min_step, dev->info.name);
 	}
 	if (!f->position_known) {
 		return err_set(err, ERR_VALUE_NOT_SET, "%s does not know where it stands", dev->info.name);
@@ -374,6 +375,12 @@ enum err_code focuser_core_create(struct device *dev, const struct config_focuse
 	f->ctx = ctx;
 	f->caps.step_size_um = NAN;
 	f->trust = POSITION_UNKNOWN;
+	f->rules.min_step = cfg->min_step;
+	f->approach = cfg->approach;
+	if (driver->approach_up && config_place_of(observatory_config(dev->obs), "focuser.N", "approach",
+					   dev->info.number).file == 0) {
+		f->approach = cfg->reverse ? MOVES_APPROACH_IN : MOVES_APPROACH_OUT;
+	}
 	dev->focuser = f;
 	dev->class = &focuser_class;
 	return ERR_OK;

@@ -31,6 +31,7 @@ struct focuser_state {
 	bool temperature_valid;
 	double temperature_c;
 	int32_t min_step, max_step, max_increment;
+	int32_t steps_per_turn;    /* of its knob; 0 without */
 	double step_size_um;       /* NAN unknown */
 	bool tempcomp_available;
 	bool tempcomp;

@@ -21,8 +21,10 @@ struct focuser_core {
 	bool identified;         /* since the port was opened; fresh_caps are its */
 	struct focuser_reading fresh;
 
-	struct focuser_caps caps;
+	struct focuser_caps caps; /* its max_step as clients see it, and as configured */
 	bool caps_known;
+	int32_t mirror;          /* with reverse: the motor's position that clients see as 0 */
+	enum moves_approach approach;
 	struct moves_rules rules;
 
 	/* The last reading, in published steps (reverse applied). */

@@ -10,7 +10,7 @@ int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor)
 	if (!f->cfg->reverse) {
 		return motor;
 	}
-	int64_t mirrored = (int64_t)f->caps.max_step - motor;
+	int64_t mirrored = (int64_t)f->mirror - motor;
 	return mirrored > INT32_MAX ? INT32_MAX : (int32_t)mirrored;
 }
 

@@ -149,13 +149,17 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 	return code;
 }
 
-static void focuser_came_up(struct device *dev, bool again)
+/* What the device said it can, with the configuration applied: limits as clients see them. */
+static void take_caps(struct focuser_core *f)
 {
-	struct focuser_core *f = dev->focuser;
-	bool had_position = again && f->position_known;
-	int32_t before = f->position;
-
+	int32_t low = f->fresh_caps.min_step > f->cfg->min_step ? f->fresh_caps.min_step
+								  : f->cfg->min_step;
 	f->caps = f->fresh_caps;
+	f->mirror = f->caps.max_step;
+	if (f->cfg->reverse) {
+		f->caps.max_step -= f->caps.min_step;
+		low = f->cfg->min_step;
+	}
 	if (f->cfg->port.max_step > 0 && f->cfg->port.max_step < f->caps.max_step) {
 		f->caps.max_step = f->cfg->port.max_step;
 	}
@@ -164,12 +168,21 @@ static void focuser_came_up(struct device *dev, bool again)
 	}
 	f->caps_known = true;
 	f->rules = (struct moves_rules){
-		.min_step = f->cfg->min_step,
+		.min_step = low < f->caps.max_step ? low : f->caps.max_step,
 		.max_step = f->caps.max_step,
 		.backlash_steps = f->cfg->backlash_steps,
-		.approach = f->cfg->approach,
+		.approach = f->approach,
 		.max_increment = f->caps.max_increment,
 	};
+}
+
+static void focuser_came_up(struct device *dev, bool again)
+{
+	struct focuser_core *f = dev->focuser;
+	bool had_position = again && f->position_known;
+	int32_t before = f->position;
+
+	take_caps(f);
 	f->phase = MOVE_NONE;
 	f->halt_wanted = false;
 	f->halt_watched = false;
@@ -180,8 +193,8 @@ static void focuser_came_up(struct device *dev, bool again)
 	f->temperature_known = false;
 	f->next_poll_ms = 0;
 	f->next_temperature_ms = 0;
-	f->tempcomp = false;
-	f->tempcomp_wanted = false;
+	f->tempcomp = f->caps.tempcomp_on;
+	f->tempcomp_wanted = f->caps.tempcomp_on;
 	if (!again) {
 		f->snapped = false;
 		f->move_told.until_ms = 0;

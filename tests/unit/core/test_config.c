@@ -17,7 +17,9 @@
 
 /* Just enough drivers for the checks: names and what they need. */
 static const struct focuser_driver fake_simulator = {.name = "simulator", .simulated = true};
-static const struct focuser_driver fake_moonlite = {.name = "moonlite", .uses_port = true};
+static const struct focuser_quirk fake_quirks[] = {{"even", "e"}, {"odd", "o"}, {NULL, NULL}};
+static const struct focuser_driver fake_moonlite = {
+	.name = "moonlite", .uses_port = true, .quirks = fake_quirks};
 const struct focuser_driver *const focuser_drivers[] = {&fake_simulator, &fake_moonlite, NULL};
 static const struct camera_driver fake_sky = {.name = "simulator", .simulated = true};
 static const struct camera_driver fake_replay = {.name = "replay", .uses_path = true};
@@ -427,6 +429,11 @@ static void test_check(void **state)
 		{"[camera.0]\ndriver = replay\n", 1, "needs a path"},
 		{"[focuser.0]\ndriver = simulator\nmin_step = 9\nmax_step = 9\n", 3,
 			"below max_step (9)"},
+		{"[focuser.0]\ndriver = moonlite\nport = /dev/a\nquirks = odd,, even odd\n", 0, ""},
+		{"[focuser.0]\ndriver = moonlite\nport = /dev/a\nquirks = odd, queer\n", 4,
+			"does not know the quirk 'queer'; it knows even, odd"},
+		{"[focuser.0]\ndriver = moonlite\nport = /dev/a\nquirks = od\n", 4, "quirk 'od'"},
+		{"[focuser.0]\ndriver = simulator\nquirks = odd\n", 3, "it knows none"},
 		{"[focuser.0]\ndriver = simulator\ncamera = 1\n", 3, "there is no [camera.1]"},
 		{"[focuser.0]\ndriver = simulator\ntranscript = file\n", 3, "begins with /"},
 		{"[focuser.0]\ndriver = simulator\ntemperature_source = focuser.0\n", 3,
