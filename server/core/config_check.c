@@ -120,6 +120,11 @@ static void check_focuser(const struct config *config, int n, struct buf *errors
 				"there is no [focuser.%d]", f->temperature_focuser);
 		}
 	}
+	if (f->transcript[0] != '\0' && f->transcript[0] != '/' && strcmp(f->transcript, "no") != 0 &&
+		strcmp(f->transcript, "yes") != 0) {
+		complain(config, errors, "focuser", n, "transcript",
+			"transcript must be yes, no, or a path that begins with /");
+	}
 	for (int other = 0; other < n; other++) {
 		const struct config_focuser *g = &config->focuser[other];
 		if (g->present && driver != NULL && driver->uses_port && f->port.port[0] != '\0' &&

@@ -79,6 +79,9 @@ const struct config_option config_options[] = {
 		.help = "how this device differs from others of its kind, words separated by commas or "
 			"blanks",
 		FIELD(focuser[0].port.quirks)},
+	{"focuser.N", "transcript", CONFIG_TEXT, "", .fallback = "no",
+		.help = "keep everything that is said on the line: no, yes, or the path of a file",
+		FIELD(focuser[0].transcript)},
 	{"focuser.N", "reverse", CONFIG_BOOL, "", .fallback = "no",
 		.help = "count positions from the other end", FIELD(focuser[0].reverse)},
 	{"focuser.N", "temperature_source", CONFIG_TEMPERATURE, "", .fallback = "self",

@@ -31,6 +31,9 @@
 #define STOPPING_MS 10000
 /* This long before a leg's end the motor is looked at more often, so that arrival is told in time. */
 #define NEARLY_THERE_MS 1000
+/* Of the usual pause between polls: 12 ms of 200 are little more than devices need between commands, and
+ * leave more than half of a 9600 baud line unused. */
+#define NEARLY_THERE_SHARE 16
 
 void focuser_end_move(struct device *dev, const struct err *err)
 {
@@ -82,6 +85,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->stuck = false;
 	f->halt_watched = false;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "move %d", (int)focuser_to_motor(f, f->leg_target));
 	enum err_code code = f->driver->start_move(f->ctx, focuser_to_motor(f, f->leg_target), err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -208,11 +212,8 @@ static int64_t next_look(struct focuser_core *f, int64_t now)
 	if (f->speed_steps_per_ms > 0) {
 		double left_ms = (double)focuser_distance(f->position, f->leg_target) /
 				 f->speed_steps_per_ms;
-		int32_t usual_ms = f->driver->poll_moving_ms;
-		if (left_ms < usual_ms / 4.0) {
-			f->next_poll_ms = now + usual_ms / 4;
-		} else if (left_ms < NEARLY_THERE_MS) {
-			f->next_poll_ms = now + usual_ms / 2;
+		if (left_ms < NEARLY_THERE_MS) {
+			f->next_poll_ms = now + f->driver->poll_moving_ms / NEARLY_THERE_SHARE;
 		}
 	}
 	return f->next_poll_ms;
@@ -294,6 +295,7 @@ int64_t focuser_do_halt(struct device *dev, bool *alive, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	f->halt_wanted = false;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "halt");
 	enum err_code code = f->driver->halt(f->ctx, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);

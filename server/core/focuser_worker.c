@@ -29,6 +29,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	enum move_phase phase = f->phase;
 	f->fresh = (struct focuser_reading){0};
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", want);
 	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -75,6 +76,7 @@ static int64_t set_tempcomp(struct device *dev, bool *alive, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	bool on = f->tempcomp_wanted;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "tempcomp %d", on);
 	enum err_code code = f->driver->set_tempcomp(f->ctx, on, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -146,6 +148,7 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 	if (code != ERR_OK) {
 		return code;
 	}
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "open");
 	code = f->driver->open(f->ctx, &f->port, &dev->host, err);
 	if (code != ERR_OK) {
 		f->driver->close(f->ctx);
@@ -161,6 +164,7 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 	enum err_code code = ERR_OK;
 	if (!f->identified) {
 		f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "identify");
 		code = f->driver->identify(f->ctx, &f->fresh_caps, err);
 		if (code == ERR_OK) {
 			code = focuser_port_verify(dev, dev->was_up, &f->fresh_caps, err);
@@ -169,6 +173,7 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 	}
 	if (code == ERR_OK) {
 		f->fresh = (struct focuser_reading){0};
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
 		code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
 	}
 	return code;
@@ -228,6 +233,7 @@ static void focuser_came_up(struct device *dev, bool again)
 	}
 	focuser_take_reading(dev, &f->fresh);
 	focuser_memory_judge(dev);
+	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
 	log_info(dev->info.source, "%s position=%d max_step=%d", f->caps.identity, (int)f->position,
 		(int)f->caps.max_step);
 }
@@ -250,6 +256,7 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 
 static void focuser_close(struct device *dev)
 {
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "close");
 	dev->focuser->driver->close(dev->focuser->ctx);
 }
 
@@ -261,6 +268,7 @@ static enum err_code comes_to_rest(struct device *dev, bool *rests, struct err *
 	for (int look = 0; look < STOP_LOOKS; look++) {
 		f->fresh = (struct focuser_reading){0};
 		pthread_mutex_unlock(&dev->lock);
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
 		enum err_code code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
@@ -290,6 +298,7 @@ static void focuser_stop(struct device *dev)
 		/* There is nothing more urgent than this. */
 		atomic_store(&dev->urgent, false);
 		pthread_mutex_unlock(&dev->lock);
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "halt");
 		code = f->driver->halt(f->ctx, &err);
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
