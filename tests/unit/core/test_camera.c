@@ -63,6 +63,11 @@ static bool camera_up(struct fixture *f)
 	return device_link(f->camera) == LINK_UP;
 }
 
+static bool camera_down(struct fixture *f)
+{
+	return device_link(f->camera) == LINK_DOWN;
+}
+
 static void connect_camera(struct fixture *f)
 {
 	struct err err;
@@ -245,6 +250,59 @@ static void fast_readout(void **state)
 	assert_true(now(f).setup.fast_readout);
 }
 
+static bool is_reading(struct fixture *f)
+{
+	(void)f;
+	return atomic_load(&fake.reading);
+}
+
+static bool is_idle(struct fixture *f)
+{
+	return now(f).activity == CAMERA_IDLE;
+}
+
+static bool has_image(struct fixture *f)
+{
+	return now(f).image_ready;
+}
+
+/* A driver that fills the frame itself gets one with each exposure; what is aborted or torn is nobody's
+ * picture, and an abort does not wait for a read-out that takes its time. */
+static void a_driver_that_fills_the_frame(void **state)
+{
+	struct fixture *f = *state;
+	snprintf(f->config.camera[0].driver, sizeof f->config.camera[0].driver, "fake-painting");
+	start(f);
+	struct err err;
+	fake.read_waits = true;
+	assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
+	wait_for(f, is_reading);
+	assert_int_equal(camera_abort(f->camera, &err), ERR_OK);
+	wait_for(f, is_idle);
+	assert_false(now(f).image_ready);
+	fake.read_waits = false;
+	fake.fail_next = 1; /* the second try succeeds */
+	assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
+	wait_for(f, has_image);
+	assert_int_equal(fake.lend_count, 3);
+	struct frame *frame = NULL;
+	assert_int_equal(camera_frame(f->camera, &frame, &err), ERR_OK);
+	assert_int_equal(frame->info.width, 64);
+	assert_int_equal(frame->info.height, 48);
+	assert_true(frame->info.exposure_s == 0.5);
+	assert_int_equal(frame->pixels[1], 64); /* (0, 1): second row of the sensor */
+	/* Away while it reads: the worker does not wait either. */
+	fake.read_waits = true;
+	assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
+	wait_for(f, is_reading);
+	bool closing = false;
+	assert_int_equal(device_disconnect(f->camera, &alice, &closing, &err), ERR_OK);
+	assert_true(closing);
+	wait_for(f, camera_down);
+	assert_int_equal(frame->pixels[1], 64);
+	frame_unref(frame);
+}
+
 int main(void)
 {
 	clock_cond_init(&news);
@@ -254,6 +312,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(guide_pulses, setup, teardown),
 		cmocka_unit_test_setup_teardown(torn_readouts, setup, teardown),
 		cmocka_unit_test_setup_teardown(fast_readout, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_driver_that_fills_the_frame, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
