@@ -292,7 +292,7 @@ static void actions(void **state)
 	(void)state;
 	struct answer answer = get("focuser/0/supportedactions");
 	assert_has(&answer, "[\"AutofocusStatus\",\"AutofocusWait\",\"MeasureStars\",\"Autofocus\","
-			    "\"AutofocusAbort\",\"SetTemperature\"]");
+			    "\"AutofocusAbort\",\"SetPosition\",\"SetTemperature\"]");
 	static const struct {
 		const char *form;
 		int error;
@@ -319,12 +319,27 @@ static void actions(void **state)
 		{"Action=AutofocusWait&Parameters=0", 0x40B, "still running"},
 		{"Action=AutofocusAbort", 0, "aborted"},
 		{"Action=AutofocusWait", 0x40E, "aborted"},
+		{"Action=SetPosition&Parameters=7600", 0, "{\\\"position\\\":7600,\\\"trust\\\":\\\"known\\\"}"},
+		{"Action=SetPosition&Parameters={\"position\":+12}", 0, "position\\\":12,"},
+		{"Action=setposition&Parameters=%20Keep", 0, "position\\\":12,"},
+		{"Action=SetPosition&Parameters=restore%0A", 0, "position\\\":4711,"},
+		{"Action=SetPosition&Parameters=-1", 0x401, "outside"},
+		{"Action=SetPosition&Parameters=", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters=%20", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters=restored", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters=12.5", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters={}", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters={\"position\":null}", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters={\"position\":1.5}", 0x401, "whole number"},
+		{"Action=SetPosition&Parameters={\"steps\":1}", 0x401, "steps"},
+		{"Action=SetPosition&Parameters=4294967296", 0x401, "restore or keep"},
 		{"Action=SetTemperature", 0x401, "temperature_c"},
 		{"Action=SetTemperature&Parameters={\"temperature_c\":85}", 0x401, "-55 to 60"},
 		{"Action=SetTemperature&Parameters={\"temperature_c\":\"5\"}", 0x401, "-55 to 60"},
 		{"Action=SetTemperature&Parameters={\"celsius\":5}", 0x401, "celsius"},
 		{"Action=settemperature&Parameters={\"temperature_c\":-7.25}", 0, "-7.25"},
 	};
+	obs->device[0].focuser.remembered = 4711;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		answer = ask(HTTP_PUT, ACT, cases[i].form);
 		assert_int_equal(number(&answer), cases[i].error);

@@ -31,6 +31,12 @@ void fake_reset(void)
 	motor.from = motor.to = -1;
 }
 
+void fake_put_motor(int32_t position)
+{
+	motor.moving = false;
+	motor.from = motor.to = position;
+}
+
 struct fake_focuser {
 	const struct driver_host *host;
 };
@@ -163,6 +169,9 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	if (code != ERR_OK) {
 		return code;
 	}
+	if (atomic_exchange(&fake.reset, false)) {
+		fake_put_motor(0);
+	}
 	double position = motor_now(ctx);
 	out->position_valid = true;
 	out->position = (int32_t)lround(position) + atomic_exchange(&fake.glitch, 0);
@@ -181,11 +190,42 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	return ERR_OK;
 }
 
+static enum err_code focuser_set_count(void *ctx, int32_t position, struct err *err)
+{
+	(void)ctx;
+	atomic_fetch_add(&fake.sync_count, 1);
+	if (atomic_load(&fake.sync_fails)) {
+		return err_set(err, ERR_REFUSED, "the board says no");
+	}
+	fake_put_motor(position);
+	return trouble(err);
+}
+
+/* One that can forget and can be told, and one that keeps its count and cannot. */
 static const struct focuser_driver fake_focuser_driver = {
 	.name = "fake",
 	.title = "Fake focuser",
 	.ctx_size = sizeof(struct fake_focuser),
 	.simulated = true,
+	.poll_moving_ms = 100,
+	.poll_idle_ms = 500,
+	.poll_temperature_ms = 1000,
+	.speed_floor_steps_per_s = 500,
+	.open = focuser_open,
+	.identify = focuser_identify,
+	.close = focuser_close,
+	.start_move = focuser_start_move,
+	.halt = focuser_halt_now,
+	.poll = focuser_poll,
+	.set_position = focuser_set_count,
+};
+
+static const struct focuser_driver fake_keeper_driver = {
+	.name = "fake-keeper",
+	.title = "Fake focuser with a memory",
+	.ctx_size = sizeof(struct fake_focuser),
+	.simulated = true,
+	.count = FOCUSER_COUNT_KEPT,
 	.poll_moving_ms = 100,
 	.poll_idle_ms = 500,
 	.poll_temperature_ms = 1000,
@@ -405,7 +445,8 @@ const struct camera_driver *const camera_drivers[] = {&fake_camera_driver, NULL}
 
 const struct focuser_driver *focuser_driver_find(const char *name)
 {
-	return strcmp(name, "fake") == 0 ? &fake_focuser_driver : NULL;
+	return strcmp(name, "fake") == 0 ? &fake_focuser_driver
+		: strcmp(name, "fake-keeper") == 0 ? &fake_keeper_driver : NULL;
 }
 
 const struct camera_driver *camera_driver_find(const char *name)

@@ -39,6 +39,9 @@ struct fake {
 	_Atomic int32_t move[FAKE_MAX_MOVES];
 	_Atomic int halt_count;
 	_Atomic int moves_at_halt;  /* move_count when the last halt came */
+	_Atomic int sync_count;     /* set_position calls */
+	_Atomic bool sync_fails;
+	_Atomic bool reset;         /* the board loses its count at the next poll, and stands */
 	/* The camera. */
 	_Atomic bool expose_fails;
 	_Atomic int expose_count;
@@ -58,5 +61,9 @@ struct fake {
 extern struct fake fake;
 
 void fake_reset(void);
+
+/* The motor stands there now, by its own count: a board that was reset, a hand on the box.  Only while
+ * nobody is connected. */
+void fake_put_motor(int32_t position);
 
 #endif
