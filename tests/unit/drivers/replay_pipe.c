@@ -344,6 +344,9 @@ static bool play_call(struct replay *r, const struct focuser_driver *driver, voi
 		strayed(r, "the driver does not send this (%s)", code != ERR_OK ? err.text : "no error");
 	} else if (failed == NULL && code != ERR_OK) {
 		strayed(r, "before this the driver failed: %s", err.text);
+	} else if (failed != NULL && code == ERR_OK && is_call(&what, "identify")) {
+		/* Somebody above the driver did not want this device. */
+		r->at++;
 	} else if (failed != NULL && !is_call(failed, err_name(code))) {
 		strayed(r, "the driver ended with %s, not %.*s", err_name(code), (int)failed->len,
 			failed->data);
@@ -378,7 +381,8 @@ bool replay_file(const char *path, int *calls, char *why, size_t cap)
 		while (more && r.at < r.count) {
 			const struct transcript_entry *entry = next(&r, TRANSCRIPT_CALL);
 			opened = opened || (entry != NULL && is_call(entry, "open"));
-			if (!opened) {
+			/* A failure without a call is of somebody above the driver. */
+			if (!opened || next(&r, TRANSCRIPT_FAILED) != NULL) {
 				r.at++;
 			} else if (entry == NULL) {
 				strayed(&r, "no call leads to this");
