@@ -61,6 +61,9 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	}
 	focuser_take_reading(dev, &f->fresh);
 	focuser_watch_halt(dev);
+	if (focuser_memory_forgot(dev)) {
+		return 0;
+	}
 	if (f->op != op || f->phase != phase) {
 		/* The wish changed while we asked: what was read says nothing about the new one. */
 		return 0;
@@ -104,9 +107,11 @@ static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 			return f->gather_until_ms;
 		}
 		/* A hand at the knob since the last look: the play may lie on the other side. */
-		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op &&
-			    now - f->read_ms > f->driver->poll_moving_ms;
+		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op;
 		return look ? poll_device(dev, alive, err) : focuser_begin_move(dev, alive, err);
+	}
+	if (f->sync.wanted) {
+		return focuser_memory_sync(dev, alive, err);
 	}
 	if (f->tempcomp_wanted != f->tempcomp) {
 		return set_tempcomp(dev, alive, err);
@@ -136,6 +141,7 @@ static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
 static enum err_code focuser_open(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
+	focuser_memory_open(dev);
 	memset(f->ctx, 0, f->driver->ctx_size);
 	f->identified = false;
 	enum err_code code = focuser_port_choose(dev, dev->was_up, &f->port, err);
@@ -203,9 +209,6 @@ static void take_caps(struct focuser_core *f)
 static void focuser_came_up(struct device *dev, bool again)
 {
 	struct focuser_core *f = dev->focuser;
-	bool had_position = again && f->position_known;
-	int32_t before = f->position;
-
 	take_caps(f);
 	focuser_own_backlash(dev, f->caps.backlash_steps);
 	f->phase = MOVE_NONE;
@@ -229,13 +232,7 @@ static void focuser_came_up(struct device *dev, bool again)
 		f->move_told.until_ms = 0;
 	}
 	focuser_take_reading(dev, &f->fresh);
-	f->trust = f->position_known ? POSITION_KNOWN : POSITION_UNKNOWN;
-	if (had_position && f->position_known && f->position != before) {
-		/* Moved while nobody looked, or the controller forgot: say so, do not guess which. */
-		f->trust = POSITION_SHIFTED;
-		log_warn(dev->info.source, "position after the loss is %d, before it was %d",
-			(int)f->position, (int)before);
-	}
+	focuser_memory_judge(dev);
 	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
 	log_info(dev->info.source, "%s position=%d max_step=%d", f->caps.identity, (int)f->position,
 		(int)f->caps.max_step);
@@ -249,6 +246,7 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 	f->halt_wanted = false;
 	f->halt_watched = false;
 	f->probe = (struct thermometer){0};
+	focuser_memory_went_down(dev, why);
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
 	} else if (f->phase != MOVE_NONE) {
@@ -307,6 +305,9 @@ static void focuser_stop(struct device *dev)
 		if (code == ERR_OK) {
 			code = comes_to_rest(dev, &rests, &err);
 		}
+	}
+	if (rests && f->position_known && f->memory.has_last && f->memory.last.moving) {
+		focuser_memory_rest(dev);
 	}
 	if (!rests) {
 		log_error(dev->info.source, "the motor may still be moving: %s",
