@@ -13,13 +13,14 @@
 #include "text.h"
 #include "transport/trace.h"
 
-enum option_id { OPT_POSITION = 256, OPT_SPEED, OPT_TIME_FACTOR, OPT_FAULT, OPT_MAX,
+enum option_id { OPT_POSITION = 256, OPT_SPEED, OPT_TIME_FACTOR, OPT_BAUD, OPT_FAULT, OPT_MAX,
 	OPT_TEMPERATURE, OPT_LINK };
 
 static const struct option options[] = {
 	{"position", required_argument, NULL, OPT_POSITION},
 	{"speed", required_argument, NULL, OPT_SPEED},
 	{"time-factor", required_argument, NULL, OPT_TIME_FACTOR},
+	{"baud", required_argument, NULL, OPT_BAUD},
 	{"fault", required_argument, NULL, OPT_FAULT},
 	{"max", required_argument, NULL, OPT_MAX},
 	{"temperature", required_argument, NULL, OPT_TEMPERATURE},
@@ -33,6 +34,19 @@ static void print_faults(FILE *to, const struct emulator_fault *faults)
 {
 	for (; faults->name != NULL; faults++) {
 		fprintf(to, "  %-22s%s\n", faults->name, faults->what);
+	}
+}
+
+/* --fault help: the faults of one kind, or of all. */
+static void print_all_faults(FILE *to, const struct emulator_kind *only)
+{
+	fputs("Faults of the line:\n", to);
+	print_faults(to, emulator_line_faults);
+	for (int i = 0; emulator_kinds[i] != NULL; i++) {
+		if (only == NULL || only == emulator_kinds[i]) {
+			fprintf(to, "\nFaults of %s:\n", emulator_kinds[i]->name);
+			print_faults(to, emulator_kinds[i]->faults);
+		}
 	}
 }
 
@@ -50,15 +64,13 @@ static void print_help(FILE *to)
 	      "  --speed STEPS_PER_S   of the motor (what is usual for the kind)\n"
 	      "  --time-factor N       the motor runs N times faster than life (1)\n"
 	      "  --temperature C       what its probe measures (10)\n"
-	      "  --fault NAME          something that goes wrong; may be given several times\n"
+	      "  --baud N              bytes take as long as on a line of so many bit/s\n"
+	      "  --fault NAME          something that goes wrong; may be given several times;\n"
+	      "                        'help' lists what\n"
 	      "  --link PATH           a symbolic link to the terminal, also after a replug\n"
 	      "  -v, --verbose         every byte to standard error\n"
-	      "  -h, --help            this text\n\nFaults of the line:\n", to);
-	print_faults(to, emulator_line_faults);
-	for (int i = 0; emulator_kinds[i] != NULL; i++) {
-		fprintf(to, "\nFaults of %s:\n", emulator_kinds[i]->name);
-		print_faults(to, emulator_kinds[i]->faults);
-	}
+	      "  -h, --help            this text\n\n", to);
+	print_all_faults(to, NULL);
 }
 
 static const struct emulator_kind *find_kind(const char *name)
@@ -95,6 +107,8 @@ static bool take_option(int id, const char *text, struct emulator_settings *sett
 		return text_parse_double(span_of(text), &settings->time_factor);
 	case OPT_TEMPERATURE:
 		return text_parse_double(span_of(text), &settings->temperature_c);
+	case OPT_BAUD:
+		return text_parse_i32(span_of(text), &settings->baud);
 	case OPT_FAULT:
 		if (settings->fault_count == EMULATOR_MAX_FAULTS) {
 			return false;
@@ -169,6 +183,12 @@ int cmd_emulate(int argc, char **argv)
 			break;
 		case '?':
 			return 2;
+		case OPT_FAULT:
+			if (strcmp(optarg, "help") == 0) {
+				print_all_faults(stdout, kind);
+				return 0;
+			}
+			/* fall through */
 		default:
 			if (!take_option(id, optarg, &settings)) {
 				fprintf(stderr, "focusd emulate: '%s' is no value for this option\n",

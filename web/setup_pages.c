@@ -283,6 +283,9 @@ static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 	}
 	if (s.position_valid) {
 		row(out, "Position", "", "%d steps (%s)", (int)s.position, focuser_trust_name(s.trust));
+		if (s.trust_why[0] != '\0') {
+			row(out, "Why not known", "", "%s.", s.trust_why);
+		}
 	} else {
 		row(out, "Position", "", "not known until it is connected");
 	}

@@ -29,6 +29,7 @@ struct emulator_settings {
 	double speed_steps_per_s; /* at the fastest setting */
 	double time_factor;       /* the motor runs so many times faster than life */
 	double temperature_c;     /* what the probe measures */
+	int32_t baud;             /* bytes need their time on a line of this rate; 0 = none */
 	const char *faults[EMULATOR_MAX_FAULTS];
 	int fault_count;
 };
@@ -53,6 +54,9 @@ struct emulator_kind {
 	/* The controller was reset; *reply is what it says while it boots. */
 	void (*reset)(void *ctx, struct emulator_reply *banner);
 	bool (*moving)(void *ctx);
+	/* Optional: what the device says by itself, asked for every 20 ms, but only with this fault. */
+	void (*unasked)(void *ctx, struct emulator_reply *words);
+	const char *speaks_with;
 };
 
 /* All kinds, NULL-terminated. */

@@ -8,6 +8,7 @@
 #include "device_private.h"
 #include "focuser.h"
 #include "focuser_driver.h"
+#include "focuser_memory.h"
 #include "ports/ports.h"
 #include "thermometer.h"
 
@@ -53,7 +54,7 @@ struct focuser_core {
 	int64_t next_poll_ms;    /* device clock */
 	int64_t next_temperature_ms;
 	unsigned poll_failures;
-	enum focuser_trust trust;
+	struct focuser_memory memory;
 
 	/* After an arrival within tolerance clients see the target exactly, as long as the motor stays. */
 	bool snapped;
@@ -93,6 +94,7 @@ struct focuser_core {
 	int64_t halted_ms;       /* device clock; when the driver was last told to stop */
 	bool halt_watched;       /* the motor must come to rest, or is told again */
 	bool tempcomp, tempcomp_wanted;
+	struct focuser_sync_wish sync;
 };
 
 /* Tolerance of arrival, steps. */
