@@ -39,6 +39,7 @@ void focuser_end_move(struct device *dev, const struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	f->phase = MOVE_NONE;
+	f->ours = false;
 	f->done_op = f->op;
 	f->done = err != NULL ? *err : (struct err){0};
 	if (err != NULL) {
@@ -78,6 +79,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	uint64_t op = f->op;
 	f->leg_target = moves_leg(&f->rules, f->position, f->plan.point[f->point]);
 	f->phase = MOVE_LEG;
+	f->ours = true;
 	f->leg_from = f->position;
 	f->snapped = false;
 	/* Until a poll says that it rests, also when the start fails: the command may have got through. */
@@ -312,6 +314,7 @@ void focuser_watch_halt(struct device *dev)
 	device_failed(dev, &f->move_told, &why);
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
+		f->ours = false;
 	}
 	device_changed(dev);
 }
@@ -377,6 +380,7 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 		if (!f->motor_moving) {
 			log_info(dev->info.source, "halted position=%d", (int)f->position);
 			f->phase = MOVE_NONE;
+			f->ours = false;
 			device_changed(dev);
 			focuser_memory_seen(dev);
 		}

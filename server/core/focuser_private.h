@@ -63,6 +63,7 @@ struct focuser_core {
 	/* Steps travelled in the approach direction since the last reversal, up to backlash_steps: less
 	 * means that play is not taken up. */
 	int32_t preload;
+	bool ours;               /* the motor was sent, and the operation is not over */
 
 	/* The operation. */
 	enum move_phase phase;

@@ -311,7 +311,7 @@ static void not_a_step_is_lost(void **state)
 		}
 	}
 	/* A soak in which nothing goes wrong, or nothing right, proves nothing. */
-	assert_true(sum.arrived > wanted_moves / 2);
+	assert_true(sum.arrived > wanted_moves / 5);
 	assert_true(sum.failed > 0 && sum.halted > 0 && sum.replaced > 0);
 }
 
