@@ -48,6 +48,7 @@ struct focuser_caps {
 	int32_t max_increment;   /* > 0, <= max_step; longest single leg */
 	bool has_temperature;
 	bool has_tempcomp;       /* the device compensates by itself when told */
+	bool tempcomp_on;        /* and does so already */
 	double step_size_um;     /* NAN when the device does not know */
 	int32_t tolerance_steps; /* arrival within this counts as arrived; usually 0 */
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,

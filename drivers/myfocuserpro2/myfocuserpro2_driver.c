@@ -158,8 +158,7 @@ static enum err_code mfp2_open(void *ctx, const struct focuser_port *port,
 	if (code != ERR_OK) {
 		return code;
 	}
-	/* The note only reads the name. */
-	m->pipe = trace_wrap(pipe, trace_to_log, (void *)(uintptr_t)host->source);
+	m->pipe = trace_host(pipe, host);
 	m->opened_ms = real_ms();
 	exchange_init(&m->x, m->pipe, settings.baud, COMMAND_GAP_MS);
 	m->x.urgent = host->urgent;
@@ -283,6 +282,7 @@ static enum err_code mfp2_identify(void *ctx, struct focuser_caps *caps, struct 
 	caps->max_increment = m->max_step;
 	caps->has_temperature = m->probe;
 	caps->has_tempcomp = m->probe && m->compensation;
+	caps->tempcomp_on = caps->has_tempcomp && m->compensating;
 	caps->step_size_um = NAN;
 	snprintf(caps->identity, sizeof caps->identity, "myFocuserPro2, firmware %s", m->version);
 	return ERR_OK;
@@ -474,11 +474,21 @@ static enum err_code mfp2_set_position(void *ctx, int32_t position, struct err *
 	return code;
 }
 
+/* Boards to build with: Arduinos and their bridges, and those of the ESP boards. */
+static const struct focuser_usb_id mfp2_usb_ids[] = {
+	{.vid = 0x1a86, .pid = 0x7523},
+	{.vid = 0x10c4, .pid = 0xea60},
+	{.vid = 0x0403, .pid = 0x6001},
+	{.vid = 0x2341},
+	{.vid = 0},
+};
+
 const struct focuser_driver myfocuserpro2_driver = {
 	.name = "myfocuserpro2",
 	.title = "myFocuserPro2",
 	.ctx_size = sizeof(struct mfp2),
 	.uses_port = true,
+	.usb_ids = mfp2_usb_ids,
 	.open_wait_ms = 2000,
 	.poll_moving_ms = 250,
 	.poll_idle_ms = 1000,

@@ -188,8 +188,8 @@ static void focuser_came_up(struct device *dev, bool again)
 	f->temperature_known = false;
 	f->next_poll_ms = 0;
 	f->next_temperature_ms = 0;
-	f->tempcomp = false;
-	f->tempcomp_wanted = false;
+	f->tempcomp = f->caps.tempcomp_on;
+	f->tempcomp_wanted = f->caps.tempcomp_on;
 	if (!again) {
 		f->snapped = false;
 		f->move_told.until_ms = 0;

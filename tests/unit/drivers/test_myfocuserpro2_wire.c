@@ -75,7 +75,7 @@ static void test_identify(void **state)
 			{{":02#", "EOK#", NULL}, {":03#", "F204#", NULL}, {":08#", "M5000#", NULL},
 				{":83#", "", NULL}, {":24#", "", NULL}},
 			ERR_OK, "myFocuserPro2, firmware 204", 5000, true, false},
-		{"every answer twice", "",
+		{"every answer twice, and it compensates", "",
 			{{":02#", "EOK#EOK#", NULL}, {":03#", "F291#F291#", NULL},
 				{":08#", "M80000#M80000#", NULL}, {":83#", "c1#c1#", NULL},
 				{":24#", "11#11#", NULL}},
@@ -119,7 +119,8 @@ static void test_identify(void **state)
 				caps.max_step == rows[i].max_step &&
 				caps.max_increment == rows[i].max_step &&
 				caps.has_temperature == rows[i].temperature &&
-				caps.has_tempcomp == rows[i].tempcomp;
+				caps.has_tempcomp == rows[i].tempcomp &&
+				caps.tempcomp_on == (strstr(rows[i].legend, "compensates") != NULL);
 		} else if (good) {
 			good = strstr(err.text, rows[i].text) != NULL;
 		}
