@@ -51,6 +51,8 @@ struct focuser_caps {
 	bool tempcomp_on;        /* and does so already */
 	double step_size_um;     /* NAN when the device does not know */
 	int32_t tolerance_steps; /* arrival within this counts as arrived; usually 0 */
+	int32_t backlash_steps;  /* the device takes up so much play itself; core then leaves it alone.
+	                          * 0 = it does not, or it was not asked to */
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
 	 * since a device that is found again after a loss is compared by it. */
 	char identity[96];
