@@ -379,6 +379,8 @@ const struct focuser_driver celestron_driver = {
 	.leg_retries = 3,
 	.approach_up = true, /* pushes the mirror up against gravity */
 	.calibration_steps = CALIBRATION_STEPS,
+	.calibration_advice = "Usually the knob rubs on the mounting plate, screws are too tight, or the mirror "
+		"is at its stop: loosen the plate, turn about 10 turns away from the stop, try again",
 	.quirks = quirks,
 	.speed_floor_steps_per_s = 150, /* half of what goto fast does */
 	.open_wait_for = celestron_open_wait_for,
