@@ -36,6 +36,19 @@ static void print_faults(FILE *to, const struct emulator_fault *faults)
 	}
 }
 
+/* --fault help: the faults of one kind, or of all. */
+static void print_all_faults(FILE *to, const struct emulator_kind *only)
+{
+	fputs("Faults of the line:\n", to);
+	print_faults(to, emulator_line_faults);
+	for (int i = 0; emulator_kinds[i] != NULL; i++) {
+		if (only == NULL || only == emulator_kinds[i]) {
+			fprintf(to, "\nFaults of %s:\n", emulator_kinds[i]->name);
+			print_faults(to, emulator_kinds[i]->faults);
+		}
+	}
+}
+
 static void print_help(FILE *to)
 {
 	fputs("Usage: focusd emulate KIND [OPTION]...\n"
@@ -50,15 +63,12 @@ static void print_help(FILE *to)
 	      "  --speed STEPS_PER_S   of the motor (what is usual for the kind)\n"
 	      "  --time-factor N       the motor runs N times faster than life (1)\n"
 	      "  --temperature C       what its probe measures (10)\n"
-	      "  --fault NAME          something that goes wrong; may be given several times\n"
+	      "  --fault NAME          something that goes wrong; may be given several times;\n"
+	      "                        'help' lists what\n"
 	      "  --link PATH           a symbolic link to the terminal, also after a replug\n"
 	      "  -v, --verbose         every byte to standard error\n"
-	      "  -h, --help            this text\n\nFaults of the line:\n", to);
-	print_faults(to, emulator_line_faults);
-	for (int i = 0; emulator_kinds[i] != NULL; i++) {
-		fprintf(to, "\nFaults of %s:\n", emulator_kinds[i]->name);
-		print_faults(to, emulator_kinds[i]->faults);
-	}
+	      "  -h, --help            this text\n\n", to);
+	print_all_faults(to, NULL);
 }
 
 static const struct emulator_kind *find_kind(const char *name)
@@ -169,6 +179,12 @@ int cmd_emulate(int argc, char **argv)
 			break;
 		case '?':
 			return 2;
+		case OPT_FAULT:
+			if (strcmp(optarg, "help") == 0) {
+				print_all_faults(stdout, kind);
+				return 0;
+			}
+			/* fall through */
 		default:
 			if (!take_option(id, optarg, &settings)) {
 				fprintf(stderr, "focusd emulate: '%s' is no value for this option\n",

@@ -21,6 +21,9 @@
 #define SPLIT_MS 20
 #define LATE_MS 900
 #define LOST_REPLY 6
+/* Bad answers come again and again, seldom enough for whoever asks again. */
+#define BAD_FIRST 6
+#define BAD_EVERY 20
 #define GARBAGE_EVERY 5
 #define BANNER_MS 300
 #define DEAF_MS 1500
@@ -56,19 +59,20 @@ struct emulator {
 	int64_t unplug_ms;    /* when to pull the plug; CLOCK_NEVER */
 	int64_t replug_ms;    /* when to put it back */
 	int replies;          /* counted for faults that hit one of them */
-	bool silence, delay, partial, garbage, lost_once, late_once, duplicate, unplug_on_move;
-	bool reset_on_open;
+	bool silent, delay, partial, garbage, lost_once, late, half, duplicate, drop_line;
+	bool reset_on_open, speaks;
 };
 
 const struct emulator_fault emulator_line_faults[] = {
-	{"silence", "never answers"},
+	{"silent", "never answers"},
 	{"delay", "answers 300 ms late"},
 	{"partial", "answers byte by byte, 20 ms apart"},
 	{"garbage", "every fifth answer is noise"},
 	{"duplicate", "every answer is sent twice"},
 	{"no-reply-once", "the sixth answer is lost"},
-	{"late-once", "the sixth answer comes 900 ms late"},
-	{"unplug-on-move", "the terminal vanishes 300 ms into the first move"},
+	{"late-reply", "the sixth answer and every twentieth from there comes 900 ms late"},
+	{"half-reply", "the sixth answer and every twentieth from there breaks off half way"},
+	{"drop-line", "the terminal vanishes 300 ms into the first move, and is back 2 s later"},
 	{"reset-on-open", "opening the terminal resets the controller: boot text, deaf for 1.5 s"},
 	{NULL, NULL},
 };
@@ -163,20 +167,23 @@ enum err_code emulator_create(const struct emulator_kind *kind,
 		const char *name;
 		bool *flag;
 	} flags[] = {
-		{"silence", &e->silence},
+		{"silent", &e->silent},
 		{"delay", &e->delay},
 		{"partial", &e->partial},
 		{"garbage", &e->garbage},
 		{"duplicate", &e->duplicate},
 		{"no-reply-once", &e->lost_once},
-		{"late-once", &e->late_once},
-		{"unplug-on-move", &e->unplug_on_move},
+		{"late-reply", &e->late},
+		{"half-reply", &e->half},
+		{"drop-line", &e->drop_line},
 		{"reset-on-open", &e->reset_on_open},
 	};
 	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
 		*flags[i].flag = emulator_has_fault(settings, flags[i].name, NULL);
 	}
 	e->clock = clock_create_scaled(settings->time_factor);
+	e->speaks = kind->unasked != NULL && kind->speaks_with != NULL &&
+		emulator_has_fault(settings, kind->speaks_with, NULL);
 	e->device = calloc(1, kind->ctx_size);
 	if (e->clock == NULL || e->device == NULL) {
 		emulator_destroy(e);
@@ -199,7 +206,7 @@ const char *emulator_path(const struct emulator *emulator)
 
 static void enqueue(struct emulator *e, const char *data, size_t len, int64_t due_ms)
 {
-	if (e->queue_len == QUEUE || len > sizeof e->queue[0].data) {
+	if (len == 0 || e->queue_len == QUEUE || len > sizeof e->queue[0].data) {
 		return;
 	}
 	/* A line keeps the order. */
@@ -216,20 +223,24 @@ static void enqueue(struct emulator *e, const char *data, size_t len, int64_t du
 static void send_reply(struct emulator *e, const struct emulator_reply *reply)
 {
 	int64_t due_ms = now_ms() + (e->delay ? DELAY_MS : 0);
-	e->replies++;
-	if (e->silence || (e->lost_once && e->replies == LOST_REPLY)) {
+	size_t len = reply->len;
+	bool bad = ++e->replies >= BAD_FIRST && (e->replies - BAD_FIRST) % BAD_EVERY == 0;
+	if (e->silent || (e->lost_once && e->replies == LOST_REPLY)) {
 		return;
 	}
-	if (e->late_once && e->replies == LOST_REPLY) {
+	if (e->late && bad) {
 		due_ms += LATE_MS;
+	}
+	if (e->half && bad) {
+		len /= 2;
 	}
 	if (e->garbage && e->replies % GARBAGE_EVERY == 0) {
 		enqueue(e, "\xFE\x80z4\x00?", 6, due_ms);
 		return;
 	}
 	for (int copy = 0; copy < (e->duplicate ? 2 : 1); copy++) {
-		size_t chunk = e->partial ? 1 : reply->len;
-		for (size_t at = 0; at < reply->len; at += chunk) {
+		size_t chunk = e->partial ? 1 : len;
+		for (size_t at = 0; at < len; at += chunk) {
 			enqueue(e, reply->data + at, chunk, due_ms);
 			due_ms += e->partial ? SPLIT_MS : 0;
 		}
@@ -319,13 +330,19 @@ static enum err_code keep_time(struct emulator *e, int64_t *next_ms, struct err 
 {
 	int64_t now = now_ms();
 	*next_ms = CLOCK_NEVER;
-	if (e->unplug_on_move && e->unplug_ms == CLOCK_NEVER) {
+	if (e->drop_line && e->unplug_ms == CLOCK_NEVER) {
 		if (e->kind->moving(e->device)) {
 			e->unplug_ms = now + UNPLUG_AFTER_MS;
-			e->unplug_on_move = false;
+			e->drop_line = false;
 		} else {
 			*next_ms = now + MOTION_CHECK_MS;
 		}
+	}
+	if (e->speaks) {
+		struct emulator_reply words = {.len = 0};
+		e->kind->unasked(e->device, &words);
+		enqueue(e, words.data, words.len, now);
+		*next_ms = now + MOTION_CHECK_MS;
 	}
 	if (e->unplug_ms <= now) {
 		/* The link first: the terminal's number is soon somebody else's. */

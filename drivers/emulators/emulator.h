@@ -54,6 +54,9 @@ struct emulator_kind {
 	/* The controller was reset; *reply is what it says while it boots. */
 	void (*reset)(void *ctx, struct emulator_reply *banner);
 	bool (*moving)(void *ctx);
+	/* Optional: what the device says by itself, asked for every 20 ms, but only with this fault. */
+	void (*unasked)(void *ctx, struct emulator_reply *words);
+	const char *speaks_with;
 };
 
 /* All kinds, NULL-terminated. */

@@ -325,6 +325,7 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 	caps->max_increment = m->max_step;
 	caps->has_temperature = true;
 	caps->step_size_um = NAN;
+	caps->identity_partial = version[0] == '\0';
 	name_firmware(version, wide, caps->identity, sizeof caps->identity);
 	return ERR_OK;
 }

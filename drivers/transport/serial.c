@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "pipes.h"
+#include "ports/ports.h"
 
 struct serial_pipe {
 	struct fd_pipe pipe;
@@ -56,7 +57,7 @@ static enum err_code open_failed(const char *path, int error, struct err *err)
 {
 	switch (error) {
 	case EBUSY:
-		return fd_pipe_busy(path, err);
+		return ports_say_busy(ports_system(), path, err);
 	case EACCES:
 	case EPERM:
 		return err_set(err, ERR_IO,
@@ -86,7 +87,7 @@ static enum err_code take_guard(struct serial_pipe *serial, const char *path, st
 	/* The kernel lets root in all the same. */
 	if (flock(serial->guard, LOCK_EX | LOCK_NB) != 0 ||
 		(ioctl(serial->guard, TIOCGEXCL, &exclusive) == 0 && exclusive != 0)) {
-		return fd_pipe_busy(path, err);
+		return ports_say_busy(ports_system(), path, err);
 	}
 	return ERR_OK;
 }

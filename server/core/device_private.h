@@ -123,6 +123,8 @@ struct device {
 	char last_failure[240];
 	uint64_t errors[ERR_CODE_COUNT]; /* failed exchanges since the start */
 	struct log_repeat link_failures;
+	char tty[32];           /* the serial port that was opened, "ttyUSB0"; "" none, or not known as one */
+	bool pulled;            /* it was unplugged; nothing was read of it yet */
 	struct lease lease;
 	struct device_client clients[DEVICE_MAX_CLIENTS];
 };

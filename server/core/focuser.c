@@ -334,13 +334,13 @@ enum err_code focuser_core_create(struct device *dev, const struct config_focuse
 	f->ctx = ctx;
 	f->caps.step_size_um = NAN;
 	f->trust = POSITION_UNKNOWN;
+	f->probe_wanted = focuser_probe_wanted(dev, cfg);
 	f->rules.min_step = cfg->min_step;
 	f->approach = cfg->approach;
 	if (driver->approach_up && config_place_of(observatory_config(dev->obs), "focuser.N", "approach",
 					   dev->info.number).file == 0) {
 		f->approach = cfg->reverse ? MOVES_APPROACH_IN : MOVES_APPROACH_OUT;
 	}
-	f->probe_wanted = focuser_probe_wanted(dev, cfg);
 	dev->focuser = f;
 	dev->class = &focuser_class;
 	return ERR_OK;

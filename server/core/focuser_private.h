@@ -8,6 +8,7 @@
 #include "device_private.h"
 #include "focuser.h"
 #include "focuser_driver.h"
+#include "ports/ports.h"
 #include "thermometer.h"
 
 /* A move from acceptance to its end.  STOPPING: the motion that it replaces must end first, so that the
@@ -39,11 +40,15 @@ struct calibration_core {
 	char reason[400];
 };
 
-/* All under the device's lock, except that ctx, fresh_caps, identified and fresh belong to the worker. */
+/* All under the device's lock, except that ctx, port*, fresh_caps, identified and fresh belong to the worker. */
 struct focuser_core {
 	const struct focuser_driver *driver;
 	const struct config_focuser *cfg;
 	void *ctx;
+	struct focuser_port port; /* the configured one, with what its name means now */
+	struct port_identity port_known, port_fresh; /* remembered; of the port that is open */
+	bool port_loaded;        /* port_known was read from the state directory */
+	bool port_proven;        /* the open port is the remembered one by its serial number */
 	struct focuser_caps fresh_caps;
 	bool identified;         /* since the port was opened; fresh_caps are its */
 	struct focuser_reading fresh;
@@ -166,6 +171,9 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 
 /* Makes a reading the state that clients see. */
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r);
+
+/* The device says how much play it takes up itself: backlash has exactly one owner. */
+void focuser_own_backlash(struct device *dev, int32_t steps);
 
 /* Takes what the probe said; true when the temperature has changed or is not known any more. */
 bool focuser_take_temperature(struct device *dev, double celsius);

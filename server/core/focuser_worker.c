@@ -3,6 +3,7 @@
  * The worker's part of a focuser: the link's life, polling, what comes next.  Every function here runs
  * on the device's worker with its lock held and gives it back only around a driver call.
  */
+#include "focuser_port.h"
 #include "focuser_private.h"
 
 #include <math.h>
@@ -136,7 +137,11 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	memset(f->ctx, 0, f->driver->ctx_size);
 	f->identified = false;
-	enum err_code code = f->driver->open(f->ctx, &f->cfg->port, &dev->host, err);
+	enum err_code code = focuser_port_choose(dev, dev->was_up, &f->port, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = f->driver->open(f->ctx, &f->port, &dev->host, err);
 	if (code != ERR_OK) {
 		f->driver->close(f->ctx);
 	}
@@ -152,6 +157,9 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 	if (!f->identified) {
 		f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
 		code = f->driver->identify(f->ctx, &f->fresh_caps, err);
+		if (code == ERR_OK) {
+			code = focuser_port_verify(dev, dev->was_up, &f->fresh_caps, err);
+		}
 		f->identified = code == ERR_OK;
 	}
 	if (code == ERR_OK) {
@@ -162,9 +170,8 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 }
 
 /* What the device said it can, with the configuration applied: limits as clients see them. */
-static void take_caps(struct device *dev)
+static void take_caps(struct focuser_core *f)
 {
-	struct focuser_core *f = dev->focuser;
 	int32_t low = f->fresh_caps.min_step > f->cfg->min_step ? f->fresh_caps.min_step
 								  : f->cfg->min_step;
 	f->caps = f->fresh_caps;
@@ -184,21 +191,17 @@ static void take_caps(struct device *dev)
 	f->rules = (struct moves_rules){
 		.min_step = low < f->caps.max_step ? low : f->caps.max_step,
 		.max_step = f->caps.max_step,
-		.backlash_steps = f->caps.backlash_steps > 0 ? 0 : f->cfg->backlash_steps,
+		.backlash_steps = f->cfg->backlash_steps,
 		.approach = f->approach,
 		.max_increment = f->caps.max_increment,
 	};
-	if (f->caps.backlash_steps > 0 && f->cfg->backlash_steps > 0) {
-		log_warn(dev->info.source, "the device takes up %d steps of backlash itself, so "
-			"backlash_steps = %d is not used: one of them must be 0", (int)f->caps.backlash_steps,
-			(int)f->cfg->backlash_steps);
-	}
 }
 
 void focuser_renew(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
-	take_caps(dev);
+	take_caps(f);
+	focuser_own_backlash(dev, f->caps.backlash_steps);
 	f->position_known = false;
 	f->drifting = false;
 	f->stuck = false;
@@ -218,7 +221,8 @@ static void focuser_came_up(struct device *dev, bool again)
 	bool had_position = again && f->position_known;
 	int32_t before = f->position;
 
-	take_caps(dev);
+	take_caps(f);
+	focuser_own_backlash(dev, f->caps.backlash_steps);
 	f->phase = MOVE_NONE;
 	f->halt_wanted = false;
 	f->halt_watched = false;
@@ -335,7 +339,7 @@ static int focuser_open_wait(struct device *dev)
 	if (f->cfg->open_wait_ms >= 0) {
 		return f->cfg->open_wait_ms;
 	}
-	return f->driver->open_wait_for != NULL ? f->driver->open_wait_for(&f->cfg->port)
+	return f->driver->open_wait_for != NULL ? f->driver->open_wait_for(&f->port)
 						: f->driver->open_wait_ms;
 }
 

@@ -363,7 +363,7 @@ def test_8_4_8_5_the_cable_is_pulled_in_a_move(serial):
 
 
 def test_8_4_a_new_move_ends_the_telling(serial):
-    server = serial("--fault", "unplug-on-move")
+    server = serial("--fault", "drop-line")
     focuser = Member(server, "focuser/0")
     focuser.put("connected", Connected=True)
     focuser.put("move", Position=20000)
@@ -445,7 +445,7 @@ def test_8_7_targets(serial):
 
 def test_8_8_a_silent_port_is_answered_before_clients_give_up(serial):
     """N.I.N.A. and the checkers wait 5 s; the rest goes on behind `connecting`."""
-    server = serial("--fault", "silence")
+    server = serial("--fault", "silent")
     client = server.client()
     client.connection = http.client.HTTPConnection(client.host, client.port, timeout=5)
     try:
@@ -459,7 +459,7 @@ def test_8_8_a_silent_port_is_answered_before_clients_give_up(serial):
 
 
 def test_8_8_connect_answers_at_once(serial):
-    server = serial("--fault", "silence")
+    server = serial("--fault", "silent")
     focuser = Member(server, "focuser/0")
     focuser.put("connect")
     assert focuser.get("connecting") is True and focuser.get("connected") is False
@@ -474,7 +474,7 @@ def test_8_8_connect_answers_at_once(serial):
 
 def test_8_10_waiting_calls_hold_no_thread(serial):
     """More of them than any server has threads for, of all three kinds; others are served meanwhile."""
-    server = serial("--fault", "silence", more=(
+    server = serial("--fault", "silent", more=(
         "[focuser.1]\ndriver = simulator\n[camera.1]\ndriver = simulator\n"))
     for device in ("focuser/1", "camera/1"):
         server.put(f"{device}/connected", Connected=True)

@@ -174,7 +174,7 @@ def test_no_such_port(make_observatory, tmp_path):
 def test_a_silent_port(make_observatory, make_emulator):
     """Somebody else's device: it opens, and never answers."""
     server = make_observatory(simulate=False, config=(
-        f"[focuser.0]\ndriver = moonlite\nport = {make_emulator(0, '--fault', 'silence').path}\n"
+        f"[focuser.0]\ndriver = moonlite\nport = {make_emulator(0, '--fault', 'silent').path}\n"
         "open_wait_ms = 0\n"))
     with pytest.raises(AlpacaError) as error:
         server.put("focuser/0/connected", Connected="True")

@@ -41,6 +41,7 @@ static void turn_by_hand(struct fake_focuser *f)
 	int64_t now = clock_now_ms(f->host->clock);
 	if (!motor.moving) {
 		motor.from += (double)(now - motor.hand_ms) / 1000.0 * fake.hand;
+		motor.from += atomic_exchange(&fake.shove, 0);
 	}
 	motor.hand_ms = now;
 }
@@ -356,6 +357,9 @@ static const struct camera_driver fake_camera_driver = {
 };
 
 /* These take the place of the program's own driver list. */
+const struct focuser_driver *const focuser_drivers[] = {&fake_focuser_driver, NULL};
+const struct camera_driver *const camera_drivers[] = {&fake_camera_driver, NULL};
+
 const struct focuser_driver *focuser_driver_find(const char *name)
 {
 	return strcmp(name, "fake") == 0 ? &fake_focuser_driver : NULL;

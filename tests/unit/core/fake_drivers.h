@@ -28,6 +28,7 @@ struct fake {
 	_Atomic int32_t max_increment, own_backlash; /* of its caps; 0 = 10000, none */
 	_Atomic int32_t glitch;     /* the next reading is off by this much */
 	_Atomic int32_t hand;       /* steps a second of the knob, turned without a word of the device */
+	_Atomic int32_t shove;      /* steps that it is pushed by, once */
 	_Atomic bool runs_off;      /* drives the other way */
 	_Atomic bool says_moving;   /* whatever it does */
 	_Atomic int32_t true_position; /* what the last reading should have said */

@@ -10,8 +10,6 @@
 
 #include <cmocka.h>
 
-#include "emulators/emu_moonlite.h"
-
 static void note(void *ctx, char direction, const void *data, size_t len)
 {
 	struct emulator_thread *t = ctx;
@@ -30,15 +28,15 @@ static void *serve(void *arg)
 	return emulator_run(t->emulator, t->stop_fd, &err) == ERR_OK ? NULL : arg;
 }
 
-void emulator_thread_start(struct emulator_thread *t, const struct emulator_settings *settings,
-	const char *link)
+void emulator_thread_start(struct emulator_thread *t, const struct emulator_kind *kind,
+	const struct emulator_settings *settings, const char *link)
 {
 	memset(t, 0, sizeof *t);
 	pthread_mutex_init(&t->lock, NULL);
 	t->stop_fd = eventfd(0, EFD_CLOEXEC);
 	assert_true(t->stop_fd >= 0);
 	struct err err;
-	if (emulator_create(&emu_moonlite, settings, link, note, t, &t->emulator, &err) != ERR_OK) {
+	if (emulator_create(kind, settings, link, note, t, &t->emulator, &err) != ERR_OK) {
 		fail_msg("%s", err.text);
 	}
 	assert_int_equal(pthread_create(&t->thread, NULL, serve, t), 0);

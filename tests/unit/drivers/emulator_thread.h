@@ -16,9 +16,9 @@ struct emulator_thread {
 	size_t sent_len;
 };
 
-/* Starts a device with these faults (NULL-terminated).  Fails the test when it cannot. */
-void emulator_thread_start(struct emulator_thread *t, const struct emulator_settings *settings,
-	const char *link);
+/* Starts a device of this kind; link as for emulator_create().  Fails the test when it cannot. */
+void emulator_thread_start(struct emulator_thread *t, const struct emulator_kind *kind,
+	const struct emulator_settings *settings, const char *link);
 void emulator_thread_stop(struct emulator_thread *t);
 
 /* Copies what the client has sent so far as a string, and forgets it. */

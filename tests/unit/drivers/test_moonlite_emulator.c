@@ -59,7 +59,7 @@ static void rig_open(struct rig *rig, const char *faults, int32_t position, int3
 		word = strtok_r(NULL, " ", &save)) {
 		settings.faults[settings.fault_count++] = word;
 	}
-	emulator_thread_start(&rig->emulator, &settings, link);
+	emulator_thread_start(&rig->emulator, &emu_moonlite, &settings, link);
 	rig->host.clock = clock_real();
 	rig->host.source = "focuser.0";
 	rig->port.max_step = max_step;
@@ -173,7 +173,7 @@ static const struct {
 	{"duplicate", "Moonlite compatible, firmware 1.0", 0, false},
 	{"garbage", NULL, 0, true},
 	{"no-reply-once", "Moonlite compatible, firmware 1.0", 0, true},
-	{"late-once", "Moonlite compatible, firmware 1.0", 0, true},
+	{"late-reply", "Moonlite compatible, firmware 1.0", 0, true},
 	{"no-gv", "Moonlite compatible, does not tell its version", 0, false},
 	{"missing-hash", "Moonlite compatible, firmware 1.0", 0, false},
 	{"double-hash", "Moonlite compatible, answers 00 for its version", 0, false},
@@ -298,7 +298,7 @@ static void test_silence(void **state)
 	(void)state;
 	struct rig rig;
 	struct err err;
-	rig_open(&rig, "silence", 20000, 0, 1, NULL);
+	rig_open(&rig, "silent", 20000, 0, 1, NULL);
 	assert_int_equal(moonlite_driver.identify(rig.ctx, &rig.caps, &err), ERR_TIMEOUT);
 	assert_non_null(strstr(err.text, "nothing answers on /dev/pts/"));
 	rig_close(&rig);
@@ -362,7 +362,7 @@ static void test_unplug_and_replug(void **state)
 	char link[64];
 	snprintf(link, sizeof link, "%s/port", folder);
 	struct rig rig;
-	rig_open(&rig, "unplug-on-move", 20000, 0, 1, link);
+	rig_open(&rig, "drop-line", 20000, 0, 1, link);
 	identify(&rig);
 	start_move(&rig, 20600);
 	struct err err = {.text = ""};
@@ -510,7 +510,7 @@ static void test_faults_are_checked(void **state)
 		const char *name;
 		bool good;
 	} rows[] = {
-		{"stall", true}, {"offset-7", true}, {"offset--7", true}, {"unplug-on-move", true},
+		{"stall", true}, {"offset-7", true}, {"offset--7", true}, {"drop-line", true},
 		{"offset-", false}, {"offset-x", false}, {"stall-1", false}, {"stal", false},
 		{"", false}, {"wrong-checksum", false},
 	};
