@@ -12,6 +12,7 @@ const char serve_help[] =
 	"       focusd --check                 say what is wrong with the configuration\n"
 	"       focusd measure FRAME...        measure the stars of FITS frames\n"
 	"       focusd fit FRAME...            V-curve and best position from FITS frames\n"
+	"       focusd ports [--probe]         serial ports, and what is behind them\n"
 	"       focusd emulate KIND            a focuser on a pseudo terminal, for trying\n"
 	"\n"
 	"  -c, --config FILE         configuration (/etc/focusd/focusd.conf, else\n"

@@ -130,6 +130,21 @@ class Client:
             parameters = json.dumps(parameters)
         return json.loads(self.put(f"focuser/{focuser}/action", Action=name, Parameters=parameters))
 
+    def focuser_state(self, focuser=0):
+        """What /events says of it first."""
+        stream = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        try:
+            stream.request("GET", "/events")
+            reply = stream.getresponse()
+            while True:
+                line = reply.readline()
+                assert line, "the stream ended"
+                if line.startswith(b"data:") and b'"devices"' in line:
+                    return next(d for d in json.loads(line[5:])["devices"]
+                                if d["type"] == "focuser" and d["number"] == focuser)
+        finally:
+            stream.close()
+
     def connect(self):
         self.put("focuser/0/connected", Connected="True")
         self.put("camera/0/connected", Connected="True")

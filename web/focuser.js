@@ -2,12 +2,19 @@
 // The card of one focuser and the card of its autofocus runs.
 import {NOT_CONNECTED, action, halt, put} from './alpaca.js';
 import {Chart} from './chart.js';
-import {STATES, duration, known, link, number, outcome, phase, sentence} from './words.js';
+import {DOUBTS, STATES, duration, known, link, number, outcome, phase, sentence} from './words.js';
 
 const SIZES = [1, 10, 100, 1000];
 
 export function stamp(id) {
   return document.getElementById(id).content.firstElementChild.cloneNode(true);
+}
+
+// A status region speaks up whenever its text is set, so it is set only when it changes.
+function setText(element, text) {
+  if (element.textContent !== text) {
+    element.textContent = text;
+  }
 }
 
 // A line for what a command came to; an error is a sentence and stays until the next command.
@@ -80,6 +87,8 @@ export class FocuserCard {
     this.makeSizes(state.number);
     this.pick('.in').addEventListener('click', (e) => this.step(e.currentTarget, -1));
     this.pick('.out').addEventListener('click', (e) => this.step(e.currentTarget, 1));
+    this.pick('.restore').addEventListener('click', (e) => this.settle(e.currentTarget, 'restore'));
+    this.pick('.keep').addEventListener('click', (e) => this.settle(e.currentTarget, 'keep'));
     this.pick('.goto').addEventListener('submit', (e) => {
       e.preventDefault();
       this.goTo(e.submitter || this.pick('.goto button'));
@@ -136,6 +145,7 @@ export class FocuserCard {
       `= ${number(state.position / state.steps_per_turn, 2)} turns` : '';
     this.showRange(state);
     this.showCalibration(state, up);
+    this.showDoubt(state, up);
     const failure = sentence(state.last_failure);
     this.pick('.failure').textContent = failure && failure !== this.say.element.textContent ?
       `Last failure: ${failure}` : '';
@@ -208,10 +218,42 @@ export class FocuserCard {
     if (state.position_stale) {
       return `no reading for ${duration(state.position_age_s)}`;
     }
-    if (state.trust === 'shifted') {
-      return 'at rest; the position may be shifted';
+    return 'at rest';
+  }
+
+  // A position that is not trusted: in words and with a sign, and the two ways to settle it.
+  showDoubt(state, up) {
+    const doubt = this.pick('.doubt');
+    doubt.hidden = !up || !(state.trust in DOUBTS);
+    if (doubt.hidden) {
+      return;
     }
-    return state.trust === 'unknown' ? 'at rest; the position is not known' : 'at rest';
+    doubt.dataset.trust = state.trust;
+    setText(this.pick('.doubt-head'), `⚠ ${DOUBTS[state.trust]}`);
+    const offer = state.can_set_position && known(state.remembered_position);
+    const advice = state.can_set_position ? '' :
+      ' This focuser cannot be told where it stands.';
+    setText(this.pick('.doubt-why'), sentence(state.trust_why) + advice);
+    const restore = this.pick('.restore');
+    restore.hidden = !offer;
+    const word = state.trust === 'unknown' ? 'Set to last seen' : 'Restore';
+    setText(restore, offer ? `${word} ${number(state.remembered_position)}` : '');
+    const off = state.moving || Boolean(state.leased_to_run);
+    for (const button of doubt.querySelectorAll('button')) {
+      button.toggleAttribute('data-off', off);
+      button.setAttribute('aria-disabled', String(off));
+    }
+  }
+
+  settle(button, how) {
+    if (button.hasAttribute('data-off')) {
+      this.say.tell('Wait until it is at rest.', true);
+      return;
+    }
+    this.say.run(button, async () => {
+      const {position} = await action(this.device, 'SetPosition', how);
+      this.say.tell(`The position is ${number(position)} now. Nothing has moved.`);
+    });
   }
 
   showRange(state) {

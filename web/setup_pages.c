@@ -325,6 +325,9 @@ static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 	if (s.position_valid) {
 		row(out, "Position", "", "%s (%s)", steps_text(text, s.position, s.steps_per_turn),
 			focuser_trust_name(s.trust));
+		if (s.trust_why[0] != '\0') {
+			row(out, "Why not known", "", "%s.", s.trust_why);
+		}
 	} else {
 		row(out, "Position", "", "not known until it is connected");
 	}

@@ -377,6 +377,7 @@ const struct focuser_driver celestron_driver = {
 	.first_poll_ms = 250, /* earlier it may still say that it rests */
 	.late_start_ms = 3000,
 	.leg_retries = 3,
+	.count = FOCUSER_COUNT_KEPT,
 	.approach_up = true, /* pushes the mirror up against gravity */
 	.calibration_steps = CALIBRATION_STEPS,
 	.calibration_advice = "Usually the knob rubs on the mounting plate, screws are too tight, or the mirror "

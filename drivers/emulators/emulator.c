@@ -77,6 +77,9 @@ enum err_code emulator_check(const struct emulator_kind *kind,
 	if (!(settings->time_factor >= 0.01 && settings->time_factor <= 1e5)) {
 		return err_set(err, ERR_INVALID_VALUE, "the time factor must be 0.01..100000");
 	}
+	if (settings->baud != 0 && (settings->baud < 300 || settings->baud > 4000000)) {
+		return err_set(err, ERR_INVALID_VALUE, "the line's rate must be 300..4000000");
+	}
 	if (!(settings->temperature_c >= -55 && settings->temperature_c <= 125)) {
 		return err_set(err, ERR_INVALID_VALUE, "the temperature must be -55..125");
 	}

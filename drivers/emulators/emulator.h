@@ -29,6 +29,7 @@ struct emulator_settings {
 	double speed_steps_per_s; /* at the fastest setting */
 	double time_factor;       /* the motor runs so many times faster than life */
 	double temperature_c;     /* what the probe measures */
+	int32_t baud;             /* bytes need their time on a line of this rate; 0 = none */
 	const char *faults[EMULATOR_MAX_FAULTS];
 	int fault_count;
 };

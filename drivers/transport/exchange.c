@@ -30,6 +30,10 @@ void exchange_init(struct exchange *x, struct transport *pipe, int baud, int gap
 static void hold_off(struct exchange *x, size_t bytes_on_wire)
 {
 	int64_t wire_ms = ((int64_t)bytes_on_wire * 10 * 1000 + x->baud - 1) / x->baud;
+	if (wire_ms + x->gap_ms == 0) {
+		x->ready_ms = 0;
+		return;
+	}
 	x->ready_ms = now_ms() + wire_ms + x->gap_ms + 1;
 }
 

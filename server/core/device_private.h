@@ -22,6 +22,7 @@
 #include "driver_host.h"
 #include "events.h"
 #include "log.h"
+#include "transcripts.h"
 
 struct observatory;
 struct focuser_core;
@@ -91,6 +92,7 @@ struct device {
 	struct events *events;
 	struct clock *clock;
 	struct driver_host host;
+	struct transcript *transcript; /* of the line; NULL where there is none */
 	struct focuser_core *focuser; /* exactly one of these two */
 	struct camera_core *camera;
 

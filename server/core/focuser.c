@@ -85,6 +85,10 @@ bool focuser_busy(struct device *dev, struct err *err)
 		err_set(err, ERR_INVALID_OPERATION, "%s is moving", dev->info.name);
 		return true;
 	}
+	if (dev->focuser->sync.wanted) {
+		err_set(err, ERR_INVALID_OPERATION, "%s is being told where it stands", dev->info.name);
+		return true;
+	}
 	return false;
 }
 
@@ -104,7 +108,6 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.position = f->position_known ? published_position(f) : 0,
 		.motor_position = f->position,
 		.target = f->target,
-		.trust = f->trust,
 		.temperature_supported = temperature_code != ERR_NOT_IMPLEMENTED,
 		.temperature_valid = temperature_code == ERR_OK,
 		.temperature_c = temperature,
@@ -120,6 +123,7 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.approach = f->approach,
 		.leased_to_run = dev->lease.run,
 	};
+	focuser_memory_state(dev, out);
 	snprintf(out->identity, sizeof out->identity, "%s", f->caps.identity);
 	pthread_mutex_unlock(&dev->lock);
 }
@@ -144,7 +148,14 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	if (!f->position_known) {
 		return err_set(err, ERR_VALUE_NOT_SET, "%s does not know where it stands", dev->info.name);
 	}
+	if (f->sync.wanted) {
+		return err_set(err, ERR_INVALID_OPERATION, "%s is being told where it stands", dev->info.name);
+	}
 	int32_t clamped = moves_clamp(&f->rules, target);
+	code = focuser_memory_allows(dev, clamped, err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	if (clamped != target) {
 		log_info(dev->info.source, "move clamped wanted=%d to=%d", (int)target, (int)clamped);
 	}
@@ -333,7 +344,7 @@ enum err_code focuser_core_create(struct device *dev, const struct config_focuse
 	f->cfg = cfg;
 	f->ctx = ctx;
 	f->caps.step_size_um = NAN;
-	f->trust = POSITION_UNKNOWN;
+	f->memory.trust = POSITION_UNKNOWN;
 	f->probe_wanted = focuser_probe_wanted(dev, cfg);
 	f->rules.min_step = cfg->min_step;
 	f->approach = cfg->approach;
@@ -349,6 +360,7 @@ enum err_code focuser_core_create(struct device *dev, const struct config_focuse
 void focuser_core_destroy(struct device *dev)
 {
 	if (dev->focuser != NULL) {
+		focuser_memory_close(dev);
 		free(dev->focuser->ctx);
 		free(dev->focuser);
 		dev->focuser = NULL;

@@ -187,6 +187,7 @@ static bool tell(struct device *dev, bool start, bool *alive, enum err_code *cod
 {
 	struct focuser_core *f = dev->focuser;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "calibrate %s", start ? "start" : "abort");
 	*code = f->driver->calibrate(f->ctx, start, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, *code);
@@ -210,6 +211,9 @@ static int64_t begin(struct device *dev, bool *alive, struct err *err)
 	struct calibration_core *c = &f->calibration;
 	enum err_code code;
 	f->motor_moving = true;
+	/* Also for whoever starts after us, should we not see the end. */
+	focuser_memory_doubt(dev, "A calibration was begun, which numbers positions anew");
+	focuser_memory_rest(dev);
 	if (!tell(dev, true, alive, &code, err) || !c->start_due) {
 		return 0;
 	}
@@ -288,10 +292,11 @@ static int64_t look(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	struct calibration_core *c = &f->calibration;
+	const unsigned want = FOCUSER_WANT_MOTION | FOCUSER_WANT_CALIBRATION;
 	f->fresh = (struct focuser_reading){0};
 	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = f->driver->poll(
-		f->ctx, FOCUSER_WANT_MOTION | FOCUSER_WANT_CALIBRATION, &f->fresh, err);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", want);
+	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (f->phase != MOVE_CALIBRATING || c->abort_due || code == ERR_CANCELLED) {

@@ -31,6 +31,9 @@
 #define STOPPING_MS 10000
 /* This long before a leg's end the motor is looked at more often, so that arrival is told in time. */
 #define NEARLY_THERE_MS 1000
+/* Of the usual pause between polls: 12 ms of 200 are little more than devices need between commands, and
+ * leave more than half of a 9600 baud line unused. */
+#define NEARLY_THERE_SHARE 16
 
 void focuser_end_move(struct device *dev, const struct err *err)
 {
@@ -48,6 +51,7 @@ void focuser_end_move(struct device *dev, const struct err *err)
 		dev->last_failure[0] = '\0';
 		log_debug(dev->info.source, "arrived position=%d motor=%d", (int)f->target,
 			(int)f->position);
+		focuser_memory_seen(dev);
 	}
 	device_changed(dev);
 }
@@ -55,7 +59,7 @@ void focuser_end_move(struct device *dev, const struct err *err)
 /* A stuck motor: stop it, say so, and do not trust the count any more. */
 static void stalled(struct device *dev, const struct err *err)
 {
-	dev->focuser->trust = POSITION_UNKNOWN;
+	focuser_memory_doubt(dev, err->text);
 	focuser_wish_halt(dev->focuser);
 	focuser_end_move(dev, err);
 }
@@ -81,6 +85,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->stuck = false;
 	f->halt_watched = false;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "move %d", (int)focuser_to_motor(f, f->leg_target));
 	enum err_code code = f->driver->start_move(f->ctx, focuser_to_motor(f, f->leg_target), err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -117,20 +122,25 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	return f->next_poll_ms;
 }
 
-/* The way from where the motor stands to the target, and the first leg of it. */
-static int64_t start_way(struct device *dev, bool *alive, struct err *err)
+/* The way from where the motor stands to the target. */
+static void plan_way(struct focuser_core *f)
 {
-	struct focuser_core *f = dev->focuser;
 	moves_make(&f->rules, f->position, f->rules.backlash_steps - f->preload, f->target, &f->plan);
 	if (f->plan.count == 0) {
 		/* Retargeted to where it is just passing: it still has to stop there. */
 		f->plan.point[0] = f->target;
 		f->plan.count = 1;
 	}
+	f->point = 0;
+}
+
+/* The first leg of a planned way. */
+static int64_t start_way(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
 	if (f->plan.overshoot_skipped) {
 		log_info(dev->info.source, "no room for the overshoot target=%d", (int)f->target);
 	}
-	f->point = 0;
 	return start_leg(dev, alive, err);
 }
 
@@ -149,6 +159,11 @@ int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err)
 	if (!f->motor_moving && f->position == f->target) {
 		focuser_end_move(dev, NULL);
 		return 0;
+	}
+	plan_way(f);
+	int64_t next_ms = 0;
+	if (!focuser_memory_begin(dev, &next_ms)) {
+		return next_ms;
 	}
 	f->leg_tries = 0;
 	f->way_tries = 0;
@@ -183,6 +198,7 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->position,
 			(int)target);
 		/* Planned anew: beyond the target it has to come back from the right side. */
+		plan_way(f);
 		return start_way(dev, alive, err);
 	}
 	struct err why;
@@ -198,11 +214,8 @@ static int64_t next_look(struct focuser_core *f, int64_t now)
 	if (f->speed_steps_per_ms > 0) {
 		double left_ms = (double)focuser_distance(f->position, f->leg_target) /
 				 f->speed_steps_per_ms;
-		int32_t usual_ms = f->driver->poll_moving_ms;
-		if (left_ms < usual_ms / 4.0) {
-			f->next_poll_ms = now + usual_ms / 4;
-		} else if (left_ms < NEARLY_THERE_MS) {
-			f->next_poll_ms = now + usual_ms / 2;
+		if (left_ms < NEARLY_THERE_MS) {
+			f->next_poll_ms = now + f->driver->poll_moving_ms / NEARLY_THERE_SHARE;
 		}
 	}
 	return f->next_poll_ms;
@@ -284,6 +297,7 @@ int64_t focuser_do_halt(struct device *dev, bool *alive, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	f->halt_wanted = false;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "halt");
 	enum err_code code = f->driver->halt(f->ctx, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -311,6 +325,7 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 	int64_t read_ms = clock_now_ms(dev->clock);
 	switch (f->phase) {
 	case MOVE_LEG:
+		focuser_memory_seen(dev);
 		return watch_leg(dev, alive, err);
 	case MOVE_STOPPING:
 		if (!f->motor_moving) {
@@ -339,12 +354,15 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 			log_info(dev->info.source, "halted position=%d", (int)f->position);
 			f->phase = MOVE_NONE;
 			device_changed(dev);
+			focuser_memory_seen(dev);
 		}
 		break;
 	case MOVE_ACCEPTED:
 		f->looked_op = f->op;
 		return 0;
 	case MOVE_NONE:
+		focuser_memory_seen(dev);
+		break;
 	case MOVE_CALIBRATING:
 		break;
 	}

@@ -8,6 +8,7 @@
 #include "device_private.h"
 #include "focuser.h"
 #include "focuser_driver.h"
+#include "focuser_memory.h"
 #include "ports/ports.h"
 #include "thermometer.h"
 
@@ -64,7 +65,6 @@ struct focuser_core {
 	bool position_known;
 	int32_t position;
 	int64_t read_real_ms;    /* clock_real() */
-	int64_t read_ms;         /* the same, device clock */
 	bool motor_moving;
 	bool drifting;           /* it does not say so, but its position changes without our doing */
 	bool stuck;              /* it says so without our doing, but its position does not change */
@@ -80,7 +80,7 @@ struct focuser_core {
 	int64_t next_poll_ms;    /* device clock */
 	int64_t next_temperature_ms;
 	unsigned poll_failures;
-	enum focuser_trust trust;
+	struct focuser_memory memory;
 
 	/* After an arrival within tolerance clients see the target exactly, as long as the motor stays. */
 	bool snapped;
@@ -120,6 +120,7 @@ struct focuser_core {
 	bool halt_watched;       /* the motor must come to rest, or is told again */
 	bool tempcomp, tempcomp_wanted;
 	struct calibration_core calibration;
+	struct focuser_sync_wish sync;
 };
 
 /* Polls in a row without a good answer before the link counts as lost. */

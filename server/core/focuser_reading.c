@@ -91,7 +91,6 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 			changed = true;
 		}
 		f->position_known = true;
-		f->read_ms = now;
 		f->read_real_ms = clock_now_ms(clock_real());
 	}
 	if (r->moving_valid && r->moving != f->motor_moving) {

@@ -27,6 +27,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	enum move_phase phase = f->phase;
 	f->fresh = (struct focuser_reading){0};
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", want);
 	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -58,6 +59,9 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	}
 	focuser_take_reading(dev, &f->fresh);
 	focuser_watch_halt(dev);
+	if (focuser_memory_forgot(dev)) {
+		return 0;
+	}
 	if (f->op != op || f->phase != phase) {
 		/* The wish changed while we asked: what was read says nothing about the new one. */
 		return 0;
@@ -70,6 +74,7 @@ static int64_t set_tempcomp(struct device *dev, bool *alive, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	bool on = f->tempcomp_wanted;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "tempcomp %d", on);
 	enum err_code code = f->driver->set_tempcomp(f->ctx, on, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -103,9 +108,11 @@ static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 			return f->gather_until_ms;
 		}
 		/* A hand at the knob since the last look: the play may lie on the other side. */
-		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op &&
-			    now - f->read_ms > f->driver->poll_moving_ms;
+		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op;
 		return look ? poll_device(dev, alive, err) : focuser_begin_move(dev, alive, err);
+	}
+	if (f->sync.wanted) {
+		return focuser_memory_sync(dev, alive, err);
 	}
 	if (f->tempcomp_wanted != f->tempcomp) {
 		return set_tempcomp(dev, alive, err);
@@ -135,12 +142,14 @@ static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
 static enum err_code focuser_open(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
+	focuser_memory_open(dev);
 	memset(f->ctx, 0, f->driver->ctx_size);
 	f->identified = false;
 	enum err_code code = focuser_port_choose(dev, dev->was_up, &f->port, err);
 	if (code != ERR_OK) {
 		return code;
 	}
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "open");
 	code = f->driver->open(f->ctx, &f->port, &dev->host, err);
 	if (code != ERR_OK) {
 		f->driver->close(f->ctx);
@@ -156,6 +165,7 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 	enum err_code code = ERR_OK;
 	if (!f->identified) {
 		f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "identify");
 		code = f->driver->identify(f->ctx, &f->fresh_caps, err);
 		if (code == ERR_OK) {
 			code = focuser_port_verify(dev, dev->was_up, &f->fresh_caps, err);
@@ -164,6 +174,7 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 	}
 	if (code == ERR_OK) {
 		f->fresh = (struct focuser_reading){0};
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
 		code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
 	}
 	return code;
@@ -211,16 +222,15 @@ void focuser_renew(struct device *dev)
 	f->halt_wanted = false;
 	focuser_take_reading(dev, &f->fresh);
 	if (f->calibration.state == CALIBRATION_DONE) {
-		f->trust = POSITION_KNOWN;
+		focuser_memory_afresh(dev);
+	} else {
+		focuser_memory_rest(dev);
 	}
 }
 
 static void focuser_came_up(struct device *dev, bool again)
 {
 	struct focuser_core *f = dev->focuser;
-	bool had_position = again && f->position_known;
-	int32_t before = f->position;
-
 	take_caps(f);
 	focuser_own_backlash(dev, f->caps.backlash_steps);
 	f->phase = MOVE_NONE;
@@ -244,13 +254,8 @@ static void focuser_came_up(struct device *dev, bool again)
 		f->move_told.until_ms = 0;
 	}
 	focuser_take_reading(dev, &f->fresh);
-	f->trust = f->position_known ? POSITION_KNOWN : POSITION_UNKNOWN;
-	if (had_position && f->position_known && f->position != before) {
-		/* Moved while nobody looked, or the controller forgot: say so, do not guess which. */
-		f->trust = POSITION_SHIFTED;
-		log_warn(dev->info.source, "position after the loss is %d, before it was %d",
-			(int)f->position, (int)before);
-	}
+	focuser_memory_judge(dev);
+	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
 	log_info(dev->info.source, "%s position=%d max_step=%d", f->caps.identity, (int)f->position,
 		(int)f->caps.max_step);
 	if (f->caps.move_refusal[0] != '\0') {
@@ -268,6 +273,7 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 	f->halt_watched = false;
 	f->probe = (struct thermometer){0};
 	focuser_calibration_went_down(dev, dev->link == LINK_CLOSING);
+	focuser_memory_went_down(dev, why);
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
 	} else if (f->phase != MOVE_NONE) {
@@ -277,6 +283,7 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 
 static void focuser_close(struct device *dev)
 {
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "close");
 	dev->focuser->driver->close(dev->focuser->ctx);
 }
 
@@ -288,6 +295,7 @@ static enum err_code comes_to_rest(struct device *dev, bool *rests, struct err *
 	for (int look = 0; look < STOP_LOOKS; look++) {
 		f->fresh = (struct focuser_reading){0};
 		pthread_mutex_unlock(&dev->lock);
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
 		enum err_code code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
@@ -319,6 +327,7 @@ static void focuser_stop(struct device *dev)
 		/* A calibration is ended by its own command. */
 		bool calibrating = f->phase == MOVE_CALIBRATING && round == 0;
 		pthread_mutex_unlock(&dev->lock);
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, calibrating ? "calibrate abort" : "halt");
 		code = calibrating ? f->driver->calibrate(f->ctx, false, &err)
 				   : f->driver->halt(f->ctx, &err);
 		pthread_mutex_lock(&dev->lock);
@@ -326,6 +335,9 @@ static void focuser_stop(struct device *dev)
 		if (code == ERR_OK) {
 			code = comes_to_rest(dev, &rests, &err);
 		}
+	}
+	if (rests && f->position_known && f->memory.has_last && f->memory.last.moving) {
+		focuser_memory_rest(dev);
 	}
 	if (!rests) {
 		log_error(dev->info.source, "the motor may still be moving: %s",

@@ -89,6 +89,7 @@ static void link_lost(struct device *dev, const struct err *err)
 		return;
 	}
 	log_warn(dev->info.source, "link lost: %s", err->text);
+	transcript_fault(dev->transcript, err->text);
 	dev->link = LINK_LOST;
 	dev->lost_told = false;
 	dev->keen = false;
@@ -165,6 +166,10 @@ static int64_t open_step(struct device *dev)
 	}
 	dev->identify_tries++;
 	if (code == ERR_IO || dev->identify_tries >= IDENTIFY_TRIES) {
+		/* Once for all tries of a night. */
+		if (dev->link_failures.count == 0) {
+			transcript_fault(dev->transcript, err.text);
+		}
 		open_failed(dev, &err);
 	} else {
 		dev->next_try_ms = clock_now_ms(dev->clock) + IDENTIFY_PAUSE_MS;

@@ -354,6 +354,39 @@ enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err)
 	return ERR_OK;
 }
 
+/* Over at once; what it was told stands in the state. */
+enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, int32_t position,
+	uint64_t *ticket, struct err *err)
+{
+	if (position < 0) {
+		return err_set(err, ERR_INVALID_VALUE, "%d is outside the range.", (int)position);
+	}
+	fake_lock();
+	if (how == FOCUSER_SYNC_RESTORE) {
+		position = dev->focuser.remembered;
+	}
+	dev->focuser.position = how == FOCUSER_SYNC_KEEP ? dev->focuser.position : position;
+	dev->focuser.trust = POSITION_KNOWN;
+	fake_unlock();
+	*ticket = 1;
+	return ERR_OK;
+}
+
+bool focuser_set_position_done(struct device *dev, uint64_t ticket, enum err_code *result,
+	struct err *err)
+{
+	(void)dev;
+	(void)err;
+	*result = ERR_OK;
+	return ticket == 1;
+}
+
+const char *focuser_trust_name(enum focuser_trust trust)
+{
+	static const char *const names[] = {"unknown", "known", "shifted"};
+	return names[trust];
+}
+
 /* ---- camera ---- */
 
 void camera_state(struct device *dev, struct camera_state *out)
