@@ -1,11 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Speed as ratios to yardsticks that run beside the program: bench.py --focusd F --bare B --load L
-<<<<<<< HEAD
---transpose T --wire W P1 [P2 ...].  Prints one line for each; fails only when something cannot be measured.
-=======
---transpose T --paint S P1 [P2 ...].  Prints one line for each; fails only when something cannot be measured.
->>>>>>> sky
+---transpose T --wire W --paint S P1 [P2 ...].  Prints one line for each; fails only when something cannot be
+measured.
 README.md beside this file explains the figures.
 """
 import argparse
@@ -410,7 +407,6 @@ def p21():
     say("P21", "stripped binary", path.stat().st_size / 1024, 700, 400, "KiB", better="less")
 
 
-<<<<<<< HEAD
 def p22():
     done = subprocess.run([arguments.wire], stdout=subprocess.PIPE, check=True, text=True,
                           preexec_fn=lambda: os.sched_setaffinity(0, {CPU}))
@@ -449,9 +445,6 @@ def p23():
         note=f"{rate:.0f}/s of {limit:.1f}/s")
 
 
-ALL = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10,
-       "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21, "P22": p22, "P23": p23}
-=======
 def sky():
     """What the simulated camera needs for a frame that it exposes for one second."""
     for colour in ("mono", "bayer", "rgb"):
@@ -473,19 +466,14 @@ def sky():
 
 
 ALL = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10,
-       "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21,
+       "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21, "P22": p22, "P23": p23,
        "sky": sky}
->>>>>>> sky
 
 
 def main():
     global arguments, folder
     parser = argparse.ArgumentParser()
-<<<<<<< HEAD
-    for name in ("focusd", "bare", "load", "transpose", "wire"):
-=======
-    for name in ("focusd", "bare", "load", "transpose", "paint"):
->>>>>>> sky
+    for name in ("focusd", "bare", "load", "transpose", "wire", "paint"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("numbers", nargs="+", choices=[*ALL, "all"])
     arguments = parser.parse_args()
