@@ -44,6 +44,7 @@ struct emulator_kind {
 	const char *name;                       /* "moonlite" */
 	const char *title;
 	int32_t usual_max_step;
+	int32_t usual_position;                 /* where it stands unless told */
 	double usual_speed_steps_per_s;
 	const struct emulator_fault *faults;    /* of the device, ended by a NULL name */
 	size_t ctx_size;

@@ -177,6 +177,8 @@ void device_lease_lost(struct device *dev);
 enum err_code focuser_core_create(struct device *dev, const struct config_focuser *cfg, struct err *err);
 void focuser_core_destroy(struct device *dev);
 bool focuser_busy(struct device *dev, struct err *err);
+/* The same, or it may not move at all. */
+bool focuser_unfit(struct device *dev, struct err *err);
 enum err_code camera_core_create(struct device *dev, const struct config_camera *cfg, struct err *err);
 void camera_core_destroy(struct device *dev);
 bool camera_busy(struct device *dev, struct err *err);

@@ -194,12 +194,14 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	int64_t now = clock_now_ms(dev->clock);
+	int64_t rest_ms = f->driver->late_start_ms > 0 ? f->driver->late_start_ms : REST_MS;
+	int tries = f->driver->leg_retries > 0 ? f->driver->leg_retries + 1 : LEG_TRIES;
 	int32_t target = f->leg_target;
 	bool close = focuser_distance(f->position, target) <= focuser_tolerance(f);
 	/* A way as short as the tolerance looks like an arrival before the motor has even begun. */
 	bool untouched = f->position == f->leg_from && f->position != target;
-	bool rested = ++f->rest_polls >= REST_POLLS && now - f->progress_ms >= REST_MS;
-	if (close && (!untouched || (rested && f->leg_tries + 1 >= LEG_TRIES))) {
+	bool rested = ++f->rest_polls >= REST_POLLS && now - f->progress_ms >= rest_ms;
+	if (close && (!untouched || (rested && f->leg_tries + 1 >= tries))) {
 		f->leg_tries = 0;
 		if (target != f->plan.point[f->point] || ++f->point < f->plan.count) {
 			return start_leg(dev, alive, err);
@@ -220,7 +222,7 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 		stalled(dev, &why);
 		return 0;
 	}
-	if (++f->leg_tries < LEG_TRIES && ++f->way_tries < WAY_TRIES) {
+	if (++f->leg_tries < tries && ++f->way_tries < WAY_TRIES) {
 		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->position,
 			(int)target);
 		/* Planned anew: beyond the target it has to come back from the right side. */
@@ -390,6 +392,8 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 		return 0;
 	case MOVE_NONE:
 		focuser_memory_seen(dev);
+		break;
+	case MOVE_CALIBRATING:
 		break;
 	}
 	return f->next_poll_ms;

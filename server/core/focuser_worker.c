@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Polls in a row without a good answer before the link counts as lost. */
-#define POLL_FAILURES 3
 /* On disconnect: rounds of halting, and looks in each whether the motor rests. */
 #define STOP_ROUNDS 3
 #define STOP_LOOKS 4
@@ -41,7 +39,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 		return 0;
 	}
 	if (code != ERR_OK) {
-		if (code == ERR_IO || ++f->poll_failures >= POLL_FAILURES) {
+		if (code == ERR_IO || ++f->poll_failures >= FOCUSER_POLL_FAILURES) {
 			*alive = false;
 			return 0;
 		}
@@ -98,6 +96,9 @@ static int64_t set_tempcomp(struct device *dev, bool *alive, struct err *err)
 static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
+	if (f->phase == MOVE_CALIBRATING) {
+		return focuser_calibrate_step(dev, alive, err);
+	}
 	if (f->halt_wanted) {
 		return focuser_do_halt(dev, alive, err);
 	}
@@ -186,6 +187,7 @@ static void take_caps(struct focuser_core *f)
 								  : f->cfg->min_step;
 	f->caps = f->fresh_caps;
 	f->mirror = f->caps.max_step;
+	f->motor_low = f->caps.min_step;
 	if (f->cfg->reverse) {
 		f->caps.max_step -= f->caps.min_step;
 		low = f->cfg->min_step;
@@ -204,6 +206,26 @@ static void take_caps(struct focuser_core *f)
 		.approach = f->approach,
 		.max_increment = f->caps.max_increment,
 	};
+}
+
+void focuser_renew(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	take_caps(f);
+	focuser_own_backlash(dev, f->caps.backlash_steps);
+	f->position_known = false;
+	f->drifting = false;
+	f->stuck = false;
+	f->odd = false;
+	f->preload = 0;
+	f->snapped = false;
+	f->halt_wanted = false;
+	focuser_take_reading(dev, &f->fresh);
+	if (f->calibration.state == CALIBRATION_DONE) {
+		focuser_memory_afresh(dev);
+	} else {
+		focuser_memory_rest(dev);
+	}
 }
 
 static void focuser_came_up(struct device *dev, bool again)
@@ -237,6 +259,10 @@ static void focuser_came_up(struct device *dev, bool again)
 	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
 	log_info(dev->info.source, "%s position=%d max_step=%d", f->caps.identity, (int)f->position,
 		(int)f->caps.max_step);
+	if (f->caps.move_refusal[0] != '\0') {
+		log_warn(dev->info.source, "%s", f->caps.move_refusal);
+	}
+	focuser_calibration_came_up(dev);
 }
 
 static void focuser_went_down(struct device *dev, const struct err *why)
@@ -247,6 +273,7 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 	f->halt_wanted = false;
 	f->halt_watched = false;
 	f->probe = (struct thermometer){0};
+	focuser_calibration_went_down(dev, dev->link == LINK_CLOSING);
 	focuser_memory_went_down(dev, why);
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
@@ -298,9 +325,12 @@ static void focuser_stop(struct device *dev)
 	for (int round = 0; !rests && code != ERR_IO && round < STOP_ROUNDS; round++) {
 		/* There is nothing more urgent than this. */
 		atomic_store(&dev->urgent, false);
+		/* A calibration is ended by its own command. */
+		bool calibrating = f->phase == MOVE_CALIBRATING && round == 0;
 		pthread_mutex_unlock(&dev->lock);
-		transcript_say(dev->transcript, TRANSCRIPT_CALL, "halt");
-		code = f->driver->halt(f->ctx, &err);
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, calibrating ? "calibrate abort" : "halt");
+		code = calibrating ? f->driver->calibrate(f->ctx, false, &err)
+				   : f->driver->halt(f->ctx, &err);
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
 		if (code == ERR_OK) {

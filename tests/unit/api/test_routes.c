@@ -357,6 +357,47 @@ static void actions(void **state)
 	assert_int_equal(number(&answer), 0x407);
 }
 
+static void calibrate(void **state)
+{
+	(void)state;
+	struct device *dev = &obs->device[0];
+	/* A focuser that cannot does not have the action. */
+	struct answer answer = ask(HTTP_PUT, ACT, "Action=Calibrate&Parameters=");
+	assert_int_equal(number(&answer), 0x40C);
+	dev->calibration = (struct focuser_calibration){.possible = true, .step = 5, .of = 12};
+	answer = get("focuser/0/supportedactions");
+	assert_has(&answer, "\"Calibrate\"]");
+	static const struct {
+		const char *form;
+		int error;
+		const char *needle;
+		int starts, aborts;
+	} cases[] = {
+		{"Action=Calibrate&Parameters=", 0, "{\\\"step\\\":5}", 1, 0},
+		{"Action=calibrate", 0, "step", 2, 0},
+		{"Action=Calibrate&Parameters=start", 0, "step", 3, 0},
+		{"Action=Calibrate&Parameters=+Start%0A", 0, "step", 4, 0},
+		{"Action=Calibrate&Parameters=status", 0, "step", 4, 0},
+		{"Action=Calibrate&Parameters=abort", 0, "step", 4, 1},
+		{"Action=Calibrate&Parameters=abort+start", 0x401, "start, abort, or status", 4, 1},
+		{"Action=Calibrate&Parameters=stop", 0x401, "start, abort, or status", 4, 1},
+		{"Action=Calibrate&Parameters={}", 0x401, "start, abort, or status", 4, 1},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		answer = ask(HTTP_PUT, ACT, cases[i].form);
+		assert_int_equal(number(&answer), cases[i].error);
+		assert_has(&answer, cases[i].needle);
+		assert_int_equal(dev->calibrations, cases[i].starts);
+		assert_int_equal(dev->calibration_aborts, cases[i].aborts);
+	}
+	dev->connected = false;
+	answer = ask(HTTP_PUT, ACT, "Action=Calibrate&Parameters=start");
+	assert_int_equal(number(&answer), 0x407);
+	answer = ask(HTTP_PUT, ACT, "Action=Calibrate&Parameters=status");
+	assert_int_equal(number(&answer), 0);
+	assert_int_equal(dev->calibrations, 4);
+}
+
 static void waiting_for_a_run(void **state)
 {
 	(void)state;
@@ -495,6 +536,7 @@ int main(void)
 		TEST(device_state_has_exact_names),
 		TEST(management),
 		TEST(actions),
+		TEST(calibrate),
 		TEST(waiting_for_a_run),
 		TEST(connecting_waits),
 		TEST(repeated_puts),
