@@ -421,6 +421,9 @@ enum http_result action_run(struct call *call, const char *name, const char *par
 			return focuser_actions[i].run(call, parameters);
 		}
 	}
+	if (strcasecmp(name, "Calibrate") == 0 && calibrate_possible(call)) {
+		return calibrate_action(call, parameters);
+	}
 	char clean[64];
 	text_copy_clean(clean, sizeof clean, name);
 	return reply_failure(call, ERR_ACTION_NOT_IMPLEMENTED,

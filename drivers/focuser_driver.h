@@ -118,6 +118,7 @@ struct focuser_driver {
 	bool approach_up;            /* unless configured, final legs go to the motor's larger numbers,
 	                              * also where reverse makes them smaller ones for clients */
 	int calibration_steps;       /* steps that a calibration counts; 0 without calibrate() */
+	const char *calibration_advice; /* what to look at when one fails, for people; NULL = nothing */
 	const struct focuser_quirk *quirks; /* the words it knows; NULL = none */
 	double speed_floor_steps_per_s; /* slowest believable motion; the watchdog's expectation */
 

@@ -233,6 +233,8 @@ class Observatory(Client):
 class Emulator:
     """focusd emulate moonlite; .path is its terminal, behind a name that stays when it is replaced."""
 
+    kind = "moonlite"
+
     def __init__(self, folder, position=0, *extra):
         self.path = pathlib.Path(folder) / "focuser-port"
         self.process = None
@@ -242,7 +244,7 @@ class Emulator:
         """record: file that gets what the emulator says (with --verbose every byte)."""
         with open(record, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "emulate", "moonlite", "--position", str(position), "--time-factor", "50",
+                [BINARY, "emulate", self.kind, "--position", str(position), "--time-factor", "50",
                  *extra], stdout=subprocess.PIPE, stderr=log, text=True)
         terminal = self.process.stdout.readline().strip()
         assert terminal.startswith("/dev/pts/"), terminal

@@ -82,6 +82,16 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 	json_key_int(w, "device_backlash_steps", s.device_backlash_steps);
 	json_key_string(w, "approach", s.approach == MOVES_APPROACH_IN ? "in" : "out");
 	json_key_bool(w, "tempcomp", s.tempcomp);
+	json_key_int(w, "steps_per_turn", s.steps_per_turn);
+	struct focuser_calibration calibration;
+	focuser_calibration(dev, &calibration);
+	json_key(w, "calibration");
+	if (calibration.possible) {
+		focuser_calibration_json(&calibration, w);
+	} else {
+		json_null(w);
+	}
+	key_text(w, "move_refusal", calibration.refusal);
 	json_key_int(w, "camera", config->camera);
 	key_id(w, "leased_to_run", s.leased_to_run);
 	key_id(w, "run", autofocus_running(web->obs, number));

@@ -137,6 +137,10 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	if (code != ERR_OK) {
 		return code;
 	}
+	code = focuser_refuse_move(dev, err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	if (target >= 0 && target <= f->caps.max_step && target < f->rules.min_step) {
 		return err_set(err, ERR_INVALID_VALUE, "position %d is below min_step %d of %s", (int)target,
 			(int)f->rules.min_step, dev->info.name);
@@ -251,6 +255,9 @@ enum err_code focuser_halt(struct device *dev, struct err *err)
 	if (dev->link != LINK_UP) {
 		/* Nothing of ours moves without a link; a lost one is worth an error. */
 		code = dev->link == LINK_LOST ? device_need_link(dev, err) : ERR_OK;
+	} else if (f->phase == MOVE_CALIBRATING) {
+		focuser_wish_calibration_abort(f);
+		device_wake_urgent(dev);
 	} else {
 		if (f->phase != MOVE_NONE && f->phase != MOVE_HALTING) {
 			/* Remaining legs are dropped here and now, before the worker gets to the wire. */

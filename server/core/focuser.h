@@ -87,6 +87,41 @@ enum err_code focuser_tell_temperature(struct device *dev, double celsius, struc
 
 enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err);
 
+/* The device's own calibration, which drives it to both ends; the last one since the start. */
+enum focuser_calibration_state {
+	CALIBRATION_NONE,
+	CALIBRATION_RUNNING,
+	CALIBRATION_DONE,
+	CALIBRATION_FAILED,
+	CALIBRATION_ABORTED
+};
+const char *focuser_calibration_name(enum focuser_calibration_state state); /* "none", "running", ... */
+
+struct focuser_calibration {
+	bool possible;          /* this kind of focuser can calibrate itself */
+	enum focuser_calibration_state state;
+	int step, of;
+	double progress;        /* 0..1 */
+	int64_t started_utc_ms; /* 0 before any */
+	bool limits_known;      /* connected once, and calibrated or in no need of it */
+	int32_t low, high;      /* the motor's own limits, as the motor counts */
+	char reason[400];       /* a sentence when it did not succeed */
+	char refusal[200];      /* why moves are refused; "" when they are not */
+};
+
+void focuser_calibration(struct device *dev, struct focuser_calibration *out);
+
+/* Writes it as an object: state, progress, step, of, started, limits, reason. */
+struct json_writer;
+void focuser_calibration_json(const struct focuser_calibration *c, struct json_writer *w);
+
+/* Starts one and returns: is_moving is true until it is over.  ERR_NOT_IMPLEMENTED where the device
+ * cannot; ERR_INVALID_OPERATION while a run holds the lease, while it moves or calibrates; the link. */
+enum err_code focuser_calibrate(struct device *dev, struct err *err);
+
+/* Aborts it, as focuser_halt() does too; fine when none runs. */
+enum err_code focuser_calibrate_abort(struct device *dev, struct err *err);
+
 /* SetPosition: the device is told where it stands, without motion, or its own word is taken.  Begins
  * and returns; *ticket names it.  ERR_INVALID_VALUE outside 0..max_step or with nothing to restore,
  * ERR_INVALID_OPERATION while moving or leased, ERR_NOT_IMPLEMENTED when the device cannot be told. */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void fake_lock(void)
@@ -251,6 +253,38 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 	fake_lock();
 	*out = dev->focuser;
 	fake_unlock();
+}
+
+void focuser_calibration(struct device *dev, struct focuser_calibration *out)
+{
+	fake_lock();
+	*out = dev->calibration;
+	fake_unlock();
+}
+
+enum err_code focuser_calibrate(struct device *dev, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	dev->calibrations++;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	dev->calibration_aborts++;
+	fake_unlock();
+	return ERR_OK;
+}
+
+void focuser_calibration_json(const struct focuser_calibration *c, struct json_writer *w)
+{
+	json_object(w);
+	json_key_int(w, "step", c->step);
+	json_end_object(w);
 }
 
 enum err_code focuser_move(struct device *dev, int32_t target, struct err *err)

@@ -47,6 +47,9 @@ struct fake {
 	_Atomic int expose_count;
 	_Atomic int fail_next;      /* so many read-outs are torn */
 	_Atomic int abort_count;
+	_Atomic int lend_count;     /* frames lent to "fake-painting" */
+	_Atomic bool read_waits;    /* its read-out comes back only when this is false again or for something urgent */
+	_Atomic bool reading;       /* it is waiting there */
 	_Atomic bool climate_fails; /* temperatures cannot be read */
 	_Atomic bool pulse_fails;
 	_Atomic double sensor_c;

@@ -435,6 +435,7 @@ static void test_check(void **state)
 		{"[focuser.0]\ndriver = moonlite\nport = /dev/a\nquirks = od\n", 4, "quirk 'od'"},
 		{"[focuser.0]\ndriver = simulator\nquirks = odd\n", 3, "it knows none"},
 		{"[focuser.0]\ndriver = simulator\ncamera = 1\n", 3, "there is no [camera.1]"},
+		{"[focuser.0]\ndriver = simulator\ntranscript = file\n", 3, "begins with /"},
 		{"[focuser.0]\ndriver = simulator\ntemperature_source = focuser.0\n", 3,
 			"is called self"},
 		{"[focuser.0]\ndriver = simulator\ntemperature_source = focuser.1\n", 3,
