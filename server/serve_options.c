@@ -42,7 +42,8 @@ const char serve_version[] =
 	"The page draws with dygraphs: Copyright (c) 2009 Dan Vanderkam, MIT licence.\n"
 	"CFITSIO: Copyright (U.S. Government, as represented by the Administrator of the\n"
 	"National Aeronautics and Space Administration).\n"
-	"libserialport and libmicrohttpd are used as shared libraries under the GNU LGPL;\n"
+	"libserialport, libudev and libmicrohttpd are used as shared libraries under the\n"
+	"GNU LGPL;\n"
 	"cJSON (MIT), inih (BSD) and SQLite (public domain) are used as shared libraries.\n"
 	"The whole texts are in the file NOTICE.\n";
 

@@ -39,6 +39,7 @@ void focuser_end_move(struct device *dev, const struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	f->phase = MOVE_NONE;
+	f->ours = false;
 	f->done_op = f->op;
 	f->done = err != NULL ? *err : (struct err){0};
 	if (err != NULL) {
@@ -78,6 +79,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	uint64_t op = f->op;
 	f->leg_target = moves_leg(&f->rules, f->position, f->plan.point[f->point]);
 	f->phase = MOVE_LEG;
+	f->ours = true;
 	f->leg_from = f->position;
 	f->snapped = false;
 	/* Until a poll says that it rests, also when the start fails: the command may have got through. */
@@ -116,6 +118,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->progress_position = f->position;
 	f->nearest = way;
 	f->nearer_ms = now;
+	f->receded = false;
 	f->rest_polls = 0;
 	f->next_poll_ms = now + f->driver->first_poll_ms;
 	f->gather_until_ms = now + GATHER_MS;
@@ -170,6 +173,22 @@ int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err)
 	return start_way(dev, alive, err);
 }
 
+/* Further from the leg's end than it has been: more than arrivals and play account for. */
+static bool further_off(const struct focuser_core *f)
+{
+	return focuser_distance(f->position, f->leg_target) >
+	       f->nearest + focuser_tolerance(f) + f->caps.backlash_steps;
+}
+
+/* A motor that rests where it was on its way before, or behind where it began, without having been seen
+ * going there: not the motor has jumped but its count.  To send it off again by that count would drive it
+ * into its end. */
+static bool count_jumped(const struct focuser_core *f)
+{
+	bool short_of_it = (f->position < f->leg_target) == (f->leg_from < f->leg_target);
+	return short_of_it && !f->receded && further_off(f);
+}
+
 /* The motor rests: on target, or not. */
 static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 {
@@ -194,6 +213,15 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 	if (!rested) {
 		return f->next_poll_ms;
 	}
+	struct err why;
+	if (count_jumped(f)) {
+		int64_t was = f->leg_from < target ? target - f->nearest : target + f->nearest;
+		err_set(&why, ERR_STALLED, "%s was at %d and then says %d without having moved there: its "
+			"controller has restarted or lost count, and nobody knows where the motor stands",
+			dev->info.name, (int)was, (int)f->position);
+		stalled(dev, &why);
+		return 0;
+	}
 	if (++f->leg_tries < tries && ++f->way_tries < WAY_TRIES) {
 		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->position,
 			(int)target);
@@ -201,7 +229,6 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 		plan_way(f);
 		return start_way(dev, alive, err);
 	}
-	struct err why;
 	err_set(&why, ERR_STALLED, "%s stopped at %d and does not reach %d", dev->info.name,
 		(int)f->position, (int)target);
 	stalled(dev, &why);
@@ -241,6 +268,7 @@ static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
 	if (!f->motor_moving) {
 		return leg_at_rest(dev, alive, err);
 	}
+	f->receded = f->receded || further_off(f);
 	f->rest_polls = 0;
 	struct err why;
 	if (now - f->progress_ms > FOCUSER_STALL_MS) {
@@ -288,6 +316,7 @@ void focuser_watch_halt(struct device *dev)
 	device_failed(dev, &f->move_told, &why);
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
+		f->ours = false;
 	}
 	device_changed(dev);
 }
@@ -353,6 +382,7 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 		if (!f->motor_moving) {
 			log_info(dev->info.source, "halted position=%d", (int)f->position);
 			f->phase = MOVE_NONE;
+			f->ours = false;
 			device_changed(dev);
 			focuser_memory_seen(dev);
 		}

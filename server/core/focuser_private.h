@@ -89,6 +89,7 @@ struct focuser_core {
 	/* Steps travelled in the approach direction since the last reversal, up to backlash_steps: less
 	 * means that play is not taken up. */
 	int32_t preload;
+	bool ours;               /* the motor was sent, and the operation is not over */
 
 	/* The operation. */
 	enum move_phase phase;
@@ -106,6 +107,7 @@ struct focuser_core {
 	int32_t progress_position;
 	int64_t nearest;         /* steps; the least that was left of the leg */
 	int64_t nearer_ms;       /* when that was seen */
+	bool receded;            /* it was seen moving further off than that */
 	double speed_steps_per_ms; /* seen between the last two polls; 0 unknown */
 	int rest_polls;          /* polls in a row that say: at rest, elsewhere */
 	int64_t settle_until_ms;

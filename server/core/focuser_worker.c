@@ -242,6 +242,7 @@ static void focuser_came_up(struct device *dev, bool again)
 	f->odd = false;
 	f->poll_failures = 0;
 	f->preload = 0;
+	f->ours = false;
 	f->position_known = false;
 	f->probe = (struct thermometer){0};
 	f->probe_word = THERMOMETER_BELIEVED;

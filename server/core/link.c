@@ -6,6 +6,7 @@
 #include "device_private.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Tries of identify before a connect is given up; each takes at most about 1.2 s. */
 #define IDENTIFY_TRIES 4
@@ -50,7 +51,12 @@ static void open_failed(struct device *dev, const struct err *err)
 		dev->next_try_ms = clock_now_ms(dev->clock) + dev->relink_backoff_ms;
 		bool given_up =
 			dev->try_failed_ms - dev->lost_since_ms >= dev->patience.lost_grace_ms;
-		if (dev->keen || (given_up && !dev->lost_told)) {
+		/* Why it does not come back says more than why it went. */
+		bool news = strcmp(dev->last_failure, err->text) != 0;
+		if (news) {
+			device_failed(dev, NULL, err);
+		}
+		if (news || dev->keen || (given_up && !dev->lost_told)) {
 			dev->lost_told = given_up;
 			dev->keen = false;
 			device_changed(dev);

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Speed as ratios to yardsticks that run beside the program: bench.py --focusd F --bare B --load L
----transpose T --wire W --paint S P1 [P2 ...].  Prints one line for each; fails only when something cannot be
+--transpose T --wire W --paint S P1 [P2 ...].  Prints one line for each; fails only when something cannot be
 measured.
 README.md beside this file explains the figures.
 """

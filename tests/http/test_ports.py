@@ -324,8 +324,9 @@ def test_another_device_on_the_old_name_is_refused_until_reconnected(tree, make_
     tree.plug("ttyUSB0", "1-2", second.terminal, serial="B2", **FTDI)
     until(lambda: "is another device now" in server.log(), "the other device is refused")
     assert not is_up(server)
-    with pytest.raises(AlpacaError):
-        server.get("focuser/0/position")
+    with pytest.raises(AlpacaError) as refused:
+        server.put("focuser/0/move", Position=8000)
+    assert "is another device now" in refused.value.message
     tree.unplug("ttyUSB0")
     tree.plug("ttyUSB0", "1-2", first.terminal, serial="A1", **FTDI)
     find_again(server)

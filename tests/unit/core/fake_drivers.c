@@ -201,10 +201,29 @@ static enum err_code focuser_set_count(void *ctx, int32_t position, struct err *
 	return trouble(err);
 }
 
-/* One that can forget and can be told, and one that keeps its count and cannot. */
+/* One of which nothing is remembered; one that may forget its count, and can be told; one that keeps it, and
+ * cannot. */
 static const struct focuser_driver fake_focuser_driver = {
 	.name = "fake",
 	.title = "Fake focuser",
+	.ctx_size = sizeof(struct fake_focuser),
+	.simulated = true,
+	.count = FOCUSER_COUNT_IS_PLAY,
+	.poll_moving_ms = 100,
+	.poll_idle_ms = 500,
+	.poll_temperature_ms = 1000,
+	.speed_floor_steps_per_s = 500,
+	.open = focuser_open,
+	.identify = focuser_identify,
+	.close = focuser_close,
+	.start_move = focuser_start_move,
+	.halt = focuser_halt_now,
+	.poll = focuser_poll,
+};
+
+static const struct focuser_driver fake_forgetful_driver = {
+	.name = "fake-forgetful",
+	.title = "Fake focuser that may forget",
 	.ctx_size = sizeof(struct fake_focuser),
 	.simulated = true,
 	.poll_moving_ms = 100,
@@ -222,7 +241,7 @@ static const struct focuser_driver fake_focuser_driver = {
 
 static const struct focuser_driver fake_keeper_driver = {
 	.name = "fake-keeper",
-	.title = "Fake focuser with a memory",
+	.title = "Fake focuser that keeps its count",
 	.ctx_size = sizeof(struct fake_focuser),
 	.simulated = true,
 	.count = FOCUSER_COUNT_KEPT,
@@ -446,6 +465,7 @@ const struct camera_driver *const camera_drivers[] = {&fake_camera_driver, NULL}
 const struct focuser_driver *focuser_driver_find(const char *name)
 {
 	return strcmp(name, "fake") == 0 ? &fake_focuser_driver
+		: strcmp(name, "fake-forgetful") == 0 ? &fake_forgetful_driver
 		: strcmp(name, "fake-keeper") == 0 ? &fake_keeper_driver : NULL;
 }
 

@@ -140,7 +140,7 @@ static int setup(void **state)
 	snprintf(f->path, sizeof f->path, "%s/position-0", f->dir);
 	config_defaults(&f->config);
 	f->config.focuser[0].present = true;
-	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake");
+	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake-forgetful");
 	*state = f;
 	return 0;
 }

@@ -24,7 +24,7 @@ struct replay {
 	size_t count;
 	size_t at;
 	size_t used;        /* bytes of the entry at hand that are used up */
-	int64_t virtual_ms; /* on the transcript's clock */
+	int64_t now_ms;     /* on the transcript's clock, which is all the time there is */
 	bool failed;
 	char *why;
 	size_t why_cap;
@@ -39,6 +39,15 @@ struct replay {
 };
 
 static struct replay *playing;
+
+/* In place of clock_now_ms(), by the linker: time passes where the transcript says so, and where somebody
+ * waits. */
+int64_t __wrap_clock_now_ms(struct clock *clock);
+int64_t __wrap_clock_now_ms(struct clock *clock)
+{
+	(void)clock;
+	return playing != NULL ? playing->now_ms : 0;
+}
 
 static void strayed(struct replay *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 static void strayed(struct replay *r, const char *fmt, ...)
@@ -85,7 +94,9 @@ static enum err_code write_all(struct transport *t, const void *data, size_t len
 			strayed(r, "the driver sends %s", text);
 			return err_set(err, ERR_IO, "the replay strayed");
 		}
-		r->virtual_ms = sent->ms;
+		if (sent->ms > r->now_ms) {
+			r->now_ms = sent->ms;
+		}
 		use(r, n);
 		bytes += n;
 		len -= n;
@@ -98,15 +109,14 @@ static enum err_code read_some(struct transport *t, void *out, size_t cap, size_
 {
 	struct replay *r = (struct replay *)t;
 	*got = 0;
-	int64_t patience_ms = deadline_ms - clock_now_ms(clock_real());
 	const struct transcript_entry *received = next(r, TRANSCRIPT_RECEIVED);
 	/* Who only looks what is there takes all that came before the next word. */
-	if (received != NULL && (patience_ms <= 0 || received->ms <= r->virtual_ms + patience_ms)) {
+	if (received != NULL && (deadline_ms <= r->now_ms || received->ms <= deadline_ms)) {
 		size_t n = received->len - r->used;
 		n = n < cap ? n : cap;
 		memcpy(out, received->data + r->used, n);
-		if (received->ms > r->virtual_ms) {
-			r->virtual_ms = received->ms;
+		if (received->ms > r->now_ms && received->ms <= deadline_ms) {
+			r->now_ms = received->ms;
 		}
 		use(r, n);
 		*got = n;
@@ -116,7 +126,9 @@ static enum err_code read_some(struct transport *t, void *out, size_t cap, size_
 	if (failed != NULL && failed->len == 2 && memcmp(failed->data, "io", 2) == 0) {
 		return err_set(err, ERR_IO, "gone");
 	}
-	r->virtual_ms += patience_ms > 0 ? patience_ms : 0;
+	if (deadline_ms > r->now_ms) {
+		r->now_ms = deadline_ms;
+	}
 	return err_set(err, ERR_TIMEOUT, "silence");
 }
 
@@ -327,9 +339,7 @@ static bool play_call(struct replay *r, const struct focuser_driver *driver, voi
 	const struct driver_host *host)
 {
 	const struct transcript_entry what = r->lines[r->at].entry;
-	int64_t behind = what.ms - clock_now_ms(host->clock);
-	clock_fake_advance(host->clock, behind > 0 ? behind : 0);
-	r->virtual_ms = what.ms;
+	r->now_ms = what.ms;
 	r->at++;
 	struct err err = {0};
 	enum err_code code = call(r, driver, ctx, host, &what, &err);
@@ -344,6 +354,9 @@ static bool play_call(struct replay *r, const struct focuser_driver *driver, voi
 		strayed(r, "the driver does not send this (%s)", code != ERR_OK ? err.text : "no error");
 	} else if (failed == NULL && code != ERR_OK) {
 		strayed(r, "before this the driver failed: %s", err.text);
+	} else if (failed != NULL && code == ERR_OK && is_call(&what, "identify")) {
+		/* Somebody above the driver did not want this device. */
+		r->at++;
 	} else if (failed != NULL && !is_call(failed, err_name(code))) {
 		strayed(r, "the driver ended with %s, not %.*s", err_name(code), (int)failed->len,
 			failed->data);
@@ -370,7 +383,7 @@ bool replay_file(const char *path, int *calls, char *why, size_t cap)
 		good = false;
 	}
 	if (good) {
-		struct driver_host host = {.clock = clock_create_fake(), .source = "replay"};
+		struct driver_host host = {.clock = clock_real(), .source = "replay"};
 		void *ctx = calloc(1, driver->ctx_size);
 		playing = &r;
 		bool opened = false;
@@ -378,7 +391,8 @@ bool replay_file(const char *path, int *calls, char *why, size_t cap)
 		while (more && r.at < r.count) {
 			const struct transcript_entry *entry = next(&r, TRANSCRIPT_CALL);
 			opened = opened || (entry != NULL && is_call(entry, "open"));
-			if (!opened) {
+			/* A failure without a call is of somebody above the driver. */
+			if (!opened || next(&r, TRANSCRIPT_FAILED) != NULL) {
 				r.at++;
 			} else if (entry == NULL) {
 				strayed(&r, "no call leads to this");
@@ -392,7 +406,7 @@ bool replay_file(const char *path, int *calls, char *why, size_t cap)
 			driver->close(ctx);
 		}
 		free(ctx);
-		clock_destroy(host.clock);
+		playing = NULL;
 		good = !r.failed;
 	}
 	free(r.lines);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Plays a transcript to a driver: it is asked what it was asked then, must send what it sent then, byte
- * for byte, and hears what came then.  A reply that came later than the driver now waits comes later
- * now, too, without the time passing.
+ * for byte, and hears what came then.  The clock is the transcript's, so that what depends on time goes as
+ * it went.
  */
 #ifndef FOCUSD_REPLAY_PIPE_H
 #define FOCUSD_REPLAY_PIPE_H
