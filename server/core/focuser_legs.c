@@ -59,6 +59,30 @@ static void stalled(struct device *dev, const struct err *err)
 	focuser_end_move(dev, err);
 }
 
+/* The rest of the way, counted from a number that means nothing any more, could end at a stop. */
+void focuser_was_reset(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	f->trust = POSITION_UNKNOWN;
+	f->snapped = false;
+	f->preload = 0;
+	f->tempcomp = false;
+	f->tempcomp_wanted = false;
+	log_error(dev->info.source,
+		"the controller began anew or lost count: it says %d, and where the motor stands is unknown",
+		(int)f->position);
+	if (f->phase == MOVE_HALTING) {
+		f->phase = MOVE_NONE;
+	} else if (f->phase != MOVE_NONE) {
+		struct err why;
+		err_set(&why, ERR_STALLED,
+			"%s lost its count on the way to %d: it says %d, and where it stands is unknown",
+			dev->info.name, (int)f->target, (int)f->position);
+		focuser_end_move(dev, &why);
+	}
+	device_changed(dev);
+}
+
 static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;

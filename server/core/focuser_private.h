@@ -99,6 +99,9 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r);
 /* The operation is over: at its target (err NULL), or not. */
 void focuser_end_move(struct device *dev, const struct err *err);
 
+/* A reading says that the device has lost its count: nothing goes on from that number. */
+void focuser_was_reset(struct device *dev);
+
 /* These do one thing and return when to go on, device clock; false in *alive: the link is lost. */
 int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err);
 int64_t focuser_do_halt(struct device *dev, bool *alive, struct err *err);

@@ -48,6 +48,9 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	}
 	f->poll_failures = 0;
 	focuser_take_reading(dev, &f->fresh);
+	if (f->fresh.reset_seen) {
+		focuser_was_reset(dev);
+	}
 	focuser_watch_halt(dev);
 	if (f->op != op || f->phase != phase) {
 		/* The wish changed while we asked: what was read says nothing about the new one. */

@@ -146,6 +146,12 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	if (code != ERR_OK) {
 		return code;
 	}
+	if (atomic_exchange(&fake.loses_count, false)) {
+		motor.moving = false;
+		motor.from = 0;
+		motor.to = 0;
+		out->reset_seen = true;
+	}
 	double position = motor_now(ctx);
 	out->position_valid = true;
 	out->position = (int32_t)lround(position);

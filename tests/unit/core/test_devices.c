@@ -297,6 +297,25 @@ static void a_stuck_motor_is_halted_and_told(void **state)
 	assert_true(fake.halt_count >= 1);
 }
 
+/* Counted on from there, the rest of the way would be a way to an end stop. */
+static void a_controller_that_began_anew_goes_nowhere(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	assert_int_equal(focuser_move(f->focuser, 7000, &err), ERR_OK);
+	wait_for(f, leg_started);
+	fake.loses_count = true;
+	wait_for(f, stall_told);
+	struct focuser_state now;
+	focuser_state(f->focuser, &now);
+	assert_int_equal(now.trust, POSITION_UNKNOWN);
+	assert_int_equal(now.position, 0);
+	assert_int_equal(fake.move_count, 1);
+	wait_for(f, at_rest);
+	assert_int_equal(fake.move_count, 1);
+}
+
 static bool lost(struct fixture *f)
 {
 	return device_link(f->focuser) == LINK_LOST;
@@ -922,6 +941,7 @@ int main(void)
 		TEST(halt_drops_the_remaining_legs),
 		TEST(reverse_mirrors_the_numbers),
 		TEST(a_stuck_motor_is_halted_and_told),
+		TEST(a_controller_that_began_anew_goes_nowhere),
 		TEST(a_lost_link_heals_and_moves_nothing),
 		TEST(silence_is_a_lost_link),
 		TEST(broken_sensors_give_no_temperature),
