@@ -7,11 +7,13 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "autofocus.h"
 #include "clock.h"
+#include "focuser.h"
 #include "json.h"
 #include "run.h"
 
@@ -293,6 +295,27 @@ static enum http_result measure_stars(struct call *call, const char *parameters)
 	return result;
 }
 
+static enum http_result set_temperature(struct call *call, const char *parameters)
+{
+	struct err err = {.code = ERR_OK};
+	double celsius = NAN;
+	const struct member members[] = {{"temperature_c", MEMBER_NUMBER, -55, 60, &celsius}};
+	enum err_code code = read_members(parameters, members, 1, &err);
+	if (code == ERR_OK && isnan(celsius)) {
+		code = err_set(&err, ERR_INVALID_VALUE,
+			"This action needs an object such as {\"temperature_c\": 11.5}.");
+	}
+	if (code == ERR_OK) {
+		code = focuser_tell_temperature(call->dev, celsius, &err);
+	}
+	if (code != ERR_OK) {
+		return reply_result(call, code, &err);
+	}
+	char text[64];
+	snprintf(text, sizeof text, "{\"temperature_c\":%.2f}", celsius);
+	return reply_string(call, text);
+}
+
 /* The harmless first: some clients preselect it. */
 static const struct action focuser_actions[] = {
 	{"AutofocusStatus", autofocus_status},
@@ -300,6 +323,7 @@ static const struct action focuser_actions[] = {
 	{"MeasureStars", measure_stars},
 	{"Autofocus", autofocus},
 	{"AutofocusAbort", autofocus_abort_action},
+	{"SetTemperature", set_temperature},
 };
 enum { FOCUSER_ACTIONS = sizeof focuser_actions / sizeof focuser_actions[0] };
 
@@ -307,7 +331,7 @@ const char *const *actions_of(enum device_type type)
 {
 	static const char *const none[] = {NULL};
 	static const char *const focuser[] = {"AutofocusStatus", "AutofocusWait", "MeasureStars",
-		"Autofocus", "AutofocusAbort", NULL};
+		"Autofocus", "AutofocusAbort", "SetTemperature", NULL};
 	_Static_assert(sizeof focuser / sizeof focuser[0] == FOCUSER_ACTIONS + 1,
 		"a name for every action");
 	return type == DEVICE_FOCUSER ? focuser : none;

@@ -100,15 +100,17 @@ int http_listen(const char *bind_to, int port, int *bound_port, bool *loopback, 
 				: "");
 		return -1;
 	}
-	struct sockaddr_storage bound;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} bound = {.v6 = {0}};
 	socklen_t len = sizeof bound;
-	if (getsockname(fd, (struct sockaddr *)&bound, &len) == 0) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&bound;
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)&bound;
-		bool is_v4 = bound.ss_family == AF_INET;
-		*bound_port = ntohs(is_v4 ? v4->sin_port : v6->sin6_port);
-		*loopback = is_v4 ? (ntohl(v4->sin_addr.s_addr) >> 24) == 127
-				  : IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+	if (getsockname(fd, &bound.any, &len) == 0) {
+		bool is_v4 = bound.any.sa_family == AF_INET;
+		*bound_port = ntohs(is_v4 ? bound.v4.sin_port : bound.v6.sin6_port);
+		*loopback = is_v4 ? (ntohl(bound.v4.sin_addr.s_addr) >> 24) == 127
+				  : IN6_IS_ADDR_LOOPBACK(&bound.v6.sin6_addr);
 	}
 	return fd;
 }

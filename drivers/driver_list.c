@@ -9,12 +9,14 @@
 #include "focuser_driver.h"
 
 extern const struct focuser_driver moonlite_driver;
+extern const struct focuser_driver myfocuserpro2_driver;
 extern const struct focuser_driver sim_focuser_driver;
 extern const struct camera_driver sim_camera_driver;
 extern const struct camera_driver replay_camera_driver;
 
 const struct focuser_driver *const focuser_drivers[] = {
 	&moonlite_driver,
+	&myfocuserpro2_driver,
 	&sim_focuser_driver,
 	NULL,
 };

@@ -54,8 +54,11 @@ struct focuser_caps {
 	int32_t max_increment;   /* > 0, <= max_step; longest single leg */
 	bool has_temperature;
 	bool has_tempcomp;       /* the device compensates by itself when told */
+	bool tempcomp_on;        /* and does so already */
 	double step_size_um;     /* NAN when the device does not know */
 	int32_t tolerance_steps; /* arrival within this counts as arrived; usually 0 */
+	int32_t backlash_steps;  /* the device takes up so much play itself; core then leaves it alone.
+	                          * 0 = it does not, or it was not asked to */
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
 	 * since a device that is found again after a loss is compared by it. */
 	char identity[96];
@@ -64,6 +67,7 @@ struct focuser_caps {
 	char move_refusal[200];
 	/* A calibration that runs already, perhaps since before the port was opened. */
 	bool calibrating;
+	bool identity_partial;   /* it did not tell all of that just now: not compared with other times */
 };
 
 /* What poll() is asked for, as bits; a driver may deliver more. */

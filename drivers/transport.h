@@ -82,9 +82,4 @@ enum transport_turn {
 enum err_code transport_write_in_turn(struct transport *t, enum transport_turn turn,
 	const void *data, size_t len, int64_t deadline_ms, struct err *err);
 
-/* Who else has this device file open, as far as /proc lets us look: "gpsd (pid 812)", or several
- * with commas.  False, and out is "", when nobody is seen.  Looks at every process: only for error
- * texts and diagnosis. */
-bool transport_holders(const char *path, char *out, size_t cap);
-
 #endif

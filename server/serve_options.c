@@ -12,7 +12,7 @@ const char serve_help[] =
 	"       focusd --check                 say what is wrong with the configuration\n"
 	"       focusd measure FRAME...        measure the stars of FITS frames\n"
 	"       focusd fit FRAME...            V-curve and best position from FITS frames\n"
-	"       focusd emulate moonlite        a focuser on a pseudo terminal, for trying\n"
+	"       focusd emulate KIND            a focuser on a pseudo terminal, for trying\n"
 	"\n"
 	"  -c, --config FILE         configuration (/etc/focusd/focusd.conf, else\n"
 	"                            $XDG_CONFIG_HOME/focusd/focusd.conf)\n"

@@ -51,7 +51,7 @@ static uint16_t box_mean(const struct frame *frame, int32_t x, int32_t y, int32_
 		}
 	}
 	uint32_t n = (uint32_t)((x1 - x0) * (y1 - y0));
-	return (uint16_t)((sum + n / 2) / n);
+	return n > 0 ? (uint16_t)((sum + n / 2) / n) : 0;
 }
 
 /* How many pixels across are averaged for a shrink factor: a mosaic needs whole 2x2 cells, or its
@@ -172,6 +172,9 @@ static int encode(const uint8_t *rows, int32_t width, int32_t height, int channe
 int preview_render(const struct frame *frame, const struct preview_key *key, unsigned char **jpeg,
 	size_t *len)
 {
+	if (frame->count == 0) {
+		return -1;
+	}
 	bool part = key->part_w > 0;
 	int32_t factor = part ? 1 : (frame->info.width + WHOLE_WIDTH - 1) / WHOLE_WIDTH;
 	int32_t from_x = part ? key->x : 0;

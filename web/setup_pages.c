@@ -239,7 +239,10 @@ static void backlash_section(struct buf *out, const struct focuser_state *s)
 {
 	const char *from = s->approach == MOVES_APPROACH_IN ? "in" : "out";
 	table_begin(out, "Backlash");
-	if (s->backlash_steps > 0) {
+	if (s->device_backlash_steps > 0) {
+		row(out, "Compensated by the device", "", "%d steps", (int)s->device_backlash_steps);
+		row(out, "Compensated by focusd", "backlash_steps", "no, since the device does");
+	} else if (s->backlash_steps > 0) {
 		row(out, "Compensated by focusd", "backlash_steps", "%d steps", (int)s->backlash_steps);
 	} else {
 		row(out, "Compensated by focusd", "backlash_steps", "no (0 steps)");
@@ -247,7 +250,12 @@ static void backlash_section(struct buf *out, const struct focuser_state *s)
 	row(out, "Last leg goes", "approach", "%s, towards %s positions", from,
 		s->approach == MOVES_APPROACH_IN ? "smaller" : "larger");
 	table_end(out);
-	if (s->backlash_steps > 0) {
+	if (s->device_backlash_steps > 0) {
+		buf_puts(out, "<p class=\"note\">The device takes up its play by itself. "
+			"<code>backlash_steps</code> is not used as long as it does, and "
+			"<strong>N.I.N.A.'s backlash must be 0</strong> (in and out): backlash has exactly one "
+			"owner, or it is compensated twice.</p>\n");
+	} else if (s->backlash_steps > 0) {
 		buf_printf(out, "<p class=\"note\">focusd compensates backlash itself: every move against the "
 			"approach goes %d steps too far and comes back. "
 			"<strong>Leave N.I.N.A.'s backlash at 0</strong> (in and out), and "

@@ -75,6 +75,7 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 	key_steps(w, "max_increment", up || s.max_increment > 0, s.max_increment);
 	json_key_double(w, "step_size_um", s.step_size_um);
 	json_key_int(w, "backlash_steps", s.backlash_steps);
+	json_key_int(w, "device_backlash_steps", s.device_backlash_steps);
 	json_key_string(w, "approach", s.approach == MOVES_APPROACH_IN ? "in" : "out");
 	json_key_bool(w, "tempcomp", s.tempcomp);
 	json_key_int(w, "camera", config->camera);

@@ -373,7 +373,8 @@ static void command(struct emu *e, const char *text, struct emulator_reply *repl
 		e->compensating = text[0] == '+';
 		e->compensated_c = night_c(e);
 	} else if (strncmp(text, "PO", 2) == 0 && hex_argument(text + 2, &value)) {
-		e->offset = (int8_t)(uint8_t)value;
+		/* Two's complement of one byte. */
+		e->offset = (int)(value & 0xFF) - ((value & 0x80) != 0 ? 256 : 0);
 	}
 }
 

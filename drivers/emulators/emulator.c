@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "emu_moonlite.h"
+#include "emu_myfocuserpro2.h"
 #include "text.h"
 
-const struct emulator_kind *const emulator_kinds[] = {&emu_moonlite, NULL};
+const struct emulator_kind *const emulator_kinds[] = {&emu_moonlite, &emu_myfocuserpro2, NULL};
 
 /* "offset-7" against "offset-": the text of the number, NULL when it is another fault. */
 static const char *match(const char *asked, const char *name)

@@ -203,6 +203,7 @@ static void fill_caps(struct moonlite *m, const char *version, bool wide, struct
 	caps->has_tempcomp = m->port->tempcomp_steps_per_c != 0;
 	caps->step_size_um = NAN;
 	caps->tolerance_steps = m->quirks.lands_beside ? BESIDE_TOLERANCE_STEPS : 0;
+	caps->identity_partial = version[0] == '\0';
 	name_firmware(version, wide, caps->identity, sizeof caps->identity);
 }
 

@@ -33,7 +33,8 @@ static void add_stamp(struct growth *g, const struct sim_psf *psf, double share)
 				/ (cuts * cuts);
 			for (int k = 0; k < cuts * cuts; k++) {
 				double dx = x + (k % cuts + 0.5) / cuts - 0.5;
-				double dy = y + (k / cuts + 0.5) / cuts - 0.5;
+				int line = k / cuts;
+				double dy = y + (line + 0.5) / cuts - 0.5;
 				int ring = (int)(hypot(dx, dy) / ring_px);
 				if (ring < g->rings) {
 					g->within[ring] += light;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "ports/ports.h"
 
 /* A hung-up terminal and a serial line without VMIN both read nothing; this many in a row after
  * poll promised bytes mean that nobody is there. */
@@ -160,17 +161,10 @@ const char *fd_pipe_describe(struct transport *t)
 	return of(t)->name;
 }
 
-enum err_code fd_pipe_busy(const char *path, struct err *err)
-{
-	char who[120];
-	bool seen = transport_holders(path, who, sizeof who);
-	return err_set(err, ERR_IO, "%s is in use by another program%s%s", path, seen ? ": " : "", who);
-}
-
 enum err_code fd_pipe_claim(int fd, const char *name, struct err *err)
 {
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-		return fd_pipe_busy(name, err);
+		return ports_say_busy(ports_system(), name, err);
 	}
 	if (ioctl(fd, TIOCEXCL) != 0 && errno != ENOTTY) {
 		return err_set(err, ERR_IO, "%s cannot be taken for us alone: %s", name,

@@ -45,9 +45,6 @@ void fd_pipe_unclaim(int fd);
 enum err_code fd_pipe_first_lines(struct fd_pipe *pipe, const struct transport_settings *settings,
 	struct err *err);
 
-/* ERR_IO: somebody has it; the sentence says who, where that can be seen. */
-enum err_code fd_pipe_busy(const char *path, struct err *err);
-
 /* path is resolved.  Ownership of *out passes to the caller. */
 enum err_code serial_pipe_open(const char *path, const struct transport_settings *settings,
 	struct transport **out, struct err *err);

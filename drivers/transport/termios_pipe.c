@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "pipes.h"
+#include "ports/ports.h"
 
 static void destroy(struct transport *t)
 {
@@ -65,7 +66,7 @@ enum err_code termios_pipe_open(const char *path, const struct transport_setting
 	int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		if (errno == EBUSY) {
-			return fd_pipe_busy(path, err);
+			return ports_say_busy(ports_system(), path, err);
 		}
 		return err_set(err, ERR_IO, "cannot open %s: %s", path, strerror(errno));
 	}

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum err_code err_set(struct err *err, enum err_code code, const char *fmt, ...)
+enum err_code (err_set)(struct err *err, enum err_code code, const char *fmt, ...)
 {
 	if (err == NULL) {
 		return code;

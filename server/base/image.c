@@ -105,13 +105,21 @@ void frame_pool_release(struct frame_pool *pool)
 	}
 }
 
+/* With the lock held. */
+static void drop_spares(struct frame_pool *pool)
+{
+	pool->buffers -= pool->spares;
+	for (unsigned i = 0; i < pool->spares; i++) {
+		box_free(pool->spare[i]);
+		pool->spare[i] = NULL;
+	}
+	pool->spares = 0;
+}
+
 void frame_pool_trim(struct frame_pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
-	while (pool->spares > 0) {
-		box_free(pool->spare[--pool->spares]);
-		pool->buffers--;
-	}
+	drop_spares(pool);
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -141,10 +149,7 @@ struct frame *frame_pool_take(struct frame_pool *pool, const struct frame_info *
 	struct frame_box *box = take_spare(pool, count);
 	if (box == NULL) {
 		/* What is too small now would only stay in the way of what is needed from now on. */
-		while (pool->spares > 0) {
-			box_free(pool->spare[--pool->spares]);
-			pool->buffers--;
-		}
+		drop_spares(pool);
 		box = box_create(count);
 		pool->buffers += box != NULL;
 	}

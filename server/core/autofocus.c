@@ -246,7 +246,7 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 {
 	const struct config_autofocus *cfg = &observatory_config(af->obs)->autofocus;
 	struct device *camera = NULL;
-	struct camera_state state;
+	struct camera_state state = {0};
 	enum err_code code = need_idle(af, err);
 	if (code == ERR_OK) {
 		code = need_up(af->focuser, err);
@@ -398,7 +398,7 @@ enum err_code autofocus_measure_start(struct observatory *obs, int focuser, doub
 	params.binning = binning;
 	params.gain = gain;
 	struct device *camera = NULL;
-	struct camera_state state;
+	struct camera_state state = {0};
 	pthread_mutex_lock(&af->lock);
 	enum err_code code = need_idle(af, err);
 	if (code == ERR_OK) {

@@ -201,6 +201,9 @@ static enum err_code read_strips(struct device *dev, const struct exposure_reque
 			break;
 		}
 	}
+	if (code == ERR_OK && *out == NULL) {
+		code = err_set(err, ERR_INTERNAL, "a frame without rows was asked for");
+	}
 	return code;
 }
 

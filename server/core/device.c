@@ -10,6 +10,7 @@ static const struct device_patience usual_patience = {
 	.connect_answer_ms = 4300,
 	.tell_ms = 5000,
 	.lost_grace_ms = 60000,
+	.temperature_told_ms = 900000,
 	.client_quiet_ms = 600000,
 };
 

@@ -70,6 +70,7 @@ struct device_patience {
 	int64_t connect_answer_ms; /* a connect is answered within this */
 	int64_t tell_ms;           /* a failure is told by its completion property for this long */
 	int64_t lost_grace_ms;     /* `connected` stays true while a lost link is being reopened */
+	int64_t temperature_told_ms; /* a temperature that a client told counts for this long */
 	int64_t client_quiet_ms;   /* a client not heard of for this long does not keep the link open */
 };
 
@@ -122,6 +123,8 @@ struct device {
 	char last_failure[240];
 	uint64_t errors[ERR_CODE_COUNT]; /* failed exchanges since the start */
 	struct log_repeat link_failures;
+	char tty[32];           /* the serial port that was opened, "ttyUSB0"; "" none, or not known as one */
+	bool pulled;            /* it was unplugged; nothing was read of it yet */
 	struct lease lease;
 	struct device_client clients[DEVICE_MAX_CLIENTS];
 };

@@ -13,8 +13,6 @@
 /* A reading older than three idle polls is stale; never less than this, so that a busy machine with
  * a fast clock is not taken for a silent device. */
 #define STALE_FLOOR_MS 3000
-/* The same for a temperature: some controllers are not asked for it while they move. */
-#define TEMPERATURE_FLOOR_MS 120000
 
 const char *focuser_trust_name(enum focuser_trust trust)
 {
@@ -75,8 +73,10 @@ static int32_t published_position(const struct focuser_core *f)
 
 static bool moving_locked(const struct device *dev)
 {
+	const struct focuser_core *f = dev->focuser;
+	/* By itself, too: a hand controller, compensation in the device; but not by its word alone. */
 	return dev->link == LINK_UP &&
-	       (dev->focuser->phase != MOVE_NONE || dev->focuser->motor_moving);
+	       (f->phase != MOVE_NONE || (f->motor_moving && !f->stuck) || f->drifting);
 }
 
 bool focuser_busy(struct device *dev, struct err *err)
@@ -88,55 +88,11 @@ bool focuser_busy(struct device *dev, struct err *err)
 	return false;
 }
 
-/* A probe that has gone silent must not pass its last word off as the air of now. */
-static bool temperature_old(const struct device *dev)
-{
-	const struct focuser_core *f = dev->focuser;
-	int64_t limit = (int64_t)(3 * f->driver->poll_temperature_ms / clock_factor(dev->clock));
-	limit = limit < TEMPERATURE_FLOOR_MS ? TEMPERATURE_FLOOR_MS : limit;
-	return clock_now_ms(clock_real()) - f->temperature_real_ms > limit;
-}
-
-/* The temperature by the configured source.  Called without the lock: it may look at another device. */
-static enum err_code temperature_of(struct device *dev, int depth, double *out, struct err *err)
-{
-	struct focuser_core *f = dev->focuser;
-	switch (f->cfg->temperature_source) {
-	case CONFIG_TEMPERATURE_NONE:
-		return err_set(err, ERR_NOT_IMPLEMENTED, "%s has no temperature source", dev->info.name);
-	case CONFIG_TEMPERATURE_ACTION:
-		return err_set(err, ERR_VALUE_NOT_SET, "no temperature was told to %s yet", dev->info.name);
-	case CONFIG_TEMPERATURE_FOCUSER: {
-		struct device *other =
-			observatory_device(dev->obs, DEVICE_FOCUSER, f->cfg->temperature_focuser);
-		if (other == NULL || depth > 0) {
-			return err_set(err, ERR_NOT_IMPLEMENTED, "%s: its temperature source has no sensor",
-				dev->info.name);
-		}
-		return temperature_of(other, depth + 1, out, err);
-	}
-	case CONFIG_TEMPERATURE_SELF:
-		break;
-	}
-	enum err_code code = ERR_OK;
-	pthread_mutex_lock(&dev->lock);
-	if (f->caps_known && !f->caps.has_temperature) {
-		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s has no temperature sensor", dev->info.name);
-	} else if (!f->temperature_known || dev->link != LINK_UP || temperature_old(dev)) {
-		code = err_set(err, ERR_VALUE_NOT_SET, "%s has no temperature reading just now",
-			dev->info.name);
-	} else {
-		*out = f->temperature_c;
-	}
-	pthread_mutex_unlock(&dev->lock);
-	return code;
-}
-
 void focuser_state(struct device *dev, struct focuser_state *out)
 {
 	struct focuser_core *f = dev->focuser;
 	double temperature = NAN;
-	enum err_code temperature_code = temperature_of(dev, 0, &temperature, NULL);
+	enum err_code temperature_code = focuser_temperature(dev, &temperature, NULL);
 
 	pthread_mutex_lock(&dev->lock);
 	*out = (struct focuser_state){
@@ -159,7 +115,8 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.step_size_um = f->caps.step_size_um,
 		.tempcomp_available = f->caps.has_tempcomp && f->driver->set_tempcomp != NULL,
 		.tempcomp = f->tempcomp_wanted,
-		.backlash_steps = f->cfg->backlash_steps,
+		.backlash_steps = f->caps.backlash_steps > 0 ? 0 : f->cfg->backlash_steps,
+		.device_backlash_steps = f->caps.backlash_steps,
 		.approach = f->approach,
 		.leased_to_run = dev->lease.run,
 	};
@@ -334,11 +291,6 @@ enum err_code focuser_position(struct device *dev, int32_t *out, struct err *err
 	return code;
 }
 
-enum err_code focuser_temperature(struct device *dev, double *out, struct err *err)
-{
-	return temperature_of(dev, 0, out, err);
-}
-
 enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
@@ -375,6 +327,7 @@ enum err_code focuser_core_create(struct device *dev, const struct config_focuse
 	f->ctx = ctx;
 	f->caps.step_size_um = NAN;
 	f->trust = POSITION_UNKNOWN;
+	f->probe_wanted = focuser_probe_wanted(dev, cfg);
 	f->rules.min_step = cfg->min_step;
 	f->approach = cfg->approach;
 	if (driver->approach_up && config_place_of(observatory_config(dev->obs), "focuser.N", "approach",

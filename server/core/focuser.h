@@ -35,7 +35,8 @@ struct focuser_state {
 	double step_size_um;       /* NAN unknown */
 	bool tempcomp_available;
 	bool tempcomp;
-	int32_t backlash_steps;
+	int32_t backlash_steps;    /* that focusd takes up; 0 where the device does */
+	int32_t device_backlash_steps; /* that the device takes up by itself */
 	enum moves_approach approach;
 	uint64_t leased_to_run;    /* 0: nobody */
 	char identity[96];
@@ -61,6 +62,10 @@ enum err_code focuser_position(struct device *dev, int32_t *out, struct err *err
 
 /* ERR_NOT_IMPLEMENTED without sensor, ERR_VALUE_NOT_SET without a reading just now. */
 enum err_code focuser_temperature(struct device *dev, double *out, struct err *err);
+
+/* A client's word, for temperature_source = action (else ERR_INVALID_OPERATION); it counts for 15
+ * minutes.  ERR_INVALID_VALUE outside -55..60 C. */
+enum err_code focuser_tell_temperature(struct device *dev, double celsius, struct err *err);
 
 enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err);
 

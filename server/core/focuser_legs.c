@@ -6,16 +6,17 @@
  */
 #include "focuser_private.h"
 
-#include <math.h>
-
 /* A leg that ends elsewhere is started again this often. */
 #define LEG_TRIES 3
+/* And in one move the way is planned anew so often, whichever leg it was. */
+#define WAY_TRIES 8
 /* So many polls in a row must say "at rest" before a motor counts as stopped beside its target: some
  * motors start late. */
 #define REST_POLLS 3
 #define REST_MS 1500
-/* A motor that says it moves but does not change its position for this long is stuck. */
-#define STALL_MS 8000
+/* One that moves without coming nearer for this long goes somewhere else; shorter ways beyond the target
+ * are what some devices do against their play. */
+#define ASTRAY_MS 12000
 /* Allowance on top of the time that the slowest believable speed needs. */
 #define LEG_ALLOWANCE_MS 15000
 /* A target that is replaced sooner than this after the motor was sent off waits for the rest of it, and
@@ -83,19 +84,28 @@ void focuser_was_reset(struct device *dev)
 	device_changed(dev);
 }
 
+/* What a way takes at the slowest speed that is to be believed. */
+static int64_t way_ms(const struct focuser_core *f, int64_t steps)
+{
+	double speed = f->driver->speed_floor_steps_per_s > 0 ? f->driver->speed_floor_steps_per_s : 10.0;
+	return (int64_t)(1000.0 * (double)steps / speed);
+}
+
+/* Sends the motor from where it stands towards the point under way, as far as one leg goes. */
 static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	uint64_t op = f->op;
-	int32_t target = f->plan.leg[f->leg];
+	f->leg_target = moves_leg(&f->rules, f->position, f->plan.point[f->point]);
 	f->phase = MOVE_LEG;
 	f->leg_from = f->position;
 	f->snapped = false;
 	/* Until a poll says that it rests, also when the start fails: the command may have got through. */
 	f->motor_moving = true;
+	f->stuck = false;
 	f->halt_watched = false;
 	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = f->driver->start_move(f->ctx, focuser_to_motor(f, target), err);
+	enum err_code code = f->driver->start_move(f->ctx, focuser_to_motor(f, f->leg_target), err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (code == ERR_IO) {
@@ -118,54 +128,55 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 		focuser_end_move(dev, err);
 		return 0;
 	}
-	double speed = f->driver->speed_floor_steps_per_s > 0 ? f->driver->speed_floor_steps_per_s : 10.0;
-	f->leg_deadline_ms =
-		now + LEG_ALLOWANCE_MS + (int64_t)(1000.0 * fabs((double)target - f->position) / speed);
+	int64_t way = focuser_distance(f->leg_target, f->position);
+	f->leg_deadline_ms = now + LEG_ALLOWANCE_MS + way_ms(f, way);
 	f->speed_steps_per_ms = 0;
 	f->progress_ms = now;
 	f->progress_position = f->position;
+	f->nearest = way;
+	f->nearer_ms = now;
 	f->rest_polls = 0;
 	f->next_poll_ms = now + f->driver->first_poll_ms;
 	f->gather_until_ms = now + GATHER_MS;
 	return f->next_poll_ms;
 }
 
+/* The way from where the motor stands to the target, and the first leg of it. */
+static int64_t start_way(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	moves_make(&f->rules, f->position, f->rules.backlash_steps - f->preload, f->target, &f->plan);
+	if (f->plan.count == 0) {
+		/* Retargeted to where it is just passing: it still has to stop there. */
+		f->plan.point[0] = f->target;
+		f->plan.count = 1;
+	}
+	if (f->plan.overshoot_skipped) {
+		log_info(dev->info.source, "no room for the overshoot target=%d", (int)f->target);
+	}
+	f->point = 0;
+	return start_leg(dev, alive, err);
+}
+
 int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
-	if (f->rules.backlash_steps > 0 && f->motor_moving) {
+	bool exact = f->rules.backlash_steps > 0 || f->rules.max_increment < f->rules.max_step;
+	if (exact && f->motor_moving) {
 		/* By the time of a new command it is past where it was last seen, perhaps past the target:
-		 * the last leg might come from the wrong side. */
+		 * the last leg might come from the wrong side, or be longer than the device allows. */
 		f->phase = MOVE_STOPPING;
 		f->leg_deadline_ms = clock_now_ms(dev->clock) + STOPPING_MS;
 		focuser_wish_halt(f);
 		return 0;
 	}
-	int32_t from = f->position;
-	/* A short move in the approach direction arrives without backlash only when the play is taken up
-	 * on the way; otherwise plan as if coming from the far side, which goes past and comes back. */
-	int64_t ahead = ((int64_t)f->target - from) * focuser_approach_sign(f);
-	if (f->rules.backlash_steps > 0 && ahead > 0 && f->preload < f->rules.backlash_steps &&
-		ahead < f->rules.backlash_steps - f->preload) {
-		from = f->target + focuser_approach_sign(f);
+	if (!f->motor_moving && f->position == f->target) {
+		focuser_end_move(dev, NULL);
+		return 0;
 	}
-	moves_make(&f->rules, from, f->target, &f->plan);
-	if (f->plan.count == 0) {
-		if (f->motor_moving) {
-			/* Retargeted to where it is just passing: it still has to stop there. */
-			f->plan.leg[0] = f->target;
-			f->plan.count = 1;
-		} else {
-			focuser_end_move(dev, NULL);
-			return 0;
-		}
-	}
-	if (f->plan.overshoot_skipped) {
-		log_info(dev->info.source, "no room for the overshoot target=%d", (int)f->target);
-	}
-	f->leg = 0;
 	f->leg_tries = 0;
-	return start_leg(dev, alive, err);
+	f->way_tries = 0;
+	return start_way(dev, alive, err);
 }
 
 /* The motor rests: on target, or not. */
@@ -173,14 +184,14 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	int64_t now = clock_now_ms(dev->clock);
-	int32_t target = f->plan.leg[f->leg];
+	int32_t target = f->leg_target;
 	bool close = focuser_distance(f->position, target) <= focuser_tolerance(f);
 	/* A way as short as the tolerance looks like an arrival before the motor has even begun. */
 	bool untouched = f->position == f->leg_from && f->position != target;
 	bool rested = ++f->rest_polls >= REST_POLLS && now - f->progress_ms >= REST_MS;
 	if (close && (!untouched || (rested && f->leg_tries + 1 >= LEG_TRIES))) {
-		if (++f->leg < f->plan.count) {
-			f->leg_tries = 0;
+		f->leg_tries = 0;
+		if (target != f->plan.point[f->point] || ++f->point < f->plan.count) {
 			return start_leg(dev, alive, err);
 		}
 		f->phase = MOVE_SETTLE;
@@ -190,10 +201,11 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 	if (!rested) {
 		return f->next_poll_ms;
 	}
-	if (++f->leg_tries < LEG_TRIES) {
+	if (++f->leg_tries < LEG_TRIES && ++f->way_tries < WAY_TRIES) {
 		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->position,
 			(int)target);
-		return start_leg(dev, alive, err);
+		/* Planned anew: beyond the target it has to come back from the right side. */
+		return start_way(dev, alive, err);
 	}
 	struct err why;
 	err_set(&why, ERR_STALLED, "%s stopped at %d and does not reach %d", dev->info.name,
@@ -206,7 +218,7 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 static int64_t next_look(struct focuser_core *f, int64_t now)
 {
 	if (f->speed_steps_per_ms > 0) {
-		double left_ms = (double)focuser_distance(f->position, f->plan.leg[f->leg]) /
+		double left_ms = (double)focuser_distance(f->position, f->leg_target) /
 				 f->speed_steps_per_ms;
 		int32_t usual_ms = f->driver->poll_moving_ms;
 		if (left_ms < usual_ms / 4.0) {
@@ -230,20 +242,31 @@ static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
 		f->progress_ms = now;
 		f->rest_polls = 0;
 	}
+	int64_t left = focuser_distance(f->position, f->leg_target);
+	if (left < f->nearest) {
+		f->nearest = left;
+		f->nearer_ms = now;
+	}
 	if (!f->motor_moving) {
 		return leg_at_rest(dev, alive, err);
 	}
 	f->rest_polls = 0;
 	struct err why;
-	if (now - f->progress_ms > STALL_MS) {
+	if (now - f->progress_ms > FOCUSER_STALL_MS) {
 		err_set(&why, ERR_STALLED, "%s says it moves but stands at %d on the way to %d",
-			dev->info.name, (int)f->position, (int)f->plan.leg[f->leg]);
+			dev->info.name, (int)f->position, (int)f->leg_target);
+		stalled(dev, &why);
+		return 0;
+	}
+	if (now - f->nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
+		err_set(&why, ERR_STALLED, "%s moves, but not towards %d: it is at %d", dev->info.name,
+			(int)f->leg_target, (int)f->position);
 		stalled(dev, &why);
 		return 0;
 	}
 	if (now > f->leg_deadline_ms) {
 		err_set(&why, ERR_STALLED, "%s is still not at %d after the time the way should take",
-			dev->info.name, (int)f->plan.leg[f->leg]);
+			dev->info.name, (int)f->leg_target);
 		stalled(dev, &why);
 		return 0;
 	}
@@ -323,12 +346,13 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 		}
 		break;
 	case MOVE_SETTLE:
-		if (f->motor_moving || focuser_distance(f->position, f->plan.leg[f->leg - 1]) >
-					       focuser_tolerance(f)) {
+		if (f->motor_moving ||
+			focuser_distance(f->position, f->leg_target) > focuser_tolerance(f)) {
 			/* It went on after all. */
 			f->phase = MOVE_LEG;
-			f->leg--;
+			f->point = f->plan.count - 1;
 			f->progress_ms = read_ms;
+			f->nearer_ms = read_ms;
 			f->rest_polls = 0;
 		}
 		break;
@@ -339,8 +363,10 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 			device_changed(dev);
 		}
 		break;
-	case MOVE_NONE:
 	case MOVE_ACCEPTED:
+		f->looked_op = f->op;
+		return 0;
+	case MOVE_NONE:
 		break;
 	}
 	return f->next_poll_ms;

@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* The inside of a focuser, shared by focuser.c (what clients call), focuser_worker.c (link and
- * polls), focuser_legs.c (the way of a move) and focuser_reading.c (what a reading means). */
+ * polls), focuser_legs.c (the way of a move), focuser_reading.c (what a reading means) and
+ * focuser_temperature.c. */
 #ifndef FOCUSD_FOCUSER_PRIVATE_H
 #define FOCUSD_FOCUSER_PRIVATE_H
 
 #include "device_private.h"
 #include "focuser.h"
 #include "focuser_driver.h"
+#include "ports/ports.h"
+#include "thermometer.h"
 
 /* A move from acceptance to its end.  STOPPING: the motion that it replaces must end first, so that the
  * way can be planned from a known place.  HALTING: stop was wished, the motor is not at rest yet. */
 enum move_phase { MOVE_NONE, MOVE_ACCEPTED, MOVE_STOPPING, MOVE_LEG, MOVE_SETTLE, MOVE_HALTING };
 
-/* All under the device's lock, except that ctx, fresh_caps, identified and fresh belong to the worker. */
+/* All under the device's lock, except that ctx, port*, fresh_caps, identified and fresh belong to the worker. */
 struct focuser_core {
 	const struct focuser_driver *driver;
 	const struct config_focuser *cfg;
 	void *ctx;
+	struct focuser_port port; /* the configured one, with what its name means now */
+	struct port_identity port_known, port_fresh; /* remembered; of the port that is open */
+	bool port_loaded;        /* port_known was read from the state directory */
+	bool port_proven;        /* the open port is the remembered one by its serial number */
 	struct focuser_caps fresh_caps;
 	bool identified;         /* since the port was opened; fresh_caps are its */
 	struct focuser_reading fresh;
@@ -31,10 +38,19 @@ struct focuser_core {
 	bool position_known;
 	int32_t position;
 	int64_t read_real_ms;    /* clock_real() */
+	int64_t read_ms;         /* the same, device clock */
 	bool motor_moving;
-	bool temperature_known;
-	int64_t temperature_real_ms; /* clock_real(); when it was read */
-	double temperature_c;
+	bool drifting;           /* it does not say so, but its position changes without our doing */
+	bool stuck;              /* it says so without our doing, but its position does not change */
+	int64_t changed_ms;      /* device clock; when the position was last seen to change */
+	bool odd;                /* the last reading was not to be expected */
+	struct thermometer probe; /* its own, device clock */
+	enum thermometer_word probe_word; /* on the last reading */
+	bool probe_wanted;       /* somebody's temperature comes from it */
+	int64_t temperature_real_ms; /* clock_real(); when one was last believed */
+	bool told;               /* temperature_source = action: a client has told one */
+	double told_c;
+	int64_t told_real_ms;    /* clock_real() */
 	int64_t next_poll_ms;    /* device clock */
 	int64_t next_temperature_ms;
 	unsigned poll_failures;
@@ -51,15 +67,19 @@ struct focuser_core {
 	/* The operation. */
 	enum move_phase phase;
 	uint64_t op;             /* the newest accepted */
+	uint64_t looked_op;      /* the motor was looked at since this was accepted */
 	int32_t target;
 	int64_t gather_until_ms; /* device clock: the worker looks for a newer target then by itself */
 	struct moves_plan plan;
-	int leg;
+	int point;               /* of the plan, under way */
+	int32_t leg_target;      /* where this leg of the way there ends */
 	int32_t leg_from;        /* where the motor stood when it was told to go */
-	int leg_tries;
+	int leg_tries, way_tries;
 	int64_t leg_deadline_ms; /* device clock */
 	int64_t progress_ms;     /* when the position last changed */
 	int32_t progress_position;
+	int64_t nearest;         /* steps; the least that was left of the leg */
+	int64_t nearer_ms;       /* when that was seen */
 	double speed_steps_per_ms; /* seen between the last two polls; 0 unknown */
 	int rest_polls;          /* polls in a row that say: at rest, elsewhere */
 	int64_t settle_until_ms;
@@ -81,8 +101,14 @@ int32_t focuser_tolerance(const struct focuser_core *f);
 /* Locked: the worker shall stop the motor. */
 void focuser_wish_halt(struct focuser_core *f);
 
+/* A motor that says it moves but does not change its position for this long is stuck. */
+#define FOCUSER_STALL_MS 8000
+
 /* Steps between two positions, whatever a driver calls a position. */
 int64_t focuser_distance(int32_t a, int32_t b);
+
+/* Whether this focuser's own probe is asked at all. */
+bool focuser_probe_wanted(const struct device *dev, const struct config_focuser *cfg);
 
 /* The rest is for the worker, locked. */
 
@@ -93,8 +119,15 @@ int32_t focuser_to_motor(const struct focuser_core *f, int32_t position);
 /* +1 or -1: the direction of final legs. */
 int focuser_approach_sign(const struct focuser_core *f);
 
+/* Whether a reading is nothing the motor can be expected to have done: it is asked again before that is
+ * believed, since what a bad line makes of a number may look like one. */
+bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading *r);
+
 /* Makes a reading the state that clients see. */
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r);
+
+/* Takes what the probe said; true when the temperature has changed or is not known any more. */
+bool focuser_take_temperature(struct device *dev, double celsius);
 
 /* The operation is over: at its target (err NULL), or not. */
 void focuser_end_move(struct device *dev, const struct err *err);

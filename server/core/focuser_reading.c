@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What a reading of the motor means: steps as clients see them, taken-up play, a temperature to be
- * believed.  On the worker, with the device's lock held. */
+/* What a reading of the motor means: steps as clients see them and taken-up play.
+ * On the worker, with the device's lock held. */
 #include "focuser_private.h"
-
-#include <math.h>
 
 int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor)
 {
@@ -37,16 +35,39 @@ static void note_motion(struct focuser_core *f, int32_t from, int32_t to)
 	}
 }
 
-/* Broken sensors answer -127, 85, or something no night has. */
-static bool believable_temperature(double t)
+/* Whether it lies on the way of the leg, or as far beside it as arrivals may. */
+static bool on_the_way(const struct focuser_core *f, int32_t position)
 {
-	return isfinite(t) && t > -50.0 && t < 60.0 && t != 85.0;
+	int32_t low = f->position < f->leg_target ? f->position : f->leg_target;
+	int32_t high = f->position < f->leg_target ? f->leg_target : f->position;
+	int32_t margin = focuser_tolerance(f) + f->caps.backlash_steps;
+	return (int64_t)position >= (int64_t)low - margin && (int64_t)position <= (int64_t)high + margin;
+}
+
+bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading *r)
+{
+	if (!r->position_valid || !f->position_known) {
+		return false;
+	}
+	int32_t position = focuser_from_motor(f, r->position);
+	bool odd = false;
+	if (f->phase == MOVE_LEG || f->phase == MOVE_STOPPING || f->phase == MOVE_HALTING) {
+		odd = !on_the_way(f, position);
+	} else if (!f->motor_moving && !(r->moving_valid && r->moving)) {
+		odd = focuser_distance(position, f->position) > focuser_tolerance(f);
+	}
+	bool confirmed = f->odd;
+	/* By hand, by a knob: told to be at rest, yet elsewhere; until it is seen to stay. */
+	f->drifting = odd && f->phase == MOVE_NONE && (confirmed || f->drifting);
+	f->odd = odd;
+	return odd && !confirmed;
 }
 
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 {
 	struct focuser_core *f = dev->focuser;
 	bool changed = false;
+	int64_t now = clock_now_ms(dev->clock);
 	if (r->position_valid) {
 		int32_t position = focuser_from_motor(f, r->position);
 		if (!f->position_known || position != f->position) {
@@ -54,21 +75,28 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 				note_motion(f, f->position, position);
 			}
 			f->position = position;
+			f->changed_ms = now;
 			changed = true;
 		}
 		f->position_known = true;
+		f->read_ms = now;
 		f->read_real_ms = clock_now_ms(clock_real());
 	}
 	if (r->moving_valid && r->moving != f->motor_moving) {
 		f->motor_moving = r->moving;
+		f->changed_ms = now;
 		changed = true;
 	}
-	if (r->temperature_valid) {
-		bool good = believable_temperature(r->temperature_c);
-		changed |= good != f->temperature_known || (good && r->temperature_c != f->temperature_c);
-		f->temperature_known = good;
-		f->temperature_c = good ? r->temperature_c : NAN;
-		f->temperature_real_ms = clock_now_ms(clock_real());
+	bool stuck = f->motor_moving && f->phase == MOVE_NONE && now - f->changed_ms > FOCUSER_STALL_MS;
+	if (stuck != f->stuck) {
+		f->stuck = stuck;
+		changed = true;
+		if (stuck) {
+			log_warn(dev->info.source, "says it moves but stands at %d", (int)f->position);
+		}
+	}
+	if (r->temperature_valid && focuser_take_temperature(dev, r->temperature_c)) {
+		changed = true;
 	}
 	if (changed) {
 		device_changed(dev);

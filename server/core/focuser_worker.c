@@ -3,6 +3,7 @@
  * The worker's part of a focuser: the link's life, polling, what comes next.  Every function here runs
  * on the device's worker with its lock held and gives it back only around a driver call.
  */
+#include "focuser_port.h"
 #include "focuser_private.h"
 
 #include <math.h>
@@ -20,7 +21,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	int64_t now = clock_now_ms(dev->clock);
 	unsigned want = FOCUSER_WANT_MOTION;
-	if (f->caps.has_temperature && now >= f->next_temperature_ms) {
+	if (f->caps.has_temperature && f->probe_wanted && now >= f->next_temperature_ms) {
 		want |= FOCUSER_WANT_TEMPERATURE;
 		f->next_temperature_ms = now + f->driver->poll_temperature_ms;
 	}
@@ -31,7 +32,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
-	bool busy = f->phase != MOVE_NONE || f->motor_moving;
+	bool busy = f->phase != MOVE_NONE || (f->motor_moving && !f->stuck) || f->drifting;
 	f->next_poll_ms = clock_now_ms(dev->clock) +
 			  (busy ? f->driver->poll_moving_ms : f->driver->poll_idle_ms);
 	if (code == ERR_CANCELLED) {
@@ -47,6 +48,16 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 		return f->next_poll_ms;
 	}
 	f->poll_failures = 0;
+	bool drifting = f->drifting;
+	if (!f->fresh.reset_seen && focuser_reading_is_odd(f, &f->fresh)) {
+		log_debug(dev->info.source, "says %d out of the blue: asked again", (int)f->fresh.position);
+		f->next_poll_ms = 0;
+		return 0;
+	}
+	if (f->drifting != drifting) {
+		f->next_poll_ms = clock_now_ms(dev->clock) + f->driver->poll_moving_ms;
+		device_changed(dev);
+	}
 	focuser_take_reading(dev, &f->fresh);
 	if (f->fresh.reset_seen) {
 		focuser_was_reset(dev);
@@ -89,8 +100,14 @@ static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 		return focuser_do_halt(dev, alive, err);
 	}
 	if (f->phase == MOVE_ACCEPTED) {
-		return clock_now_ms(dev->clock) < f->gather_until_ms ? f->gather_until_ms
-								      : focuser_begin_move(dev, alive, err);
+		int64_t now = clock_now_ms(dev->clock);
+		if (now < f->gather_until_ms) {
+			return f->gather_until_ms;
+		}
+		/* A hand at the knob since the last look: the play may lie on the other side. */
+		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op &&
+			    now - f->read_ms > f->driver->poll_moving_ms;
+		return look ? poll_device(dev, alive, err) : focuser_begin_move(dev, alive, err);
 	}
 	if (f->tempcomp_wanted != f->tempcomp) {
 		return set_tempcomp(dev, alive, err);
@@ -122,7 +139,11 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	memset(f->ctx, 0, f->driver->ctx_size);
 	f->identified = false;
-	enum err_code code = f->driver->open(f->ctx, &f->cfg->port, &dev->host, err);
+	enum err_code code = focuser_port_choose(dev, dev->was_up, &f->port, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = f->driver->open(f->ctx, &f->port, &dev->host, err);
 	if (code != ERR_OK) {
 		f->driver->close(f->ctx);
 	}
@@ -138,6 +159,9 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 	if (!f->identified) {
 		f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
 		code = f->driver->identify(f->ctx, &f->fresh_caps, err);
+		if (code == ERR_OK) {
+			code = focuser_port_verify(dev, dev->was_up, &f->fresh_caps, err);
+		}
 		f->identified = code == ERR_OK;
 	}
 	if (code == ERR_OK) {
@@ -168,7 +192,7 @@ static void take_caps(struct focuser_core *f)
 	f->rules = (struct moves_rules){
 		.min_step = low < f->caps.max_step ? low : f->caps.max_step,
 		.max_step = f->caps.max_step,
-		.backlash_steps = f->cfg->backlash_steps,
+		.backlash_steps = f->caps.backlash_steps > 0 ? 0 : f->cfg->backlash_steps,
 		.approach = f->approach,
 		.max_increment = f->caps.max_increment,
 	};
@@ -181,18 +205,27 @@ static void focuser_came_up(struct device *dev, bool again)
 	int32_t before = f->position;
 
 	take_caps(f);
+	if (f->caps.backlash_steps > 0 && f->cfg->backlash_steps > 0) {
+		log_warn(dev->info.source, "the device takes up %d steps of backlash itself, so "
+			"backlash_steps = %d is not used: one of them must be 0", (int)f->caps.backlash_steps,
+			(int)f->cfg->backlash_steps);
+	}
 	f->phase = MOVE_NONE;
 	f->halt_wanted = false;
 	f->halt_watched = false;
 	f->motor_moving = false;
+	f->drifting = false;
+	f->stuck = false;
+	f->odd = false;
 	f->poll_failures = 0;
 	f->preload = 0;
 	f->position_known = false;
-	f->temperature_known = false;
+	f->probe = (struct thermometer){0};
+	f->probe_word = THERMOMETER_BELIEVED;
 	f->next_poll_ms = 0;
 	f->next_temperature_ms = 0;
-	f->tempcomp = false;
-	f->tempcomp_wanted = false;
+	f->tempcomp = f->caps.tempcomp_on;
+	f->tempcomp_wanted = f->caps.tempcomp_on;
 	if (!again) {
 		f->snapped = false;
 		f->move_told.until_ms = 0;
@@ -213,9 +246,10 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 {
 	struct focuser_core *f = dev->focuser;
 	f->motor_moving = false;
+	f->drifting = false;
 	f->halt_wanted = false;
 	f->halt_watched = false;
-	f->temperature_known = false;
+	f->probe = (struct thermometer){0};
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
 	} else if (f->phase != MOVE_NONE) {
@@ -284,7 +318,7 @@ static int focuser_open_wait(struct device *dev)
 	if (f->cfg->open_wait_ms >= 0) {
 		return f->cfg->open_wait_ms;
 	}
-	return f->driver->open_wait_for != NULL ? f->driver->open_wait_for(&f->cfg->port)
+	return f->driver->open_wait_for != NULL ? f->driver->open_wait_for(&f->port)
 						: f->driver->open_wait_ms;
 }
 

@@ -192,6 +192,12 @@ static int64_t worker_step(struct device *dev)
 	case LINK_UP: {
 		bool alive = true;
 		struct err err = {0};
+		if (dev->pulled) {
+			dev->pulled = false;
+			err_set(&err, ERR_IO, "%s was unplugged", dev->tty);
+			link_lost(dev, &err);
+			return 0;
+		}
 		int64_t next = dev->class->step(dev, &alive, &err);
 		if (!alive) {
 			link_lost(dev, &err);

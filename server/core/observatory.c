@@ -9,6 +9,7 @@
 
 #include "device_private.h"
 #include "focuser.h"
+#include "plug.h"
 #include "state.h"
 
 #define MAX_DEVICES (2 * CONFIG_MAX_DEVICES)
@@ -22,6 +23,7 @@ struct observatory {
 	struct device *all[MAX_DEVICES];
 	int count;
 	struct autofocus *autofocus[CONFIG_MAX_DEVICES];
+	struct plug *plug;
 
 	pthread_mutex_t share_lock;
 	struct {
@@ -183,6 +185,9 @@ static enum err_code build(struct observatory *obs, const struct observatory_opt
 	for (int i = 0; code == ERR_OK && i < obs->count; i++) {
 		code = device_start(obs->all[i], err);
 	}
+	if (code == ERR_OK) {
+		obs->plug = plug_create(obs->all, obs->count);
+	}
 	return code;
 }
 
@@ -209,6 +214,7 @@ void observatory_destroy(struct observatory *obs)
 	if (obs == NULL) {
 		return;
 	}
+	plug_destroy(obs->plug);
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
 		autofocus_end(obs->autofocus[i]);
 	}

@@ -237,10 +237,11 @@ static void nina_points(struct json_writer *w, const struct run *run)
 	struct run *sorted = run_copy(run);
 	if (sorted == NULL) {
 		w->buf->failed = true;
-	} else if (sorted->point_count > 0) {
+	} else if (sorted->points != NULL) {
 		qsort(sorted->points, sorted->point_count, sizeof *sorted->points, by_position);
 	}
-	for (size_t i = 0; sorted != NULL && i < sorted->point_count; i++) {
+	size_t count = sorted != NULL && sorted->points != NULL ? sorted->point_count : 0;
+	for (size_t i = 0; i < count; i++) {
 		const struct run_point *p = &sorted->points[i];
 		if (p->used && !p->validation && isfinite(p->hfr_px)) {
 			nina_fields(w, p->position, p->hfr_px, p->error_px);

@@ -52,7 +52,10 @@ static bool parse_name_number(const char *text, size_t len, double *out)
 		return false;
 	}
 	for (size_t i = 0; i < len; i++) {
-		copy[i] = text[i] == 'p' ? '.' : text[i];
+		copy[i] = text[i];
+		if (copy[i] == 'p') {
+			copy[i] = '.';
+		}
 		if (!isdigit((unsigned char)copy[i]) && copy[i] != '.') {
 			return false;
 		}
@@ -125,7 +128,9 @@ static bool read_number(fitsfile *file, const char *key, double *out)
 	}
 	/* Fortran's exponent is legal here. */
 	for (char *c = text; *c != '\0'; c++) {
-		*c = *c == 'D' || *c == 'd' ? 'E' : *c;
+		if (*c == 'D' || *c == 'd') {
+			*c = 'E';
+		}
 	}
 	size_t len = strlen(text);
 	if (len > 0 && text[len - 1] == '.') {
@@ -255,7 +260,7 @@ static int find_image(fitsfile *file, int *bitpix, LONGLONG axes[3], int *planes
 			return 0;
 		}
 	}
-	return status;
+	return status != 0 ? status : END_OF_FILE;
 }
 
 static enum err_code read_facts(const char *path, fitsfile *file, struct fits_frame *out,

@@ -16,6 +16,8 @@
 #define ARM_SAMPLES 2         /* wanted on each side */
 #define LEAST_POINTS 5
 #define SEEING_PRIOR 0.05     /* of a 3 s frame */
+#define SEEING_LEAST 0.006    /* and this many are tried, each an eighth above the last: up to 0.6 */
+#define SEEING_TRIED 41
 #define SEEING_PRIOR_WIDTH 0.6 /* of its logarithm: a factor of 1.8 either way */
 #define MODEL_ERROR 0.02      /* relative: what aberrations and the model make of an arm */
 #define SOFT_SIGMA 1.5        /* soft-L1 loss turns linear here */
@@ -165,7 +167,8 @@ static double estimate_seeing(const struct work *w, const double params[4], doub
 		steady[i] = steady_variance(w, i, h);
 		square[i] = w->loss[i] * inflate * r * r;
 	}
-	for (double seeing = 0.006; seeing < 0.6; seeing *= 1.12) {
+	double seeing = SEEING_LEAST;
+	for (int k = 0; k < SEEING_TRIED; k++, seeing *= 1.12) {
 		double prior = log(seeing / SEEING_PRIOR) / SEEING_PRIOR_WIDTH;
 		double sum = prior * prior;
 		for (size_t i = 0; i < w->n; i++) {

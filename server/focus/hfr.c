@@ -504,7 +504,8 @@ struct probe star_probe(const struct pyramid *pyramid, int level, const struct p
 		if (p.aperture < 1.5 || outer > PROBE_REACH - 4) {
 			return p;
 		}
-		if (fabs(p.x - where->x) + outer > have || fabs(p.y - where->y) + outer > have) {
+		if (s.data == NULL || fabs(p.x - where->x) + outer > have
+			|| fabs(p.y - where->y) + outer > have) {
 			have = fmin(1.3 * outer + 6.0, PROBE_REACH - 1);
 			s = cut_stamp(pyramid, level, where->x, where->y, have, scratch->stamp);
 			if (where->hfr > 2.5) {

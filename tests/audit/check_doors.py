@@ -14,6 +14,7 @@ import tempfile
 DOORS = {
     "microhttpd.h": ["api/http_mhd.c", "tests/bench/bare.c"],
     "libserialport.h": ["drivers/transport/serial.c"],
+    "libudev.h": ["drivers/ports/ports_system.c", "drivers/ports/ports_watch.c"],
     "cJSON.h": ["server/base/json.c"],
     "sqlite3.h": ["server/core/runs.c"],
     "fitsio.h": ["server/fits/fits_frame.c"],

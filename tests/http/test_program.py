@@ -58,7 +58,7 @@ def test_check(tmp_path):
     assert f"{bad}:5: points must be 5 to 31 (odd or even), not 3" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["simulator.conf", "moonlite.conf", "c8-replay.conf", "focusd.conf"])
+@pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "packaging" / "examples").glob("*.conf")))
 def test_the_examples_are_right(name):
     result = run("--check", "--config", str(ROOT / "packaging" / "examples" / name))
     assert (result.returncode, result.stderr) == (0, "")

@@ -586,7 +586,7 @@ static void actions(void **state)
 	(void)state;
 	struct answer answer = get("focuser/0/supportedactions");
 	assert_has(&answer, "[\"AutofocusStatus\",\"AutofocusWait\",\"MeasureStars\",\"Autofocus\","
-			    "\"AutofocusAbort\"]");
+			    "\"AutofocusAbort\",\"SetTemperature\"]");
 	static const struct {
 		const char *form;
 		int error;
@@ -613,6 +613,11 @@ static void actions(void **state)
 		{"Action=AutofocusWait&Parameters=0", 0x40B, "still running"},
 		{"Action=AutofocusAbort", 0, "aborted"},
 		{"Action=AutofocusWait", 0x40E, "aborted"},
+		{"Action=SetTemperature", 0x401, "temperature_c"},
+		{"Action=SetTemperature&Parameters={\"temperature_c\":85}", 0x401, "-55 to 60"},
+		{"Action=SetTemperature&Parameters={\"temperature_c\":\"5\"}", 0x401, "-55 to 60"},
+		{"Action=SetTemperature&Parameters={\"celsius\":5}", 0x401, "celsius"},
+		{"Action=settemperature&Parameters={\"temperature_c\":-7.25}", 0, "-7.25"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		answer = ask(HTTP_PUT, ACT, cases[i].form);

@@ -18,6 +18,7 @@ static struct {
 	double to;
 	int64_t since_ms;
 	bool moving;
+	int64_t hand_ms;
 } motor;
 
 void fake_reset(void)
@@ -34,8 +35,20 @@ struct fake_focuser {
 	const struct driver_host *host;
 };
 
+/* A hand at the knob moves the motor as long as it is at rest. */
+static void turn_by_hand(struct fake_focuser *f)
+{
+	int64_t now = clock_now_ms(f->host->clock);
+	if (!motor.moving) {
+		motor.from += (double)(now - motor.hand_ms) / 1000.0 * fake.hand;
+		motor.from += atomic_exchange(&fake.shove, 0);
+	}
+	motor.hand_ms = now;
+}
+
 static double motor_now(struct fake_focuser *f)
 {
+	turn_by_hand(f);
 	if (!motor.moving || atomic_load(&fake.stuck)) {
 		return motor.from;
 	}
@@ -88,7 +101,8 @@ static enum err_code focuser_identify(void *ctx, struct focuser_caps *caps, stru
 {
 	(void)ctx;
 	caps->max_step = 10000;
-	caps->max_increment = 10000;
+	caps->max_increment = fake.max_increment > 0 ? fake.max_increment : 10000;
+	caps->backlash_steps = fake.own_backlash;
 	caps->has_temperature = true;
 	snprintf(caps->identity, sizeof caps->identity, "fake focuser");
 	return trouble(err);
@@ -112,6 +126,9 @@ static enum err_code focuser_start_move(void *ctx, int32_t target, struct err *e
 	}
 	motor.from = motor_now(f);
 	motor.to = target + atomic_load(&fake.stop_short);
+	if (fake.runs_off) {
+		motor.to = motor.from + (motor.to < motor.from ? 1e6 : -1e6);
+	}
 	motor.since_ms = clock_now_ms(f->host->clock) + atomic_load(&fake.late_ms);
 	motor.moving = true;
 	atomic_fetch_add(&fake.move_count, 1);
@@ -154,11 +171,14 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	}
 	double position = motor_now(ctx);
 	out->position_valid = true;
-	out->position = (int32_t)lround(position);
+	out->position = (int32_t)lround(position) + atomic_exchange(&fake.glitch, 0);
+	atomic_store(&fake.true_position, (int32_t)lround(position));
+	atomic_fetch_add(&fake.poll_count, 1);
 	out->moving_valid = true;
 	/* One that begins late says that it rests until then. */
 	out->moving = motor.moving &&
 		clock_now_ms(((struct fake_focuser *)ctx)->host->clock) >= motor.since_ms;
+	out->moving = out->moving || fake.says_moving;
 	if ((want & FOCUSER_WANT_TEMPERATURE) != 0) {
 		atomic_fetch_add(&fake.temperature_count, 1);
 		out->temperature_valid = true;
@@ -343,6 +363,9 @@ static const struct camera_driver fake_camera_driver = {
 };
 
 /* These take the place of the program's own driver list. */
+const struct focuser_driver *const focuser_drivers[] = {&fake_focuser_driver, NULL};
+const struct camera_driver *const camera_drivers[] = {&fake_camera_driver, NULL};
+
 const struct focuser_driver *focuser_driver_find(const char *name)
 {
 	return strcmp(name, "fake") == 0 ? &fake_focuser_driver : NULL;

@@ -26,6 +26,14 @@ struct fake {
 	_Atomic int deaf_halts;     /* so many halts are taken and do nothing */
 	_Atomic int late_ms;        /* the motor begins so long after start_move, device clock */
 	_Atomic int failing_starts; /* so many start_move calls start the motor and say timeout */
+	_Atomic int32_t max_increment, own_backlash; /* of its caps; 0 = 10000, none */
+	_Atomic int32_t glitch;     /* the next reading is off by this much */
+	_Atomic int32_t hand;       /* steps a second of the knob, turned without a word of the device */
+	_Atomic int32_t shove;      /* steps that it is pushed by, once */
+	_Atomic bool runs_off;      /* drives the other way */
+	_Atomic bool says_moving;   /* whatever it does */
+	_Atomic int32_t true_position; /* what the last reading should have said */
+	_Atomic int poll_count;
 	_Atomic double temperature_c;
 	_Atomic int temperature_count; /* how often it was asked for */
 	_Atomic int move_count;     /* start_move calls */

@@ -277,6 +277,9 @@ static const struct camera_driver rough_camera = {
 };
 
 /* These take the place of the program's own driver list. */
+const struct focuser_driver *const focuser_drivers[] = {&rough_focuser, NULL};
+const struct camera_driver *const camera_drivers[] = {&rough_camera, NULL};
+
 const struct focuser_driver *focuser_driver_find(const char *name)
 {
 	return strcmp(name, "rough") == 0 ? &rough_focuser : NULL;

@@ -156,7 +156,7 @@ static void test_exclusive_and_reopened(void **state)
 	struct transport *second = NULL;
 	struct err err;
 	assert_int_equal(transport_open(path, &settings, in_ms(100), &second, &err), ERR_IO);
-	assert_non_null(strstr(err.text, "in use by another program"));
+	assert_non_null(strstr(err.text, "in use by this program itself"));
 	assert_null(second);
 	int exclusive = 0;
 	assert_int_equal(ioctl(kept, TIOCGEXCL, &exclusive), 0);

@@ -212,10 +212,10 @@ static void look_play(struct sky *s, const struct af_wish *wish, struct af_obser
 	const int32_t targets[] = {wish->via, wish->position};
 	for (int t = wish->via == wish->position; t < 2; t++) {
 		struct moves_plan legs;
-		moves_make(&s->rules, s->motor, targets[t], &legs);
+		moves_make(&s->rules, s->motor, 0, targets[t], &legs);
 		for (int i = 0; i < legs.count; i++) {
-			s->slack = fmax(0, fmin(s->play, s->slack + legs.leg[i] - s->motor));
-			s->motor = legs.leg[i];
+			s->slack = fmax(0, fmin(s->play, s->slack + legs.point[i] - s->motor));
+			s->motor = legs.point[i];
 		}
 	}
 	bool out = s->rules.approach == MOVES_APPROACH_OUT;

@@ -13,25 +13,35 @@
 /* Worked by hand from the overshoot rule. */
 static const struct {
 	struct moves_rules rules;
-	int32_t from, target;
+	int32_t from, slack, target;
 	int count;
-	int32_t leg[6];
+	int32_t point[2];
 	bool skipped;
 } cases[] = {
-	{{0, 10000, 0, MOVES_APPROACH_OUT, 10000}, 5000, 4000, 1, {4000}, false},
-	{{0, 10000, 200, MOVES_APPROACH_OUT, 10000}, 5000, 6000, 1, {6000}, false},
-	{{0, 10000, 200, MOVES_APPROACH_OUT, 10000}, 5000, 4000, 2, {3800, 4000}, false},
-	{{0, 10000, 200, MOVES_APPROACH_IN, 10000}, 5000, 6000, 2, {6200, 6000}, false},
-	{{0, 10000, 200, MOVES_APPROACH_IN, 10000}, 5000, 4000, 1, {4000}, false},
+	{{0, 10000, 0, MOVES_APPROACH_OUT, 0}, 5000, 0, 4000, 1, {4000}, false},
+	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 0, 6000, 1, {6000}, false},
+	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 0, 4000, 2, {3800, 4000}, false},
+	{{0, 10000, 200, MOVES_APPROACH_IN, 0}, 5000, 0, 6000, 2, {6200, 6000}, false},
+	{{0, 10000, 200, MOVES_APPROACH_IN, 0}, 5000, 0, 4000, 1, {4000}, false},
 	/* 150 of 200 left: reduced overshoot; 99 left: direct. */
-	{{0, 10000, 200, MOVES_APPROACH_OUT, 10000}, 5000, 150, 2, {0, 150}, false},
-	{{0, 10000, 200, MOVES_APPROACH_OUT, 10000}, 5000, 100, 2, {0, 100}, false},
-	{{0, 10000, 200, MOVES_APPROACH_OUT, 10000}, 5000, 99, 1, {99}, true},
-	{{0, 10000, 200, MOVES_APPROACH_OUT, 10000}, 5000, -50, 1, {0}, true},
-	{{0, 10000, 200, MOVES_APPROACH_IN, 10000}, 5000, 20000, 1, {10000}, true},
-	{{0, 10000, 200, MOVES_APPROACH_OUT, 10000}, 5000, 5000, 0, {0}, false},
-	{{0, 10000, 200, MOVES_APPROACH_OUT, 400}, 5000, 4000, 4, {4600, 4200, 3800, 4000}, false},
-	{{0, 10000, 0, MOVES_APPROACH_OUT, 400}, 5000, 6000, 3, {5400, 5800, 6000}, false},
+	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 0, 150, 2, {0, 150}, false},
+	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 0, 100, 2, {0, 100}, false},
+	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 0, 99, 1, {99}, true},
+	{{1000, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 0, 1100, 2, {1000, 1100}, false},
+	{{1000, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 0, 1099, 1, {1099}, true},
+	{{0, 10000, 200, MOVES_APPROACH_IN, 0}, 5000, 0, 9900, 2, {10000, 9900}, false},
+	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 0, -50, 1, {0}, true},
+	{{0, 10000, 200, MOVES_APPROACH_IN, 0}, 5000, 0, 20000, 1, {10000}, true},
+	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 200, 5000, 0, {0}, false},
+	/* In the approach direction: enough to take the play up, or not. */
+	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 150, 5150, 1, {5150}, false},
+	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 150, 5149, 2, {4949, 5149}, false},
+	{{0, 10000, 200, MOVES_APPROACH_IN, 0}, 5000, 200, 4900, 2, {5100, 4900}, false},
+	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 0, 200, 50, 1, {50}, true},
+	{{0, 10000, 0, MOVES_APPROACH_OUT, 0}, 5000, 150, 5050, 1, {5050}, false},
+	/* Standing outside the limits. */
+	{{1000, 9000, 200, MOVES_APPROACH_OUT, 0}, 20, 200, 1500, 1, {1500}, false},
+	{{1000, 9000, 200, MOVES_APPROACH_OUT, 0}, 9800, 0, 8900, 2, {8700, 8900}, false},
 };
 
 static void by_hand(void **state)
@@ -39,11 +49,11 @@ static void by_hand(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct moves_plan plan;
-		moves_make(&cases[i].rules, cases[i].from, cases[i].target, &plan);
+		moves_make(&cases[i].rules, cases[i].from, cases[i].slack, cases[i].target, &plan);
 		assert_int_equal(plan.count, cases[i].count);
 		assert_int_equal(plan.overshoot_skipped, cases[i].skipped);
 		for (int j = 0; j < plan.count; j++) {
-			assert_int_equal(plan.leg[j], cases[i].leg[j]);
+			assert_int_equal(plan.point[j], cases[i].point[j]);
 		}
 	}
 }
@@ -53,7 +63,9 @@ static int32_t between(uint64_t *seed, int32_t low, int32_t high)
 	return low + (int32_t)(sky_uniform(seed) * ((double)high - low + 1));
 }
 
-/* Properties that hold for every move. */
+/* Properties that hold for every move, on a mechanism with as much play as is configured: the carriage is
+ * pushed by the one face of the nut or by the other, and whatever was known about it before, after a
+ * move it lies against the face of the approach direction. */
 static void random_moves(void **state)
 {
 	(void)state;
@@ -62,56 +74,64 @@ static void random_moves(void **state)
 		struct moves_rules rules = {.min_step = between(&seed, 0, 5000)};
 		rules.max_step = rules.min_step + between(&seed, 1, 60000);
 		rules.backlash_steps = between(&seed, 0, 3) == 0 ? 0 : between(&seed, 0, 3000);
-		rules.approach = between(&seed, 0, 1) != 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
-		rules.max_increment = between(&seed, 3000, 70000);
+		bool out = between(&seed, 0, 1) != 0;
+		rules.approach = out ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
+		rules.max_increment = between(&seed, 300, 70000);
 		int32_t from = between(&seed, rules.min_step, rules.max_step);
+		int32_t slack = between(&seed, 0, rules.backlash_steps);
 		int32_t target = between(&seed, -10000, 70000);
 		int32_t end = moves_clamp(&rules, target);
 		struct moves_plan plan;
-		moves_make(&rules, from, target, &plan);
+		moves_make(&rules, from, slack, target, &plan);
 		assert_true(end >= rules.min_step && end <= rules.max_step);
 		assert_int_equal(plan.count == 0, from == end);
-		if (plan.count == 0) {
-			continue;
-		}
-		assert_true(plan.count <= MOVES_MAX_LEGS);
-		assert_int_equal(plan.leg[plan.count - 1], end);
-		int32_t at = from, reversals = 0, direction = 0;
+		int32_t at = from, play = slack, reversals = 0, direction = 0;
 		for (int i = 0; i < plan.count; i++) {
-			int32_t leg = plan.leg[i] - at;
-			assert_true(leg != 0);
-			assert_true(plan.leg[i] >= rules.min_step && plan.leg[i] <= rules.max_step);
-			assert_true(abs(leg) <= rules.max_increment);
-			reversals += direction != 0 && (leg > 0) != (direction > 0);
-			direction = leg;
-			at = plan.leg[i];
+			while (at != plan.point[i]) {
+				int32_t leg = moves_leg(&rules, at, plan.point[i]) - at;
+				assert_true(leg != 0 && abs(leg) <= rules.max_increment);
+				at += leg;
+				assert_true(at >= rules.min_step && at <= rules.max_step);
+				reversals += direction != 0 && (leg > 0) != (direction > 0);
+				direction = leg;
+				play -= out ? leg : -leg;
+				play = play < 0 ? 0
+					: play > rules.backlash_steps ? rules.backlash_steps : play;
+			}
 		}
+		assert_int_equal(at, end);
 		assert_true(reversals <= 1);
-		bool last_out = direction > 0;
-		if (rules.backlash_steps > 0 && !plan.overshoot_skipped) {
-			assert_int_equal(last_out, rules.approach == MOVES_APPROACH_OUT);
-		}
+		int32_t room = out ? end - rules.min_step : rules.max_step - end;
 		if (plan.overshoot_skipped) {
 			/* Only when the limit really is that near. */
-			int32_t room = rules.approach == MOVES_APPROACH_OUT ? end - rules.min_step
-				: rules.max_step - end;
 			assert_true(2 * room < rules.backlash_steps);
 			assert_int_equal(reversals, 0);
+		} else if (plan.count > 0 && room >= rules.backlash_steps) {
+			assert_int_equal(play, 0);
 		}
 	}
 }
 
-/* A whole 31-bit range does not overflow, and a tiny increment still arrives. */
+/* A whole 31-bit range does not overflow, a tiny increment still arrives, and the way back from outside
+ * the limits begins with a leg to the limit. */
 static void extremes(void **state)
 {
 	(void)state;
 	struct moves_rules rules = {0, INT32_MAX, INT32_MAX, MOVES_APPROACH_OUT, 1000};
 	struct moves_plan plan;
-	moves_make(&rules, 0, INT32_MAX, &plan);
-	assert_int_equal(plan.count, MOVES_MAX_LEGS);
-	assert_int_equal(plan.leg[plan.count - 1], INT32_MAX);
-	moves_make(&rules, INT32_MAX, INT32_MAX - 5, &plan);
-	assert_int_equal(plan.leg[plan.count - 1], INT32_MAX - 5);
+	moves_make(&rules, 0, INT32_MAX, INT32_MAX, &plan);
+	assert_int_equal(plan.count, 1);
+	assert_int_equal(moves_leg(&rules, 0, plan.point[0]), 1000);
+	assert_int_equal(moves_leg(&rules, INT32_MAX - 1000, INT32_MAX), INT32_MAX);
+	moves_make(&rules, INT32_MAX, 0, INT32_MAX - 5, &plan);
+	assert_int_equal(plan.count, 2);
+	assert_int_equal(plan.point[0], 0);
+	assert_int_equal(plan.point[1], INT32_MAX - 5);
+	assert_int_equal(moves_leg(&rules, INT32_MIN, 500), 0);
+	rules = (struct moves_rules){100, 900, 0, MOVES_APPROACH_IN, 50};
+	assert_int_equal(moves_leg(&rules, -300, 500), 100);
+	assert_int_equal(moves_leg(&rules, 1500, 500), 900);
+	assert_int_equal(moves_leg(&rules, 520, 500), 500);
 }
 
 int main(void)

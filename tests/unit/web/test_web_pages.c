@@ -210,6 +210,12 @@ static void setup_owner_of_backlash(void **state)
 	assert_contains(fake_text(&reply), "<strong>Leave N.I.N.A.'s backlash at 0</strong>");
 	assert_contains(fake_text(&reply), "60000 steps");
 	fake_reply_free(&reply);
+	fake.focuser.focuser.backlash_steps = 0;
+	fake.focuser.focuser.device_backlash_steps = 70;
+	reply = fake_get(web, "/setup/v1/focuser/0/setup");
+	assert_contains(fake_text(&reply), "70 steps");
+	assert_contains(fake_text(&reply), "The device takes up its play by itself");
+	fake_reply_free(&reply);
 	reply = fake_get(web, "/setup/v1/camera/0/setup");
 	assert_contains(fake_text(&reply), "f/10.0"); /* 2032 mm by 203.2 mm */
 	fake_reply_free(&reply);

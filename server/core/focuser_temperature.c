@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a focuser's temperature comes from: its own probe, another focuser's, or what a client told. */
+#include "focuser_private.h"
+
+#include <math.h>
+
+#include "observatory.h"
+
+/* A temperature counts for three polls; never less than this, since some controllers are not asked for it
+ * while they move. */
+#define TEMPERATURE_FLOOR_MS 120000
+
+bool focuser_probe_wanted(const struct device *dev, const struct config_focuser *cfg)
+{
+	if (cfg->temperature_source == CONFIG_TEMPERATURE_SELF) {
+		return true;
+	}
+	const struct config *config = observatory_config(dev->obs);
+	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
+		const struct config_focuser *other = &config->focuser[i];
+		if (other->present && other->temperature_source == CONFIG_TEMPERATURE_FOCUSER &&
+			other->temperature_focuser == dev->info.number) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool focuser_take_temperature(struct device *dev, double celsius)
+{
+	struct focuser_core *f = dev->focuser;
+	struct thermometer *t = &f->probe;
+	bool was_known = t->known;
+	double was = t->celsius;
+	enum thermometer_word word = thermometer_take(t, celsius, clock_now_ms(dev->clock));
+	if (word == THERMOMETER_BELIEVED) {
+		f->temperature_real_ms = clock_now_ms(clock_real());
+	}
+	if (word != f->probe_word) {
+		f->probe_word = word;
+		if (word == THERMOMETER_BROKEN) {
+			log_warn(dev->info.source, "the probe says %g C: it is broken or not plugged in", celsius);
+		} else if (word == THERMOMETER_DOUBTED) {
+			log_info(dev->info.source, "the temperature jumps to %g C: not believed yet", celsius);
+		}
+	}
+	return t->known != was_known || (t->known && t->celsius != was);
+}
+
+/* A probe that has gone silent must not pass its last word off as the air of now. */
+static bool temperature_old(const struct device *dev)
+{
+	const struct focuser_core *f = dev->focuser;
+	int64_t limit = (int64_t)(3 * f->driver->poll_temperature_ms / clock_factor(dev->clock));
+	limit = limit < TEMPERATURE_FLOOR_MS ? TEMPERATURE_FLOOR_MS : limit;
+	return clock_now_ms(clock_real()) - f->temperature_real_ms > limit;
+}
+
+static enum err_code probe_temperature(struct device *dev, double *out, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	enum err_code code = ERR_OK;
+	pthread_mutex_lock(&dev->lock);
+	if (f->caps_known && !f->caps.has_temperature) {
+		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s has no temperature sensor", dev->info.name);
+	} else if (!f->probe.known || dev->link != LINK_UP || temperature_old(dev)) {
+		code = err_set(err, ERR_VALUE_NOT_SET, "%s has no temperature reading just now",
+			dev->info.name);
+	} else {
+		*out = f->probe.celsius;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+static enum err_code told_temperature(struct device *dev, double *out, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	enum err_code code = ERR_OK;
+	pthread_mutex_lock(&dev->lock);
+	int64_t age_ms = clock_now_ms(clock_real()) - f->told_real_ms;
+	if (!f->told) {
+		code = err_set(err, ERR_VALUE_NOT_SET, "no temperature was told to %s yet", dev->info.name);
+	} else if (age_ms > dev->patience.temperature_told_ms) {
+		code = err_set(err, ERR_VALUE_NOT_SET, "the last temperature told to %s is %lld minutes old",
+			dev->info.name, (long long)(age_ms / 60000));
+	} else {
+		*out = f->told_c;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+/* By the configured source.  Called without the lock: it may look at another device. */
+static enum err_code temperature_of(struct device *dev, int depth, double *out, struct err *err)
+{
+	const struct config_focuser *cfg = dev->focuser->cfg;
+	switch (cfg->temperature_source) {
+	case CONFIG_TEMPERATURE_NONE:
+		return err_set(err, ERR_NOT_IMPLEMENTED, "%s has no temperature source", dev->info.name);
+	case CONFIG_TEMPERATURE_ACTION:
+		return told_temperature(dev, out, err);
+	case CONFIG_TEMPERATURE_FOCUSER: {
+		struct device *other =
+			observatory_device(dev->obs, DEVICE_FOCUSER, cfg->temperature_focuser);
+		if (other == NULL || depth > 0) {
+			return err_set(err, ERR_NOT_IMPLEMENTED, "%s: its temperature source has no sensor",
+				dev->info.name);
+		}
+		return temperature_of(other, depth + 1, out, err);
+	}
+	case CONFIG_TEMPERATURE_SELF:
+		break;
+	}
+	return probe_temperature(dev, out, err);
+}
+
+enum err_code focuser_temperature(struct device *dev, double *out, struct err *err)
+{
+	return temperature_of(dev, 0, out, err);
+}
+
+enum err_code focuser_tell_temperature(struct device *dev, double celsius, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	if (f->cfg->temperature_source != CONFIG_TEMPERATURE_ACTION) {
+		return err_set(err, ERR_INVALID_OPERATION,
+			"%s does not take its temperature from clients: set temperature_source = action",
+			dev->info.name);
+	}
+	if (!(celsius >= THERMOMETER_LOW_C && celsius <= THERMOMETER_HIGH_C)) {
+		return err_set(err, ERR_INVALID_VALUE, "a temperature is from %g to %g C", THERMOMETER_LOW_C,
+			THERMOMETER_HIGH_C);
+	}
+	pthread_mutex_lock(&dev->lock);
+	f->told = true;
+	f->told_c = celsius;
+	f->told_real_ms = clock_now_ms(clock_real());
+	device_changed(dev);
+	pthread_mutex_unlock(&dev->lock);
+	return ERR_OK;
+}

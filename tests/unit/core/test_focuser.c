@@ -1,0 +1,624 @@
+/* SPDX-License-Identifier: MIT */
+/* What is true of every focuser, whatever its driver: limits, the owner of backlash, splitting, arrival,
+ * watchdog, motion by hand, temperature.  The motor is a formula that misbehaves on demand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "device_private.h"
+#include "fake_drivers.h"
+#include "focuser.h"
+#include "log.h"
+#include "observatory.h"
+
+static const struct client alice = {"10.0.0.1", 1};
+
+/* Woken by each event. */
+static pthread_mutex_t news_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t news;
+
+static void on_news(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&news_lock);
+	pthread_cond_broadcast(&news);
+	pthread_mutex_unlock(&news_lock);
+}
+
+struct fixture {
+	struct config config;
+	struct observatory *obs;
+	struct device *focuser;
+	const struct device_patience *patience;
+	char dir[64];
+	/* Seen by look(). */
+	struct focuser_state now;
+	int32_t lowest, highest;
+	bool moved;
+	bool false_arrival; /* "not moving" seen elsewhere than at the target */
+	int32_t target;
+};
+
+static void look(struct fixture *f)
+{
+	focuser_state(f->focuser, &f->now);
+	int32_t at = f->now.position;
+	f->lowest = at < f->lowest ? at : f->lowest;
+	f->highest = at > f->highest ? at : f->highest;
+	f->moved |= f->now.is_moving;
+	f->false_arrival |= !f->now.is_moving && at != f->target;
+}
+
+/* Looks as often as it can until ready; fails after 20 s. */
+static void wait_for(struct fixture *f, bool (*ready)(struct fixture *f))
+{
+	int64_t give_up = clock_now_ms(clock_real()) + 20000;
+	for (look(f); !ready(f); look(f)) {
+		pthread_mutex_lock(&news_lock);
+		clock_wait(clock_real(), &news, &news_lock, clock_now_ms(clock_real()) + 2);
+		pthread_mutex_unlock(&news_lock);
+		if (clock_now_ms(clock_real()) > give_up) {
+			fail_msg("the condition never came true");
+		}
+	}
+}
+
+static bool up(struct fixture *f)
+{
+	return f->now.link == LINK_UP;
+}
+
+static bool at_rest(struct fixture *f)
+{
+	return !f->now.is_moving;
+}
+
+static bool moving(struct fixture *f)
+{
+	return f->now.is_moving;
+}
+
+static void start(struct fixture *f)
+{
+	struct err err;
+	uint64_t ticket;
+	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 60,
+		.patience = f->patience};
+	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
+	assert_int_equal(events_listen(observatory_events(f->obs), on_news, NULL), 0);
+	f->focuser = observatory_device(f->obs, DEVICE_FOCUSER, 0);
+	assert_int_equal(device_connect(f->focuser, &alice, &ticket, &err), ERR_OK);
+	wait_for(f, up);
+}
+
+/* Starts a move that must be accepted. */
+static void go(struct fixture *f, int32_t target)
+{
+	struct err err;
+	f->target = target;
+	f->moved = f->false_arrival = false;
+	f->lowest = INT32_MAX;
+	f->highest = INT32_MIN;
+	if (focuser_move(f->focuser, target, &err) != ERR_OK) {
+		fail_msg("%s", err.text);
+	}
+}
+
+static void arrive(struct fixture *f, int32_t target)
+{
+	go(f, target);
+	wait_for(f, at_rest);
+	assert_false(f->false_arrival);
+	assert_int_equal(f->now.position, target);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	fake_reset();
+	snprintf(f->dir, sizeof f->dir, "/tmp/focusd-test-XXXXXX");
+	if (mkdtemp(f->dir) == NULL) {
+		return -1;
+	}
+	config_defaults(&f->config);
+	for (int i = 0; i < 2; i++) {
+		f->config.focuser[i].present = i == 0;
+		snprintf(f->config.focuser[i].driver, sizeof f->config.focuser[i].driver, "fake");
+	}
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	observatory_destroy(f->obs);
+	char command[96];
+	static const char *const names[] = {"focusd.db", "focusd.db-wal", "focusd.db-shm",
+		"focusd.db-journal", "devices.json", "position-0", "position-1"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		snprintf(command, sizeof command, "%s/%s", f->dir, names[i]);
+		unlink(command);
+	}
+	rmdir(f->dir);
+	free(f);
+	return 0;
+}
+
+static void moves_are(const int32_t *legs, int count)
+{
+	assert_int_equal(fake.move_count, count);
+	for (int i = 0; i < count; i++) {
+		assert_int_equal(fake.move[i], legs[i]);
+	}
+}
+
+/* ---- limits ---- */
+
+static void limits_hold_with_the_overshoot(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].min_step = 1000;
+	f->config.focuser[0].port.max_step = 9000;
+	f->config.focuser[0].backlash_steps = 300;
+	fake.speed = 10000;
+	start(f);
+	struct err err;
+	arrive(f, 1200); /* 200 of 300 are left below it */
+	arrive(f, 1000);
+	arrive(f, 1100); /* none are left: direct */
+	moves_are((const int32_t[]){1000, 1200, 1000, 1100}, 4);
+	go(f, 9500);
+	f->target = 9000;
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, 9000);
+	go(f, -5);
+	f->target = 1000;
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, 1000);
+	assert_int_equal(focuser_move(f->focuser, 999, &err), ERR_INVALID_VALUE);
+	assert_non_null(strstr(err.text, "1000"));
+	for (int i = 0; i < fake.move_count; i++) {
+		assert_in_range(fake.move[i], 1000, 9000);
+	}
+}
+
+static void reverse_turns_limits_and_approach(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].reverse = true;
+	f->config.focuser[0].min_step = 500;
+	f->config.focuser[0].backlash_steps = 300;
+	f->config.focuser[0].approach = MOVES_APPROACH_IN;
+	fake.speed = 10000;
+	start(f);
+	/* In for clients is out for the motor: 6000 is its 4000, the overshoot its 3700. */
+	arrive(f, 6000);
+	arrive(f, 9800); /* 200 left: the overshoot ends at its 0 */
+	arrive(f, 500);
+	moves_are((const int32_t[]){3700, 4000, 0, 200, 9500}, 5);
+}
+
+/* ---- backlash ---- */
+
+/* Nobody ever sees the turning point as an arrival, though it is shown as a place on the way. */
+static void the_turning_point_is_no_arrival(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].backlash_steps = 300;
+	start(f);
+	struct err err;
+	bool is = false;
+	go(f, 4000);
+	assert_int_equal(focuser_is_moving(f->focuser, &is, &err), ERR_OK);
+	assert_true(is);
+	wait_for(f, at_rest);
+	assert_false(f->false_arrival);
+	assert_true(f->lowest < 4000);
+	assert_int_equal(f->now.position, 4000);
+	assert_int_equal(f->now.backlash_steps, 300);
+	moves_are((const int32_t[]){3700, 4000}, 2);
+}
+
+static void a_device_that_takes_up_its_play_is_the_only_one(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].backlash_steps = 300;
+	fake.own_backlash = 70;
+	start(f);
+	assert_int_equal(f->now.backlash_steps, 0);
+	assert_int_equal(f->now.device_backlash_steps, 70);
+	arrive(f, 4000);
+	arrive(f, 4100);
+	moves_are((const int32_t[]){4000, 4100}, 2);
+}
+
+static void play_after_a_hand_at_the_knob(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].backlash_steps = 300;
+	start(f);
+	arrive(f, 5400); /* the play is taken up */
+	fake.hand = -100;
+	wait_for(f, moving);
+	fake.hand = 0;
+	wait_for(f, at_rest);
+	int32_t by_hand = f->now.position;
+	assert_true(by_hand < 5400);
+	assert_int_equal(by_hand, fake.true_position);
+	/* Turned inwards by hand: a hundred steps outwards would be nothing but play. */
+	arrive(f, by_hand + 100);
+	moves_are((const int32_t[]){5400, by_hand - 200, by_hand + 100}, 3);
+}
+
+/* The hand was there just before the move, when nobody had looked yet. */
+static void play_is_looked_at_before_a_move(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].backlash_steps = 300;
+	start(f);
+	arrive(f, 5400);
+	/* Between two polls of a motor at rest, which are 500 ms of its clock apart. */
+	for (int polls = fake.poll_count; fake.poll_count == polls;) {
+		look(f);
+	}
+	int64_t until = clock_now_ms(f->focuser->clock) + 200;
+	while (clock_now_ms(f->focuser->clock) < until) {
+		look(f);
+	}
+	fake.shove = -100;
+	arrive(f, 5500);
+	moves_are((const int32_t[]){5400, 5200, 5500}, 3);
+}
+
+static void a_retry_beyond_the_target_comes_back_from_the_right_side(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].backlash_steps = 300;
+	start(f);
+	fake.stop_short = 7;
+	go(f, 6000);
+	while (fake.move_count < 1) {
+		look(f);
+	}
+	fake.stop_short = 0;
+	wait_for(f, at_rest);
+	assert_false(f->false_arrival);
+	assert_int_equal(f->now.position, 6000);
+	moves_are((const int32_t[]){6000, 5700, 6000}, 3);
+}
+
+/* ---- splitting ---- */
+
+static void long_ways_are_split(void **state)
+{
+	struct fixture *f = *state;
+	fake.max_increment = 100;
+	fake.speed = 100000;
+	start(f);
+	assert_int_equal(f->now.max_increment, 10000); /* clients need not know */
+	arrive(f, 0);
+	assert_int_equal(fake.move_count, 50);
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(fake.move[i], 4900 - 100 * i);
+	}
+	arrive(f, 10000);
+	assert_int_equal(fake.move_count, 150);
+}
+
+static bool a_few_legs(struct fixture *f)
+{
+	(void)f;
+	return fake.move_count >= 5;
+}
+
+static void a_halt_between_legs_ends_the_move(void **state)
+{
+	struct fixture *f = *state;
+	fake.max_increment = 20;
+	start(f);
+	struct err err;
+	go(f, 9000);
+	wait_for(f, a_few_legs);
+	assert_int_equal(focuser_halt(f->focuser, &err), ERR_OK);
+	wait_for(f, at_rest);
+	int legs = fake.move_count;
+	assert_int_equal(legs, fake.moves_at_halt);
+	assert_true(f->now.position < 9000);
+	assert_int_equal(f->now.position, fake.true_position);
+	arrive(f, 5000);
+	for (int i = 1; i < fake.move_count && i < FAKE_MAX_MOVES; i++) {
+		assert_true(abs(fake.move[i] - fake.move[i - 1]) <= 40);
+	}
+}
+
+/* ---- arrival ---- */
+
+static bool settling(struct fixture *f)
+{
+	return f->now.motor_position == f->target;
+}
+
+static void settles_before_it_says_so(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].settle_ms = 2000;
+	start(f);
+	go(f, 5100);
+	wait_for(f, settling);
+	int64_t begin = clock_now_ms(f->focuser->clock);
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, 5100);
+	/* It was seen there after it had arrived, so a little of the time may be over. */
+	assert_true(clock_now_ms(f->focuser->clock) - begin >= 1500);
+	/* A halt ends the wait. */
+	struct err err;
+	go(f, 5200);
+	wait_for(f, settling);
+	begin = clock_now_ms(f->focuser->clock);
+	assert_int_equal(focuser_halt(f->focuser, &err), ERR_OK);
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, 5200);
+}
+
+/* A motor that moves on while it settles has not arrived. */
+static void pushed_while_it_settles(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].settle_ms = 4000;
+	start(f);
+	go(f, 5100);
+	wait_for(f, settling);
+	fake.hand = 200;
+	while (f->now.motor_position < 5150) {
+		look(f);
+	}
+	fake.hand = 0;
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, 5100);
+	assert_int_equal(fake.true_position, 5100);
+}
+
+static void a_new_target_in_every_phase(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].backlash_steps = 200;
+	f->config.focuser[0].settle_ms = 500;
+	start(f);
+	uint64_t seed = 5;
+	for (int i = 0; i < 60; i++) {
+		seed = seed * 6364136223846793005u + 1442695040888963407u;
+		go(f, 4000 + (int32_t)(seed >> 33) % 2000);
+		/* From at once to after the end. */
+		int64_t until = clock_now_ms(f->focuser->clock) + (int64_t)(seed >> 40) % 1500;
+		while (clock_now_ms(f->focuser->clock) < until) {
+			look(f);
+		}
+	}
+	arrive(f, 5005);
+	assert_int_equal(fake.true_position, 5005);
+	assert_int_equal(fake.move[fake.move_count < FAKE_MAX_MOVES ? fake.move_count - 1 : 0],
+		fake.move_count < FAKE_MAX_MOVES ? 5005 : fake.move[0]);
+}
+
+/* ---- watchdog ---- */
+
+static bool told(struct fixture *f)
+{
+	struct err err;
+	bool is;
+	return focuser_is_moving(f->focuser, &is, &err) == ERR_STALLED;
+}
+
+static void a_motor_that_runs_off_is_stopped(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	fake.runs_off = true;
+	fake.speed = 100;
+	go(f, 9000);
+	wait_for(f, told);
+	struct err err;
+	bool is;
+	focuser_is_moving(f->focuser, &is, &err);
+	assert_non_null(strstr(err.text, "not towards 9000"));
+	assert_int_equal(f->now.trust, POSITION_UNKNOWN);
+	wait_for(f, at_rest);
+	assert_true(fake.halt_count >= 1);
+}
+
+static bool stuck_move_over(struct fixture *f)
+{
+	return at_rest(f) && fake.halt_count >= 6;
+}
+
+/* Stuck, deaf, and of the opinion that it moves: clients are told, and do not wait for ever. */
+static void a_flag_that_hangs_does_not_move_for_ever(void **state)
+{
+	struct fixture *f = *state;
+	static const struct device_patience short_memory = {.connect_answer_ms = 4300, .tell_ms = 0,
+		.lost_grace_ms = 60000, .client_quiet_ms = 600000};
+	f->patience = &short_memory;
+	start(f);
+	fake.stuck = true;
+	fake.says_moving = true;
+	fake.deaf_halts = 100;
+	go(f, 7000);
+	wait_for(f, stuck_move_over);
+	struct err err;
+	bool is = true;
+	assert_int_equal(focuser_is_moving(f->focuser, &is, &err), ERR_OK);
+	assert_false(is);
+	assert_int_equal(f->now.position, 5000);
+	/* When it comes free it is seen again. */
+	fake.stuck = false;
+	wait_for(f, moving);
+	fake.says_moving = false;
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, 7000);
+}
+
+/* ---- readings ---- */
+
+static bool polled_on(struct fixture *f)
+{
+	(void)f;
+	return fake.poll_count > 40;
+}
+
+static void one_odd_reading_is_not_believed(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	fake.poll_count = 0;
+	f->target = 5000;
+	f->false_arrival = false;
+	while (fake.poll_count < 30) {
+		fake.glitch = fake.poll_count % 3 == 0 ? -4000 : 0;
+		look(f);
+		assert_int_equal(f->now.position, 5000);
+		assert_false(f->now.is_moving);
+	}
+	fake.glitch = 0;
+	wait_for(f, polled_on);
+	/* On the way neither. */
+	go(f, 6000);
+	for (look(f); f->now.is_moving; look(f)) {
+		fake.glitch = 3000;
+		for (int polls = fake.poll_count; fake.poll_count < polls + 2 && f->now.is_moving;) {
+			look(f);
+		}
+	}
+	assert_true(f->highest <= 6000);
+	assert_int_equal(f->now.position, 6000);
+	/* What stays is true. */
+	fake.hand = 1000;
+	wait_for(f, moving);
+	fake.hand = 0;
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, fake.true_position);
+	assert_true(f->now.position > 6000);
+}
+
+/* ---- temperature ---- */
+
+static double temperature(struct fixture *f, int number, enum err_code *code)
+{
+	double t = NAN;
+	*code = focuser_temperature(observatory_device(f->obs, DEVICE_FOCUSER, number), &t, NULL);
+	return t;
+}
+
+static bool asked_twice(struct fixture *f)
+{
+	(void)f;
+	return fake.temperature_count >= 2;
+}
+
+static void temperature_from_another_focuser(void **state)
+{
+	struct fixture *f = *state;
+	enum err_code code;
+	f->config.focuser[1].present = true;
+	f->config.focuser[0].temperature_source = CONFIG_TEMPERATURE_NONE;
+	f->config.focuser[1].temperature_source = CONFIG_TEMPERATURE_FOCUSER;
+	f->config.focuser[1].temperature_focuser = 0;
+	start(f);
+	wait_for(f, asked_twice);
+	/* The first has a probe and shows none; the second, not even connected, has the first's... which
+	 * shows none. */
+	temperature(f, 0, &code);
+	assert_int_equal(code, ERR_NOT_IMPLEMENTED);
+	temperature(f, 1, &code);
+	assert_int_equal(code, ERR_NOT_IMPLEMENTED);
+	observatory_destroy(f->obs);
+	f->obs = NULL;
+	f->config.focuser[0].temperature_source = CONFIG_TEMPERATURE_SELF;
+	fake.temperature_count = 0;
+	start(f);
+	wait_for(f, asked_twice);
+	assert_true(temperature(f, 1, &code) == 11.5);
+	assert_int_equal(code, ERR_OK);
+}
+
+static void nobody_asks_a_probe_in_vain(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].temperature_source = CONFIG_TEMPERATURE_NONE;
+	start(f);
+	fake.poll_count = 0;
+	wait_for(f, polled_on);
+	assert_int_equal(fake.temperature_count, 0);
+}
+
+static void temperature_told_by_a_client(void **state)
+{
+	struct fixture *f = *state;
+	static const struct device_patience fifty_ms = {.connect_answer_ms = 4300, .tell_ms = 5000,
+		.lost_grace_ms = 60000, .client_quiet_ms = 600000, .temperature_told_ms = 50};
+	enum err_code code;
+	struct err err;
+	start(f);
+	assert_int_equal(focuser_tell_temperature(f->focuser, 3, &err), ERR_INVALID_OPERATION);
+	assert_non_null(strstr(err.text, "temperature_source"));
+	observatory_destroy(f->obs);
+	f->obs = NULL;
+	f->config.focuser[0].temperature_source = CONFIG_TEMPERATURE_ACTION;
+	start(f);
+	temperature(f, 0, &code);
+	assert_int_equal(code, ERR_VALUE_NOT_SET);
+	assert_int_equal(focuser_tell_temperature(f->focuser, 85, &err), ERR_INVALID_VALUE);
+	assert_int_equal(focuser_tell_temperature(f->focuser, NAN, &err), ERR_INVALID_VALUE);
+	assert_int_equal(focuser_tell_temperature(f->focuser, -3.25, &err), ERR_OK);
+	assert_true(temperature(f, 0, &code) == -3.25);
+	look(f);
+	assert_true(f->now.temperature_valid && f->now.temperature_supported);
+	observatory_destroy(f->obs);
+	f->obs = NULL;
+	f->patience = &fifty_ms;
+	start(f);
+	assert_int_equal(focuser_tell_temperature(f->focuser, -3.25, &err), ERR_OK);
+	do {
+		temperature(f, 0, &code);
+	} while (code == ERR_OK);
+	assert_int_equal(code, ERR_VALUE_NOT_SET);
+}
+
+int main(void)
+{
+	clock_cond_init(&news);
+	log_set_level(LOG_ERROR);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(limits_hold_with_the_overshoot),
+		TEST(reverse_turns_limits_and_approach),
+		TEST(the_turning_point_is_no_arrival),
+		TEST(a_device_that_takes_up_its_play_is_the_only_one),
+		TEST(play_after_a_hand_at_the_knob),
+		TEST(play_is_looked_at_before_a_move),
+		TEST(a_retry_beyond_the_target_comes_back_from_the_right_side),
+		TEST(long_ways_are_split),
+		TEST(a_halt_between_legs_ends_the_move),
+		TEST(settles_before_it_says_so),
+		TEST(pushed_while_it_settles),
+		TEST(a_new_target_in_every_phase),
+		TEST(a_motor_that_runs_off_is_stopped),
+		TEST(a_flag_that_hangs_does_not_move_for_ever),
+		TEST(one_odd_reading_is_not_believed),
+		TEST(temperature_from_another_focuser),
+		TEST(nobody_asks_a_probe_in_vain),
+		TEST(temperature_told_by_a_client),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
