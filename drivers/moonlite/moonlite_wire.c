@@ -7,8 +7,10 @@
 #include "moonlite_private.h"
 
 #define ANSWER_MS 500
-/* An answer without its end is over when the line has been quiet for this long. */
+/* An answer that lacks its end is taken for whole after this; later where the line is first left to fall
+ * quiet. */
 #define ANSWER_WITHOUT_END_MS 150
+#define QUIET_MS 200
 #define RESYNC_MS 500
 #define WRITE_MS 300
 
@@ -63,7 +65,8 @@ enum err_code moonlite_ask_once(struct moonlite *m, enum moonlite_command comman
 	enum moonlite_reply reply = moonlite_reply_kind(command);
 	scan_fn scan = reply == MOONLITE_REPLY_VERSION ? moonlite_scan_version : moonlite_scan;
 	if (m->quirks.no_hash) {
-		deadline_ms = moonlite_sooner(deadline_ms, moonlite_now_ms() + ANSWER_WITHOUT_END_MS);
+		deadline_ms = moonlite_sooner(deadline_ms,
+			moonlite_now_ms() + ANSWER_WITHOUT_END_MS + (m->x.unsettled ? QUIET_MS : 0));
 	}
 	enum err_code code = exchange_ask(&m->x, bytes, scan, frame, deadline_ms, err);
 	while (code == ERR_OK && !moonlite_fits(reply, *frame)) {

@@ -30,27 +30,44 @@ static void *serve(void *arg)
 	return emulator_run(t->emulator, t->stop_fd, &err) == ERR_OK ? NULL : arg;
 }
 
-void emulator_thread_start(struct emulator_thread *t, const struct emulator_settings *settings,
-	const char *link)
+void emulator_thread_start_kind(struct emulator_thread *t, const struct emulator_kind *kind,
+	const struct emulator_settings *settings, const char *link)
 {
 	memset(t, 0, sizeof *t);
 	pthread_mutex_init(&t->lock, NULL);
 	t->stop_fd = eventfd(0, EFD_CLOEXEC);
 	assert_true(t->stop_fd >= 0);
 	struct err err;
-	if (emulator_create(&emu_moonlite, settings, link, note, t, &t->emulator, &err) != ERR_OK) {
+	if (emulator_create(kind, settings, link, note, t, &t->emulator, &err) != ERR_OK) {
 		fail_msg("%s", err.text);
 	}
+	emulator_thread_resume(t);
+}
+
+void emulator_thread_start(struct emulator_thread *t, const struct emulator_settings *settings,
+	const char *link)
+{
+	emulator_thread_start_kind(t, &emu_moonlite, settings, link);
+}
+
+void emulator_thread_resume(struct emulator_thread *t)
+{
 	assert_int_equal(pthread_create(&t->thread, NULL, serve, t), 0);
+}
+
+void emulator_thread_pause(struct emulator_thread *t)
+{
+	uint64_t count = 1;
+	assert_int_equal(write(t->stop_fd, &count, sizeof count), sizeof count);
+	void *failed = t;
+	pthread_join(t->thread, &failed);
+	assert_null(failed);
+	assert_int_equal(read(t->stop_fd, &count, sizeof count), sizeof count);
 }
 
 void emulator_thread_stop(struct emulator_thread *t)
 {
-	uint64_t one = 1;
-	assert_int_equal(write(t->stop_fd, &one, sizeof one), sizeof one);
-	void *failed = t;
-	pthread_join(t->thread, &failed);
-	assert_null(failed);
+	emulator_thread_pause(t);
 	emulator_destroy(t->emulator);
 	close(t->stop_fd);
 	pthread_mutex_destroy(&t->lock);

@@ -16,10 +16,17 @@ struct emulator_thread {
 	size_t sent_len;
 };
 
-/* Starts a device with these faults (NULL-terminated).  Fails the test when it cannot. */
+/* Starts a device of this kind.  Fails the test when it cannot. */
+void emulator_thread_start_kind(struct emulator_thread *t, const struct emulator_kind *kind,
+	const struct emulator_settings *settings, const char *link);
+/* A Moonlite controller. */
 void emulator_thread_start(struct emulator_thread *t, const struct emulator_settings *settings,
 	const char *link);
 void emulator_thread_stop(struct emulator_thread *t);
+
+/* The device hangs: its terminal stays, what is sent to it waits there.  And goes on. */
+void emulator_thread_pause(struct emulator_thread *t);
+void emulator_thread_resume(struct emulator_thread *t);
 
 /* Copies what the client has sent so far as a string, and forgets it. */
 void emulator_thread_take(struct emulator_thread *t, char *out, size_t cap);
