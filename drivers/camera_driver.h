@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The seam for camera drivers: one const table, called from that device's worker thread only, never
- * two calls at once.  Errors are returned, not logged.  Each call but read_frame ends within two
- * seconds.
+ * two calls at once.  Errors are returned, not logged.  Each call but read_frame and read_lent ends
+ * within two seconds.
  */
 #ifndef FOCUSD_CAMERA_DRIVER_H
 #define FOCUSD_CAMERA_DRIVER_H
@@ -121,11 +121,14 @@ struct camera_driver {
 	 * taken, recording facts; start_utc_ms is core's).  Afterwards the driver is IDLE. */
 	enum err_code (*read_frame)(void *ctx, uint16_t *out, size_t count, struct frame_info *info,
 		struct err *err);
-	/* Optional, taken in place of read_frame where it is there: the same in strips, so that nobody
-	 * needs the frame twice.  Called for consecutive rows from 0 to the last one; info is filled by
-	 * the first call, the driver is IDLE after the last.  An abort may come in between. */
-	enum err_code (*read_rows)(void *ctx, int32_t first, int32_t rows, uint16_t *out,
-		struct frame_info *info, struct err *err);
+	/* These two, both or neither, take the place of read_frame, for drivers that make their pixels
+	 * themselves: core lends the frame that it is going to publish as soon as the exposure has begun, so
+	 * that a large one is in memory once and there when the exposure ends.  The driver fills it by
+	 * frame_fill(), on threads of its own too; when read_lent, abort or close has returned it must not
+	 * touch it any more.  read_lent fills info as read_frame does; while it waits for the rest it watches
+	 * host->urgent. */
+	void (*lend_frame)(void *ctx, struct frame *frame);
+	enum err_code (*read_lent)(void *ctx, struct frame_info *info, struct err *err);
 
 	/* The rest is optional; NULL: the camera cannot do it, whatever its caps say.  Each begins what
 	 * it is asked for and returns; at any time, during exposures too (not between two calls of one

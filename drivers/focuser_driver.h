@@ -58,7 +58,7 @@ struct focuser_caps {
 	double step_size_um;     /* NAN when the device does not know */
 	int32_t tolerance_steps; /* arrival within this counts as arrived; usually 0 */
 	int32_t backlash_steps;  /* the device takes up so much play itself; core then leaves it alone.
-	                          * 0 = it does not, or it was not asked to */
+	                          * 0 = it does not, or it was not asked; poll() may tell it later */
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
 	 * since a device that is found again after a loss is compared by it. */
 	char identity[96];
@@ -92,6 +92,8 @@ struct focuser_reading {
 	bool reset_seen;
 	bool temperature_valid;
 	double temperature_c;
+	bool backlash_valid;
+	int32_t backlash_steps;  /* as in the caps */
 	bool calibration_valid;
 	enum focuser_calibrating calibration;
 	int calibration_step;    /* of calibration_steps, while it runs */

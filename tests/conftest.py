@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -243,6 +244,38 @@ class Emulator:
             self.process = None
 
 
+class Device:
+    """focusd emulate KIND behind a link that survives a replug; every byte is in a log."""
+
+    def __init__(self, folder, kind, faults=(), position=0, time_factor=20, **options):
+        self.path = folder / "port"
+        self.log_path = folder / "wire.log"
+        command = [BINARY, "emulate", kind, "--verbose", "--link", str(self.path), "--position", str(position),
+                   "--time-factor", str(time_factor)]
+        for fault in faults:
+            command += ["--fault", fault]
+        for name, value in options.items():
+            command += ["--" + name.replace("_", "-"), str(value)]
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self.process.stdout.readline().startswith("/dev/"), self.log_path.read_text(encoding="ascii")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def wire(self, direction):
+        """Everything that came from the client (">") or went to it ("<"), escaped as the log has it."""
+        lines = self.log_path.read_text(encoding="ascii", errors="replace").splitlines()
+        found = [re.match(r"\S+Z " + direction + " (.*)", line) for line in lines]
+        return "".join(match.group(1) for match in found if match)
+
+    def sent(self, pattern=r":[^#:]*#"):
+        """The client's commands in order; pattern is what one looks like."""
+        return re.findall(pattern, self.wire(">"))
+
+
 @pytest.fixture
 def make_observatory(tmp_path_factory):
     """Starts servers with arguments of their own; all end with the test, and must end well."""
@@ -295,6 +328,20 @@ def make_emulator(tmp_path):
     yield make
     for emulator in running:
         emulator.stop()
+
+
+@pytest.fixture
+def device(tmp_path_factory):
+    """device("moonlite", faults=[...], position=N, ...): an emulated focuser; .path is its terminal."""
+    running = []
+
+    def make(kind, **options):
+        running.append(Device(tmp_path_factory.mktemp(kind), kind, **options))
+        return running[-1]
+
+    yield make
+    for emulated in running:
+        emulated.stop()
 
 
 @pytest.fixture

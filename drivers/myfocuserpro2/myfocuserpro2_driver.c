@@ -382,23 +382,34 @@ static enum err_code poll_temperature(struct mfp2 *m, int64_t deadline_ms,
 	return code == ERR_TIMEOUT || code == ERR_PROTOCOL ? ERR_OK : err_copy(err, &missed);
 }
 
+/* How much play the controller takes up by itself in one direction; 0 when it does not. */
+static enum err_code ask_play(struct mfp2 *m, enum mfp2_command on, enum mfp2_command steps,
+	int64_t deadline_ms, int32_t *out, struct err *err)
+{
+	int32_t is_on = 0;
+	*out = 0;
+	enum err_code code = ask_number(m, on, deadline_ms, &is_on, err);
+	return code == ERR_OK && is_on != 0 ? ask_number(m, steps, deadline_ms, out, err) : code;
+}
+
 /* The controller can take up play by itself.  Its position does not show that, but one of the two
- * must not do it: said once, at rest, when there is time.  Old firmware does not know the questions. */
-static enum err_code tell_play(struct mfp2 *m, int64_t deadline_ms, struct err *err)
+ * must not do it: asked once, at rest, when there is time.  Old firmware does not know the questions. */
+static enum err_code tell_play(struct mfp2 *m, int64_t deadline_ms, struct focuser_reading *reading,
+	struct err *err)
 {
 	m->play_told = true;
 	int32_t in = 0;
 	int32_t out = 0;
 	struct err missed;
-	enum err_code code = ask_number(m, MFP2_GET_BACKLASH_IN_ON, deadline_ms, &in, &missed);
+	enum err_code code = ask_play(m, MFP2_GET_BACKLASH_IN_ON, MFP2_GET_BACKLASH_IN, deadline_ms, &in,
+		&missed);
 	if (code == ERR_OK) {
-		code = ask_number(m, MFP2_GET_BACKLASH_OUT_ON, deadline_ms, &out, &missed);
+		code = ask_play(m, MFP2_GET_BACKLASH_OUT_ON, MFP2_GET_BACKLASH_OUT, deadline_ms, &out,
+			&missed);
 	}
-	if (code == ERR_OK && (in != 0 || out != 0)) {
-		log_warn(m->host->source,
-			"the controller takes up backlash itself (%s): switch that off there, or leave "
-			"backlash_steps at 0",
-			in == 0 ? "outward" : out == 0 ? "inward" : "both ways");
+	if (code == ERR_OK) {
+		reading->backlash_valid = true;
+		reading->backlash_steps = in > out ? in : out;
 	}
 	return code == ERR_IO || code == ERR_CANCELLED ? err_copy(err, &missed) : ERR_OK;
 }
@@ -417,7 +428,7 @@ static enum err_code mfp2_poll(void *ctx, unsigned want, struct focuser_reading 
 	if (code == ERR_OK && !m->may_move && (want & FOCUSER_WANT_TEMPERATURE) && m->probe) {
 		code = poll_temperature(m, deadline_ms, &reading, err);
 	} else if (code == ERR_OK && !m->may_move && !m->play_told) {
-		code = tell_play(m, deadline_ms, err);
+		code = tell_play(m, deadline_ms, &reading, err);
 	}
 	if (code == ERR_OK) {
 		*out = reading;

@@ -3,6 +3,11 @@
  * A simulated camera under the shared sky: exposures take their time, stars are blurred by the
  * distance of the optics from the hidden best focus.  Frame n of a seed always has the same seeing,
  * pointing and noise, whatever the clock did.
+ *
+ * The picture is painted while the exposure goes on, from what is known when it begins: a motor at rest
+ * stays there, one on its way arrives.  Whenever that turns out wrong - another move, a halt, an exposure
+ * that was stopped, a cooler switched over - it is painted again from the beginning, so what is delivered
+ * shows how it really was; only then can it be late.
  */
 #include <math.h>
 #include <stdio.h>
@@ -12,7 +17,7 @@
 #include "camera_driver.h"
 #include "log.h"
 #include "sim_cooler.h"
-#include "sim_render.h"
+#include "sim_paint.h"
 #include "sim_sky.h"
 #include "sim_truth.h"
 #include "sim_weather.h"
@@ -45,12 +50,12 @@ struct sim_camera {
 	uint64_t number;
 	bool fails;
 	struct sim_weather weather;
-	/* The read-out. */
-	struct sim_scene scene;
-	bool prepared;
-	struct sim_random noise;
-	float *electrons;
-	uint16_t *raw;
+	double sensor_c;          /* half way through it */
+	/* The picture. */
+	struct frame *frame;      /* core's; NULL: not lent so far */
+	struct sim_paint *paint;
+	struct sim_scene painted; /* what it began with */
+	struct sim_truth_frame truth;
 };
 
 extern const struct camera_driver sim_camera_driver;
@@ -70,7 +75,7 @@ static const double exposure_min_s = 0.001;
 static const double exposure_max_s = 3600.0;
 
 /* A whole frame, and what haste costs. */
-static const double readout_s[2] = {0.25, 0.1};
+static const double readout_s[2] = {0.15, 0.06};
 static const double noise_factor[2] = {1.0, 1.6};
 
 /* Half of the sky's own pace, and how far the field reaches beyond the sensor. */
@@ -138,14 +143,9 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 /* The exposure is over, one way or another. */
 static void finish(struct sim_camera *c)
 {
-	if (c->prepared) {
-		sim_scene_fini(&c->scene);
-		c->prepared = false;
-	}
-	free(c->electrons);
-	free(c->raw);
-	c->electrons = NULL;
-	c->raw = NULL;
+	sim_paint_end(c->paint);
+	c->paint = NULL;
+	c->frame = NULL;
 	c->exposing = false;
 }
 
@@ -215,10 +215,140 @@ static enum err_code camera_set_cooler(void *ctx, bool on, double set_point_c, s
 {
 	(void)err;
 	struct sim_camera *c = ctx;
-	sim_cooler_run(&c->cooler, c->sky, &c->settings, clock_now_ms(c->host->clock));
+	int64_t now = clock_now_ms(c->host->clock);
+	sim_cooler_run(&c->cooler, c->sky, &c->settings, now);
 	c->cooler.on = on;
 	c->cooler.set_point_c = set_point_c;
+	double left_s = 0.5 * c->taken_s - (double)(now - c->start_ms) / 1000.0;
+	if (c->exposing && left_s > 0.0) {
+		c->sensor_c = sim_cooler_later(&c->cooler, c->sky, &c->settings, now, left_s);
+	}
 	return ERR_OK;
+}
+
+/* ---- the picture ---- */
+
+static int mode_of(const struct exposure_request *request)
+{
+	return request->readout_mode == MODE_FAST ? MODE_FAST : MODE_NORMAL;
+}
+
+static struct sim_sensor sensor_of(const struct exposure_request *request)
+{
+	double amplification = pow(10.0, request->gain / 200.0);
+	struct sim_sensor sensor = {
+		.read_noise_e = (1.2 + 2.3 / amplification) * noise_factor[mode_of(request)],
+		.full_well_e = full_well_e,
+		.electrons_per_adu = base_electrons_per_adu / amplification,
+		.bias_adu = request->offset * bias_per_offset_adu,
+		.max_adu = UINT16_MAX,
+	};
+	return sensor;
+}
+
+/* Where the optics stood along the exposure; a focuser that moved smears the stars. */
+static void sample_focus(struct sim_camera *c, struct sim_scene *scene, struct sim_truth_frame *truth)
+{
+	int64_t middle_ms = c->start_ms + (int64_t)(500.0 * c->taken_s);
+	truth->optics_position = truth->optics_first = truth->optics_last = NAN;
+	truth->best_position = atomic_load(&c->sky->started)
+		? sim_sky_best_now(c->sky, &c->settings, middle_ms) : NAN;
+	if (!atomic_load(&c->sky->fed)) {
+		scene->focus[0] = (struct sim_focus){c->unfed_um, 1.0};
+		scene->focus_count = 1;
+		return;
+	}
+	double step_um = sim_load(&c->sky->step_um);
+	double unit_um = sim_unit_steps(&c->settings) * c->settings.step_um;
+	double mean_um = 0.0;
+	double mean_steps = 0.0;
+	double least = INFINITY;
+	double most = -INFINITY;
+	for (int i = 0; i < SIM_FOCUS_MOST; i++) {
+		int64_t at_ms = c->start_ms
+			+ (int64_t)(1000.0 * c->taken_s * (i + 0.5) / SIM_FOCUS_MOST);
+		struct sim_mechanics m;
+		sim_sky_mechanics(c->sky, &c->settings, at_ms, &m, NULL);
+		double um = (m.optics - sim_sky_best_now(c->sky, &c->settings, at_ms)) * step_um;
+		scene->focus[i] = (struct sim_focus){um, 1.0 / SIM_FOCUS_MOST};
+		least = fmin(least, um);
+		most = fmax(most, um);
+		mean_um += um / SIM_FOCUS_MOST;
+		mean_steps += m.optics / SIM_FOCUS_MOST;
+		truth->optics_first = i == 0 ? m.optics : truth->optics_first;
+		truth->optics_last = m.optics;
+	}
+	scene->focus_count = SIM_FOCUS_MOST;
+	truth->optics_position = mean_steps;
+	/* Less than that is nothing but the drift of the tube. */
+	if (most - least < 0.02 * unit_um) {
+		scene->focus[0] = (struct sim_focus){mean_um, 1.0};
+		scene->focus_count = 1;
+	}
+}
+
+/* The exposure as far as it is known: what has happened, and from now on what will happen when nobody
+ * interferes.  Once it is over, how it was. */
+static void describe(struct sim_camera *c, struct sim_scene *scene, struct sim_truth_frame *truth)
+{
+	const struct sim_settings *s = &c->settings;
+	const struct exposure_request *r = &c->request;
+	double ratio = s->focal_length_mm / s->aperture_mm;
+	memset(scene, 0, sizeof *scene);
+	scene->field = &c->field;
+	scene->seeing = &c->seeing;
+	scene->light = r->light;
+	scene->fwhm_px = sim_star_fwhm_um(s, c->weather.seeing_arcsec) / s->pixel_um;
+	scene->blur_px_per_um = 1.0 / ratio / s->pixel_um;
+	scene->obstruction = s->obstruction;
+	scene->tilt_x_um = s->tilt_x_um;
+	scene->tilt_y_um = s->tilt_y_um;
+	scene->curvature_um = s->curvature_um;
+	scene->shift_x = c->weather.shift_x_px;
+	scene->shift_y = c->weather.shift_y_px;
+	scene->light_s = c->taken_s * c->weather.transparency;
+	scene->transparency_slope = c->weather.slope;
+	scene->dark_s = c->taken_s * sim_dark_factor(c->sensor_c);
+	scene->faint_peak_e = 0.05;
+	sample_focus(c, scene, truth);
+}
+
+static bool looks_alike(const struct sim_scene *a, const struct sim_scene *b)
+{
+	if (a->focus_count != b->focus_count || a->light_s != b->light_s || a->dark_s != b->dark_s
+		|| a->transparency_slope != b->transparency_slope) {
+		return false;
+	}
+	for (int i = 0; i < a->focus_count; i++) {
+		if (a->focus[i].defocus_um != b->focus[i].defocus_um
+			|| a->focus[i].share != b->focus[i].share) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Paints what the exposure looks like by now, unless that is what is being painted. */
+static void paint(struct sim_camera *c)
+{
+	struct sim_paint_job job = {
+		.sensor = sensor_of(&c->request),
+		.ziggurat = &c->ziggurat,
+		.bin = c->request.bin,
+		.start_x = c->request.start_x,
+		.start_y = c->request.start_y,
+		.frame = c->frame,
+	};
+	describe(c, &job.scene, &c->truth);
+	if (c->frame == NULL || (c->paint != NULL && looks_alike(&job.scene, &c->painted))) {
+		return;
+	}
+	sim_paint_end(c->paint);
+	struct sim_random noise;
+	sim_random_init(&noise, c->settings.seed, STREAM_NOISE + 1u + 16u * (c->number + 1));
+	job.noise_seed = sim_random_u64(&noise);
+	c->painted = job.scene;
+	c->paint = sim_paint_begin(&job);
 }
 
 /* ---- exposures ---- */
@@ -259,11 +389,6 @@ static bool will_fail(const struct sim_camera *c)
 	return due || sim_random_uniform(&random) < s->fail_chance;
 }
 
-static int mode_of(const struct exposure_request *request)
-{
-	return request->readout_mode == MODE_FAST ? MODE_FAST : MODE_NORMAL;
-}
-
 static enum err_code camera_start(void *ctx, const struct exposure_request *request,
 	struct err *err)
 {
@@ -287,6 +412,7 @@ static enum err_code camera_start(void *ctx, const struct exposure_request *requ
 	c->fails = will_fail(c);
 	sim_weather_draw(c->sky, &c->settings, c->number, sim_sky_seconds(c->sky, now), c->taken_s,
 		&c->weather);
+	c->sensor_c = sim_cooler_later(&c->cooler, c->sky, &c->settings, now, 0.5 * c->taken_s);
 	c->start_ms = now;
 	c->start_utc_ms = clock_utc_ms();
 	double rows = (double)request->num_y * request->bin / c->settings.height;
@@ -308,6 +434,7 @@ static enum err_code camera_poll(void *ctx, struct camera_reading *out, struct e
 	int64_t now = clock_now_ms(c->host->clock);
 	int64_t closed_ms = c->start_ms + (int64_t)ceil(c->taken_s * 1000.0);
 	out->elapsed_s = fmin((double)(now - c->start_ms) / 1000.0, c->taken_s);
+	paint(c);
 	if (now >= c->ready_ms) {
 		out->state = CAMERA_DRIVER_READY;
 		return ERR_OK;
@@ -342,63 +469,9 @@ static enum err_code camera_stop(void *ctx, struct err *err)
 
 /* ---- read-out ---- */
 
-static struct sim_sensor sensor_of(const struct exposure_request *request)
+static void tell_truth(struct sim_camera *c, const struct sim_scene *scene)
 {
-	double amplification = pow(10.0, request->gain / 200.0);
-	struct sim_sensor sensor = {
-		.read_noise_e = (1.2 + 2.3 / amplification) * noise_factor[mode_of(request)],
-		.full_well_e = full_well_e,
-		.electrons_per_adu = base_electrons_per_adu / amplification,
-		.bias_adu = request->offset * bias_per_offset_adu,
-		.max_adu = UINT16_MAX,
-	};
-	return sensor;
-}
-
-/* Where the optics stood along the exposure; a focuser that moved smears the stars. */
-static void sample_focus(struct sim_camera *c, struct sim_truth_frame *truth)
-{
-	struct sim_scene *scene = &c->scene;
-	int64_t middle_ms = c->start_ms + (int64_t)(500.0 * c->taken_s);
-	truth->optics_position = truth->optics_first = truth->optics_last = NAN;
-	truth->best_position = atomic_load(&c->sky->started)
-		? sim_sky_best_now(c->sky, &c->settings, middle_ms) : NAN;
-	if (!atomic_load(&c->sky->fed)) {
-		scene->focus[0] = (struct sim_focus){c->unfed_um, 1.0};
-		scene->focus_count = 1;
-		return;
-	}
-	double step_um = sim_load(&c->sky->step_um);
-	double unit_um = sim_unit_steps(&c->settings) * c->settings.step_um;
-	double mean_um = 0.0;
-	double mean_steps = 0.0;
-	double least = INFINITY;
-	double most = -INFINITY;
-	for (int i = 0; i < SIM_FOCUS_MOST; i++) {
-		int64_t at_ms = c->start_ms
-			+ (int64_t)(1000.0 * c->taken_s * (i + 0.5) / SIM_FOCUS_MOST);
-		struct sim_mechanics m;
-		sim_sky_mechanics(c->sky, &c->settings, at_ms, &m, NULL);
-		double um = (m.optics - sim_sky_best_now(c->sky, &c->settings, at_ms)) * step_um;
-		scene->focus[i] = (struct sim_focus){um, 1.0 / SIM_FOCUS_MOST};
-		least = fmin(least, um);
-		most = fmax(most, um);
-		mean_um += um / SIM_FOCUS_MOST;
-		mean_steps += m.optics / SIM_FOCUS_MOST;
-		truth->optics_first = i == 0 ? m.optics : truth->optics_first;
-		truth->optics_last = m.optics;
-	}
-	scene->focus_count = SIM_FOCUS_MOST;
-	truth->optics_position = mean_steps;
-	/* Less than that is nothing but the drift of the tube. */
-	if (most - least < 0.02 * unit_um) {
-		scene->focus[0] = (struct sim_focus){mean_um, 1.0};
-		scene->focus_count = 1;
-	}
-}
-
-static void tell_truth(struct sim_camera *c, struct sim_truth_frame *truth)
-{
+	struct sim_truth_frame *truth = &c->truth;
 	const struct exposure_request *r = &c->request;
 	const struct sim_sensor sensor = sensor_of(r);
 	double night_s = sim_sky_seconds(c->sky, c->start_ms);
@@ -415,14 +488,14 @@ static void tell_truth(struct sim_camera *c, struct sim_truth_frame *truth)
 	truth->num_y = r->num_y;
 	truth->air_c = sim_air_c(&c->settings, night_s);
 	truth->tube_c = sim_tube_c(&c->settings, night_s);
-	truth->sensor_c = c->cooler.sensor_c;
+	truth->sensor_c = c->sensor_c;
 	truth->electrons_per_adu = sensor.electrons_per_adu;
 	truth->bias_adu = sensor.bias_adu;
 	truth->weather = &c->weather;
-	truth->scene = &c->scene;
+	truth->scene = scene;
 	log_debug(c->host->source, "frame=%llu defocus_um=%.2f fwhm_px=%.3f seeing_arcsec=%.3f "
-		"transparency=%.3f", (unsigned long long)c->number, c->scene.focus[0].defocus_um,
-		c->scene.fwhm_px, c->weather.seeing_arcsec, c->weather.transparency);
+		"transparency=%.3f", (unsigned long long)c->number, scene->focus[0].defocus_um,
+		scene->fwhm_px, c->weather.seeing_arcsec, c->weather.transparency);
 	if (c->host->simulator == NULL || !c->host->simulator->truth || c->host->state_dir == NULL) {
 		return;
 	}
@@ -432,149 +505,45 @@ static void tell_truth(struct sim_camera *c, struct sim_truth_frame *truth)
 	}
 }
 
-/* Means of bin x bin pixels; `from` has rows of num_x * bin values, bin rows for one of `to`. */
-static void bin_rows(uint16_t *to, const uint16_t *from, int32_t num_x, int32_t rows, int bin)
+static void camera_lend(void *ctx, struct frame *frame)
 {
-	size_t wide = (size_t)num_x * (size_t)bin;
-	uint32_t share = (uint32_t)(bin * bin);
-	for (int32_t y = 0; y < rows; y++) {
-		for (int32_t x = 0; x < num_x; x++) {
-			const uint16_t *corner = from + (size_t)y * (size_t)bin * wide
-				+ (size_t)x * (size_t)bin;
-			uint32_t sum = share / 2;
-			for (int j = 0; j < bin; j++) {
-				for (int i = 0; i < bin; i++) {
-					sum += corner[(size_t)j * wide + (size_t)i];
-				}
-			}
-			to[(size_t)y * (size_t)num_x + (size_t)x] = (uint16_t)(sum / share);
+	struct sim_camera *c = ctx;
+	c->frame = frame;
+	paint(c);
+}
+
+/* Real time; how soon an abort is noticed. */
+#define WAIT_MS 10
+
+static enum err_code camera_read_lent(void *ctx, struct frame_info *info, struct err *err)
+{
+	struct sim_camera *c = ctx;
+	if (!c->exposing || c->frame == NULL || clock_now_ms(c->host->clock) < c->ready_ms) {
+		return err_set(err, ERR_INVALID_OPERATION, "no exposure is ready");
+	}
+	paint(c);
+	while (c->paint != NULL && !sim_paint_wait(c->paint, WAIT_MS)) {
+		if (c->host->urgent != NULL && c->host->urgent(c->host->urgent_ctx)) {
+			finish(c);
+			return err_set(err, ERR_CANCELLED, "something else came first");
 		}
 	}
-}
-
-/* Pixels that are rendered at once, so that they stay in the cache. */
-#define STRIP_PIXELS (512u * 1024u)
-
-static int32_t strip_rows(const struct exposure_request *r)
-{
-	int32_t rows = (int32_t)(STRIP_PIXELS / (unsigned)(r->num_x * r->bin)) / r->bin;
-	return rows < 1 ? 1 : rows;
-}
-
-static enum err_code prepare(struct sim_camera *c, struct err *err)
-{
-	const struct sim_settings *s = &c->settings;
-	const struct exposure_request *r = &c->request;
-	double ratio = s->focal_length_mm / s->aperture_mm;
-	memset(&c->scene, 0, sizeof c->scene);
-	c->scene.field = &c->field;
-	c->scene.seeing = &c->seeing;
-	c->scene.light = r->light;
-	c->scene.fwhm_px = sim_star_fwhm_um(s, c->weather.seeing_arcsec) / s->pixel_um;
-	c->scene.blur_px_per_um = 1.0 / ratio / s->pixel_um;
-	c->scene.obstruction = s->obstruction;
-	c->scene.tilt_x_um = s->tilt_x_um;
-	c->scene.tilt_y_um = s->tilt_y_um;
-	c->scene.curvature_um = s->curvature_um;
-	c->scene.shift_x = c->weather.shift_x_px;
-	c->scene.shift_y = c->weather.shift_y_px;
-	c->scene.light_s = c->taken_s * c->weather.transparency;
-	c->scene.transparency_slope = c->weather.slope;
-	c->scene.dark_s = c->taken_s * sim_dark_factor(c->cooler.sensor_c);
-	c->scene.faint_peak_e = 0.05;
-	struct sim_truth_frame truth;
-	sample_focus(c, &truth);
-	size_t most = (size_t)(r->num_x * r->bin) * (size_t)strip_rows(r) * (size_t)r->bin;
-	c->electrons = malloc(most * sizeof *c->electrons);
-	c->raw = malloc(most * sizeof *c->raw);
-	c->prepared = sim_scene_init(&c->scene) == 0;
-	if (c->electrons == NULL || c->raw == NULL || !c->prepared) {
+	const struct sim_scene *scene = c->paint != NULL ? sim_paint_scene(c->paint) : NULL;
+	if (scene == NULL) {
 		finish(c);
 		return err_set(err, ERR_NOMEM, "out of memory for the frame");
 	}
-	sim_random_init(&c->noise, s->seed, STREAM_NOISE + 1u + 16u * (c->number + 1));
-	tell_truth(c, &truth);
-	if (c->fails) {
-		finish(c);
-		return err_set(err, ERR_PROTOCOL, "the read-out broke off (as configured)");
-	}
-	return ERR_OK;
-}
-
-/* One strip, every plane of it. */
-static void render_rows(struct sim_camera *c, int32_t first, int32_t rows, uint16_t *out)
-{
-	const struct exposure_request *r = &c->request;
-	const struct sim_sensor sensor = sensor_of(r);
-	int32_t wide = r->num_x * r->bin;
-	int32_t planes = c->settings.colour == SIMULATOR_RGB ? 3 : 1;
-	size_t pixels = (size_t)r->num_x * (size_t)rows;
-	bool direct = r->bin == 1 && planes == 1;
-	for (int32_t plane = 0; plane < planes; plane++) {
-		sim_render(&c->scene, r->start_x * r->bin, (r->start_y + first) * r->bin, wide,
-			rows * r->bin, planes > 1 ? plane : -1, c->electrons);
-		sim_digitise(&sensor, &c->ziggurat, &c->noise, c->electrons,
-			pixels * (size_t)(r->bin * r->bin), direct ? out : c->raw);
-		if (direct) {
-			continue;
-		}
-		/* Forwards in place: a mean is never written before its pixels were read. */
-		bin_rows(c->raw, c->raw, r->num_x, rows, r->bin);
-		for (size_t i = 0; i < pixels; i++) {
-			out[i * (size_t)planes + (size_t)plane] = c->raw[i];
-		}
-	}
-}
-
-static enum err_code camera_read_rows(void *ctx, int32_t first, int32_t rows, uint16_t *out,
-	struct frame_info *info, struct err *err)
-{
-	struct sim_camera *c = ctx;
-	const struct exposure_request *r = &c->request;
-	if (!c->exposing || clock_now_ms(c->host->clock) < c->ready_ms
-		|| (first > 0 && !c->prepared)) {
-		return err_set(err, ERR_INVALID_OPERATION, "no exposure is ready");
-	}
-	if (first < 0 || rows < 1 || first > r->num_y - rows) {
-		return err_set(err, ERR_INTERNAL, "the frame has no rows %d to %d", (int)first,
-			(int)(first + rows - 1));
-	}
-	if (first == 0) {
-		enum err_code code = prepare(c, err);
-		if (code != ERR_OK) {
-			return code;
-		}
-	}
-	size_t planes = c->settings.colour == SIMULATOR_RGB ? 3 : 1;
-	for (int32_t y = 0; y < rows; y += strip_rows(r)) {
-		int32_t now = rows - y < strip_rows(r) ? rows - y : strip_rows(r);
-		render_rows(c, first + y, now, out + (size_t)y * (size_t)r->num_x * planes);
-	}
-	memset(info, 0, sizeof *info);
-	info->width = r->num_x;
-	info->height = r->num_y;
-	info->planes = (int32_t)planes;
-	info->bin = r->bin;
+	tell_truth(c, scene);
+	*info = c->frame->info;
+	info->bin = c->request.bin;
 	/* Means over cells of a mosaic are grey. */
-	info->mosaic = c->settings.colour == SIMULATOR_BAYER && r->bin == 1 ? IMAGE_BAYER : IMAGE_MONO;
+	info->mosaic = c->settings.colour == SIMULATOR_BAYER && c->request.bin == 1 ? IMAGE_BAYER
+										    : IMAGE_MONO;
 	info->full_scale_adu = UINT16_MAX;
 	info->exposure_s = c->taken_s;
-	if (first + rows == r->num_y) {
-		finish(c);
-	}
-	return ERR_OK;
-}
-
-static enum err_code camera_read(void *ctx, uint16_t *out, size_t count, struct frame_info *info,
-	struct err *err)
-{
-	struct sim_camera *c = ctx;
-	const struct exposure_request *r = &c->request;
-	size_t planes = c->settings.colour == SIMULATOR_RGB ? 3 : 1;
-	if (count < (size_t)r->num_x * (size_t)r->num_y * planes) {
-		return err_set(err, ERR_INTERNAL, "the frame does not fit into %zu pixels", count);
-	}
-	return camera_read_rows(ctx, 0, r->num_y, out, info, err);
+	bool fails = c->fails;
+	finish(c);
+	return fails ? err_set(err, ERR_PROTOCOL, "the read-out broke off (as configured)") : ERR_OK;
 }
 
 const struct camera_driver sim_camera_driver = {
@@ -588,8 +557,8 @@ const struct camera_driver sim_camera_driver = {
 	.poll = camera_poll,
 	.abort = camera_abort,
 	.stop = camera_stop,
-	.read_frame = camera_read,
-	.read_rows = camera_read_rows,
+	.lend_frame = camera_lend,
+	.read_lent = camera_read_lent,
 	.poll_climate = camera_poll_climate,
 	.set_cooler = camera_set_cooler,
 	.pulse_guide = camera_pulse_guide,

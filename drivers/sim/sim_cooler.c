@@ -23,15 +23,9 @@ static double wanted_power(const struct sim_cooler *c, double air_c)
 	return fmin(1.0, fmax(0.0, power));
 }
 
-void sim_cooler_run(struct sim_cooler *c, struct sim_sky *sky, const struct sim_settings *settings,
-	int64_t now_ms)
+/* Lets so many seconds pass that end then; the air at their last step. */
+static double follow(struct sim_cooler *c, const struct sim_settings *settings, double night_s, double left)
 {
-	double night_s = sim_sky_seconds(sky, now_ms);
-	int64_t last_ms = atomic_load(&sky->sensor_ms);
-	c->sensor_c = last_ms != 0 ? sim_load(&sky->sensor_c) : sim_air_c(settings, night_s);
-	double left = last_ms != 0 ? (double)(now_ms - last_ms) / 1000.0 : 0.0;
-	/* After an hour it is settled whatever was before. */
-	left = fmin(left, followed_s);
 	double air_c = sim_air_c(settings, night_s);
 	while (left > 0.0) {
 		double step = fmin(left, step_s);
@@ -41,10 +35,31 @@ void sim_cooler_run(struct sim_cooler *c, struct sim_sky *sky, const struct sim_
 		c->sensor_c = goal + (c->sensor_c - goal) * exp(-step / leak_tau_s);
 		left -= step;
 	}
+	return air_c;
+}
+
+void sim_cooler_run(struct sim_cooler *c, struct sim_sky *sky, const struct sim_settings *settings,
+	int64_t now_ms)
+{
+	double night_s = sim_sky_seconds(sky, now_ms);
+	int64_t last_ms = atomic_load(&sky->sensor_ms);
+	c->sensor_c = last_ms != 0 ? sim_load(&sky->sensor_c) : sim_air_c(settings, night_s);
+	double left = last_ms != 0 ? (double)(now_ms - last_ms) / 1000.0 : 0.0;
+	/* After an hour it is settled whatever was before. */
+	double air_c = follow(c, settings, night_s, fmin(left, followed_s));
 	c->power = wanted_power(c, air_c);
 	c->heatsink_c = air_c + heatsink_rise_c * c->power;
 	sim_store(&sky->sensor_c, c->sensor_c);
 	atomic_store(&sky->sensor_ms, now_ms != 0 ? now_ms : 1);
+}
+
+double sim_cooler_later(const struct sim_cooler *c, struct sim_sky *sky, const struct sim_settings *settings,
+	int64_t now_ms, double after_s)
+{
+	struct sim_cooler later = *c;
+	double left = fmin(after_s, followed_s);
+	follow(&later, settings, sim_sky_seconds(sky, now_ms) + left, left);
+	return later.sensor_c;
 }
 
 double sim_dark_factor(double sensor_c)

@@ -2,6 +2,7 @@
 #include "sim_random.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static uint64_t splitmix(uint64_t *state)
 {
@@ -50,17 +51,18 @@ void sim_ziggurat_init(struct sim_ziggurat *z)
 	z->x[SIM_ZIGGURAT_LAYERS] = 0.0;
 	z->y[SIM_ZIGGURAT_LAYERS] = 1.0;
 	for (int i = 0; i < SIM_ZIGGURAT_LAYERS; i++) {
-		z->width[i] = (float)(z->x[i] * 0x1p-24);
-		z->inside[i] = (uint32_t)(z->x[i + 1] / z->x[i] * 0x1p24);
+		z->layer[i].width = (float)(z->x[i] * 0x1p-24);
+		z->layer[i].inside = (int32_t)(z->x[i + 1] / z->x[i] * 0x1p24);
 	}
 }
 
-float sim_normal_slow(const struct sim_ziggurat *z, struct sim_random *random, unsigned layer,
+/* The rare cases: wedges and the tail. */
+static float normal_slow(const struct sim_ziggurat *z, struct sim_random *random, unsigned layer,
 	uint32_t value, float sign)
 {
 	for (;;) {
 		double x = value * (z->x[layer] * 0x1p-24);
-		if (value < z->inside[layer]) {
+		if ((int32_t)value < z->layer[layer].inside) {
 			return sign * (float)x;
 		}
 		if (layer == 0) {
@@ -81,4 +83,31 @@ float sim_normal_slow(const struct sim_ziggurat *z, struct sim_random *random, u
 		sign = (bits & 256) != 0 ? -1.0f : 1.0f;
 		value = (uint32_t)(bits >> 40);
 	}
+}
+
+/* From 32 random bits: 8 choose the layer, the others are sign and place.  The rare cases cost a call. */
+static inline float normal(const struct sim_ziggurat *z, struct sim_random *random, uint32_t bits)
+{
+	unsigned layer = bits & (SIM_ZIGGURAT_LAYERS - 1);
+	/* Odd, so that there is no zero with two signs. */
+	int32_t value = (int32_t)bits >> 7 | 1;
+	if (__builtin_expect(abs(value) < z->layer[layer].inside, 1)) {
+		return (float)value * z->layer[layer].width;
+	}
+	struct sim_random copy = *random;
+	float slow = normal_slow(z, &copy, layer, (uint32_t)abs(value), value < 0 ? -1.0f : 1.0f);
+	*random = copy;
+	return slow;
+}
+
+void sim_normal_fill(const struct sim_ziggurat *z, struct sim_random *random, float *out, size_t count)
+{
+	/* A copy whose address nobody has stays in registers. */
+	struct sim_random mine = *random;
+	for (size_t i = 0; i + 1 < count; i += 2) {
+		uint64_t bits = sim_random_u64(&mine);
+		out[i] = normal(z, &mine, (uint32_t)bits);
+		out[i + 1] = normal(z, &mine, (uint32_t)(bits >> 32));
+	}
+	*random = mine;
 }

@@ -8,6 +8,7 @@
 #ifndef FOCUSD_SIM_RANDOM_H
 #define FOCUSD_SIM_RANDOM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct sim_random {
@@ -38,12 +39,14 @@ static inline double sim_random_uniform(struct sim_random *random)
 	return ((double)(sim_random_u64(random) >> 11) + 0.5) * 0x1p-53;
 }
 
-/* Layers of the ziggurat: layer i is x[i+1]..x[i] wide.  Filled by sim_random_prepare(). */
+/* Layers of the ziggurat: layer i is x[i+1]..x[i] wide.  Filled by sim_ziggurat_init(). */
 #define SIM_ZIGGURAT_LAYERS 256
 
 struct sim_ziggurat {
-	float width[SIM_ZIGGURAT_LAYERS];    /* x[i] * 2^-24 */
-	uint32_t inside[SIM_ZIGGURAT_LAYERS]; /* 24-bit values below this are surely inside */
+	struct {
+		float width;     /* x[i] * 2^-24 */
+		int32_t inside;  /* 24-bit values below this are surely inside */
+	} layer[SIM_ZIGGURAT_LAYERS];
 	double x[SIM_ZIGGURAT_LAYERS + 1];
 	double y[SIM_ZIGGURAT_LAYERS + 1];
 };
@@ -51,22 +54,9 @@ struct sim_ziggurat {
 /* Fills the tables; the caller owns them (one per camera), read-only afterwards. */
 void sim_ziggurat_init(struct sim_ziggurat *ziggurat);
 
-/* The rare cases: wedges and the tail. */
-float sim_normal_slow(const struct sim_ziggurat *ziggurat, struct sim_random *random,
-	unsigned layer, uint32_t value, float sign);
-
-/* A normal deviate, mean 0, standard deviation 1. */
-static inline float sim_normal(const struct sim_ziggurat *ziggurat, struct sim_random *random)
-{
-	uint64_t bits = sim_random_u64(random);
-	unsigned layer = (unsigned)(bits & (SIM_ZIGGURAT_LAYERS - 1));
-	float sign = (bits & 256) != 0 ? -1.0f : 1.0f;
-	uint32_t value = (uint32_t)(bits >> 40);
-	if (__builtin_expect(value < ziggurat->inside[layer], 1)) {
-		return sign * (float)value * ziggurat->width[layer];
-	}
-	return sim_normal_slow(ziggurat, random, layer, value, sign);
-}
+/* Normal deviates, mean 0, standard deviation 1; count is even. */
+void sim_normal_fill(const struct sim_ziggurat *ziggurat, struct sim_random *random, float *out,
+	size_t count);
 
 /* A normal deviate without tables, for the few numbers a frame needs (Box and Muller, 1958). */
 double sim_normal_simple(struct sim_random *random);

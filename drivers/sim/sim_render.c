@@ -44,6 +44,22 @@ static int hot_order(const void *a, const void *b)
 	return (p->y > q->y) - (p->y < q->y);
 }
 
+/* Index of the first hot pixel that is not above row y. */
+static size_t hot_from(const struct sim_field *field, int32_t y)
+{
+	size_t low = 0;
+	size_t high = field->hot_count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (field->hot[middle].y < y) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low;
+}
+
 int sim_field_init(struct sim_field *field, const struct sim_settings *s)
 {
 	memset(field, 0, sizeof *field);
@@ -118,6 +134,36 @@ struct sim_piece {
 	float electrons;
 	const float *colour;    /* of its star */
 };
+
+/* By top; the rest makes the order, and with it every sum, the same each time. */
+static int piece_order(const void *a, const void *b)
+{
+	const struct sim_piece *p = a;
+	const struct sim_piece *q = b;
+	if (p->top != q->top) {
+		return p->top < q->top ? -1 : 1;
+	}
+	if (p->left != q->left) {
+		return p->left < q->left ? -1 : 1;
+	}
+	return (p->electrons > q->electrons) - (p->electrons < q->electrons);
+}
+
+/* Index of the first piece that begins in row y or below. */
+static size_t piece_from(const struct sim_scene *scene, int32_t y)
+{
+	size_t low = 0;
+	size_t high = scene->piece_count;
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		if (scene->pieces[middle].top < y) {
+			low = middle + 1;
+		} else {
+			high = middle;
+		}
+	}
+	return low;
+}
 
 /* Levels of blur, in FWHM: this far apart at first, then growing by this share. */
 static const double blur_step = 0.15;
@@ -222,6 +268,7 @@ static int add_pieces(struct sim_scene *scene, const struct sim_star *star, doub
 		int phase_y;
 		sim_psf_split(psf, star->x + scene->shift_x, &px, &phase_x);
 		sim_psf_split(psf, star->y + scene->shift_y, &py, &phase_y);
+		scene->piece_most = psf->size > scene->piece_most ? psf->size : scene->piece_most;
 		scene->pieces[scene->piece_count++] = (struct sim_piece){
 			.stamp = sim_psf_stamp(psf, phase_x, phase_y),
 			.size = psf->size,
@@ -247,6 +294,7 @@ int sim_scene_init(struct sim_scene *scene)
 	memset(&scene->blur, 0, sizeof scene->blur);
 	scene->pieces = NULL;
 	scene->piece_count = 0;
+	scene->piece_most = 0;
 	scene->spread_e = 0.0;
 	if (!scene->light) {
 		return 0;
@@ -261,7 +309,8 @@ int sim_scene_init(struct sim_scene *scene)
 	}
 	double spread = 0.0;
 	for (size_t i = 0; status == 0 && i < field->star_count; i++) {
-		status = add_pieces(scene, &field->stars[i], &spread);
+		bool stop = scene->cancelled != NULL && atomic_load(scene->cancelled);
+		status = stop ? -1 : add_pieces(scene, &field->stars[i], &spread);
 	}
 	/* A star in the very middle tells what the frame as a whole is like. */
 	struct sim_star centre = {.x = 0.5 * field->width, .y = 0.5 * field->height};
@@ -270,6 +319,8 @@ int sim_scene_init(struct sim_scene *scene)
 		/ ((field->width + 2.0 * margin_px) * (field->height + 2.0 * margin_px));
 	if (status != 0) {
 		sim_scene_fini(scene);
+	} else {
+		qsort(scene->pieces, scene->piece_count, sizeof *scene->pieces, piece_order);
 	}
 	return status;
 }
@@ -382,34 +433,56 @@ void sim_render(const struct sim_scene *scene, int32_t x0, int32_t y0, int32_t w
 	if (scene->light && field->nebula_e_s > 0.0) {
 		add_nebula(&w, scene, mosaic);
 	}
-	for (size_t i = 0; i < scene->piece_count; i++) {
+	size_t first = piece_from(scene, y0 - scene->piece_most + 1);
+	for (size_t i = first; i < scene->piece_count && scene->pieces[i].top < y0 + height; i++) {
 		add_piece(&w, &scene->pieces[i], mosaic);
 	}
-	for (size_t i = 0; i < field->hot_count && field->hot[i].y < y0 + height; i++) {
+	for (size_t i = hot_from(field, y0); i < field->hot_count && field->hot[i].y < y0 + height; i++) {
 		const struct sim_hot_pixel *hot = &field->hot[i];
-		if (hot->y >= y0 && hot->x >= x0 && hot->x < x0 + width) {
+		if (hot->x >= x0 && hot->x < x0 + width) {
 			electrons[(size_t)(hot->y - y0) * (size_t)width + (size_t)(hot->x - x0)] +=
 				(float)(hot->rate_e_s * scene->dark_s);
 		}
 	}
 }
 
-void sim_digitise(const struct sim_sensor *sensor, const struct sim_ziggurat *ziggurat,
-	struct sim_random *random, const float *electrons, size_t count, uint16_t *to)
+/* Values that are digitised at once. */
+#define BLOCK 256
+
+/* Apart, so that the compiler does several at once. */
+static void digitise_block(const struct sim_sensor *sensor, const float *electrons,
+	const float *deviates, uint16_t *to)
 {
 	float read_variance = (float)(sensor->read_noise_e * sensor->read_noise_e);
 	float well = (float)sensor->full_well_e;
 	float per_adu = (float)(1.0 / sensor->electrons_per_adu);
 	float bias = (float)sensor->bias_adu + 0.5f;
 	float top = (float)sensor->max_adu;
-	for (size_t i = 0; i < count; i++) {
+	for (int i = 0; i < BLOCK; i++) {
 		/* Photon and read noise are one normal deviate: below some 10 electrons, where a Poisson
 		 * count would differ from it, the read noise hides the difference. */
-		float e = electrons[i];
-		float sigma = __builtin_sqrtf(e + read_variance);
-		float v = e + sigma * sim_normal(ziggurat, random);
+		float v = electrons[i] + __builtin_sqrtf(electrons[i] + read_variance) * deviates[i];
 		v = (v > well ? well : v) * per_adu + bias;
 		v = v < 0.0f ? 0.0f : v;
-		to[i] = (uint16_t)(v > top ? top : v);
+		to[i] = (uint16_t)(int32_t)(v > top ? top : v);
+	}
+}
+
+void sim_digitise(const struct sim_sensor *sensor, const struct sim_ziggurat *ziggurat,
+	struct sim_random *random, const float *electrons, size_t count, uint16_t *to)
+{
+	float deviates[BLOCK];
+	size_t done = 0;
+	for (; done + BLOCK <= count; done += BLOCK) {
+		sim_normal_fill(ziggurat, random, deviates, BLOCK);
+		digitise_block(sensor, electrons + done, deviates, to + done);
+	}
+	if (done < count) {
+		float last[BLOCK] = {0};
+		uint16_t numbers[BLOCK];
+		memcpy(last, electrons + done, (count - done) * sizeof *last);
+		sim_normal_fill(ziggurat, random, deviates, BLOCK);
+		digitise_block(sensor, last, deviates, numbers);
+		memcpy(to + done, numbers, (count - done) * sizeof *to);
 	}
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Pixels of the simulated sky: a field of stars fixed by the seed, the light of one exposure
- * without noise, and the sensor that turns light into numbers.  Pure; called by the simulated
- * camera and its tests on one thread.  Pixel coordinates: centre of pixel (0, 0) is 0.0, 0.0;
+ * without noise, and the sensor that turns light into numbers.  Pure; once prepared, a scene may be
+ * rendered by several threads.  Pixel coordinates: centre of pixel (0, 0) is 0.0, 0.0;
  * unbinned.
  */
 #ifndef FOCUSD_SIM_RENDER_H
 #define FOCUSD_SIM_RENDER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -75,14 +76,16 @@ struct sim_scene {
 	double transparency_slope;     /* change of transparency across the width, of that in the centre */
 	double dark_s;                 /* exposure x how much faster than at 10 C dark current flows */
 	double faint_peak_e;           /* stars whose peak stays below are spread over the frame */
+	const atomic_bool *cancelled;  /* sim_scene_init() gives up when it is set; NULL: it never is */
 	/* ---- filled by sim_scene_init() ---- */
 	struct sim_blur blur;
-	struct sim_piece *pieces;      /* stamps to be put into the frame */
+	struct sim_piece *pieces;      /* stamps to be put into the frame, ordered by top */
 	size_t piece_count;
+	int32_t piece_most;            /* px, side of the largest */
 	double spread_e;               /* light of the faint, per pixel */
 };
 
-/* Prepares the images of all stars.  0, or -1 when out of memory (nothing to fini then). */
+/* Prepares the images of all stars.  0, or -1 when out of memory or cancelled (nothing to fini then). */
 int sim_scene_init(struct sim_scene *scene);
 void sim_scene_fini(struct sim_scene *scene);
 

@@ -112,7 +112,7 @@ double sim_tube_c(const struct sim_settings *settings, double seconds);
 void sim_sky_move(struct sim_sky *sky, const struct sim_mechanics *from, double target, double speed,
 	double reach, int64_t now_ms);
 
-/* Where everything stood at a moment not later than now, *moving (may be NULL) whether the motor was
+/* Where everything stood at a moment, or will when no other move is begun, *moving (may be NULL) whether the motor was
  * on its way.  Any thread; the sky is fed. */
 void sim_sky_mechanics(struct sim_sky *sky, const struct sim_settings *settings, int64_t at_ms,
 	struct sim_mechanics *out, bool *moving);

@@ -173,20 +173,20 @@ static uint16_t largest(const uint16_t *values, size_t count)
 	return max;
 }
 
-/* Pixels of several planes, a tile at a time that stays in the cache. */
-static void fill_planes(uint16_t *out, size_t height, const uint16_t *in, size_t rows, size_t width,
-	size_t planes)
+/* Pixels of three planes, a tile at a time that stays in the cache. */
+static void fill_colours(uint16_t *out, size_t height, const uint16_t *in, size_t rows, size_t width)
 {
 	enum { TILE = 32 };
 	for (size_t y0 = 0; y0 < rows; y0 += TILE) {
 		size_t y1 = y0 + TILE < rows ? y0 + TILE : rows;
 		for (size_t x = 0; x < width; x++) {
-			uint16_t *to = out + (x * height + y0) * planes;
+			uint16_t *to = out + (x * height + y0) * 3;
 			for (size_t y = y0; y < y1; y++) {
-				const uint16_t *from = in + (y * width + x) * planes;
-				for (size_t p = 0; p < planes; p++) {
-					*to++ = from[p];
-				}
+				const uint16_t *from = in + (y * width + x) * 3;
+				to[0] = from[0];
+				to[1] = from[1];
+				to[2] = from[2];
+				to += 3;
 			}
 		}
 	}
@@ -202,11 +202,13 @@ void frame_fill(struct frame *frame, int32_t first, int32_t rows, const uint16_t
 		image_transpose_into(
 			box->pixels + first, height, row_major, (size_t)rows, width);
 	} else {
-		fill_planes(box->pixels + (size_t)first * planes, height, row_major, (size_t)rows, width,
-			planes);
+		fill_colours(box->pixels + (size_t)first * planes, height, row_major, (size_t)rows, width);
 	}
 	uint16_t max = largest(row_major, (size_t)rows * width * planes);
-	frame->max_value = max > frame->max_value ? max : frame->max_value;
+	uint16_t seen = __atomic_load_n(&frame->max_value, __ATOMIC_RELAXED);
+	while (max > seen && !__atomic_compare_exchange_n(&frame->max_value, &seen, max, true,
+			__ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+	}
 }
 
 struct frame *frame_create(const struct frame_info *info, const uint16_t *row_major)

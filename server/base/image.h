@@ -76,7 +76,7 @@ void frame_pool_trim(struct frame_pool *pool);
 struct frame *frame_pool_take(struct frame_pool *pool, const struct frame_info *info);
 
 /* Transposes `rows` rows of a taken frame from row `first` on; row_major is theirs, as for
- * frame_create().  Any order, each row once. */
+ * frame_create().  Any order, each row once; several threads may do so at once. */
 void frame_fill(struct frame *frame, int32_t first, int32_t rows, const uint16_t *row_major);
 
 /* Drops one reference; NULL is fine. */

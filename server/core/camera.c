@@ -285,7 +285,7 @@ enum err_code camera_abort(struct device *dev, struct err *err)
 		}
 		if (c->phase != EXPOSE_NONE) {
 			c->abort_wanted = true;
-			device_wake_worker(dev);
+			device_wake_urgent(dev);
 		}
 		device_changed(dev);
 	}
@@ -404,7 +404,7 @@ enum err_code camera_run_expose(struct device *dev, uint64_t run, double duratio
 	while (c->done_op != op && c->op == op) {
 		if (cancel != NULL && atomic_load(cancel) && c->phase != EXPOSE_NONE && !c->abort_wanted) {
 			c->abort_wanted = true;
-			device_wake_worker(dev);
+			device_wake_urgent(dev);
 		}
 		clock_wait(clock_real(), &dev->changed, &dev->lock, clock_now_ms(clock_real()) + RECHECK_MS);
 	}

@@ -17,7 +17,8 @@ struct guide_wish {
 	int32_t duration_ms;
 };
 
-/* All under the device's lock, except that ctx, fresh_caps, fresh_climate, rows and their size belong to the worker. */
+/* All under the device's lock, except that ctx, fresh_caps, fresh_climate, rows and their size and lent belong to
+ * the worker. */
 struct camera_core {
 	const struct camera_driver *driver;
 	const struct config_camera *cfg;
@@ -26,6 +27,7 @@ struct camera_core {
 	struct camera_climate fresh_climate;
 	uint16_t *rows; /* what the driver fills, row-major; kept from frame to frame */
 	size_t rows_cap;
+	struct frame *lent; /* the one being exposed, which the driver may fill by now */
 	struct frame_pool *pool; /* where frames come from */
 
 	struct camera_caps caps;

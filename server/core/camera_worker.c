@@ -16,7 +16,7 @@
 #define POLL_MS 100
 #define POLL_FAILURES 3
 
-/* The exposure is over without a picture. */
+/* The exposure is over without a picture; a frame that is still lent is taken back by the next step. */
 static void end_without_frame(struct device *dev, const struct err *why)
 {
 	struct camera_core *c = dev->camera;
@@ -47,6 +47,37 @@ static void ask_focuser(struct device *dev, struct exposure_request *request)
 	request->focuser_position = state.motor_position;
 }
 
+static enum err_code new_frame(struct camera_core *c, const struct frame_info *info, struct frame **out,
+	struct err *err)
+{
+	*out = frame_pool_take(c->pool, info);
+	return *out != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "no memory for the frame");
+}
+
+/* Takes the frame that is going to be published and gives the driver its pixels to fill. */
+static enum err_code lend_frame(struct camera_core *c, const struct exposure_request *request,
+	struct err *err)
+{
+	struct frame_info info = {
+		.width = request->num_x,
+		.height = request->num_y,
+		.planes = camera_planes(&c->caps),
+		.bin = request->bin,
+	};
+	enum err_code code = new_frame(c, &info, &c->lent, err);
+	if (code == ERR_OK) {
+		c->driver->lend_frame(c->ctx, c->lent);
+	}
+	return code;
+}
+
+/* When the driver has done with it. */
+static void take_back(struct camera_core *c)
+{
+	frame_unref(c->lent);
+	c->lent = NULL;
+}
+
 static int64_t begin_exposure(struct device *dev, bool *alive, struct err *err)
 {
 	struct camera_core *c = dev->camera;
@@ -54,6 +85,13 @@ static int64_t begin_exposure(struct device *dev, bool *alive, struct err *err)
 	pthread_mutex_unlock(&dev->lock);
 	ask_focuser(dev, &request);
 	enum err_code code = c->driver->start_exposure(c->ctx, &request, err);
+	if (code == ERR_OK && c->driver->lend_frame != NULL) {
+		code = lend_frame(c, &request, err);
+	}
+	if (code != ERR_OK && code != ERR_IO && c->driver->lend_frame != NULL) {
+		struct err ignored;
+		c->driver->abort(c->ctx, &ignored);
+	}
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (code == ERR_IO) {
@@ -81,6 +119,7 @@ static int64_t abort_exposure(struct device *dev, bool *alive, struct err *err)
 	if (c->phase == EXPOSE_RUNNING) {
 		pthread_mutex_unlock(&dev->lock);
 		code = c->driver->abort(c->ctx, err);
+		take_back(c);
 		pthread_mutex_lock(&dev->lock);
 	}
 	if (code == ERR_IO) {
@@ -137,8 +176,6 @@ static void publish_frame(struct device *dev, struct frame *frame)
 	device_changed(dev);
 }
 
-/* Elements that a driver gives at once, so that a large frame is in memory only once. */
-#define STRIP_ELEMENTS ((size_t)4 << 20)
 /* A second try must not cost the client's patience: N.I.N.A. waits a minute beyond the exposure. */
 #define RETRY_LONGEST_S 30.0
 
@@ -154,63 +191,38 @@ static enum err_code need_rows(struct camera_core *c, size_t count, struct err *
 }
 
 /* What the driver says of its frame must fit what was asked for. */
-static enum err_code new_frame(struct camera_core *c, const struct exposure_request *request,
-	struct frame_info *info, struct frame **out, struct err *err)
+static enum err_code check_info(const struct camera_core *c, const struct exposure_request *request,
+	const struct frame_info *info, struct err *err)
 {
-	info->start_utc_ms = c->start_utc_ms;
 	if (info->width != request->num_x || info->height != request->num_y
 		|| info->planes != camera_planes(&c->caps)) {
 		return err_set(err, ERR_PROTOCOL, "the frame has %dx%dx%d elements, not %dx%dx%d",
 			(int)info->width, (int)info->height, (int)info->planes, (int)request->num_x,
 			(int)request->num_y, (int)camera_planes(&c->caps));
 	}
-	*out = frame_pool_take(c->pool, info);
-	return *out != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "no memory for the frame");
+	return ERR_OK;
 }
 
-static bool abort_is_wanted(struct device *dev)
-{
-	pthread_mutex_lock(&dev->lock);
-	bool wanted = dev->camera->abort_wanted;
-	pthread_mutex_unlock(&dev->lock);
-	return wanted;
-}
-
-static enum err_code read_strips(struct device *dev, const struct exposure_request *request,
+static enum err_code read_lent(struct camera_core *c, const struct exposure_request *request,
 	struct frame **out, struct err *err)
 {
-	struct camera_core *c = dev->camera;
-	size_t row = (size_t)request->num_x * (size_t)camera_planes(&c->caps);
-	int32_t most = row < STRIP_ELEMENTS ? (int32_t)(STRIP_ELEMENTS / row) : 1;
-	most = most > 32 ? most / 32 * 32 : most; /* whole cache lines of each column */
-	most = most < request->num_y ? most : request->num_y;
-	enum err_code code = need_rows(c, (size_t)most * row, err);
 	struct frame_info info = {.exposure_s = request->duration_s};
-	for (int32_t y = 0; code == ERR_OK && y < request->num_y; y += most) {
-		int32_t rows = request->num_y - y < most ? request->num_y - y : most;
-		code = c->driver->read_rows(c->ctx, y, rows, c->rows, &info, err);
-		if (code == ERR_OK && y == 0) {
-			code = new_frame(c, request, &info, out, err);
-		}
-		if (code == ERR_OK) {
-			frame_fill(*out, y, rows, c->rows);
-		}
-		if (code == ERR_OK && abort_is_wanted(dev)) {
-			struct err ignored;
-			c->driver->abort(c->ctx, &ignored);
-			break;
-		}
+	enum err_code code = c->driver->read_lent(c->ctx, &info, err);
+	if (code == ERR_OK) {
+		code = check_info(c, request, &info, err);
 	}
-	if (code == ERR_OK && *out == NULL) {
-		code = err_set(err, ERR_INTERNAL, "a frame without rows was asked for");
+	if (code == ERR_OK) {
+		info.start_utc_ms = c->start_utc_ms;
+		c->lent->info = info;
+		*out = c->lent;
+		c->lent = NULL;
 	}
 	return code;
 }
 
-static enum err_code read_whole(struct device *dev, const struct exposure_request *request,
+static enum err_code read_whole(struct camera_core *c, const struct exposure_request *request,
 	struct frame **out, struct err *err)
 {
-	struct camera_core *c = dev->camera;
 	size_t count = (size_t)request->num_x * (size_t)request->num_y
 		* (size_t)camera_planes(&c->caps);
 	enum err_code code = need_rows(c, count, err);
@@ -219,7 +231,11 @@ static enum err_code read_whole(struct device *dev, const struct exposure_reques
 		code = c->driver->read_frame(c->ctx, c->rows, count, &info, err);
 	}
 	if (code == ERR_OK) {
-		code = new_frame(c, request, &info, out, err);
+		code = check_info(c, request, &info, err);
+	}
+	if (code == ERR_OK) {
+		info.start_utc_ms = c->start_utc_ms;
+		code = new_frame(c, &info, out, err);
 	}
 	if (code == ERR_OK) {
 		frame_fill(*out, 0, request->num_y, c->rows);
@@ -235,11 +251,12 @@ static int64_t read_out(struct device *dev, bool *alive, struct err *err)
 	struct exposure_request request = c->request;
 	struct frame *frame = NULL;
 	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->read_rows != NULL ? read_strips(dev, &request, &frame, err)
-							  : read_whole(dev, &request, &frame, err);
+	enum err_code code = c->driver->lend_frame != NULL ? read_lent(c, &request, &frame, err)
+							   : read_whole(c, &request, &frame, err);
 	if (code != ERR_OK && code != ERR_IO) {
 		struct err ignored;
 		c->driver->abort(c->ctx, &ignored); /* wherever it got stuck, it is idle now */
+		take_back(c);
 	}
 	pthread_mutex_lock(&dev->lock);
 	if (code != ERR_OK || c->abort_wanted) {
@@ -251,7 +268,7 @@ static int64_t read_out(struct device *dev, bool *alive, struct err *err)
 		struct err why;
 		err_set(&why, ERR_CANCELLED, "the exposure of %s was aborted", dev->info.name);
 		end_without_frame(dev, &why);
-	} else if (code != ERR_OK && !c->retried && request.duration_s <= RETRY_LONGEST_S) {
+	} else if (code != ERR_OK && code != ERR_CANCELLED && !c->retried && request.duration_s <= RETRY_LONGEST_S) {
 		/* A client that gets no picture may go on with the last one it had. */
 		log_warn(dev->info.source, "read-out failed, exposing again: %s", err->text);
 		device_count_error(dev, code);
@@ -311,6 +328,14 @@ static int64_t watch_exposure(struct device *dev, bool *alive, struct err *err)
 static int64_t camera_step(struct device *dev, bool *alive, struct err *err)
 {
 	struct camera_core *c = dev->camera;
+	if (c->phase != EXPOSE_RUNNING && c->lent != NULL) {
+		/* The driver gave up or was given up. */
+		struct err ignored;
+		pthread_mutex_unlock(&dev->lock);
+		c->driver->abort(c->ctx, &ignored);
+		take_back(c);
+		pthread_mutex_lock(&dev->lock);
+	}
 	if (c->phase != EXPOSE_NONE && c->abort_wanted) {
 		return abort_exposure(dev, alive, err);
 	}
@@ -384,6 +409,7 @@ static void camera_went_down(struct device *dev, const struct err *why)
 static void camera_close(struct device *dev)
 {
 	dev->camera->driver->close(dev->camera->ctx);
+	take_back(dev->camera);
 	frame_pool_trim(dev->camera->pool);
 }
 

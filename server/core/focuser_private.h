@@ -126,6 +126,9 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 /* Makes a reading the state that clients see. */
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r);
 
+/* The device says how much play it takes up itself: backlash has exactly one owner. */
+void focuser_own_backlash(struct device *dev, int32_t steps);
+
 /* Takes what the probe said; true when the temperature has changed or is not known any more. */
 bool focuser_take_temperature(struct device *dev, double celsius);
 

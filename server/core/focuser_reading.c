@@ -63,6 +63,18 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 	return odd && !confirmed;
 }
 
+void focuser_own_backlash(struct device *dev, int32_t steps)
+{
+	struct focuser_core *f = dev->focuser;
+	f->caps.backlash_steps = steps > 0 ? steps : 0;
+	f->rules.backlash_steps = steps > 0 ? 0 : f->cfg->backlash_steps;
+	if (steps > 0 && f->cfg->backlash_steps > 0) {
+		log_warn(dev->info.source, "the device takes up %d steps of backlash itself, so "
+			"backlash_steps = %d is not used: one of them must be 0", (int)steps,
+			(int)f->cfg->backlash_steps);
+	}
+}
+
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 {
 	struct focuser_core *f = dev->focuser;
@@ -96,6 +108,11 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 		}
 	}
 	if (r->temperature_valid && focuser_take_temperature(dev, r->temperature_c)) {
+		changed = true;
+	}
+	if (r->backlash_valid && r->backlash_steps != f->caps.backlash_steps) {
+		focuser_own_backlash(dev, r->backlash_steps);
+		f->preload = 0;
 		changed = true;
 	}
 	if (changed) {

@@ -192,7 +192,7 @@ static void take_caps(struct focuser_core *f)
 	f->rules = (struct moves_rules){
 		.min_step = low < f->caps.max_step ? low : f->caps.max_step,
 		.max_step = f->caps.max_step,
-		.backlash_steps = f->caps.backlash_steps > 0 ? 0 : f->cfg->backlash_steps,
+		.backlash_steps = f->cfg->backlash_steps,
 		.approach = f->approach,
 		.max_increment = f->caps.max_increment,
 	};
@@ -205,11 +205,7 @@ static void focuser_came_up(struct device *dev, bool again)
 	int32_t before = f->position;
 
 	take_caps(f);
-	if (f->caps.backlash_steps > 0 && f->cfg->backlash_steps > 0) {
-		log_warn(dev->info.source, "the device takes up %d steps of backlash itself, so "
-			"backlash_steps = %d is not used: one of them must be 0", (int)f->caps.backlash_steps,
-			(int)f->cfg->backlash_steps);
-	}
+	focuser_own_backlash(dev, f->caps.backlash_steps);
 	f->phase = MOVE_NONE;
 	f->halt_wanted = false;
 	f->halt_watched = false;

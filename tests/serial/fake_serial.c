@@ -401,6 +401,13 @@ int stat64(const char *restrict path, struct stat64 *restrict out)
 		port_of(path, terminal) != NULL ? terminal : path, out);
 }
 
+int access(const char *path, int mode)
+{
+	char terminal[PATH_MAX];
+	return REAL(access, int (*)(const char *, int))(
+		port_of(path, terminal) != NULL ? terminal : path, mode);
+}
+
 int lstat64(const char *restrict path, struct stat64 *restrict out)
 {
 	mode_t mode;

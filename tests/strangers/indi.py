@@ -30,41 +30,9 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from conftest import BINARY, DEADLINE_S, until
+from conftest import BINARY, DEADLINE_S, device, until  # noqa: F401  device is a fixture
 
 INPUT_FLUSH = pathlib.Path(BINARY).resolve().parent.parent / "tests" / "strangers" / "libinput_flush.so"
-
-
-class Device:
-    """focusd emulate KIND behind a link; every byte is in a log."""
-
-    def __init__(self, folder, kind, faults=(), position=0, time_factor=20, **options):
-        self.path = folder / "port"
-        self.log_path = folder / "wire.log"
-        command = [BINARY, "emulate", kind, "--verbose", "--link", str(self.path), "--position", str(position),
-                   "--time-factor", str(time_factor)]
-        for fault in faults:
-            command += ["--fault", fault]
-        for name, value in options.items():
-            command += ["--" + name.replace("_", "-"), str(value)]
-        with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self.process.stdout.readline().startswith("/dev/"), self.log_path.read_text(encoding="ascii")
-
-
-    def stop(self):
-        self.process.kill()
-        self.process.communicate()
-
-    def wire(self, direction):
-        """Everything that came from the client (">") or went to it ("<"), escaped as the log has it."""
-        lines = self.log_path.read_text(encoding="ascii", errors="replace").splitlines()
-        found = [re.match(r"\S+Z " + direction + " (.*)", line) for line in lines]
-        return "".join(match.group(1) for match in found if match)
-
-    def sent(self, pattern=r":[^#:]*#"):
-        """The client's commands in order; pattern is what one looks like."""
-        return re.findall(pattern, self.wire(">"))
 
 
 class Property:
@@ -249,17 +217,3 @@ def stranger(tmp_path_factory):
     yield make
     for indi in running:
         indi.stop()
-
-
-@pytest.fixture
-def device(tmp_path_factory):
-    """device("moonlite", faults=[...], position=N, ...): an emulated focuser; .path is its terminal."""
-    running = []
-
-    def make(kind, **options):
-        running.append(Device(tmp_path_factory.mktemp(kind), kind, **options))
-        return running[-1]
-
-    yield make
-    for emulated in running:
-        emulated.stop()

@@ -10,8 +10,6 @@
 
 #include <cmocka.h>
 
-#include "emulators/emu_moonlite.h"
-
 static void note(void *ctx, char direction, const void *data, size_t len)
 {
 	struct emulator_thread *t = ctx;
@@ -30,7 +28,7 @@ static void *serve(void *arg)
 	return emulator_run(t->emulator, t->stop_fd, &err) == ERR_OK ? NULL : arg;
 }
 
-void emulator_thread_start_kind(struct emulator_thread *t, const struct emulator_kind *kind,
+void emulator_thread_start(struct emulator_thread *t, const struct emulator_kind *kind,
 	const struct emulator_settings *settings, const char *link)
 {
 	memset(t, 0, sizeof *t);
@@ -42,12 +40,6 @@ void emulator_thread_start_kind(struct emulator_thread *t, const struct emulator
 		fail_msg("%s", err.text);
 	}
 	emulator_thread_resume(t);
-}
-
-void emulator_thread_start(struct emulator_thread *t, const struct emulator_settings *settings,
-	const char *link)
-{
-	emulator_thread_start_kind(t, &emu_moonlite, settings, link);
 }
 
 void emulator_thread_resume(struct emulator_thread *t)

@@ -16,12 +16,9 @@ struct emulator_thread {
 	size_t sent_len;
 };
 
-/* Starts a device of this kind.  Fails the test when it cannot. */
-void emulator_thread_start_kind(struct emulator_thread *t, const struct emulator_kind *kind,
+/* Starts a device of this kind; link as for emulator_create().  Fails the test when it cannot. */
+void emulator_thread_start(struct emulator_thread *t, const struct emulator_kind *kind,
 	const struct emulator_settings *settings, const char *link);
-/* A Moonlite controller. */
-void emulator_thread_start(struct emulator_thread *t, const struct emulator_settings *settings,
-	const char *link);
 void emulator_thread_stop(struct emulator_thread *t);
 
 /* The device hangs: its terminal stays, what is sent to it waits there.  And goes on. */

@@ -59,7 +59,7 @@ static void rig_open_with(struct rig *rig, const char *faults, const char *quirk
 		word = strtok_r(NULL, " ", &save)) {
 		settings.faults[settings.fault_count++] = word;
 	}
-	emulator_thread_start(&rig->emulator, &settings, link);
+	emulator_thread_start(&rig->emulator, &emu_moonlite, &settings, link);
 	rig->host.clock = clock_real();
 	rig->host.source = "focuser.0";
 	rig->port.max_step = max_step;

@@ -12,6 +12,7 @@
 #include "focuser_driver.h"
 #include "measure.h"
 #include "sim_host.h"
+#include "sim_lend.h"
 #include "sim_sky.h"
 
 /* A camera, with a focuser when a test opens one. */
@@ -26,6 +27,7 @@ struct rig {
 	struct focuser_port focuser_port;
 	uint16_t *pixels;
 	struct frame_info info;
+	struct test_lend lend;
 };
 
 static void rig_init(struct rig *rig, uint64_t seed)
@@ -58,6 +60,7 @@ static void rig_open_focuser(struct rig *rig)
 static void rig_fini(struct rig *rig)
 {
 	rig->camera->close(rig->camera_ctx);
+	test_lend_fini(&rig->lend);
 	free(rig->camera_ctx);
 	if (rig->focuser_ctx != NULL) {
 		rig->focuser->close(rig->focuser_ctx);
@@ -76,17 +79,25 @@ static struct exposure_request whole(const struct rig *rig, double duration_s)
 	};
 }
 
+static enum err_code begin(struct rig *rig, const struct exposure_request *request)
+{
+	return test_begin(&rig->lend, rig->camera, rig->camera_ctx, &rig->caps, request);
+}
+
+static enum err_code read_out(struct rig *rig)
+{
+	return test_read(&rig->lend, rig->camera, rig->camera_ctx, rig->pixels, &rig->info);
+}
+
 static void expose(struct rig *rig, const struct exposure_request *request)
 {
 	struct err err = {.text = ""};
 	struct camera_reading reading;
-	assert_int_equal(rig->camera->start_exposure(rig->camera_ctx, request, &err), ERR_OK);
+	assert_int_equal(begin(rig, request), ERR_OK);
 	clock_fake_advance(rig->host.camera.clock, (int64_t)(request->duration_s * 1000.0) + 500);
 	assert_int_equal(rig->camera->poll(rig->camera_ctx, &reading, &err), ERR_OK);
 	assert_int_equal(reading.state, CAMERA_DRIVER_READY);
-	size_t count = (size_t)request->num_x * (size_t)request->num_y;
-	assert_int_equal(rig->camera->read_frame(rig->camera_ctx, rig->pixels, count, &rig->info,
-		&err), ERR_OK);
+	assert_int_equal(read_out(rig), ERR_OK);
 }
 
 static void move_to(struct rig *rig, int32_t position)
@@ -220,15 +231,15 @@ static void test_an_exposure_takes_its_time(void **state)
 	struct exposure_request request = whole(&rig, 10.0);
 	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
 	assert_int_equal(reading.state, CAMERA_DRIVER_IDLE);
-	assert_int_equal(rig.camera->start_exposure(rig.camera_ctx, &request, &err), ERR_OK);
-	assert_int_equal(rig.camera->start_exposure(rig.camera_ctx, &request, &err),
+	assert_int_equal(begin(&rig, &request), ERR_OK);
+	assert_int_equal(begin(&rig, &request),
 		ERR_INVALID_OPERATION);
 	clock_fake_advance(rig.host.camera.clock, 4000);
 	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
 	assert_int_equal(reading.state, CAMERA_DRIVER_EXPOSING);
 	assert_true(reading.elapsed_s == 4.0);
 	assert_true(reading.next_poll_ms > 0);
-	assert_int_equal(rig.camera->read_frame(rig.camera_ctx, rig.pixels, 64 * 64, &rig.info, &err),
+	assert_int_equal(read_out(&rig),
 		ERR_INVALID_OPERATION);
 	clock_fake_advance(rig.host.camera.clock, 6000);
 	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
@@ -237,7 +248,7 @@ static void test_an_exposure_takes_its_time(void **state)
 	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
 	assert_int_equal(reading.state, CAMERA_DRIVER_READY);
 	assert_true(reading.elapsed_s == 10.0);
-	assert_int_equal(rig.camera->read_frame(rig.camera_ctx, rig.pixels, 64 * 64, &rig.info, &err),
+	assert_int_equal(read_out(&rig),
 		ERR_OK);
 	assert_true(rig.info.exposure_s == 10.0);
 	assert_false(rig.info.position_known);
@@ -245,18 +256,18 @@ static void test_an_exposure_takes_its_time(void **state)
 	assert_int_equal(reading.state, CAMERA_DRIVER_IDLE);
 
 	/* Abort throws away, stop keeps what was collected. */
-	assert_int_equal(rig.camera->start_exposure(rig.camera_ctx, &request, &err), ERR_OK);
+	assert_int_equal(begin(&rig, &request), ERR_OK);
 	assert_int_equal(rig.camera->abort(rig.camera_ctx, &err), ERR_OK);
 	assert_int_equal(rig.camera->abort(rig.camera_ctx, &err), ERR_OK);
 	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
 	assert_int_equal(reading.state, CAMERA_DRIVER_IDLE);
-	assert_int_equal(rig.camera->start_exposure(rig.camera_ctx, &request, &err), ERR_OK);
+	assert_int_equal(begin(&rig, &request), ERR_OK);
 	clock_fake_advance(rig.host.camera.clock, 2500);
 	assert_int_equal(rig.camera->stop(rig.camera_ctx, &err), ERR_OK);
 	clock_fake_advance(rig.host.camera.clock, 500);
 	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
 	assert_int_equal(reading.state, CAMERA_DRIVER_READY);
-	assert_int_equal(rig.camera->read_frame(rig.camera_ctx, rig.pixels, 64 * 64, &rig.info, &err),
+	assert_int_equal(read_out(&rig),
 		ERR_OK);
 	assert_true(rig.info.exposure_s == 2.5);
 	rig_fini(&rig);
@@ -510,12 +521,11 @@ static void test_two_workers(void **state)
 	struct exposure_request request = whole(&rig, 1.0);
 	for (int i = 0; i < 20; i++) {
 		struct camera_reading reading = {.state = CAMERA_DRIVER_IDLE};
-		assert_int_equal(rig.camera->start_exposure(rig.camera_ctx, &request, &err), ERR_OK);
+		assert_int_equal(begin(&rig, &request), ERR_OK);
 		while (reading.state != CAMERA_DRIVER_READY) {
 			assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
 		}
-		assert_int_equal(rig.camera->read_frame(rig.camera_ctx, rig.pixels, 64 * 48, &rig.info,
-			&err), ERR_OK);
+		assert_int_equal(read_out(&rig), ERR_OK);
 	}
 	pthread_join(thread, NULL);
 	struct sim_truth truth;

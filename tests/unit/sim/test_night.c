@@ -13,6 +13,7 @@
 #include "measure.h"
 #include "sim_cooler.h"
 #include "sim_host.h"
+#include "sim_lend.h"
 #include "sim_render.h"
 #include "sim_sky.h"
 #include "sim_truth.h"
@@ -27,6 +28,7 @@ struct rig {
 	const struct focuser_driver *f;
 	uint16_t *pixels;
 	struct frame_info info;
+	struct test_lend lend;
 };
 
 static void rig_open(struct rig *rig)
@@ -46,6 +48,7 @@ static void rig_open(struct rig *rig)
 static void rig_fini(struct rig *rig)
 {
 	rig->c->close(rig->camera);
+	test_lend_fini(&rig->lend);
 	rig->f->close(rig->focuser);
 	free(rig->camera);
 	free(rig->focuser);
@@ -55,19 +58,16 @@ static void rig_fini(struct rig *rig)
 
 static void begin(struct rig *rig, double duration_s)
 {
-	struct err err;
 	struct exposure_request request = {.duration_s = duration_s, .light = true, .bin = 1,
 		.num_x = rig->caps.width, .num_y = rig->caps.height,
 		.gain = rig->caps.gain_default, .offset = rig->caps.offset_default};
-	assert_int_equal(rig->c->start_exposure(rig->camera, &request, &err), ERR_OK);
+	assert_int_equal(test_begin(&rig->lend, rig->c, rig->camera, &rig->caps, &request),
+		ERR_OK);
 }
 
 static enum err_code finish(struct rig *rig)
 {
-	struct err err;
-	return rig->c->read_frame(rig->camera, rig->pixels,
-		(size_t)rig->caps.width * (size_t)rig->caps.height
-			* (size_t)camera_planes(&rig->caps), &rig->info, &err);
+	return test_read(&rig->lend, rig->c, rig->camera, rig->pixels, &rig->info);
 }
 
 static void expose(struct rig *rig)

@@ -74,7 +74,7 @@ void bench_open(struct bench *b, const struct contract_row *row, const char *fau
 		word = strtok_r(NULL, " ", &save)) {
 		settings.faults[settings.fault_count++] = word;
 	}
-	emulator_thread_start_kind(&b->emulator, b->kind, &settings, link);
+	emulator_thread_start(&b->emulator, b->kind, &settings, link);
 	b->host.clock = clock_real();
 	b->host.source = "focuser.0";
 	b->host.urgent = is_urgent;

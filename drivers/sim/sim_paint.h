@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Fills a frame with the pixels of one exposure, on threads of its own and in no hurry, so that it is
+ * there when the exposure ends.  The same job always gives the same frame, however many threads there
+ * are.  One owner, who begins, waits and ends; nothing outlives sim_paint_end().
+ */
+#ifndef FOCUSD_SIM_PAINT_H
+#define FOCUSD_SIM_PAINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "image.h"
+#include "sim_render.h"
+
+struct sim_paint_job {
+	struct sim_scene scene;               /* down to its line */
+	struct sim_sensor sensor;
+	const struct sim_ziggurat *ziggurat;
+	uint64_t noise_seed;
+	int bin;
+	int32_t start_x, start_y;             /* binned px; width and height are the frame's */
+	struct frame *frame;                  /* one plane, or three: red, green, blue */
+};
+
+struct sim_paint;
+
+/* Begins and returns; the job is copied.  NULL when out of memory or threads. */
+struct sim_paint *sim_paint_begin(const struct sim_paint_job *job);
+
+/* Waits at most so long, real time, until there is no more to be done; true when that is so. */
+bool sim_paint_wait(struct sim_paint *paint, int most_ms);
+
+/* The scene with all that sim_scene_init() fills in, once there is no more to be done; NULL when the
+ * memory did not suffice and the frame is worth nothing. */
+const struct sim_scene *sim_paint_scene(const struct sim_paint *paint);
+
+/* Stops within milliseconds, whatever there is; nobody touches the frame any more.  NULL is fine. */
+void sim_paint_end(struct sim_paint *paint);
+
+#endif
