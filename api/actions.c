@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The focuser's own actions.  Each returns at once except AutofocusWait and MeasureStars, which are
- * suspended with a deadline below the 100 s that clients allow.
+ * The focuser's own actions.  Each returns at once except AutofocusWait, MeasureStars and SetPosition, which
+ * are suspended with a deadline below the 100 s that clients allow.
  */
 #include "alpaca_call.h"
 
@@ -21,6 +21,7 @@ enum {
 	WAIT_MAX_S = 90,
 	MEASURE_EXPOSURE_MAX_S = 60,
 	MEASURE_WAIT_MS = 95000,
+	SET_POSITION_WAIT_MS = 10000,
 };
 
 struct action {
@@ -316,6 +317,81 @@ static enum http_result set_temperature(struct call *call, const char *parameter
 	return reply_string(call, text);
 }
 
+/* "restore", "keep", a position, or {"position": a position}. */
+static enum err_code read_sync(
+	const char *parameters, enum focuser_sync *how, int32_t *position, struct err *err)
+{
+	struct span text = span_of(parameters);
+	while (text.len > 0 && strchr(" \t\r\n", text.data[text.len - 1]) != NULL) {
+		text.len--;
+	}
+	size_t blanks = strspn(parameters, " \t\r\n");
+	text.data += blanks < text.len ? blanks : text.len;
+	text.len -= blanks < text.len ? blanks : text.len;
+	*how = FOCUSER_SYNC_TO;
+	if (span_equal_nocase(text, "restore") || span_equal_nocase(text, "keep")) {
+		*how = text.len == 4 ? FOCUSER_SYNC_KEEP : FOCUSER_SYNC_RESTORE;
+		return ERR_OK;
+	}
+	if (text_parse_i32(text, position)) {
+		return ERR_OK;
+	}
+	int whole = INT32_MIN;
+	const struct member members[] = {{"position", MEMBER_WHOLE, INT32_MIN, INT32_MAX, &whole}};
+	enum err_code code = ERR_OK;
+	if (text.len > 0 && text.data[0] == '{') {
+		code = read_members(parameters, members, 1, err);
+	}
+	if (code == ERR_OK && whole == INT32_MIN) {
+		code = err_set(err, ERR_INVALID_VALUE,
+			"Parameters must be a position, {\"position\": 7600}, restore or keep.");
+	}
+	*position = whole;
+	return code;
+}
+
+static enum http_result set_position(struct call *call, const char *parameters)
+{
+	struct err err = {.code = ERR_OK};
+	enum err_code code = ERR_OK;
+	uint64_t ticket = 0;
+	int64_t deadline_ms = clock_now_ms(clock_real()) + SET_POSITION_WAIT_MS;
+	if (call->wait == NULL) {
+		enum focuser_sync how;
+		int32_t position = 0;
+		code = device_require(call->dev, &call->client, &err);
+		if (code == ERR_OK) {
+			code = read_sync(parameters, &how, &position, &err);
+		}
+		if (code == ERR_OK) {
+			code = focuser_set_position(call->dev, how, position, &ticket, &err);
+		}
+		if (code != ERR_OK) {
+			return reply_result(call, code, &err);
+		}
+	} else {
+		ticket = call->wait->ticket;
+		deadline_ms = call->wait->deadline_ms;
+	}
+	if (!focuser_set_position_done(call->dev, ticket, &code, &err)) {
+		return call_is_late(call)
+			? reply_failure(call, ERR_TIMEOUT, "The focuser has not answered in time.")
+			: call_wait(call, 0, ticket, deadline_ms);
+	}
+	if (code != ERR_OK) {
+		return reply_result(call, code, &err);
+	}
+	struct focuser_state now;
+	focuser_state(call->dev, &now);
+	struct buf text;
+	buf_init(&text, 128);
+	buf_printf(&text, "{\"position\":%d,\"trust\":\"%s\"}", (int)now.position,
+		focuser_trust_name(now.trust));
+	enum http_result result = reply_string(call, buf_text(&text));
+	buf_fini(&text);
+	return result;
+}
+
 /* The harmless first: some clients preselect it. */
 static const struct action focuser_actions[] = {
 	{"AutofocusStatus", autofocus_status},
@@ -323,6 +399,7 @@ static const struct action focuser_actions[] = {
 	{"MeasureStars", measure_stars},
 	{"Autofocus", autofocus},
 	{"AutofocusAbort", autofocus_abort_action},
+	{"SetPosition", set_position},
 	{"SetTemperature", set_temperature},
 };
 enum { FOCUSER_ACTIONS = sizeof focuser_actions / sizeof focuser_actions[0] };
@@ -331,7 +408,7 @@ const char *const *actions_of(enum device_type type)
 {
 	static const char *const none[] = {NULL};
 	static const char *const focuser[] = {"AutofocusStatus", "AutofocusWait", "MeasureStars",
-		"Autofocus", "AutofocusAbort", "SetTemperature", NULL};
+		"Autofocus", "AutofocusAbort", "SetPosition", "SetTemperature", NULL};
 	_Static_assert(sizeof focuser / sizeof focuser[0] == FOCUSER_ACTIONS + 1,
 		"a name for every action");
 	return type == DEVICE_FOCUSER ? focuser : none;
@@ -343,6 +420,9 @@ enum http_result action_run(struct call *call, const char *name, const char *par
 		if (strcasecmp(name, focuser_actions[i].name) == 0) {
 			return focuser_actions[i].run(call, parameters);
 		}
+	}
+	if (strcasecmp(name, "Calibrate") == 0 && calibrate_possible(call)) {
+		return calibrate_action(call, parameters);
 	}
 	char clean[64];
 	text_copy_clean(clean, sizeof clean, name);

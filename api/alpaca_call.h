@@ -269,6 +269,10 @@ enum err_code image_stream_json(struct frame *frame, const char *tail, struct ht
 /* actions.c */
 /* The names, NULL-terminated, of what a device of this type can do. */
 const char *const *actions_of(enum device_type type);
+/* calibrate.c: whether this device can calibrate itself; the action. */
+bool calibrate_possible(struct call *call);
+enum http_result calibrate_action(struct call *call, const char *parameters);
+
 enum http_result action_run(struct call *call, const char *name, const char *parameters);
 
 /* management.c: everything below /management. */

@@ -118,6 +118,11 @@ enum http_result common_description(struct call *call)
 			struct focuser_state state;
 			focuser_state(call->dev, &state);
 			text_copy_clean(text, sizeof text, state.identity);
+			size_t len = strlen(text);
+			if (len > 0 && state.steps_per_turn > 0) {
+				snprintf(text + len, sizeof text - len, ", %d steps a turn",
+					(int)state.steps_per_turn);
+			}
 		} else {
 			struct camera_state state;
 			camera_state(call->dev, &state);
@@ -169,6 +174,9 @@ enum http_result common_supportedactions(struct call *call)
 	json_array(&w);
 	for (const char *const *name = actions_of(call->info->type); *name != NULL; name++) {
 		json_string(&w, *name);
+	}
+	if (calibrate_possible(call)) {
+		json_string(&w, "Calibrate");
 	}
 	json_end_array(&w);
 	return reply_json(call, &text);

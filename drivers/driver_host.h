@@ -67,6 +67,10 @@ struct driver_host {
 	 * return ERR_CANCELLED, unless the call is itself a halt or an abort.  NULL: never. */
 	bool (*urgent)(void *urgent_ctx);
 	void *urgent_ctx;
+	/* Takes down what is said on the line: '>' sent, '<' received; see transport/transcript.h.  Drivers
+	 * leave that to trace_host().  Never waits.  NULL: nobody listens. */
+	void (*note)(void *note_ctx, char kind, const void *data, size_t len);
+	void *note_ctx;
 };
 
 #endif

@@ -8,6 +8,7 @@
 #include "camera_driver.h"
 #include "focuser_driver.h"
 
+extern const struct focuser_driver celestron_driver;
 extern const struct focuser_driver moonlite_driver;
 extern const struct focuser_driver myfocuserpro2_driver;
 extern const struct focuser_driver sim_focuser_driver;
@@ -15,6 +16,7 @@ extern const struct camera_driver sim_camera_driver;
 extern const struct camera_driver replay_camera_driver;
 
 const struct focuser_driver *const focuser_drivers[] = {
+	&celestron_driver,
 	&moonlite_driver,
 	&myfocuserpro2_driver,
 	&sim_focuser_driver,

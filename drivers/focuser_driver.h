@@ -99,12 +99,22 @@ struct focuser_reading {
 	int calibration_step;    /* of calibration_steps, while it runs */
 };
 
+/* What becomes of the motor's count without power, or when its port is opened (which resets many
+ * boards): decides what it means that a device says another number than it said last.  See
+ * server/core/position_verdict.h. */
+enum focuser_count {
+	FOCUSER_COUNT_MAY_BE_LOST, /* it may come back as 0 or as something older */
+	FOCUSER_COUNT_KEPT,        /* another number means that the motor was moved */
+	FOCUSER_COUNT_IS_PLAY,     /* a simulation, which begins anew each time: nothing is remembered */
+};
+
 struct focuser_driver {
 	const char *name;            /* in the configuration: "moonlite" */
 	const char *title;           /* for people: "Moonlite compatible stepper" */
 	size_t ctx_size;             /* of the private context, zeroed before open */
 	bool uses_port;              /* `port` must be configured */
 	bool simulated;              /* runs on the scaled clock */
+	enum focuser_count count;
 	const struct focuser_usb_id *usb_ids; /* where its devices are found; NULL = nowhere in particular */
 	int open_wait_ms;            /* default wait between open and the first identify */
 	int poll_moving_ms;          /* interval of polls while moving, e.g. 200 */
@@ -117,6 +127,7 @@ struct focuser_driver {
 	bool approach_up;            /* unless configured, final legs go to the motor's larger numbers,
 	                              * also where reverse makes them smaller ones for clients */
 	int calibration_steps;       /* steps that a calibration counts; 0 without calibrate() */
+	const char *calibration_advice; /* what to look at when one fails, for people; NULL = nothing */
 	const struct focuser_quirk *quirks; /* the words it knows; NULL = none */
 	bool sets_speed, sets_step_mode; /* heeds speed_steps_per_s, step_mode of its port */
 	double speed_floor_steps_per_s; /* slowest believable motion; the watchdog's expectation */
@@ -140,7 +151,8 @@ struct focuser_driver {
 	enum err_code (*poll)(void *ctx, unsigned want, struct focuser_reading *out, struct err *err);
 	/* Optional (NULL = not implemented): the device's own temperature compensation. */
 	enum err_code (*set_tempcomp)(void *ctx, bool on, struct err *err);
-	/* Optional: tells the device where it stands, without motion. */
+	/* Optional: tells the device where it stands (0..max_step), without motion.  Called at rest only;
+	 * ERR_OK when the device has confirmed it. */
 	enum err_code (*set_position)(void *ctx, int32_t position, struct err *err);
 	/* Optional: begins the device's own calibration, which drives to both ends, or aborts it; returns
 	 * at once.  When it has ended, core identifies the device again.  One that runs is ended by this

@@ -9,6 +9,7 @@
 int cmd_serve(int argc, char **argv);
 int cmd_measure(int argc, char **argv);
 int cmd_fit(int argc, char **argv);
+int cmd_ports(int argc, char **argv);
 int cmd_emulate(int argc, char **argv);
 
 #endif

@@ -13,13 +13,14 @@
 #include "text.h"
 #include "transport/trace.h"
 
-enum option_id { OPT_POSITION = 256, OPT_SPEED, OPT_TIME_FACTOR, OPT_FAULT, OPT_MAX,
+enum option_id { OPT_POSITION = 256, OPT_SPEED, OPT_TIME_FACTOR, OPT_BAUD, OPT_FAULT, OPT_MAX,
 	OPT_TEMPERATURE, OPT_LINK };
 
 static const struct option options[] = {
 	{"position", required_argument, NULL, OPT_POSITION},
 	{"speed", required_argument, NULL, OPT_SPEED},
 	{"time-factor", required_argument, NULL, OPT_TIME_FACTOR},
+	{"baud", required_argument, NULL, OPT_BAUD},
 	{"fault", required_argument, NULL, OPT_FAULT},
 	{"max", required_argument, NULL, OPT_MAX},
 	{"temperature", required_argument, NULL, OPT_TEMPERATURE},
@@ -63,6 +64,7 @@ static void print_help(FILE *to)
 	      "  --speed STEPS_PER_S   of the motor (what is usual for the kind)\n"
 	      "  --time-factor N       the motor runs N times faster than life (1)\n"
 	      "  --temperature C       what its probe measures (10)\n"
+	      "  --baud N              bytes take as long as on a line of so many bit/s\n"
 	      "  --fault NAME          something that goes wrong; may be given several times;\n"
 	      "                        'help' lists what\n"
 	      "  --link PATH           a symbolic link to the terminal, also after a replug\n"
@@ -105,6 +107,8 @@ static bool take_option(int id, const char *text, struct emulator_settings *sett
 		return text_parse_double(span_of(text), &settings->time_factor);
 	case OPT_TEMPERATURE:
 		return text_parse_double(span_of(text), &settings->temperature_c);
+	case OPT_BAUD:
+		return text_parse_i32(span_of(text), &settings->baud);
 	case OPT_FAULT:
 		if (settings->fault_count == EMULATOR_MAX_FAULTS) {
 			return false;

@@ -12,6 +12,7 @@ static const struct {
 	{"serve", cmd_serve},
 	{"measure", cmd_measure},
 	{"fit", cmd_fit},
+	{"ports", cmd_ports},
 	{"emulate", cmd_emulate},
 };
 

@@ -12,6 +12,7 @@ const char serve_help[] =
 	"       focusd --check                 say what is wrong with the configuration\n"
 	"       focusd measure FRAME...        measure the stars of FITS frames\n"
 	"       focusd fit FRAME...            V-curve and best position from FITS frames\n"
+	"       focusd ports [--probe]         serial ports, and what is behind them\n"
 	"       focusd emulate KIND            a focuser on a pseudo terminal, for trying\n"
 	"\n"
 	"  -c, --config FILE         configuration (/etc/focusd/focusd.conf, else\n"
@@ -41,7 +42,8 @@ const char serve_version[] =
 	"The page draws with dygraphs: Copyright (c) 2009 Dan Vanderkam, MIT licence.\n"
 	"CFITSIO: Copyright (U.S. Government, as represented by the Administrator of the\n"
 	"National Aeronautics and Space Administration).\n"
-	"libserialport and libmicrohttpd are used as shared libraries under the GNU LGPL;\n"
+	"libserialport, libudev and libmicrohttpd are used as shared libraries under the\n"
+	"GNU LGPL;\n"
 	"cJSON (MIT), inih (BSD) and SQLite (public domain) are used as shared libraries.\n"
 	"The whole texts are in the file NOTICE.\n";
 

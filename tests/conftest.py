@@ -130,6 +130,21 @@ class Client:
             parameters = json.dumps(parameters)
         return json.loads(self.put(f"focuser/{focuser}/action", Action=name, Parameters=parameters))
 
+    def focuser_state(self, focuser=0):
+        """What /events says of it first."""
+        stream = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        try:
+            stream.request("GET", "/events")
+            reply = stream.getresponse()
+            while True:
+                line = reply.readline()
+                assert line, "the stream ended"
+                if line.startswith(b"data:") and b'"devices"' in line:
+                    return next(d for d in json.loads(line[5:])["devices"]
+                                if d["type"] == "focuser" and d["number"] == focuser)
+        finally:
+            stream.close()
+
     def connect(self):
         self.put("focuser/0/connected", Connected="True")
         self.put("camera/0/connected", Connected="True")
@@ -218,6 +233,8 @@ class Observatory(Client):
 class Emulator:
     """focusd emulate moonlite; .path is its terminal, behind a name that stays when it is replaced."""
 
+    kind = "moonlite"
+
     def __init__(self, folder, position=0, *extra):
         self.path = pathlib.Path(folder) / "focuser-port"
         self.process = None
@@ -227,7 +244,7 @@ class Emulator:
         """record: file that gets what the emulator says (with --verbose every byte)."""
         with open(record, "ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "emulate", "moonlite", "--position", str(position), "--time-factor", "50",
+                [BINARY, "emulate", self.kind, "--position", str(position), "--time-factor", "50",
                  *extra], stdout=subprocess.PIPE, stderr=log, text=True)
         terminal = self.process.stdout.readline().strip()
         assert terminal.startswith("/dev/pts/"), terminal

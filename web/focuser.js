@@ -2,12 +2,19 @@
 // The card of one focuser and the card of its autofocus runs.
 import {NOT_CONNECTED, action, halt, put} from './alpaca.js';
 import {Chart} from './chart.js';
-import {STATES, duration, known, link, number, outcome, phase, sentence} from './words.js';
+import {DOUBTS, STATES, duration, known, link, number, outcome, phase, sentence} from './words.js';
 
 const SIZES = [1, 10, 100, 1000];
 
 export function stamp(id) {
   return document.getElementById(id).content.firstElementChild.cloneNode(true);
+}
+
+// A status region speaks up whenever its text is set, so it is set only when it changes.
+function setText(element, text) {
+  if (element.textContent !== text) {
+    element.textContent = text;
+  }
 }
 
 // A line for what a command came to; an error is a sentence and stays until the next command.
@@ -80,10 +87,18 @@ export class FocuserCard {
     this.makeSizes(state.number);
     this.pick('.in').addEventListener('click', (e) => this.step(e.currentTarget, -1));
     this.pick('.out').addEventListener('click', (e) => this.step(e.currentTarget, 1));
+    this.pick('.restore').addEventListener('click', (e) => this.settle(e.currentTarget, 'restore'));
+    this.pick('.keep').addEventListener('click', (e) => this.settle(e.currentTarget, 'keep'));
     this.pick('.goto').addEventListener('submit', (e) => {
       e.preventDefault();
       this.goTo(e.submitter || this.pick('.goto button'));
     });
+    this.pick('.sure input').addEventListener('change', (e) => {
+      this.pick('.start-calibration').disabled = !e.currentTarget.checked;
+    });
+    this.pick('.start-calibration').addEventListener('click', (e) => this.calibrate(e.currentTarget));
+    this.pick('.abort-calibration').addEventListener('click', (e) => this.say.run(e.currentTarget,
+      () => action(this.device, 'Calibrate', 'abort')));
     this.show(state);
   }
 
@@ -126,21 +141,76 @@ export class FocuserCard {
     this.pick('.moving').textContent = this.motionWords(state, up);
     this.pick('.temperature').textContent = known(state.temperature_c) ?
       `${number(state.temperature_c, 1)} °C` : '';
+    this.pick('.turns').textContent = state.steps_per_turn > 0 && known(state.position) ?
+      `= ${number(state.position / state.steps_per_turn, 2)} turns` : '';
     this.showRange(state);
+    this.showCalibration(state, up);
+    this.showDoubt(state, up);
     const failure = sentence(state.last_failure);
     this.pick('.failure').textContent = failure && failure !== this.say.element.textContent ?
       `Last failure: ${failure}` : '';
     // A held focuser belongs to its run; only STOP and abort reach it.
     const held = Boolean(state.leased_to_run);
+    const off = !up || held || Boolean(state.move_refusal) || this.isCalibrating(state);
     for (const button of this.card.querySelectorAll('.in, .out, .goto button')) {
-      button.toggleAttribute('data-off', !up || held);
-      button.setAttribute('aria-disabled', String(!up || held));
+      button.toggleAttribute('data-off', off);
+      button.setAttribute('aria-disabled', String(off));
     }
+  }
+
+  isCalibrating(state) {
+    return Boolean(state.calibration) && state.calibration.state === 'running';
+  }
+
+  showCalibration(state, up) {
+    const c = state.calibration;
+    const running = this.isCalibrating(state);
+    this.pick('.calibrating').hidden = !running;
+    const details = this.pick('.calibration');
+    details.hidden = !c || running || !up;
+    if (running) {
+      this.pick('.calibrating progress').value = c.progress ?? 0;
+      this.pick('.calibration-words').textContent = up ? `Calibrating, step ${c.step} of ${c.of}` :
+        'Calibrating; the motor goes on while the link is lost';
+    } else if (c) {
+      const limits = c.limits ? `Limits of the motor: ${number(c.limits.low)} to ${number(c.limits.high)}.` :
+        sentence(state.move_refusal);
+      const last = c.state === 'none' ? '' : ` Last calibration: ${sentence([c.state, c.reason].filter(Boolean)
+        .join(': '))}`;
+      this.pick('.calibration-state').textContent = limits + last;
+    }
+    // Nothing moves without limits, so what helps is there to see, once.
+    if (up && state.move_refusal && !this.offered) {
+      this.offered = true;
+      details.open = true;
+    }
+  }
+
+  calibrate(button) {
+    this.pick('.sure input').checked = false;
+    this.say.run(button, () => action(this.device, 'Calibrate', 'start')).then(() => {
+      button.disabled = true;
+    });
+  }
+
+  // Why the buttons do nothing now, for the one who pressed them.
+  whyOff(s) {
+    if (s.leased_to_run) {
+      return 'An autofocus run moves it now. STOP or abort ends the run.';
+    }
+    if (this.isCalibrating(s)) {
+      return 'It is calibrating. STOP or abort ends that.';
+    }
+    return s.link === 'up' && s.move_refusal ? `It is ${s.move_refusal}.` :
+      'Not connected. Press Connect first.';
   }
 
   motionWords(state, up) {
     if (!up) {
       return known(state.position) ? `last known, ${duration(state.position_age_s)} old` : '';
+    }
+    if (this.isCalibrating(state)) {
+      return 'calibrating';
     }
     if (state.moving) {
       return known(state.target) ? `moving to ${number(state.target)}` : 'moving';
@@ -148,10 +218,42 @@ export class FocuserCard {
     if (state.position_stale) {
       return `no reading for ${duration(state.position_age_s)}`;
     }
-    if (state.trust === 'shifted') {
-      return 'at rest; the position may be shifted';
+    return 'at rest';
+  }
+
+  // A position that is not trusted: in words and with a sign, and the two ways to settle it.
+  showDoubt(state, up) {
+    const doubt = this.pick('.doubt');
+    doubt.hidden = !up || !(state.trust in DOUBTS);
+    if (doubt.hidden) {
+      return;
     }
-    return state.trust === 'unknown' ? 'at rest; the position is not known' : 'at rest';
+    doubt.dataset.trust = state.trust;
+    setText(this.pick('.doubt-head'), `⚠ ${DOUBTS[state.trust]}`);
+    const offer = state.can_set_position && known(state.remembered_position);
+    const advice = state.can_set_position ? '' :
+      ' This focuser cannot be told where it stands.';
+    setText(this.pick('.doubt-why'), sentence(state.trust_why) + advice);
+    const restore = this.pick('.restore');
+    restore.hidden = !offer;
+    const word = state.trust === 'unknown' ? 'Set to last seen' : 'Restore';
+    setText(restore, offer ? `${word} ${number(state.remembered_position)}` : '');
+    const off = state.moving || Boolean(state.leased_to_run);
+    for (const button of doubt.querySelectorAll('button')) {
+      button.toggleAttribute('data-off', off);
+      button.setAttribute('aria-disabled', String(off));
+    }
+  }
+
+  settle(button, how) {
+    if (button.hasAttribute('data-off')) {
+      this.say.tell('Wait until it is at rest.', true);
+      return;
+    }
+    this.say.run(button, async () => {
+      const {position} = await action(this.device, 'SetPosition', how);
+      this.say.tell(`The position is ${number(position)} now. Nothing has moved.`);
+    });
   }
 
   showRange(state) {
@@ -179,8 +281,7 @@ export class FocuserCard {
   step(button, sign) {
     const s = this.state;
     if (button.hasAttribute('data-off')) {
-      this.say.tell(s.leased_to_run ? 'An autofocus run moves it now. STOP or abort ends the run.' :
-        'Not connected. Press Connect first.', true);
+      this.say.tell(this.whyOff(s), true);
       return;
     }
     // Taps during a move add up: they count from where it is going.
@@ -202,8 +303,7 @@ export class FocuserCard {
     const text = this.pick('.goto input').value.replace(/[\s\u202f]/g, '');
     const s = this.state;
     if (button.hasAttribute('data-off')) {
-      this.say.tell(s.leased_to_run ? 'An autofocus run moves it now. STOP or abort ends the run.' :
-        'Not connected. Press Connect first.', true);
+      this.say.tell(this.whyOff(s), true);
     } else if (!/^\d{1,9}$/.test(text)) {
       this.say.tell('Type a position in whole steps, for example 12000.', true);
     } else if (Number(text) < s.min_step || Number(text) > s.max_step) {

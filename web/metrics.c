@@ -32,7 +32,7 @@ static bool is_focuser(const struct device *dev)
 	return device_info(dev)->type == DEVICE_FOCUSER;
 }
 
-enum focuser_metric { METRIC_POSITION, METRIC_KNOWN, METRIC_TEMPERATURE, METRIC_MOVING };
+enum focuser_metric { METRIC_POSITION, METRIC_KNOWN, METRIC_JOURNAL, METRIC_TEMPERATURE, METRIC_MOVING };
 
 static void focuser_family(struct web *web, struct buf *out, enum focuser_metric which,
 	const char *name, const char *help)
@@ -53,6 +53,9 @@ static void focuser_family(struct web *web, struct buf *out, enum focuser_metric
 		case METRIC_KNOWN:
 			value = s.trust == POSITION_KNOWN ? 1 : 0;
 			break;
+		case METRIC_JOURNAL:
+			value = s.journal_failing ? 1 : 0;
+			break;
 		case METRIC_TEMPERATURE:
 			value = s.temperature_valid ? s.temperature_c : NAN;
 			break;
@@ -61,6 +64,25 @@ static void focuser_family(struct web *web, struct buf *out, enum focuser_metric
 			break;
 		}
 		sample(out, name, dev, value);
+	}
+}
+
+/* One sample for each word, 1 for the one that holds; none before a link has told a position. */
+static void trust_family(struct web *web, struct buf *out)
+{
+	static const enum focuser_trust words[] = {POSITION_KNOWN, POSITION_SHIFTED, POSITION_UNKNOWN};
+	family(out, "focusd_focuser_position_trust", "gauge",
+		"How far the position can be trusted: 1 for known, shifted or unknown.");
+	struct device *dev;
+	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+		struct focuser_state s = {0};
+		if (is_focuser(dev)) {
+			focuser_state(dev, &s);
+		}
+		for (size_t k = 0; s.position_valid && k < sizeof words / sizeof words[0]; k++) {
+			buf_printf(out, "focusd_focuser_position_trust{device=\"%s\",state=\"%s\"} %d\n",
+				device_info(dev)->source, focuser_trust_name(words[k]), s.trust == words[k]);
+		}
 	}
 }
 
@@ -153,6 +175,9 @@ void metrics_answer(struct web *web, struct http_response *res)
 		"Position of the focuser; absent while it is unknown or stale.");
 	focuser_family(web, out, METRIC_KNOWN, "focusd_focuser_position_known",
 		"Whether the position can be trusted.");
+	trust_family(web, out);
+	focuser_family(web, out, METRIC_JOURNAL, "focusd_focuser_journal_failing",
+		"Whether the newest position could not be written to the state directory.");
 	focuser_family(web, out, METRIC_TEMPERATURE, "focusd_focuser_temperature_celsius",
 		"Temperature; absent without a reading.");
 	focuser_family(web, out, METRIC_MOVING, "focusd_focuser_moving",

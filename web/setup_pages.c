@@ -107,6 +107,17 @@ static void row_number(struct buf *out, const char *label, const char *key, doub
 	}
 }
 
+/* "7990 steps = 7.99 turns" of a knob that people turn, "7990 steps" without one. */
+static const char *steps_text(char out[64], int32_t steps, int32_t steps_per_turn)
+{
+	if (steps_per_turn > 0) {
+		snprintf(out, 64, "%d steps = %.2f turns", (int)steps, (double)steps / steps_per_turn);
+	} else {
+		snprintf(out, 64, "%d steps", (int)steps);
+	}
+	return out;
+}
+
 static const char *link_words(enum device_link link)
 {
 	switch (link) {
@@ -269,12 +280,42 @@ static void backlash_section(struct buf *out, const struct focuser_state *s)
 	}
 }
 
+/* Of a focuser that calibrates itself: a moving mirror. */
+static void calibration_section(struct buf *out, struct device *dev, const struct focuser_state *s)
+{
+	struct focuser_calibration c;
+	char low[64], high[64];
+	focuser_calibration(dev, &c);
+	if (!c.possible) {
+		return;
+	}
+	buf_puts(out, "<p class=\"note\">The play of a moving mirror is large: <code>backlash_steps</code> "
+		"from 200 to 1000 are usual. Choose the approach that ends with the mirror pushed up against "
+		"gravity; focusd does so unless <code>approach</code> says otherwise.</p>\n");
+	table_begin(out, "Calibration");
+	row(out, "Limits", "", "%s", c.refusal[0] != '\0' ? c.refusal
+		: !c.limits_known ? "known when connected" : "found");
+	if (c.limits_known) {
+		row(out, "The motor's lower limit", "", "%s", steps_text(low, c.low, s->steps_per_turn));
+		row(out, "The motor's upper limit", "", "%s", steps_text(high, c.high, s->steps_per_turn));
+	}
+	if (c.state != CALIBRATION_NONE) {
+		row(out, "Last calibration", "", "%s, step %d of %d. %s", focuser_calibration_name(c.state),
+			c.step, c.of, c.reason);
+	}
+	table_end(out);
+	buf_puts(out, "<p>A calibration drives to both ends and back, which takes about four minutes. Start "
+		"it on the status page. A knob that was turned by hand, or a motor that was taken off, makes "
+		"a new one necessary: the motor does not notice.</p>\n");
+}
+
 static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 {
 	int number = device_info(dev)->number;
 	const struct config_focuser *config = &observatory_config(web->obs)->focuser[number];
 	struct focuser_state s;
 	char scratch[32];
+	char text[64];
 	focuser_state(dev, &s);
 	table_begin(out, "Focuser");
 	common_rows(out, dev);
@@ -282,7 +323,11 @@ static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 		row(out, "Answers as", "", "%s", s.identity);
 	}
 	if (s.position_valid) {
-		row(out, "Position", "", "%d steps (%s)", (int)s.position, focuser_trust_name(s.trust));
+		row(out, "Position", "", "%s (%s)", steps_text(text, s.position, s.steps_per_turn),
+			focuser_trust_name(s.trust));
+		if (s.trust_why[0] != '\0') {
+			row(out, "Why not known", "", "%s.", s.trust_why);
+		}
 	} else {
 		row(out, "Position", "", "not known until it is connected");
 	}
@@ -290,9 +335,10 @@ static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 		temperature_words(config, scratch, sizeof scratch));
 	table_end(out);
 	table_begin(out, "Limits and motion");
-	row(out, "Smallest position", "min_step", "%d steps", (int)s.min_step);
+	row(out, "Smallest position", "min_step", "%s", steps_text(text, s.min_step, s.steps_per_turn));
 	if (s.max_step > 0) {
-		row(out, "Largest position", "max_step", "%d steps", (int)s.max_step);
+		row(out, "Largest position", "max_step", "%s",
+			steps_text(text, s.max_step, s.steps_per_turn));
 	} else {
 		row(out, "Largest position", "max_step", "the device's; known when connected");
 	}
@@ -305,6 +351,7 @@ static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 		"when a program or the page asks");
 	table_end(out);
 	backlash_section(out, &s);
+	calibration_section(out, dev, &s);
 }
 
 static void optics_section(struct buf *out, const struct optics_config *optics, double pixel_um,

@@ -68,6 +68,10 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 	json_key_bool(w, "position_stale", s.position_stale);
 	json_key_double(w, "position_age_s", s.position_valid ? (double)s.position_age_ms / 1000 : NAN);
 	json_key_string(w, "trust", focuser_trust_name(s.trust));
+	key_text(w, "trust_why", s.trust_why);
+	key_steps(w, "remembered_position", s.remembered_known, s.remembered);
+	json_key_bool(w, "can_set_position", s.can_set_position);
+	json_key_bool(w, "journal_failing", s.journal_failing);
 	json_key_bool(w, "temperature_supported", s.temperature_supported);
 	json_key_double(w, "temperature_c", s.temperature_valid ? s.temperature_c : NAN);
 	json_key_int(w, "min_step", s.min_step);
@@ -78,6 +82,16 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 	json_key_int(w, "device_backlash_steps", s.device_backlash_steps);
 	json_key_string(w, "approach", s.approach == MOVES_APPROACH_IN ? "in" : "out");
 	json_key_bool(w, "tempcomp", s.tempcomp);
+	json_key_int(w, "steps_per_turn", s.steps_per_turn);
+	struct focuser_calibration calibration;
+	focuser_calibration(dev, &calibration);
+	json_key(w, "calibration");
+	if (calibration.possible) {
+		focuser_calibration_json(&calibration, w);
+	} else {
+		json_null(w);
+	}
+	key_text(w, "move_refusal", calibration.refusal);
 	json_key_int(w, "camera", config->camera);
 	key_id(w, "leased_to_run", s.leased_to_run);
 	key_id(w, "run", autofocus_running(web->obs, number));

@@ -53,6 +53,9 @@ export const STATES = {
   running: 'Running', succeeded: 'In focus', failed: 'Failed', aborted: 'Stopped',
 };
 
+// How far a position can be trusted; a known one needs no words.
+export const DOUBTS = {shifted: 'Position shifted', unknown: 'Position unknown'};
+
 // A sentence always ends like one.
 export function sentence(text) {
   const trimmed = (text || '').trim();

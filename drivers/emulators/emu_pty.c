@@ -55,6 +55,8 @@ struct emulator {
 	struct packet queue[QUEUE];
 	size_t queue_head, queue_len;
 	int64_t last_due_ms;
+	int64_t heard_us;     /* when the last byte for the device has passed the wire */
+	int64_t told_us;      /* when the last one from it has */
 	int64_t deaf_until_ms;
 	int64_t unplug_ms;    /* when to pull the plug; CLOCK_NEVER */
 	int64_t replug_ms;    /* when to put it back */
@@ -204,10 +206,25 @@ const char *emulator_path(const struct emulator *emulator)
 	return emulator->path;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* Ten bits each. */
+static int64_t wire_us(const struct emulator *e, size_t bytes)
+{
+	return e->settings.baud > 0 ? (int64_t)bytes * 10 * 1000000 / e->settings.baud : 0;
+}
+
 static void enqueue(struct emulator *e, const char *data, size_t len, int64_t due_ms)
 {
 	if (len == 0 || e->queue_len == QUEUE || len > sizeof e->queue[0].data) {
 		return;
+	}
+	if (e->settings.baud > 0) {
+		e->told_us = later(due_ms * 1000, later(e->heard_us, e->told_us)) + wire_us(e, len);
+		due_ms = (e->told_us + 999) / 1000;
 	}
 	/* A line keeps the order. */
 	if (due_ms < e->last_due_ms) {
@@ -262,6 +279,7 @@ static void take_bytes(struct emulator *e)
 	}
 	for (ssize_t i = 0; i < n; i++) {
 		struct emulator_reply reply = {.len = 0};
+		e->heard_us = later(now_ms() * 1000, e->heard_us) + wire_us(e, 1);
 		e->kind->byte(e->device, (uint8_t)bytes[i], &reply);
 		if (reply.len > 0) {
 			send_reply(e, &reply);
@@ -301,6 +319,8 @@ static void client_left(struct emulator *e)
 {
 	e->queue_len = 0;
 	e->last_due_ms = 0;
+	e->heard_us = 0;
+	e->told_us = 0;
 	(void)ioctl(e->slave, TIOCNXCL);
 	(void)tcflush(e->slave, TCIFLUSH);
 }

@@ -5,11 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "emu_celestron.h"
 #include "emu_moonlite.h"
 #include "emu_myfocuserpro2.h"
 #include "text.h"
 
-const struct emulator_kind *const emulator_kinds[] = {&emu_moonlite, &emu_myfocuserpro2, NULL};
+const struct emulator_kind *const emulator_kinds[] = {&emu_moonlite, &emu_celestron, &emu_myfocuserpro2, NULL};
 
 /* "offset-7" against "offset-": the text of the number, NULL when it is another fault. */
 static const char *match(const char *asked, const char *name)
@@ -53,6 +54,7 @@ bool emulator_has_fault(const struct emulator_settings *settings, const char *na
 void emulator_defaults(const struct emulator_kind *kind, struct emulator_settings *settings)
 {
 	memset(settings, 0, sizeof *settings);
+	settings->position = kind->usual_position;
 	settings->max_step = kind->usual_max_step;
 	settings->speed_steps_per_s = kind->usual_speed_steps_per_s;
 	settings->time_factor = 1;
@@ -74,6 +76,9 @@ enum err_code emulator_check(const struct emulator_kind *kind,
 	}
 	if (!(settings->time_factor >= 0.01 && settings->time_factor <= 1e5)) {
 		return err_set(err, ERR_INVALID_VALUE, "the time factor must be 0.01..100000");
+	}
+	if (settings->baud != 0 && (settings->baud < 300 || settings->baud > 4000000)) {
+		return err_set(err, ERR_INVALID_VALUE, "the line's rate must be 300..4000000");
 	}
 	if (!(settings->temperature_c >= -55 && settings->temperature_c <= 125)) {
 		return err_set(err, ERR_INVALID_VALUE, "the temperature must be -55..125");

@@ -29,6 +29,7 @@ struct emulator_settings {
 	double speed_steps_per_s; /* at the fastest setting */
 	double time_factor;       /* the motor runs so many times faster than life */
 	double temperature_c;     /* what the probe measures */
+	int32_t baud;             /* bytes need their time on a line of this rate; 0 = none */
 	const char *faults[EMULATOR_MAX_FAULTS];
 	int fault_count;
 };
@@ -43,6 +44,7 @@ struct emulator_kind {
 	const char *name;                       /* "moonlite" */
 	const char *title;
 	int32_t usual_max_step;
+	int32_t usual_position;                 /* where it stands unless told */
 	double usual_speed_steps_per_s;
 	const struct emulator_fault *faults;    /* of the device, ended by a NULL name */
 	size_t ctx_size;

@@ -13,6 +13,7 @@
 #include "moonlite_driver.h"
 #include "moonlite_private.h"
 #include "transport.h"
+#include "transport/talker.h"
 #include "transport/trace.h"
 
 #define DEFAULT_BAUD 9600
@@ -119,26 +120,6 @@ static void moonlite_close(void *ctx)
 	memset(m, 0, sizeof *m);
 }
 
-/* GPS receivers talk unasked; a focuser's boot text is fine. */
-static enum err_code refuse_talker(struct moonlite *m, struct err *err)
-{
-	struct span heard;
-	enum err_code code = exchange_listen(&m->x, m->opened_ms + LISTEN_MS, &heard, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	for (size_t i = 0; i + 2 < heard.len; i++) {
-		if (heard.data[i] == '$' && heard.data[i + 1] == 'G' &&
-			memchr("PNLAB", heard.data[i + 2], 5) != NULL) {
-			return err_set(err, ERR_PROTOCOL,
-				"%s speaks NMEA like a GPS receiver; nothing was sent to it",
-				m->pipe->ops->describe(m->pipe));
-		}
-	}
-	m->heard_silence = true;
-	return ERR_OK;
-}
-
 /* The firmware's version, "" when it has none to tell: silence, or 00 as Ardufocus answers what it
  * does not know.  Anything else is another device. */
 static enum err_code ask_version(struct moonlite *m, int64_t deadline_ms, char version[3],
@@ -215,9 +196,11 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 		return code;
 	}
 	int64_t begin_ms = moonlite_now_ms();
-	if (!m->heard_silence && (code = refuse_talker(m, err)) != ERR_OK) {
+	if (!m->heard_silence &&
+		(code = talker_refuse(&m->x, m->opened_ms + LISTEN_MS, err)) != ERR_OK) {
 		return code;
 	}
+	m->heard_silence = true;
 	/* Each try stands for itself: a quiet line, then three questions of three shapes. */
 	m->x.unsettled = false;
 	char version[3];

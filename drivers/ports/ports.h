@@ -96,10 +96,14 @@ void ports_find_holders(const struct ports_roots *roots, struct ports *list);
 /* Says that path (resolved) is in use and, if it can be seen, by whom.  ERR_IO. */
 enum err_code ports_say_busy(const struct ports_roots *roots, const char *path, struct err *err);
 
+/* What to do about a program that takes ports by itself: "; the rules in packaging/udev keep it away",
+ * "" nothing in particular. */
+const char *ports_holder_advice(const char *program);
+
 /* "Mount Hub Pro (0403:6015, serial A1)", for people. */
 void ports_describe(const struct port_info *port, char *out, size_t cap);
 
-/* The lines of the configuration that name this port, with "" or "or NAME" as a comment. */
+/* The lines of the configuration that name this port. */
 void ports_config_lines(const struct port_info *port, struct buf *out);
 
 /* ---- Which port to open ---- */
@@ -113,6 +117,7 @@ struct port_identity {
 	int interface, port_number;
 	char path[128];
 	char product[64];
+	bool alone;               /* never seen with another of its kind without a serial number */
 	char answer[96];          /* what the device said it is; "" unknown */
 };
 
@@ -130,10 +135,12 @@ struct port_choice {
  * text in the configuration makes what is remembered void.
  *
  * The remembered device is looked for by USB serial number, or where that does not count, at the
- * socket it was plugged into; it is taken under whatever name it has now.  If it is not there, but
- * another device has its name: refused while the link is being reopened, and when the name is one
- * that the kernel gives out as it comes (ttyUSB0); accepted with a note under a name that means a
- * device (by-id) or was chosen anew.  Refused, too, when somebody else holds the port. */
+ * socket it was plugged into; it is taken under whatever name it has now.  (One without serial
+ * number at another socket is taken only where it has its name, and never had company of its kind.)
+ * If it is not there, but another device has its name: refused while the link is being reopened,
+ * and when the name is one that the kernel gives out as it comes (ttyUSB0); accepted with a note
+ * under a name that means a device (by-id) or was chosen anew.  Refused, too, when somebody else
+ * holds the port. */
 enum err_code ports_choose(const struct ports_roots *roots, const char *configured,
 	const struct focuser_driver *driver, const struct port_identity *known, bool again,
 	struct port_choice *out, struct err *err);

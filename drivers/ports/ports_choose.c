@@ -19,8 +19,25 @@ struct choosing {
 	struct port_choice *out;
 };
 
-static void note_identity(const struct port_info *port, struct port_identity *out)
+static bool same_kind(const struct port_info *port, const struct port_identity *known)
 {
+	return port->vid == known->vid && port->pid == known->pid &&
+	       port->interface == known->interface && port->port_number == known->port_number;
+}
+
+/* Ports that cannot be told from one of this kind but by their socket. */
+static size_t count_alike(const struct ports *list, const struct port_identity *kind)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < list->count; i++) {
+		count += same_kind(&list->port[i], kind) && !list->port[i].is_unique;
+	}
+	return count;
+}
+
+static void note_identity(const struct choosing *c, const struct port_info *port)
+{
+	struct port_identity *out = &c->out->identity;
 	out->vid = port->vid;
 	out->pid = port->pid;
 	/* One that two devices share here and now tells nothing. */
@@ -29,6 +46,9 @@ static void note_identity(const struct port_info *port, struct port_identity *ou
 	out->port_number = port->port_number;
 	snprintf(out->path, sizeof out->path, "%s", port->path);
 	snprintf(out->product, sizeof out->product, "%s", port->product);
+	/* Company that is away just now has been here all the same. */
+	bool met_none = c->known == NULL || !same_kind(port, c->known) || c->known->alone;
+	out->alone = met_none && count_alike(c->list, out) <= 1;
 }
 
 static enum err_code take(struct choosing *c, const struct port_info *port, const char *open,
@@ -40,15 +60,9 @@ static enum err_code take(struct choosing *c, const struct port_info *port, cons
 	snprintf(c->out->open, sizeof c->out->open, "%s", open);
 	if (port != NULL) {
 		snprintf(c->out->tty, sizeof c->out->tty, "%s", port->name);
-		note_identity(port, &c->out->identity);
+		note_identity(c, port);
 	}
 	return ERR_OK;
-}
-
-static bool same_kind(const struct port_info *port, const struct port_identity *known)
-{
-	return port->vid == known->vid && port->pid == known->pid &&
-	       port->interface == known->interface && port->port_number == known->port_number;
 }
 
 static bool same_serial(const struct port_info *port, const struct port_identity *known)
@@ -82,17 +96,6 @@ static const struct port_info *find_known(const struct choosing *c)
 	return found;
 }
 
-/* Ports that cannot be told from the remembered one but by their socket. */
-static size_t count_alike(const struct choosing *c)
-{
-	size_t count = 0;
-	for (size_t i = 0; i < c->list->count; i++) {
-		const struct port_info *port = &c->list->port[i];
-		count += same_kind(port, c->known) && !port->is_unique;
-	}
-	return count;
-}
-
 /* Names that the kernel gives out as devices come: they mean nothing after a replug. */
 static bool is_passing_name(const struct choosing *c, const char *name)
 {
@@ -123,7 +126,7 @@ static enum err_code another_device(struct choosing *c, const struct port_info *
 	ports_describe(here, now, sizeof now);
 	describe_known(c->known, before, sizeof before);
 	bool alike = c->known->serial[0] == '\0' && same_kind(here, c->known) && !here->is_unique;
-	if (alike && count_alike(c) == 1) {
+	if (alike && c->known->alone && count_alike(c->list, c->known) == 1) {
 		c->out->warn = true;
 		snprintf(c->out->note, sizeof c->out->note,
 			"%.100s has no serial number and sits in another socket than before: taken for the same "
@@ -132,8 +135,8 @@ static enum err_code another_device(struct choosing *c, const struct port_info *
 	}
 	if (alike) {
 		return err_set(err, ERR_IO,
-			"%s is one of several alike without serial number, and none is where this one was; "
-			"name it by its socket: port = %.90s", here->name,
+			"%s is one of several alike without serial number, and not where the focuser was; "
+			"if it is the focuser: port = %.90s", here->name,
 			here->by_path[0] != '\0' ? here->by_path : here->node);
 	}
 	if (c->again) {
@@ -154,7 +157,7 @@ static enum err_code another_device(struct choosing *c, const struct port_info *
 static enum err_code not_there(struct choosing *c, struct err *err)
 {
 	const struct port_info *alike = NULL;
-	for (size_t i = 0; c->known != NULL && c->known->vid != 0 && i < c->list->count; i++) {
+	for (size_t i = 0; i < c->list->count; i++) {
 		const struct port_info *port = &c->list->port[i];
 		if (c->known->serial[0] == '\0' && same_kind(port, c->known) && !port->is_unique) {
 			alike = port;
@@ -173,7 +176,8 @@ static enum err_code choose_named(struct choosing *c, struct err *err)
 	const struct port_info *here = ports_find(c->roots, c->list, c->configured);
 	bool there = here != NULL ? here->exists : access(c->configured, F_OK) == 0;
 	if (c->known == NULL || c->known->vid == 0) {
-		return there ? take(c, here, c->configured, err) : not_there(c, err);
+		/* Whether it is there at all is for whoever opens it to find out. */
+		return take(c, here, c->configured, err);
 	}
 	const struct port_info *found = find_known(c);
 	c->out->proven = found != NULL && c->known->serial[0] != '\0';

@@ -106,8 +106,11 @@ static void look_at_descriptors(const struct ports_roots *roots, int pid, struct
 			continue;
 		}
 		target[n] = '\0';
-		struct stat facts;
-		bool device = fstatat(dirfd(at), entry->d_name, &facts, 0) == 0 && S_ISCHR(facts.st_mode);
+		/* In a container the same device may have another name; files elsewhere are not looked at,
+		 * since one on a dead network share would hold us. */
+		struct stat facts = {.st_mode = 0};
+		bool device = (strncmp(target, "/dev/", 5) == 0 || strstr(target, "tty") != NULL) &&
+			fstatat(dirfd(at), entry->d_name, &facts, 0) == 0 && S_ISCHR(facts.st_mode);
 		for (size_t i = 0; i < count; i++) {
 			if (nodes[i].holder->pid == 0 && (strcmp(target, nodes[i].path) == 0 ||
 				strcmp(target, nodes[i].resolved) == 0 ||
@@ -167,7 +170,7 @@ void ports_find_holders(const struct ports_roots *roots, struct ports *list)
 }
 
 /* What to do about programs that take ports by themselves. */
-static const char *advice(const char *program)
+const char *ports_holder_advice(const char *program)
 {
 	static const struct {
 		const char *program, *advice;
@@ -203,9 +206,9 @@ enum err_code ports_say_busy(const struct ports_roots *roots, const char *path, 
 	}
 	if (node == NULL || holder.pid == 0) {
 		return err_set(err, ERR_IO,
-			"%s is in use by another program (this user may not see which)", path);
+			"%s is in use by another program, which this user may not see", path);
 	}
 	return err_set(err, ERR_IO, "%s is in use by another program: %s (pid %d)%s", path,
 		holder.program[0] != '\0' ? holder.program : "its name is hidden", holder.pid,
-		advice(holder.program));
+		ports_holder_advice(holder.program));
 }

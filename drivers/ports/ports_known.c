@@ -200,9 +200,23 @@ void ports_describe(const struct port_info *port, char *out, size_t cap)
 
 void ports_config_lines(const struct port_info *port, struct buf *out)
 {
-	const struct focuser_driver *first = port->driver;
-	buf_printf(out, "[focuser.0]\ndriver = %s\nport = %s\n",
-		first != NULL ? first->name : "moonlite", port->stable);
+	buf_puts(out, "[focuser.0]\n");
+	if (port->driver != NULL && port->kind == PORT_FOCUSER) {
+		buf_printf(out, "driver = %s\n", port->driver->name);
+	} else {
+		/* All that might sit behind somebody's chip. */
+		const char *first = NULL;
+		for (size_t i = 0; focuser_drivers[i] != NULL; i++) {
+			if (focuser_drivers[i]->uses_port && focuser_drivers[i]->usb_ids != NULL) {
+				buf_printf(out, "%s%s", first == NULL ? "; driver is one of: " : ", ",
+					focuser_drivers[i]->name);
+				first = first == NULL ? focuser_drivers[i]->name : first;
+			}
+		}
+		buf_printf(out, "%sdriver = %s\n", first != NULL ? "\n" : "",
+			port->driver != NULL ? port->driver->name : first != NULL ? first : "NAME");
+	}
+	buf_printf(out, "port = %s\n", port->stable);
 }
 
 void ports_name_candidates(const struct ports *list, const struct focuser_driver *driver, char *out,

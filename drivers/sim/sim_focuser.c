@@ -148,6 +148,7 @@ const struct focuser_driver sim_focuser_driver = {
 	.title = "Simulated focuser",
 	.ctx_size = sizeof(struct sim_focuser),
 	.simulated = true,
+	.count = FOCUSER_COUNT_IS_PLAY,
 	.poll_moving_ms = 100,
 	.poll_idle_ms = 1000,
 	.poll_temperature_ms = 5000,

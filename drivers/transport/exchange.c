@@ -30,6 +30,10 @@ void exchange_init(struct exchange *x, struct transport *pipe, int baud, int gap
 static void hold_off(struct exchange *x, size_t bytes_on_wire)
 {
 	int64_t wire_ms = ((int64_t)bytes_on_wire * 10 * 1000 + x->baud - 1) / x->baud;
+	if (wire_ms + x->gap_ms == 0) {
+		x->ready_ms = 0;
+		return;
+	}
 	x->ready_ms = now_ms() + wire_ms + x->gap_ms + 1;
 }
 
@@ -87,6 +91,8 @@ static enum err_code send(struct exchange *x, struct span command, int64_t deadl
 	trace_escape(x->asked, sizeof x->asked, command.data, command.len);
 	x->have = 0;
 	x->used = 0;
+	x->sent_len = command.len <= sizeof x->sent ? command.len : 0;
+	memcpy(x->sent, command.data, x->sent_len);
 	enum err_code code = stay_quiet(x, x->ready_ms, err);
 	if (code == ERR_OK) {
 		code = x->pipe->ops->discard_input(x->pipe, err);
@@ -94,6 +100,10 @@ static enum err_code send(struct exchange *x, struct span command, int64_t deadl
 	if (code == ERR_OK) {
 		code = transport_write_in_turn(x->pipe, x->turn, command.data, command.len, deadline_ms,
 			err);
+	}
+	if (code == ERR_TIMEOUT) {
+		/* Half a command may be there. */
+		x->unsettled = true;
 	}
 	hold_off(x, command.len);
 	x->asked_ms = now_ms();
@@ -118,13 +128,32 @@ static enum err_code no_answer(struct exchange *x, bool anything, struct err *er
 	return err_set(err, ERR_PROTOCOL, "%s: \"%s\" is no answer to %s", name, heard, x->asked);
 }
 
+/* Steps over our own words at the beginning.  False while these may still be coming. */
+static bool pass_echo(struct exchange *x)
+{
+	size_t n = x->have < x->sent_len ? x->have : x->sent_len;
+	if (memcmp(x->in, x->sent, n) != 0) {
+		x->sent_len = 0;
+	} else if (n < x->sent_len) {
+		return false;
+	} else {
+		x->used = n;
+		x->sent_len = 0;
+	}
+	return true;
+}
+
 /* Looks for a frame in what was received; garbage is stepped over but stays for the error text. */
 static bool find_frame(struct exchange *x, scan_fn scan, struct span *frame)
 {
+	if (x->sent_len > 0 && !pass_echo(x)) {
+		return false;
+	}
 	while (x->used < x->have) {
+		size_t left = x->have - x->used;
 		size_t skip = 0;
-		enum scan found = scan(x->in + x->used, x->have - x->used, frame, &skip);
-		if (found == SCAN_MORE) {
+		enum scan found = scan(x->in + x->used, left, frame, &skip);
+		if (found == SCAN_MORE || skip == 0 || skip > left) {
 			return false;
 		}
 		x->used += skip;
@@ -135,16 +164,30 @@ static bool find_frame(struct exchange *x, scan_fn scan, struct span *frame)
 	return false;
 }
 
+/* What was handed out or stepped over goes when the room is needed: on a shared bus the packets of others
+ * may be more than fit before the answer comes. */
+static void make_room(struct exchange *x)
+{
+	if (x->have == sizeof x->in && x->used > 0) {
+		memmove(x->in, x->in + x->used, x->have - x->used);
+		x->have -= x->used;
+		x->used = 0;
+	}
+}
+
 enum err_code exchange_next(struct exchange *x, scan_fn scan, struct span *frame,
 	int64_t deadline_ms, struct err *err)
 {
+	bool talked = false;
 	for (;;) {
 		if (find_frame(x, scan, frame)) {
 			x->unsettled = false;
 			hold_off(x, 0);
 			return ERR_OK;
 		}
-		if (x->have == sizeof x->in) {
+		make_room(x);
+		/* Who never stops talking must not hold us here either. */
+		if (x->have == sizeof x->in || (talked && now_ms() >= deadline_ms)) {
 			return no_answer(x, true, err);
 		}
 		size_t got = 0;
@@ -159,6 +202,7 @@ enum err_code exchange_next(struct exchange *x, scan_fn scan, struct span *frame
 			return code;
 		}
 		x->have += got;
+		talked = true;
 	}
 }
 
@@ -173,6 +217,10 @@ enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan
 		if (code != ERR_OK) {
 			return code;
 		}
+	}
+	if (now_ms() >= deadline_ms) {
+		/* An answer would come too late, and be taken for the next one's. */
+		return err_set(err, ERR_TIMEOUT, "%s: no time left to ask", x->pipe->ops->describe(x->pipe));
 	}
 	enum err_code code = send(x, request, deadline_ms, err);
 	if (code != ERR_OK) {

@@ -2,8 +2,9 @@
 /*
  * One request, one framed reply, one deadline.  Every serial driver talks through this, so that the
  * truths of serial lines live in one place: input that came before a request is not its answer, a
- * device needs a pause between commands, and after a missed answer the late one must not be taken
- * for the next one's.  One thread; deadlines absolute on clock_real().
+ * device needs a pause between commands, after a missed answer the late one must not be taken for the
+ * next one's, and a line that gives our own words back has not answered.  One thread; deadlines
+ * absolute on clock_real().
  */
 #ifndef FOCUSD_EXCHANGE_H
 #define FOCUSD_EXCHANGE_H
@@ -26,6 +27,8 @@ struct exchange {
 	size_t have;            /* bytes in in[] */
 	size_t used;            /* of these, consumed by frames already handed out */
 	char in[EXCHANGE_ROOM];
+	char sent[32];          /* the last command, to know it again when the line echoes it */
+	size_t sent_len;        /* 0: longer than that, or the echo is dealt with */
 	char asked[32];         /* the last command, for error texts */
 	int64_t asked_ms;       /* when it was sent */
 	enum transport_turn turn; /* how a command gets the bus; set after exchange_init() */
@@ -41,7 +44,7 @@ enum err_code exchange_tell(struct exchange *x, struct span command, int64_t dea
 	struct err *err);
 
 /* Sends a request and waits for its frame.  After an exchange without a usable answer it first lets
- * the line fall quiet (150 ms).  *frame borrows from x until the next call.  ERR_TIMEOUT when
+ * the line fall quiet (150 ms); when the deadline has passed by then nothing is sent.  *frame borrows from x until the next call.  ERR_TIMEOUT when
  * nothing came, ERR_PROTOCOL when only bytes came that are no frame, ERR_IO when the device is
  * gone, ERR_CANCELLED when something urgent came up: then nothing was sent, or the device has had
  * more time than one that works needs for its answer. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -69,7 +70,9 @@ enum err_code fd_pipe_write_all(struct transport *t, const void *data, size_t le
 	const char *at = data;
 	on_the_wire(pipe, len);
 	while (len > 0) {
-		ssize_t n = write(pipe->fd, at, len);
+		/* A reset connection must not end a program that does not ignore SIGPIPE. */
+		ssize_t n = pipe->is_socket ? send(pipe->fd, at, len, MSG_NOSIGNAL)
+					    : write(pipe->fd, at, len);
 		if (n > 0) {
 			at += n;
 			len -= (size_t)n;

@@ -17,6 +17,7 @@ struct fd_pipe {
 	struct transport base;
 	int fd;
 	int baud;
+	bool is_socket;
 	char name[256];
 	int64_t sent_ms; /* when all that was written should have passed the wire; real clock */
 };

@@ -18,6 +18,7 @@
 
 /* A peer that acknowledges nothing for this long is gone. */
 #define PEER_TIMEOUT_MS 5000
+#define KEEP_ALIVE_S 10
 
 static enum err_code set_lines(struct transport *t, bool dtr, bool rts, struct err *err)
 {
@@ -107,6 +108,11 @@ static void tune(int fd)
 	unsigned patience_ms = PEER_TIMEOUT_MS;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms);
+	/* Also while nothing is asked. */
+	int idle_s = KEEP_ALIVE_S;
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof idle_s);
 }
 
 enum err_code tcp_pipe_open(const char *where, int64_t deadline_ms, struct transport **out,
@@ -151,6 +157,7 @@ enum err_code tcp_pipe_open(const char *where, int64_t deadline_ms, struct trans
 	tune(fd);
 	pipe->base.ops = &tcp_ops;
 	pipe->fd = fd;
+	pipe->is_socket = true;
 	snprintf(pipe->name, sizeof pipe->name, "tcp://%s", where);
 	*out = &pipe->base;
 	return ERR_OK;

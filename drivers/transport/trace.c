@@ -124,10 +124,19 @@ struct transport *trace_wrap(struct transport *inner, trace_note note, void *ctx
 	return &trace->base;
 }
 
+static void note_for_host(void *ctx, char direction, const void *data, size_t len)
+{
+	const struct driver_host *host = ctx;
+	trace_to_log((void *)(uintptr_t)host->source, direction, data, len);
+	if (host->note != NULL) {
+		host->note(host->note_ctx, direction, data, len);
+	}
+}
+
 struct transport *trace_host(struct transport *inner, const struct driver_host *host)
 {
-	/* The note only reads the name. */
-	return trace_wrap(inner, trace_to_log, (void *)(uintptr_t)host->source);
+	/* The note changes nothing in it. */
+	return trace_wrap(inner, note_for_host, (void *)(uintptr_t)host);
 }
 
 static bool is_plain(uint8_t c)

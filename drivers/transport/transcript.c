@@ -22,7 +22,7 @@ static void print_byte(struct buf *out, uint8_t c, bool at_end)
 
 void transcript_print(struct buf *out, int64_t ms, char kind, const void *data, size_t len)
 {
-	const uint8_t *bytes = data;
+	const uint8_t *bytes = len > 0 ? data : (const void *)"";
 	do {
 		size_t n = len < TRANSCRIPT_LINE_BYTES ? len : TRANSCRIPT_LINE_BYTES;
 		buf_printf(out, "%10" PRId64 " %c ", ms, kind);

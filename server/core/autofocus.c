@@ -231,7 +231,7 @@ static enum err_code take_leases(struct autofocus *af, struct device *camera, ui
 {
 	struct lease lease = {.run = id, .interrupt = interrupt, .poke = poke, .arg = af};
 	snprintf(lease.what, sizeof lease.what, "autofocus run %llu", (unsigned long long)id);
-	enum err_code code = device_lease_take(af->focuser, &lease, focuser_busy, err);
+	enum err_code code = device_lease_take(af->focuser, &lease, focuser_unfit, err);
 	if (code == ERR_OK) {
 		code = device_lease_take(camera, &lease, camera_busy, err);
 		if (code != ERR_OK) {

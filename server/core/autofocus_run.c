@@ -142,7 +142,10 @@ static enum err_code interrupted(struct autofocus *af, struct err *err)
 	}
 	char failure[sizeof err->text];
 	device_last_failure(af->focuser, failure, sizeof failure);
-	return err_set(err, ERR_FOCUSER, "the focuser failed: the link was lost%s%s",
+	struct focuser_state now;
+	focuser_state(af->focuser, &now);
+	bool forgot = now.link == LINK_UP && now.trust != POSITION_KNOWN;
+	return err_set(err, ERR_FOCUSER, "the focuser failed%s%s%s", forgot ? "" : ": the link was lost",
 		failure[0] != '\0' ? ": " : "", failure);
 }
 
@@ -329,10 +332,24 @@ static void set_end(struct run *run, const struct outcome *end, double final_pos
 	}
 }
 
+/* A run looks for stars, not for numbers, so it goes on with a position that is not trusted; but when it
+ * fails that may be why. */
+static void say_doubt(struct device *dev, struct outcome *end)
+{
+	struct focuser_state now;
+	focuser_state(dev, &now);
+	if (end->state == RUN_FAILED && now.position_valid && now.trust != POSITION_KNOWN) {
+		struct err why = end->why;
+		err_set(&end->why, why.code, "%.180s (the position of the focuser is %s)", why.text,
+			focuser_trust_name(now.trust));
+	}
+}
+
 /* Keeps the run, lets the devices go, and only then says that it is over: whoever reads that may move
  * or start again at once. */
-static void close_run(struct autofocus *af, uint64_t id, const struct outcome *end, double elapsed_s)
+static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, double elapsed_s)
 {
+	say_doubt(af->focuser, end);
 	double final_position = autofocus_where(af);
 	double temperature_c = NAN;
 	focuser_temperature(af->focuser, &temperature_c, NULL);

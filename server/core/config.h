@@ -51,6 +51,7 @@ struct config_focuser {
 	enum moves_approach approach;
 	int settle_ms;
 	int open_wait_ms;          /* -1 = the driver's */
+	char transcript[256];      /* "no", "yes" or a path: everything that is said on the line */
 	bool reverse;
 	enum config_temperature_source temperature_source;
 	int temperature_focuser;

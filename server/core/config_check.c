@@ -3,9 +3,11 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
+#include "ports/ports.h"
 
 /* "file:line: [focuser.0] sentence", at the key when it was given, else at the section. */
 static void complain(const struct config *config, struct buf *errors, const char *kind, int number,
@@ -50,6 +52,22 @@ static void name_camera_drivers(char *out, size_t cap)
 	}
 }
 
+/* Its devices sit behind chips that anything may have: only a person knows which. */
+static void complain_auto(const struct config *config, int n, const struct focuser_driver *driver,
+	struct buf *errors)
+{
+	char candidates[400] = "";
+	struct ports *list = ports_list(ports_system());
+	if (list != NULL) {
+		ports_name_candidates(list, driver, candidates, sizeof candidates);
+		free(list);
+	}
+	complain(config, errors, "focuser", n, "port",
+		"auto cannot find a %s, since its chips may be anybody's; %s%s", driver->name,
+		candidates[0] != '\0' ? "write " : "focusd ports lists the ports that are attached",
+		candidates);
+}
+
 /* "hand-controller, aux-port", or that there are none. */
 static void name_quirks(const struct focuser_driver *driver, char *out, size_t cap)
 {
@@ -76,6 +94,8 @@ static void check_focuser(const struct config *config, int n, struct buf *errors
 	} else if (driver->uses_port && f->port.port[0] == '\0') {
 		complain(config, errors, "focuser", n, "port",
 			"driver %s needs a port, such as /dev/serial/by-id/...", f->driver);
+	} else if (driver->uses_port && strcmp(f->port.port, "auto") == 0 && !ports_can_find(driver)) {
+		complain_auto(config, n, driver, errors);
 	}
 	char unknown[40];
 	if (driver != NULL && focuser_unknown_quirk(driver, f->port.quirks, unknown, sizeof unknown)) {
@@ -110,6 +130,11 @@ static void check_focuser(const struct config *config, int n, struct buf *errors
 			complain(config, errors, "focuser", n, "temperature_source",
 				"there is no [focuser.%d]", f->temperature_focuser);
 		}
+	}
+	if (f->transcript[0] != '\0' && f->transcript[0] != '/' && strcmp(f->transcript, "no") != 0 &&
+		strcmp(f->transcript, "yes") != 0) {
+		complain(config, errors, "focuser", n, "transcript",
+			"transcript must be yes, no, or a path that begins with /");
 	}
 	for (int other = 0; other < n; other++) {
 		const struct config_focuser *g = &config->focuser[other];

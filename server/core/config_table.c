@@ -39,7 +39,7 @@ const struct config_option config_options[] = {
 	{"focuser.N", "driver", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "which driver speaks to it; must be given", FIELD(focuser[0].driver)},
 	{"focuser.N", "port", CONFIG_TEXT, "", .fallback = "-", .initial = "",
-		.help = "where the device is: /dev/serial/by-id/..., /dev/pts/..., tcp://host:port",
+		.help = "where the device is: /dev/serial/by-id/..., /dev/pts/..., tcp://host:port, auto",
 		FIELD(focuser[0].port.port)},
 	{"focuser.N", "baud", CONFIG_INT, "bit/s", .low = 300, .high = 4000000,
 		.fallback = "the driver's", .initial = "0", .help = "speed of the serial line",
@@ -93,6 +93,9 @@ const struct config_option config_options[] = {
 		.help = "what the device's own temperature compensation is told when a client switches it "
 			"on; 0 offers none",
 		FIELD(focuser[0].port.tempcomp_steps_per_c)},
+	{"focuser.N", "transcript", CONFIG_TEXT, "", .fallback = "no",
+		.help = "keep everything that is said on the line: no, yes, or the path of a file",
+		FIELD(focuser[0].transcript)},
 	{"focuser.N", "reverse", CONFIG_BOOL, "", .fallback = "no",
 		.help = "count positions from the other end", FIELD(focuser[0].reverse)},
 	{"focuser.N", "temperature_source", CONFIG_TEMPERATURE, "", .fallback = "self",

@@ -68,6 +68,9 @@ void device_poke(struct device *dev)
 void device_failed(struct device *dev, struct told_failure *told, const struct err *err)
 {
 	snprintf(dev->last_failure, sizeof dev->last_failure, "%s", err->text);
+	if (err->code == ERR_STALLED) {
+		transcript_fault(dev->transcript, err->text);
+	}
 	if (told != NULL) {
 		told->err = *err;
 		told->until_ms = clock_now_ms(clock_real()) + dev->patience.tell_ms;
@@ -78,6 +81,10 @@ void device_count_error(struct device *dev, enum err_code code)
 {
 	if (code != ERR_OK && code != ERR_CANCELLED) {
 		dev->errors[code]++;
+		transcript_say(dev->transcript, TRANSCRIPT_FAILED, "%s", err_name(code));
+		if (code == ERR_PROTOCOL && dev->usable) {
+			transcript_fault(dev->transcript, "an answer that the protocol does not allow");
+		}
 	}
 }
 

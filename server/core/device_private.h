@@ -22,6 +22,7 @@
 #include "driver_host.h"
 #include "events.h"
 #include "log.h"
+#include "transcripts.h"
 
 struct observatory;
 struct focuser_core;
@@ -91,6 +92,7 @@ struct device {
 	struct events *events;
 	struct clock *clock;
 	struct driver_host host;
+	struct transcript *transcript; /* of the line; NULL where there is none */
 	struct focuser_core *focuser; /* exactly one of these two */
 	struct camera_core *camera;
 
@@ -175,6 +177,8 @@ void device_lease_lost(struct device *dev);
 enum err_code focuser_core_create(struct device *dev, const struct config_focuser *cfg, struct err *err);
 void focuser_core_destroy(struct device *dev);
 bool focuser_busy(struct device *dev, struct err *err);
+/* The same, or it may not move at all. */
+bool focuser_unfit(struct device *dev, struct err *err);
 enum err_code camera_core_create(struct device *dev, const struct config_camera *cfg, struct err *err);
 void camera_core_destroy(struct device *dev);
 bool camera_busy(struct device *dev, struct err *err);

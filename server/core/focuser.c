@@ -85,6 +85,10 @@ bool focuser_busy(struct device *dev, struct err *err)
 		err_set(err, ERR_INVALID_OPERATION, "%s is moving", dev->info.name);
 		return true;
 	}
+	if (dev->focuser->sync.wanted) {
+		err_set(err, ERR_INVALID_OPERATION, "%s is being told where it stands", dev->info.name);
+		return true;
+	}
 	return false;
 }
 
@@ -104,7 +108,6 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.position = f->position_known ? published_position(f) : 0,
 		.motor_position = f->position,
 		.target = f->target,
-		.trust = f->trust,
 		.temperature_supported = temperature_code != ERR_NOT_IMPLEMENTED,
 		.temperature_valid = temperature_code == ERR_OK,
 		.temperature_c = temperature,
@@ -120,6 +123,7 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.approach = f->approach,
 		.leased_to_run = dev->lease.run,
 	};
+	focuser_memory_state(dev, out);
 	snprintf(out->identity, sizeof out->identity, "%s", f->caps.identity);
 	pthread_mutex_unlock(&dev->lock);
 }
@@ -133,6 +137,10 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	if (code != ERR_OK) {
 		return code;
 	}
+	code = focuser_refuse_move(dev, err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	if (target >= 0 && target <= f->caps.max_step && target < f->rules.min_step) {
 		return err_set(err, ERR_INVALID_VALUE, "position %d is below min_step %d of %s", (int)target,
 			(int)f->rules.min_step, dev->info.name);
@@ -140,7 +148,14 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	if (!f->position_known) {
 		return err_set(err, ERR_VALUE_NOT_SET, "%s does not know where it stands", dev->info.name);
 	}
+	if (f->sync.wanted) {
+		return err_set(err, ERR_INVALID_OPERATION, "%s is being told where it stands", dev->info.name);
+	}
 	int32_t clamped = moves_clamp(&f->rules, target);
+	code = focuser_memory_allows(dev, clamped, err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	if (clamped != target) {
 		log_info(dev->info.source, "move clamped wanted=%d to=%d", (int)target, (int)clamped);
 	}
@@ -240,6 +255,9 @@ enum err_code focuser_halt(struct device *dev, struct err *err)
 	if (dev->link != LINK_UP) {
 		/* Nothing of ours moves without a link; a lost one is worth an error. */
 		code = dev->link == LINK_LOST ? device_need_link(dev, err) : ERR_OK;
+	} else if (f->phase == MOVE_CALIBRATING) {
+		focuser_wish_calibration_abort(f);
+		device_wake_urgent(dev);
 	} else {
 		if (f->phase != MOVE_NONE && f->phase != MOVE_HALTING) {
 			/* Remaining legs are dropped here and now, before the worker gets to the wire. */
@@ -326,7 +344,7 @@ enum err_code focuser_core_create(struct device *dev, const struct config_focuse
 	f->cfg = cfg;
 	f->ctx = ctx;
 	f->caps.step_size_um = NAN;
-	f->trust = POSITION_UNKNOWN;
+	f->memory.trust = POSITION_UNKNOWN;
 	f->probe_wanted = focuser_probe_wanted(dev, cfg);
 	f->rules.min_step = cfg->min_step;
 	f->approach = cfg->approach;
@@ -342,6 +360,7 @@ enum err_code focuser_core_create(struct device *dev, const struct config_focuse
 void focuser_core_destroy(struct device *dev)
 {
 	if (dev->focuser != NULL) {
+		focuser_memory_close(dev);
 		free(dev->focuser->ctx);
 		free(dev->focuser);
 		dev->focuser = NULL;

@@ -12,7 +12,20 @@
 #include "device.h"
 #include "moves.h"
 
-/* How far the position can be trusted. */
+/*
+ * How far the position can be trusted, by the journal of positions (position_journal.h), the device's own
+ * word and what happened since; position_verdict.h has the rules.  Told by page, /events, /metrics and
+ * log, never by Alpaca members or extra DeviceState names.
+ *
+ * Moves stay allowed with a position that is shifted or unknown, each with a warning in the log: at three
+ * in the morning a client that is refused loses the night, while an autofocus run finds the stars
+ * whatever the number is (if it fails, its reason says that the position was not trusted).  One move is
+ * refused: one that would leave 0..max_step by the remembered count, where that is still known, and could
+ * drive into a stop.  Nothing moves by itself, ever;
+ * trust comes back through focuser_set_position() alone, or when the device says again what was
+ * remembered.
+ */
+#define FOCUSER_WHY 200
 enum focuser_trust { POSITION_UNKNOWN, POSITION_KNOWN, POSITION_SHIFTED };
 const char *focuser_trust_name(enum focuser_trust trust); /* "unknown", "known", "shifted" */
 
@@ -27,6 +40,11 @@ struct focuser_state {
 	int32_t motor_position;    /* what the motor said */
 	int32_t target;            /* of the running or last move */
 	enum focuser_trust trust;
+	char trust_why[FOCUSER_WHY]; /* a sentence while it is not known; "" before the first link */
+	bool remembered_known;     /* where it stands by the count from before the shift, or, unknown, */
+	int32_t remembered;        /* where it was last seen */
+	bool can_set_position;     /* the device can be told where it stands */
+	bool journal_failing;      /* the newest entry of the journal could not be written */
 	bool temperature_supported;
 	bool temperature_valid;
 	double temperature_c;
@@ -68,6 +86,52 @@ enum err_code focuser_temperature(struct device *dev, double *out, struct err *e
 enum err_code focuser_tell_temperature(struct device *dev, double celsius, struct err *err);
 
 enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err);
+
+/* The device's own calibration, which drives it to both ends; the last one since the start. */
+enum focuser_calibration_state {
+	CALIBRATION_NONE,
+	CALIBRATION_RUNNING,
+	CALIBRATION_DONE,
+	CALIBRATION_FAILED,
+	CALIBRATION_ABORTED
+};
+const char *focuser_calibration_name(enum focuser_calibration_state state); /* "none", "running", ... */
+
+struct focuser_calibration {
+	bool possible;          /* this kind of focuser can calibrate itself */
+	enum focuser_calibration_state state;
+	int step, of;
+	double progress;        /* 0..1 */
+	int64_t started_utc_ms; /* 0 before any */
+	bool limits_known;      /* connected once, and calibrated or in no need of it */
+	int32_t low, high;      /* the motor's own limits, as the motor counts */
+	char reason[400];       /* a sentence when it did not succeed */
+	char refusal[200];      /* why moves are refused; "" when they are not */
+};
+
+void focuser_calibration(struct device *dev, struct focuser_calibration *out);
+
+/* Writes it as an object: state, progress, step, of, started, limits, reason. */
+struct json_writer;
+void focuser_calibration_json(const struct focuser_calibration *c, struct json_writer *w);
+
+/* Starts one and returns: is_moving is true until it is over.  ERR_NOT_IMPLEMENTED where the device
+ * cannot; ERR_INVALID_OPERATION while a run holds the lease, while it moves or calibrates; the link. */
+enum err_code focuser_calibrate(struct device *dev, struct err *err);
+
+/* Aborts it, as focuser_halt() does too; fine when none runs. */
+enum err_code focuser_calibrate_abort(struct device *dev, struct err *err);
+
+/* SetPosition: the device is told where it stands, without motion, or its own word is taken.  Begins
+ * and returns; *ticket names it.  ERR_INVALID_VALUE outside 0..max_step or with nothing to restore,
+ * ERR_INVALID_OPERATION while moving or leased, ERR_NOT_IMPLEMENTED when the device cannot be told. */
+enum focuser_sync { FOCUSER_SYNC_TO, FOCUSER_SYNC_RESTORE, FOCUSER_SYNC_KEEP };
+enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, int32_t position,
+	uint64_t *ticket, struct err *err);
+
+/* Whether it is over, and how it ended: then the position is known and the journal has been told. */
+bool focuser_set_position_done(struct device *dev, uint64_t ticket, enum err_code *result,
+	struct err *err);
 
 /* For core/autofocus.c: the same move for the holder of the lease; *op names it. */
 enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target, uint64_t *op,

@@ -31,11 +31,15 @@
 #define STOPPING_MS 10000
 /* This long before a leg's end the motor is looked at more often, so that arrival is told in time. */
 #define NEARLY_THERE_MS 1000
+/* Of the usual pause between polls: 12 ms of 200 are little more than devices need between commands, and
+ * leave more than half of a 9600 baud line unused. */
+#define NEARLY_THERE_SHARE 16
 
 void focuser_end_move(struct device *dev, const struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	f->phase = MOVE_NONE;
+	f->ours = false;
 	f->done_op = f->op;
 	f->done = err != NULL ? *err : (struct err){0};
 	if (err != NULL) {
@@ -48,6 +52,7 @@ void focuser_end_move(struct device *dev, const struct err *err)
 		dev->last_failure[0] = '\0';
 		log_debug(dev->info.source, "arrived position=%d motor=%d", (int)f->target,
 			(int)f->position);
+		focuser_memory_seen(dev);
 	}
 	device_changed(dev);
 }
@@ -55,33 +60,9 @@ void focuser_end_move(struct device *dev, const struct err *err)
 /* A stuck motor: stop it, say so, and do not trust the count any more. */
 static void stalled(struct device *dev, const struct err *err)
 {
-	dev->focuser->trust = POSITION_UNKNOWN;
+	focuser_memory_doubt(dev, err->text);
 	focuser_wish_halt(dev->focuser);
 	focuser_end_move(dev, err);
-}
-
-/* The rest of the way, counted from a number that means nothing any more, could end at a stop. */
-void focuser_was_reset(struct device *dev)
-{
-	struct focuser_core *f = dev->focuser;
-	f->trust = POSITION_UNKNOWN;
-	f->snapped = false;
-	f->preload = 0;
-	f->tempcomp = false;
-	f->tempcomp_wanted = false;
-	log_error(dev->info.source,
-		"the controller began anew or lost count: it says %d, and where the motor stands is unknown",
-		(int)f->position);
-	if (f->phase == MOVE_HALTING) {
-		f->phase = MOVE_NONE;
-	} else if (f->phase != MOVE_NONE) {
-		struct err why;
-		err_set(&why, ERR_STALLED,
-			"%s lost its count on the way to %d: it says %d, and where it stands is unknown",
-			dev->info.name, (int)f->target, (int)f->position);
-		focuser_end_move(dev, &why);
-	}
-	device_changed(dev);
 }
 
 /* What a way takes at the slowest speed that is to be believed. */
@@ -98,6 +79,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	uint64_t op = f->op;
 	f->leg_target = moves_leg(&f->rules, f->position, f->plan.point[f->point]);
 	f->phase = MOVE_LEG;
+	f->ours = true;
 	f->leg_from = f->position;
 	f->snapped = false;
 	/* Until a poll says that it rests, also when the start fails: the command may have got through. */
@@ -105,6 +87,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->stuck = false;
 	f->halt_watched = false;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "move %d", (int)focuser_to_motor(f, f->leg_target));
 	enum err_code code = f->driver->start_move(f->ctx, focuser_to_motor(f, f->leg_target), err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -135,26 +118,32 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->progress_position = f->position;
 	f->nearest = way;
 	f->nearer_ms = now;
+	f->receded = false;
 	f->rest_polls = 0;
 	f->next_poll_ms = now + f->driver->first_poll_ms;
 	f->gather_until_ms = now + GATHER_MS;
 	return f->next_poll_ms;
 }
 
-/* The way from where the motor stands to the target, and the first leg of it. */
-static int64_t start_way(struct device *dev, bool *alive, struct err *err)
+/* The way from where the motor stands to the target. */
+static void plan_way(struct focuser_core *f)
 {
-	struct focuser_core *f = dev->focuser;
 	moves_make(&f->rules, f->position, f->rules.backlash_steps - f->preload, f->target, &f->plan);
 	if (f->plan.count == 0) {
 		/* Retargeted to where it is just passing: it still has to stop there. */
 		f->plan.point[0] = f->target;
 		f->plan.count = 1;
 	}
+	f->point = 0;
+}
+
+/* The first leg of a planned way. */
+static int64_t start_way(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
 	if (f->plan.overshoot_skipped) {
 		log_info(dev->info.source, "no room for the overshoot target=%d", (int)f->target);
 	}
-	f->point = 0;
 	return start_leg(dev, alive, err);
 }
 
@@ -174,9 +163,30 @@ int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err)
 		focuser_end_move(dev, NULL);
 		return 0;
 	}
+	plan_way(f);
+	int64_t next_ms = 0;
+	if (!focuser_memory_begin(dev, &next_ms)) {
+		return next_ms;
+	}
 	f->leg_tries = 0;
 	f->way_tries = 0;
 	return start_way(dev, alive, err);
+}
+
+/* Further from the leg's end than it has been: more than arrivals and play account for. */
+static bool further_off(const struct focuser_core *f)
+{
+	return focuser_distance(f->position, f->leg_target) >
+	       f->nearest + focuser_tolerance(f) + f->caps.backlash_steps;
+}
+
+/* A motor that rests where it was on its way before, or behind where it began, without having been seen
+ * going there: not the motor has jumped but its count.  To send it off again by that count would drive it
+ * into its end. */
+static bool count_jumped(const struct focuser_core *f)
+{
+	bool short_of_it = (f->position < f->leg_target) == (f->leg_from < f->leg_target);
+	return short_of_it && !f->receded && further_off(f);
 }
 
 /* The motor rests: on target, or not. */
@@ -184,12 +194,14 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	int64_t now = clock_now_ms(dev->clock);
+	int64_t rest_ms = f->driver->late_start_ms > 0 ? f->driver->late_start_ms : REST_MS;
+	int tries = f->driver->leg_retries > 0 ? f->driver->leg_retries + 1 : LEG_TRIES;
 	int32_t target = f->leg_target;
 	bool close = focuser_distance(f->position, target) <= focuser_tolerance(f);
 	/* A way as short as the tolerance looks like an arrival before the motor has even begun. */
 	bool untouched = f->position == f->leg_from && f->position != target;
-	bool rested = ++f->rest_polls >= REST_POLLS && now - f->progress_ms >= REST_MS;
-	if (close && (!untouched || (rested && f->leg_tries + 1 >= LEG_TRIES))) {
+	bool rested = ++f->rest_polls >= REST_POLLS && now - f->progress_ms >= rest_ms;
+	if (close && (!untouched || (rested && f->leg_tries + 1 >= tries))) {
 		f->leg_tries = 0;
 		if (target != f->plan.point[f->point] || ++f->point < f->plan.count) {
 			return start_leg(dev, alive, err);
@@ -201,13 +213,22 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 	if (!rested) {
 		return f->next_poll_ms;
 	}
-	if (++f->leg_tries < LEG_TRIES && ++f->way_tries < WAY_TRIES) {
+	struct err why;
+	if (count_jumped(f)) {
+		int64_t was = f->leg_from < target ? target - f->nearest : target + f->nearest;
+		err_set(&why, ERR_STALLED, "%s was at %d and then says %d without having moved there: its "
+			"controller has restarted or lost count, and nobody knows where the motor stands",
+			dev->info.name, (int)was, (int)f->position);
+		stalled(dev, &why);
+		return 0;
+	}
+	if (++f->leg_tries < tries && ++f->way_tries < WAY_TRIES) {
 		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->position,
 			(int)target);
 		/* Planned anew: beyond the target it has to come back from the right side. */
+		plan_way(f);
 		return start_way(dev, alive, err);
 	}
-	struct err why;
 	err_set(&why, ERR_STALLED, "%s stopped at %d and does not reach %d", dev->info.name,
 		(int)f->position, (int)target);
 	stalled(dev, &why);
@@ -220,11 +241,8 @@ static int64_t next_look(struct focuser_core *f, int64_t now)
 	if (f->speed_steps_per_ms > 0) {
 		double left_ms = (double)focuser_distance(f->position, f->leg_target) /
 				 f->speed_steps_per_ms;
-		int32_t usual_ms = f->driver->poll_moving_ms;
-		if (left_ms < usual_ms / 4.0) {
-			f->next_poll_ms = now + usual_ms / 4;
-		} else if (left_ms < NEARLY_THERE_MS) {
-			f->next_poll_ms = now + usual_ms / 2;
+		if (left_ms < NEARLY_THERE_MS) {
+			f->next_poll_ms = now + f->driver->poll_moving_ms / NEARLY_THERE_SHARE;
 		}
 	}
 	return f->next_poll_ms;
@@ -250,6 +268,7 @@ static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
 	if (!f->motor_moving) {
 		return leg_at_rest(dev, alive, err);
 	}
+	f->receded = f->receded || further_off(f);
 	f->rest_polls = 0;
 	struct err why;
 	if (now - f->progress_ms > FOCUSER_STALL_MS) {
@@ -297,6 +316,7 @@ void focuser_watch_halt(struct device *dev)
 	device_failed(dev, &f->move_told, &why);
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
+		f->ours = false;
 	}
 	device_changed(dev);
 }
@@ -306,6 +326,7 @@ int64_t focuser_do_halt(struct device *dev, bool *alive, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	f->halt_wanted = false;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "halt");
 	enum err_code code = f->driver->halt(f->ctx, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -333,6 +354,7 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 	int64_t read_ms = clock_now_ms(dev->clock);
 	switch (f->phase) {
 	case MOVE_LEG:
+		focuser_memory_seen(dev);
 		return watch_leg(dev, alive, err);
 	case MOVE_STOPPING:
 		if (!f->motor_moving) {
@@ -360,13 +382,18 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 		if (!f->motor_moving) {
 			log_info(dev->info.source, "halted position=%d", (int)f->position);
 			f->phase = MOVE_NONE;
+			f->ours = false;
 			device_changed(dev);
+			focuser_memory_seen(dev);
 		}
 		break;
 	case MOVE_ACCEPTED:
 		f->looked_op = f->op;
 		return 0;
 	case MOVE_NONE:
+		focuser_memory_seen(dev);
+		break;
+	case MOVE_CALIBRATING:
 		break;
 	}
 	return f->next_poll_ms;

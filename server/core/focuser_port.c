@@ -69,6 +69,8 @@ static void load(struct device *dev, struct port_identity *out)
 	out->pid = (uint16_t)get_int(json, "pid", 0, 0xFFFF, 0);
 	out->interface = get_int(json, "interface", 0, 255, -1);
 	out->port_number = get_int(json, "port_number", 0, 999, 0);
+	const struct json *alone = json_get(json, "alone");
+	(void)(alone != NULL && json_as_bool(alone, &out->alone));
 	json_free(json);
 }
 
@@ -93,6 +95,7 @@ static void store(struct device *dev, const struct port_identity *known)
 	json_key_int(&w, "port_number", known->port_number);
 	json_key_string(&w, "path", known->path);
 	json_key_string(&w, "product", known->product);
+	json_key_bool(&w, "alone", known->alone);
 	json_key_string(&w, "answer", known->answer);
 	json_end_object(&w);
 	buf_putc(&text, '\n');
@@ -107,7 +110,7 @@ static bool same_identity(const struct port_identity *a, const struct port_ident
 	return strcmp(a->configured, b->configured) == 0 && strcmp(a->driver, b->driver) == 0 &&
 	       a->vid == b->vid && a->pid == b->pid && strcmp(a->serial, b->serial) == 0 &&
 	       a->interface == b->interface && a->port_number == b->port_number &&
-	       strcmp(a->path, b->path) == 0 && strcmp(a->product, b->product) == 0 &&
+	       a->alone == b->alone && strcmp(a->path, b->path) == 0 && strcmp(a->product, b->product) == 0 &&
 	       strcmp(a->answer, b->answer) == 0;
 }
 

@@ -8,12 +8,38 @@
 #include "device_private.h"
 #include "focuser.h"
 #include "focuser_driver.h"
+#include "focuser_memory.h"
 #include "ports/ports.h"
 #include "thermometer.h"
 
 /* A move from acceptance to its end.  STOPPING: the motion that it replaces must end first, so that the
  * way can be planned from a known place.  HALTING: stop was wished, the motor is not at rest yet. */
-enum move_phase { MOVE_NONE, MOVE_ACCEPTED, MOVE_STOPPING, MOVE_LEG, MOVE_SETTLE, MOVE_HALTING };
+enum move_phase {
+	MOVE_NONE,
+	MOVE_ACCEPTED,
+	MOVE_STOPPING,
+	MOVE_LEG,
+	MOVE_SETTLE,
+	MOVE_HALTING,
+	MOVE_CALIBRATING
+};
+
+/* The running or last calibration. */
+struct calibration_core {
+	enum focuser_calibration_state state;
+	bool start_due, abort_due; /* the worker has to tell the device */
+	bool identify_due;         /* it is over, and the device must be identified again */
+	bool seen;                 /* the device has said that it runs */
+	int step;
+	int tries;                 /* calls of the driver that failed */
+	int32_t position;          /* and step: when they last changed */
+	int64_t progress_ms;       /* device clock */
+	int64_t began_ms;          /* device clock */
+	int64_t began_utc_ms;
+	int64_t next_look_ms;      /* device clock */
+	char why_failed[80];       /* it is aborted for this reason */
+	char reason[400];
+};
 
 /* All under the device's lock, except that ctx, port*, fresh_caps, identified and fresh belong to the worker. */
 struct focuser_core {
@@ -30,7 +56,8 @@ struct focuser_core {
 
 	struct focuser_caps caps; /* its max_step as clients see it, and as configured */
 	bool caps_known;
-	int32_t mirror;          /* with reverse: the motor's position that clients see as 0 */
+	int32_t mirror;          /* the motor's highest position; with reverse clients see 0 there */
+	int32_t motor_low;       /* and its lowest */
 	enum moves_approach approach;
 	struct moves_rules rules;
 
@@ -38,7 +65,6 @@ struct focuser_core {
 	bool position_known;
 	int32_t position;
 	int64_t read_real_ms;    /* clock_real() */
-	int64_t read_ms;         /* the same, device clock */
 	bool motor_moving;
 	bool drifting;           /* it does not say so, but its position changes without our doing */
 	bool stuck;              /* it says so without our doing, but its position does not change */
@@ -54,7 +80,7 @@ struct focuser_core {
 	int64_t next_poll_ms;    /* device clock */
 	int64_t next_temperature_ms;
 	unsigned poll_failures;
-	enum focuser_trust trust;
+	struct focuser_memory memory;
 
 	/* After an arrival within tolerance clients see the target exactly, as long as the motor stays. */
 	bool snapped;
@@ -63,6 +89,7 @@ struct focuser_core {
 	/* Steps travelled in the approach direction since the last reversal, up to backlash_steps: less
 	 * means that play is not taken up. */
 	int32_t preload;
+	bool ours;               /* the motor was sent, and the operation is not over */
 
 	/* The operation. */
 	enum move_phase phase;
@@ -80,6 +107,7 @@ struct focuser_core {
 	int32_t progress_position;
 	int64_t nearest;         /* steps; the least that was left of the leg */
 	int64_t nearer_ms;       /* when that was seen */
+	bool receded;            /* it was seen moving further off than that */
 	double speed_steps_per_ms; /* seen between the last two polls; 0 unknown */
 	int rest_polls;          /* polls in a row that say: at rest, elsewhere */
 	int64_t settle_until_ms;
@@ -93,7 +121,12 @@ struct focuser_core {
 	int64_t halted_ms;       /* device clock; when the driver was last told to stop */
 	bool halt_watched;       /* the motor must come to rest, or is told again */
 	bool tempcomp, tempcomp_wanted;
+	struct calibration_core calibration;
+	struct focuser_sync_wish sync;
 };
+
+/* Polls in a row without a good answer before the link counts as lost. */
+#define FOCUSER_POLL_FAILURES 3
 
 /* Tolerance of arrival, steps. */
 int32_t focuser_tolerance(const struct focuser_core *f);
@@ -110,7 +143,23 @@ int64_t focuser_distance(int32_t a, int32_t b);
 /* Whether this focuser's own probe is asked at all. */
 bool focuser_probe_wanted(const struct device *dev, const struct config_focuser *cfg);
 
+/* Locked: why it may not move at all, because it calibrates or has to first; ERR_OK when it may. */
+enum err_code focuser_refuse_move(struct device *dev, struct err *err);
+
+/* Locked: the worker shall end the calibration. */
+void focuser_wish_calibration_abort(struct focuser_core *f);
+
 /* The rest is for the worker, locked. */
+
+/* The next thing to do in MOVE_CALIBRATING, as below. */
+int64_t focuser_calibrate_step(struct device *dev, bool *alive, struct err *err);
+
+/* The link is up: goes on with a calibration that runs in the device.  It is down, by wish or lost. */
+void focuser_calibration_came_up(struct device *dev);
+void focuser_calibration_went_down(struct device *dev, bool wished);
+
+/* The device was identified and read again without a loss: its limits and position as they are now. */
+void focuser_renew(struct device *dev);
 
 /* Steps of the motor as clients see them, and back: reverse applied. */
 int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor);
@@ -134,9 +183,6 @@ bool focuser_take_temperature(struct device *dev, double celsius);
 
 /* The operation is over: at its target (err NULL), or not. */
 void focuser_end_move(struct device *dev, const struct err *err);
-
-/* A reading says that the device has lost its count: nothing goes on from that number. */
-void focuser_was_reset(struct device *dev);
 
 /* These do one thing and return when to go on, device clock; false in *alive: the link is lost. */
 int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err);

@@ -22,11 +22,17 @@ int focuser_approach_sign(const struct focuser_core *f)
 	return f->rules.approach == MOVES_APPROACH_OUT ? 1 : -1;
 }
 
-/* Keeps the book of how much play is taken up, from any motion, ours or not. */
+/* Keeps the book of how much play is taken up.  Only the way that we sent the motor counts for it, as far
+ * as it goes where it was sent: whatever else was seen, by hand or by a number that a bad line has
+ * made, leaves the play unknown. */
 static void note_motion(struct focuser_core *f, int32_t from, int32_t to)
 {
+	bool sent = f->ours && !f->odd && (to > from) == (f->leg_target > f->leg_from);
 	int64_t travelled = ((int64_t)to - from) * focuser_approach_sign(f);
-	if (travelled < 0) {
+	if (!f->ours && focuser_distance(from, to) <= focuser_tolerance(f)) {
+		return;
+	}
+	if (!sent || travelled < 0) {
 		f->preload = 0;
 	} else if (travelled < f->rules.backlash_steps - f->preload) {
 		f->preload += (int32_t)travelled;
@@ -91,7 +97,6 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 			changed = true;
 		}
 		f->position_known = true;
-		f->read_ms = now;
 		f->read_real_ms = clock_now_ms(clock_real());
 	}
 	if (r->moving_valid && r->moving != f->motor_moving) {

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Polls in a row without a good answer before the link counts as lost. */
-#define POLL_FAILURES 3
 /* On disconnect: rounds of halting, and looks in each whether the motor rests. */
 #define STOP_ROUNDS 3
 #define STOP_LOOKS 4
@@ -29,6 +27,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	enum move_phase phase = f->phase;
 	f->fresh = (struct focuser_reading){0};
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", want);
 	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -40,7 +39,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 		return 0;
 	}
 	if (code != ERR_OK) {
-		if (code == ERR_IO || ++f->poll_failures >= POLL_FAILURES) {
+		if (code == ERR_IO || ++f->poll_failures >= FOCUSER_POLL_FAILURES) {
 			*alive = false;
 			return 0;
 		}
@@ -59,10 +58,10 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 		device_changed(dev);
 	}
 	focuser_take_reading(dev, &f->fresh);
-	if (f->fresh.reset_seen) {
-		focuser_was_reset(dev);
-	}
 	focuser_watch_halt(dev);
+	if (focuser_memory_forgot(dev)) {
+		return 0;
+	}
 	if (f->op != op || f->phase != phase) {
 		/* The wish changed while we asked: what was read says nothing about the new one. */
 		return 0;
@@ -75,6 +74,7 @@ static int64_t set_tempcomp(struct device *dev, bool *alive, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	bool on = f->tempcomp_wanted;
 	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "tempcomp %d", on);
 	enum err_code code = f->driver->set_tempcomp(f->ctx, on, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -96,6 +96,9 @@ static int64_t set_tempcomp(struct device *dev, bool *alive, struct err *err)
 static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
+	if (f->phase == MOVE_CALIBRATING) {
+		return focuser_calibrate_step(dev, alive, err);
+	}
 	if (f->halt_wanted) {
 		return focuser_do_halt(dev, alive, err);
 	}
@@ -105,9 +108,11 @@ static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
 			return f->gather_until_ms;
 		}
 		/* A hand at the knob since the last look: the play may lie on the other side. */
-		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op &&
-			    now - f->read_ms > f->driver->poll_moving_ms;
+		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op;
 		return look ? poll_device(dev, alive, err) : focuser_begin_move(dev, alive, err);
+	}
+	if (f->sync.wanted) {
+		return focuser_memory_sync(dev, alive, err);
 	}
 	if (f->tempcomp_wanted != f->tempcomp) {
 		return set_tempcomp(dev, alive, err);
@@ -137,12 +142,14 @@ static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
 static enum err_code focuser_open(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
+	focuser_memory_open(dev);
 	memset(f->ctx, 0, f->driver->ctx_size);
 	f->identified = false;
 	enum err_code code = focuser_port_choose(dev, dev->was_up, &f->port, err);
 	if (code != ERR_OK) {
 		return code;
 	}
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "open");
 	code = f->driver->open(f->ctx, &f->port, &dev->host, err);
 	if (code != ERR_OK) {
 		f->driver->close(f->ctx);
@@ -158,6 +165,7 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 	enum err_code code = ERR_OK;
 	if (!f->identified) {
 		f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "identify");
 		code = f->driver->identify(f->ctx, &f->fresh_caps, err);
 		if (code == ERR_OK) {
 			code = focuser_port_verify(dev, dev->was_up, &f->fresh_caps, err);
@@ -166,6 +174,7 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 	}
 	if (code == ERR_OK) {
 		f->fresh = (struct focuser_reading){0};
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
 		code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
 	}
 	return code;
@@ -178,6 +187,7 @@ static void take_caps(struct focuser_core *f)
 								  : f->cfg->min_step;
 	f->caps = f->fresh_caps;
 	f->mirror = f->caps.max_step;
+	f->motor_low = f->caps.min_step;
 	if (f->cfg->reverse) {
 		f->caps.max_step -= f->caps.min_step;
 		low = f->cfg->min_step;
@@ -198,12 +208,29 @@ static void take_caps(struct focuser_core *f)
 	};
 }
 
+void focuser_renew(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	take_caps(f);
+	focuser_own_backlash(dev, f->caps.backlash_steps);
+	f->position_known = false;
+	f->drifting = false;
+	f->stuck = false;
+	f->odd = false;
+	f->preload = 0;
+	f->snapped = false;
+	f->halt_wanted = false;
+	focuser_take_reading(dev, &f->fresh);
+	if (f->calibration.state == CALIBRATION_DONE) {
+		focuser_memory_afresh(dev);
+	} else {
+		focuser_memory_rest(dev);
+	}
+}
+
 static void focuser_came_up(struct device *dev, bool again)
 {
 	struct focuser_core *f = dev->focuser;
-	bool had_position = again && f->position_known;
-	int32_t before = f->position;
-
 	take_caps(f);
 	focuser_own_backlash(dev, f->caps.backlash_steps);
 	f->phase = MOVE_NONE;
@@ -215,6 +242,7 @@ static void focuser_came_up(struct device *dev, bool again)
 	f->odd = false;
 	f->poll_failures = 0;
 	f->preload = 0;
+	f->ours = false;
 	f->position_known = false;
 	f->probe = (struct thermometer){0};
 	f->probe_word = THERMOMETER_BELIEVED;
@@ -227,15 +255,14 @@ static void focuser_came_up(struct device *dev, bool again)
 		f->move_told.until_ms = 0;
 	}
 	focuser_take_reading(dev, &f->fresh);
-	f->trust = f->position_known ? POSITION_KNOWN : POSITION_UNKNOWN;
-	if (had_position && f->position_known && f->position != before) {
-		/* Moved while nobody looked, or the controller forgot: say so, do not guess which. */
-		f->trust = POSITION_SHIFTED;
-		log_warn(dev->info.source, "position after the loss is %d, before it was %d",
-			(int)f->position, (int)before);
-	}
+	focuser_memory_judge(dev);
+	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
 	log_info(dev->info.source, "%s position=%d max_step=%d", f->caps.identity, (int)f->position,
 		(int)f->caps.max_step);
+	if (f->caps.move_refusal[0] != '\0') {
+		log_warn(dev->info.source, "%s", f->caps.move_refusal);
+	}
+	focuser_calibration_came_up(dev);
 }
 
 static void focuser_went_down(struct device *dev, const struct err *why)
@@ -246,6 +273,8 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 	f->halt_wanted = false;
 	f->halt_watched = false;
 	f->probe = (struct thermometer){0};
+	focuser_calibration_went_down(dev, dev->link == LINK_CLOSING);
+	focuser_memory_went_down(dev, why);
 	if (f->phase == MOVE_HALTING) {
 		f->phase = MOVE_NONE;
 	} else if (f->phase != MOVE_NONE) {
@@ -255,6 +284,7 @@ static void focuser_went_down(struct device *dev, const struct err *why)
 
 static void focuser_close(struct device *dev)
 {
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "close");
 	dev->focuser->driver->close(dev->focuser->ctx);
 }
 
@@ -266,6 +296,7 @@ static enum err_code comes_to_rest(struct device *dev, bool *rests, struct err *
 	for (int look = 0; look < STOP_LOOKS; look++) {
 		f->fresh = (struct focuser_reading){0};
 		pthread_mutex_unlock(&dev->lock);
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
 		enum err_code code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
@@ -294,13 +325,20 @@ static void focuser_stop(struct device *dev)
 	for (int round = 0; !rests && code != ERR_IO && round < STOP_ROUNDS; round++) {
 		/* There is nothing more urgent than this. */
 		atomic_store(&dev->urgent, false);
+		/* A calibration is ended by its own command. */
+		bool calibrating = f->phase == MOVE_CALIBRATING && round == 0;
 		pthread_mutex_unlock(&dev->lock);
-		code = f->driver->halt(f->ctx, &err);
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, calibrating ? "calibrate abort" : "halt");
+		code = calibrating ? f->driver->calibrate(f->ctx, false, &err)
+				   : f->driver->halt(f->ctx, &err);
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
 		if (code == ERR_OK) {
 			code = comes_to_rest(dev, &rests, &err);
 		}
+	}
+	if (rests && f->position_known && f->memory.has_last && f->memory.last.moving) {
+		focuser_memory_rest(dev);
 	}
 	if (!rests) {
 		log_error(dev->info.source, "the motor may still be moving: %s",

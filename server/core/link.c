@@ -6,6 +6,7 @@
 #include "device_private.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Tries of identify before a connect is given up; each takes at most about 1.2 s. */
 #define IDENTIFY_TRIES 4
@@ -50,7 +51,12 @@ static void open_failed(struct device *dev, const struct err *err)
 		dev->next_try_ms = clock_now_ms(dev->clock) + dev->relink_backoff_ms;
 		bool given_up =
 			dev->try_failed_ms - dev->lost_since_ms >= dev->patience.lost_grace_ms;
-		if (dev->keen || (given_up && !dev->lost_told)) {
+		/* Why it does not come back says more than why it went. */
+		bool news = strcmp(dev->last_failure, err->text) != 0;
+		if (news) {
+			device_failed(dev, NULL, err);
+		}
+		if (news || dev->keen || (given_up && !dev->lost_told)) {
 			dev->lost_told = given_up;
 			dev->keen = false;
 			device_changed(dev);
@@ -89,6 +95,7 @@ static void link_lost(struct device *dev, const struct err *err)
 		return;
 	}
 	log_warn(dev->info.source, "link lost: %s", err->text);
+	transcript_fault(dev->transcript, err->text);
 	dev->link = LINK_LOST;
 	dev->lost_told = false;
 	dev->keen = false;
@@ -165,6 +172,10 @@ static int64_t open_step(struct device *dev)
 	}
 	dev->identify_tries++;
 	if (code == ERR_IO || dev->identify_tries >= IDENTIFY_TRIES) {
+		/* Once for all tries of a night. */
+		if (dev->link_failures.count == 0) {
+			transcript_fault(dev->transcript, err.text);
+		}
 		open_failed(dev, &err);
 	} else {
 		dev->next_try_ms = clock_now_ms(dev->clock) + IDENTIFY_PAUSE_MS;

@@ -11,6 +11,7 @@
 #include "focuser.h"
 #include "plug.h"
 #include "state.h"
+#include "transcripts.h"
 
 #define MAX_DEVICES (2 * CONFIG_MAX_DEVICES)
 #define MAX_SHARES 32
@@ -19,6 +20,7 @@ struct observatory {
 	const struct config *config;
 	struct events *events;
 	struct runs *runs;
+	struct transcripts *transcripts;
 	struct clock *fast; /* for simulated devices */
 	struct device *all[MAX_DEVICES];
 	int count;
@@ -82,6 +84,28 @@ static void fill_info(struct device_info *info, enum device_type type, int numbe
 	text_copy_clean(info->where, sizeof info->where, where);
 }
 
+static void note_line(void *ctx, char kind, const void *data, size_t len)
+{
+	transcript_note(ctx, kind, data, len);
+}
+
+/* What is said on the line of a device; without memory for that it works all the same. */
+static void listen_to(struct observatory *obs, struct device *dev, const struct config_focuser *cfg)
+{
+	dev->transcript = transcript_create(obs->transcripts, &(struct transcript_about){
+		.source = dev->info.source,
+		.driver = cfg->driver,
+		.port = cfg->port.port,
+		.baud = cfg->port.baud,
+		.max_step = cfg->port.max_step,
+		.file = cfg->transcript,
+	});
+	if (dev->transcript != NULL) {
+		dev->host.note = note_line;
+		dev->host.note_ctx = dev->transcript;
+	}
+}
+
 /* Makes one device without starting it. */
 static enum err_code add_device(struct observatory *obs, const struct observatory_options *options,
 	enum device_type type, int number, struct err *err)
@@ -113,6 +137,9 @@ static enum err_code add_device(struct observatory *obs, const struct observator
 		simulated = driver->simulated;
 		fill_info(&dev->info, type, number, cfg->name, cfg->driver, driver->title, cfg->port.port);
 		dev->keep_trying = cfg->connect_at_start;
+		if (driver->uses_port) {
+			listen_to(obs, dev, cfg);
+		}
 		dev->host.partner = cfg->camera;
 		telescope = cfg->camera;
 		step_size_um = cfg->step_size_um;
@@ -160,8 +187,9 @@ static enum err_code build(struct observatory *obs, const struct observatory_opt
 	struct err *err)
 {
 	obs->events = events_create();
+	obs->transcripts = transcripts_create(options->state_dir);
 	obs->fast = clock_create_scaled(options->time_factor > 0 ? options->time_factor : 1.0);
-	if (obs->events == NULL || obs->fast == NULL) {
+	if (obs->events == NULL || obs->fast == NULL || obs->transcripts == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	enum err_code code = runs_open(options->state_dir, &obs->runs, err);
@@ -234,6 +262,7 @@ void observatory_destroy(struct observatory *obs)
 	for (int i = 0; i < obs->share_count; i++) {
 		free(obs->share[i].memory);
 	}
+	transcripts_destroy(obs->transcripts);
 	runs_close(obs->runs);
 	events_destroy(obs->events);
 	clock_destroy(obs->fast);

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Speed as ratios to yardsticks that run beside the program: bench.py --focusd F --bare B --load L
---transpose T P1 [P2 ...].  Prints one line for each; fails only when something cannot be measured.
+--transpose T --wire W --paint S P1 [P2 ...].  Prints one line for each; fails only when something cannot be
+measured.
 README.md beside this file explains the figures.
 """
 import argparse
@@ -406,14 +407,73 @@ def p21():
     say("P21", "stripped binary", path.stat().st_size / 1024, 700, 400, "KiB", better="less")
 
 
+def p22():
+    done = subprocess.run([arguments.wire], stdout=subprocess.PIPE, check=True, text=True,
+                          preexec_fn=lambda: os.sched_setaffinity(0, {CPU}))
+    found = json.loads(done.stdout)
+    say("P22", "serial exchange, times bare write and read", found["ratio"], 3, 1.5, better="less",
+        note=f"{found['own_us']:.1f} us, bare {found['bare_us']:.1f} us")
+
+
+def p23():
+    # ":GP#" and "4E20#" with ten bits a byte, and the 10 ms that the device needs after each answer.
+    limit = 1000 / (9 * 10 / 9600 * 1000 + 10)
+    record = os.path.join(folder, "wire.txt")
+
+    def last_second(server, target):
+        """The position polls in the second before the first answer that says: at rest."""
+        server.put("focuser/0/move", Position=target)
+        while server.get("focuser/0/ismoving"):
+            time.sleep(0.05)
+        time.sleep(1.5)  # until it is written
+        with open(record, encoding="ascii") as file:
+            lines = [line.split(maxsplit=2) for line in file if line[:1] == " "]
+        polls = [int(line[0]) for line in lines if line[1:] == [">", ":GP#\n"]]
+        ends = [int(line[0]) for before, line in zip(lines, lines[1:])
+                if before[1:] == [">", ":GI#\n"] and line[1:] == ["<", "00#\n"]]
+        moving = max(int(line[0]) for line in lines if line[1:] == ["<", "01#\n"])
+        end = min(ms for ms in ends if ms > moving)
+        return sum(end - 1000 <= ms < end for ms in polls)
+
+    words = (arguments.focusd, "emulate", "moonlite", "--position", 20000, "--baud", 9600)
+    with Program(*words) as emulator, \
+            Focusd(f"[focuser.0]\ndriver = moonlite\nport = {emulator.line()}\nopen_wait_ms = 0\n"
+                   f"transcript = {record}\n", simulate=False) as server:
+        rates = [last_second(server, target) for target in (20600, 20000, 20700)]
+    rate = statistics.median(rates)
+    say("P23", "position polls/s at 9600 Bd in the last second of a move, of the wire's", rate / limit, 0.15, 0.4,
+        note=f"{rate:.0f}/s of {limit:.1f}/s")
+
+
+def sky():
+    """What the simulated camera needs for a frame that it exposes for one second."""
+    for colour in ("mono", "bayer", "rgb"):
+        done = subprocess.run([arguments.paint, colour], stdout=subprocess.PIPE, check=True, text=True)
+        found = json.loads(done.stdout)
+        say("sky", f"62 Mpx, {colour}: painting, of the exposure", found["best_s"], 1, 0.5, better="less",
+            note=f"new memory {found['first_s']:.2f} s; {found['cpu_s']:.2f} s of CPU")
+        config = f"[simulator]\nwidth = {WIDTH}\nheight = {HEIGHT}\ncolour = {colour}\n"
+        with Focusd(config, connect=("camera",), cpus=CPUS) as server:
+            late = []
+            for _ in range(5):
+                begin = time.monotonic()
+                server.put("camera/0/startexposure", Duration=1, Light="True")
+                while not server.get("camera/0/imageready"):
+                    time.sleep(0.005)
+                late.append(time.monotonic() - begin - 1)
+            say("sky", f"62 Mpx, {colour}: ready after the end", statistics.median(late), 1, 0.2, "s",
+                better="less", note=f"at worst {max(late):.2f} s; resident {server.memory_kib() / 1024:.0f} MiB")
+
+
 ALL = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10,
-       "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21}
+       "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21, "P22": p22, "P23": p23,
+       "sky": sky}
 
 
 def main():
     global arguments, folder
     parser = argparse.ArgumentParser()
-    for name in ("focusd", "bare", "load", "transpose"):
+    for name in ("focusd", "bare", "load", "transpose", "wire", "paint"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("numbers", nargs="+", choices=[*ALL, "all"])
     arguments = parser.parse_args()

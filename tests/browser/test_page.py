@@ -105,7 +105,8 @@ def page(request, observatory):
     driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
     try:
         driver.set_window_size(*SIZES[request.param])
-        assert driver.execute_script("return innerWidth") == SIZES[request.param][0]
+        WebDriverWait(driver, 20, poll_frequency=0.05).until(
+            lambda d: d.execute_script("return innerWidth") == SIZES[request.param][0], "the size of the window")
         yield Page(driver, observatory.url)
     finally:
         driver.quit()

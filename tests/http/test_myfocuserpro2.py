@@ -160,22 +160,20 @@ def test_motion_that_nobody_asked_for_is_shown(serve, device):
     assert server.wait_still() == 20200
 
 
-def test_a_reset_on_the_way_is_no_arrival(serve, device):
-    """It counts from where it last rested, so no position that is shown afterwards is the target's by chance."""
-    focuser = device("myfocuserpro2", faults=["reset"], position=20000, time_factor=1)
-    server = serve(config(focuser.path))
-    server.put("focuser/0/move", Position=20300)
-
-    def settled():
-        try:
-            return not server.get("focuser/0/ismoving")
-        except AlpacaError:
-            return False
-
-    until(settled, "the move has ended", pause_s=0.05)
-    until(lambda: error_of(lambda: server.get("focuser/0/position")) == 0, "it can be read")
-    shown = server.get("focuser/0/position")
-    assert f"P{shown}#" in focuser.wire("<")[-40:], shown
+@pytest.mark.parametrize("kind, position, command", [("myfocuserpro2", 20000, ":0520500#"), ("moonlite", 0, ":SN5014#")])
+def test_a_reset_on_the_way_drives_nowhere(make_observatory, device, kind, position, command):
+    """The one finds the count of its last rest, the other 0: by neither it may be driven on."""
+    focuser = device(kind, faults=["reset"], position=20000, time_factor=1)
+    server = make_observatory(simulate=False, config=(
+        f"[focuser.0]\ndriver = {kind}\nport = {focuser.path}\nopen_wait_ms = 0\nconnect = start\n"))
+    until(lambda: server.get("focuser/0/connected"), "connected")
+    server.put("focuser/0/move", Position=20500)
+    # It is deaf while it boots; where that is taken for a lost link, the link says that the count has changed.
+    number = told(server)
+    until(lambda: error_of(lambda: server.get("focuser/0/position")) == 0, "it can be read", pause_s=0.05)
+    assert server.get("focuser/0/position") == position
+    assert "lost count" in server.log() if number == STALLED else "position after the loss" in server.log()
+    assert focuser.sent().count(command) == 1
 
 
 def test_the_line_drops_and_comes_back(serve, device):

@@ -24,6 +24,7 @@
 #include "clock.h"
 #include "exchange.h"
 #include "moonlite_codec.h"
+#include "trace.h"
 #include "transport.h"
 
 struct bench {
@@ -289,6 +290,18 @@ static void test_turns(void **state)
 	/* Where CTS is not wired it is not waited for. */
 	assert_int_equal(transport_write_in_turn(t, TRANSPORT_TURN_RTS, "jkl", 3, in_ms(2000), NULL),
 		ERR_OK);
+	assert_int_equal(read(b->master, in, sizeof in), 3);
+	take_log(b, log);
+	assert_string_equal(log, "set dtr=1 rts=1 set dtr=1 rts=0 ");
+
+	/* An exchange takes its turn by itself, also where somebody listens in. */
+	set(b, "ttyTEST0.cts", 1);
+	const struct driver_host host = {.source = "test"};
+	t = trace_host(t, &host);
+	struct exchange x;
+	exchange_init(&x, t, 19200, 0);
+	x.turn = TRANSPORT_TURN_RTS_CTS;
+	assert_int_equal(exchange_tell(&x, span_of("mno"), in_ms(2000), NULL), ERR_OK);
 	assert_int_equal(read(b->master, in, sizeof in), 3);
 	take_log(b, log);
 	assert_string_equal(log, "set dtr=1 rts=1 set dtr=1 rts=0 ");

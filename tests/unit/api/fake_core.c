@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 void fake_lock(void)
@@ -253,6 +255,38 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 	fake_unlock();
 }
 
+void focuser_calibration(struct device *dev, struct focuser_calibration *out)
+{
+	fake_lock();
+	*out = dev->calibration;
+	fake_unlock();
+}
+
+enum err_code focuser_calibrate(struct device *dev, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	dev->calibrations++;
+	fake_unlock();
+	return ERR_OK;
+}
+
+enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
+{
+	(void)err;
+	fake_lock();
+	dev->calibration_aborts++;
+	fake_unlock();
+	return ERR_OK;
+}
+
+void focuser_calibration_json(const struct focuser_calibration *c, struct json_writer *w)
+{
+	json_object(w);
+	json_key_int(w, "step", c->step);
+	json_end_object(w);
+}
+
 enum err_code focuser_move(struct device *dev, int32_t target, struct err *err)
 {
 	(void)err;
@@ -318,6 +352,39 @@ enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err)
 	dev->focuser.tempcomp = on;
 	fake_unlock();
 	return ERR_OK;
+}
+
+/* Over at once; what it was told stands in the state. */
+enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, int32_t position,
+	uint64_t *ticket, struct err *err)
+{
+	if (position < 0) {
+		return err_set(err, ERR_INVALID_VALUE, "%d is outside the range.", (int)position);
+	}
+	fake_lock();
+	if (how == FOCUSER_SYNC_RESTORE) {
+		position = dev->focuser.remembered;
+	}
+	dev->focuser.position = how == FOCUSER_SYNC_KEEP ? dev->focuser.position : position;
+	dev->focuser.trust = POSITION_KNOWN;
+	fake_unlock();
+	*ticket = 1;
+	return ERR_OK;
+}
+
+bool focuser_set_position_done(struct device *dev, uint64_t ticket, enum err_code *result,
+	struct err *err)
+{
+	(void)dev;
+	(void)err;
+	*result = ERR_OK;
+	return ticket == 1;
+}
+
+const char *focuser_trust_name(enum focuser_trust trust)
+{
+	static const char *const names[] = {"unknown", "known", "shifted"};
+	return names[trust];
 }
 
 /* ---- camera ---- */

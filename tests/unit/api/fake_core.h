@@ -22,6 +22,8 @@ struct device {
 	int touched, moves, halts, starts;
 	int32_t target;
 	struct focuser_state focuser;
+	struct focuser_calibration calibration;
+	int calibrations, calibration_aborts; /* asked for */
 	struct camera_state camera;
 	const char *const *modes;
 	struct frame *frame;

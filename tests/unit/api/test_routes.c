@@ -1,157 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The route table and every handler, called as the HTTP server calls them, over a core in memory.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "alpaca_call.h"
-#include "fake_core.h"
-#include "json.h"
-
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static struct observatory *obs;
-static struct alpaca *alpaca;
-static const char *accept_header;
-
-static int setup(void **state)
-{
-	(void)state;
-	obs = fake_observatory();
-	alpaca = alpaca_create(obs);
-	accept_header = NULL;
-	return alpaca == NULL;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	alpaca_destroy(alpaca);
-	fake_free(obs);
-	return 0;
-}
-
-static const char *header(const struct http_request *req, const char *name)
-{
-	(void)req;
-	return strcmp(name, "Accept") == 0 ? accept_header : NULL;
-}
-
-/* One answer; text is good until the next. */
-struct answer {
-	enum http_result result;
-	int status;
-	char content_type[64];
-	char text[4096];
-	size_t len;
-	char allow[160];
-};
-
-static struct http_wait waiting; /* of the last call */
-
-static struct answer turn(
-	enum http_verb verb, const char *path, const char *form, struct http_wait *wait)
-{
-	struct http_request req = {.verb = verb,
-		.verb_text = "?",
-		.path = path,
-		.query = span_of(""),
-		.body = span_of(""),
-		.content_type = "",
-		.peer = "10.0.0.2",
-		.header = header,
-		.wait = wait};
-	*(verb == HTTP_PUT ? &req.body : &req.query) = span_of(form);
-	struct http_response res;
-	memset(&res, 0, sizeof res);
-	struct answer answer = {.result = alpaca_handle(alpaca, &req, &res)};
-	answer.status = res.status;
-	snprintf(answer.content_type, sizeof answer.content_type, "%s",
-		res.content_type != NULL ? res.content_type : "");
-	if (res.header_count > 0) {
-		snprintf(answer.allow, sizeof answer.allow, "%s", res.header_value[0]);
-	}
-	if (res.stream.read != NULL) {
-		/* Small reads find mistakes at the seams. */
-		ssize_t n;
-		while ((n = res.stream.read(
-				res.stream.arg, answer.len, answer.text + answer.len, 3)) > 0) {
-			answer.len += (size_t)n;
-		}
-		assert_int_equal(answer.len, res.stream.size);
-		res.stream.release(res.stream.arg);
-	} else {
-		answer.len = res.body.len;
-		assert_true(answer.len < sizeof answer.text);
-		memcpy(answer.text, buf_text(&res.body), answer.len);
-	}
-	buf_fini(&res.body);
-	return answer;
-}
-
-static struct answer ask(enum http_verb verb, const char *path, const char *form)
-{
-	free(waiting.data);
-	memset(&waiting, 0, sizeof waiting);
-	return turn(verb, path, form, &waiting);
-}
-
-static struct answer again(enum http_verb verb, const char *path, const char *form)
-{
-	waiting.resumed = true;
-	return turn(verb, path, form, &waiting);
-}
-
-static struct answer get(const char *member)
-{
-	char path[128];
-	snprintf(path, sizeof path, "/api/v1/%s", member);
-	return ask(HTTP_GET, path, "ClientID=3&ClientTransactionID=21");
-}
-
-static struct answer put(const char *member, const char *form)
-{
-	char path[128];
-	snprintf(path, sizeof path, "/api/v1/%s", member);
-	return ask(HTTP_PUT, path, form);
-}
-
-/* The ErrorNumber of an envelope, after checking the envelope. */
-static int number(const struct answer *answer)
-{
-	assert_int_equal(answer->result, HTTP_DONE);
-	assert_int_equal(answer->status, 200);
-	assert_string_equal(answer->content_type, "application/json");
-	struct err err;
-	struct json *json = json_parse(span_of(answer->text), &err);
-	assert_non_null(json);
-	int32_t error = -1;
-	int32_t ignored;
-	const char *message = NULL;
-	assert_true(json_as_i32(json_get(json, "ErrorNumber"), &error));
-	assert_true(json_as_string(json_get(json, "ErrorMessage"), &message));
-	assert_true(json_as_i32(json_get(json, "ClientTransactionID"), &ignored));
-	assert_true(json_as_i32(json_get(json, "ServerTransactionID"), &ignored));
-	assert_true(ignored > 0);
-	assert_true((error == 0) == (message[0] == '\0'));
-	json_free(json);
-	return error;
-}
-
-static void assert_has(const struct answer *answer, const char *needle)
-{
-	if (strstr(answer->text, needle) == NULL) {
-		fail_msg("\"%s\" is not in \"%s\"", needle, answer->text);
-	}
-}
+#include "call_fixture.h"
 
 static const struct route *row(unsigned device, const char *member, enum http_verb verb)
 {
@@ -412,150 +262,6 @@ static void device_state_has_exact_names(void **state)
 			    "{\"Name\":\"TimeStamp\",\"Value\":\"20");
 }
 
-static void camera_facts(void **state)
-{
-	(void)state;
-	static const struct {
-		const char *member, *start;
-	} cases[] = {
-		{"cameraxsize", "{\"Value\":3,"},
-		{"cameraysize", "{\"Value\":2,"},
-		{"pixelsizex", "{\"Value\":3.76,"},
-		{"sensorname", "{\"Value\":\"\","},
-		{"electronsperadu", "{\"Value\":0.0,\"C"},
-		{"bayeroffsetx", "{\"Value\":0,"},
-		{"readoutmodes", "{\"Value\":[\"Normal\"],"},
-		{"gain", "{\"Value\":10,"},
-		{"gainmax", "{\"Value\":100,"},
-		{"percentcompleted", "{\"Value\":0,"},
-		{"canabortexposure", "{\"Value\":true,"},
-		{"canstopexposure", "{\"Value\":false,"},
-		{"lastexposurestarttime", "{\"Value\":\"\","},
-		{"interfaceversion", "{\"Value\":4,"},
-		{"supportedactions", "{\"Value\":[],"},
-		{"driverversion", "{\"Value\":\"0.1\","},
-	};
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		char path[64];
-		snprintf(path, sizeof path, "camera/0/%s", cases[i].member);
-		struct answer answer = get(path);
-		assert_has(&answer, cases[i].start);
-	}
-	struct answer answer = get("camera/0/electronsperadu");
-	assert_int_equal(number(&answer), 0x400);
-	answer = get("camera/0/bayeroffsetx");
-	assert_int_equal(number(&answer), 0x400);
-	answer = get("camera/0/offset");
-	assert_int_equal(number(&answer), 0x400);
-	answer = put("camera/0/offset", "Offset=1");
-	assert_int_equal(number(&answer), 0x400);
-	answer = get("camera/0/lastexposureduration");
-	assert_int_equal(number(&answer), 0x40B);
-	/* Symmetric binning: one sets both; frames are not checked when written. */
-	answer = put("camera/0/biny", "BinY=2");
-	assert_int_equal(number(&answer), 0);
-	answer = get("camera/0/binx");
-	assert_has(&answer, "{\"Value\":2,");
-	answer = put("camera/0/numx", "NumX=99999");
-	assert_int_equal(number(&answer), 0);
-	obs->device[1].camera.has_last_exposure = true;
-	obs->device[1].camera.last_duration_s = 2.5;
-	obs->device[1].camera.last_start_utc_ms = 1773526111250; /* date -u -d @1773526111 */
-	answer = get("camera/0/lastexposurestarttime");
-	assert_has(&answer, "{\"Value\":\"2026-03-14T22:08:31.250\",");
-	answer = get("camera/0/lastexposureduration");
-	assert_has(&answer, "{\"Value\":2.5,");
-	obs->device[1].camera.activity = CAMERA_EXPOSING;
-	obs->device[1].camera.percent = 40;
-	answer = get("camera/0/percentcompleted");
-	assert_has(&answer, "{\"Value\":40,");
-	answer = get("camera/0/camerastate");
-	assert_has(&answer, "{\"Value\":2,");
-}
-
-/* 3 wide, 2 high; rows 1 2 3 / 400 50000 65535.  Alpaca wants columns. */
-static void give_frame(int planes)
-{
-	static const uint16_t mono[] = {1, 2, 3, 400, 50000, 65535};
-	static const uint16_t colour[] = {
-		1, 10, 100, 2, 20, 200, 3, 30, 300, 4, 40, 400, 5, 50, 500, 6, 60, 65535};
-	struct frame_info info = {.width = 3, .height = 2, .planes = planes, .bin = 1};
-	obs->device[1].frame = frame_create(&info, planes == 1 ? mono : colour);
-	obs->device[1].camera.image_ready = true;
-}
-
-static void images_as_json(void **state)
-{
-	(void)state;
-	struct answer answer = get("camera/0/imagearray");
-	assert_int_equal(number(&answer), 0x40B);
-	assert_has(&answer, "{\"Type\":0,\"Rank\":0,\"Value\":[],");
-	give_frame(1);
-	answer = get("camera/0/imagearray");
-	assert_has(&answer,
-		"{\"Type\":2,\"Rank\":2,\"Value\":[[1,400],[2,50000],[3,65535]],"
-		"\"ClientTransactionID\":21,\"ServerTransactionID\":2,\"ErrorNumber\":0,"
-		"\"ErrorMessage\":\"\"}");
-	assert_int_equal(number(&answer), 0);
-	accept_header = "application/json";
-	answer = get("camera/0/imagearrayvariant");
-	assert_has(&answer, "\"Value\":[[1,400],[2,50000],[3,65535]],");
-}
-
-static void colour_images_as_json(void **state)
-{
-	(void)state;
-	give_frame(3);
-	struct answer answer = get("camera/0/imagearray");
-	assert_has(&answer, "{\"Type\":2,\"Rank\":3,\"Value\":[[[1,10,100],[4,40,400]],"
-			    "[[2,20,200],[5,50,500]],[[3,30,300],[6,60,65535]]],\"Client");
-	assert_int_equal(number(&answer), 0);
-}
-
-static uint32_t word(const struct answer *answer, int i)
-{
-	const unsigned char *at = (const unsigned char *)answer->text + 4 * i;
-	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
-}
-
-static void images_as_bytes(void **state)
-{
-	(void)state;
-	accept_header = "application/imagebytes, application/json";
-	struct answer answer = get("camera/0/imagearray");
-	assert_int_equal(number(&answer), 0x40B); /* errors are JSON */
-	give_frame(1);
-	answer = get("camera/0/imagearray");
-	assert_string_equal(answer.content_type, "application/imagebytes");
-	assert_int_equal(answer.len, 44 + 2 * 6);
-	/* The eleven words of the header, from the ImageBytes specification. */
-	const uint32_t words[] = {1, 0, 21, 2, 44, 2, 8, 2, 3, 2, 0};
-	for (int i = 0; i < 11; i++) {
-		assert_int_equal(word(&answer, i), words[i]);
-	}
-	/* Pixel (x, y) at 44 + 2 (x height + y). */
-	const unsigned char pixels[] = {1, 0, 0x90, 0x01, 2, 0, 0x50, 0xC3, 3, 0, 0xFF, 0xFF};
-	assert_memory_equal(answer.text + 44, pixels, sizeof pixels);
-}
-
-static void accept_headers(void **state)
-{
-	(void)state;
-	static const char *const yes[] = {"application/imagebytes", "Application/ImageBytes",
-		"application/json, application/imagebytes", "application/imagebytes;q=0.5",
-		"*/*,application/imagebytes ;q=1"};
-	static const char *const no[] = {"", "*/*", "application/json",
-		"application/imagebytes;q=0", "application/imagebytes; q=0.0",
-		"application/imagebytesx", "image/*"};
-	for (size_t i = 0; i < COUNT(yes); i++) {
-		assert_true(image_wants_bytes(yes[i]));
-	}
-	for (size_t i = 0; i < COUNT(no); i++) {
-		assert_false(image_wants_bytes(no[i]));
-	}
-	assert_false(image_wants_bytes(NULL));
-}
-
 static void management(void **state)
 {
 	(void)state;
@@ -586,7 +292,7 @@ static void actions(void **state)
 	(void)state;
 	struct answer answer = get("focuser/0/supportedactions");
 	assert_has(&answer, "[\"AutofocusStatus\",\"AutofocusWait\",\"MeasureStars\",\"Autofocus\","
-			    "\"AutofocusAbort\",\"SetTemperature\"]");
+			    "\"AutofocusAbort\",\"SetPosition\",\"SetTemperature\"]");
 	static const struct {
 		const char *form;
 		int error;
@@ -613,12 +319,27 @@ static void actions(void **state)
 		{"Action=AutofocusWait&Parameters=0", 0x40B, "still running"},
 		{"Action=AutofocusAbort", 0, "aborted"},
 		{"Action=AutofocusWait", 0x40E, "aborted"},
+		{"Action=SetPosition&Parameters=7600", 0, "{\\\"position\\\":7600,\\\"trust\\\":\\\"known\\\"}"},
+		{"Action=SetPosition&Parameters={\"position\":+12}", 0, "position\\\":12,"},
+		{"Action=setposition&Parameters=%20Keep", 0, "position\\\":12,"},
+		{"Action=SetPosition&Parameters=restore%0A", 0, "position\\\":4711,"},
+		{"Action=SetPosition&Parameters=-1", 0x401, "outside"},
+		{"Action=SetPosition&Parameters=", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters=%20", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters=restored", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters=12.5", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters={}", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters={\"position\":null}", 0x401, "restore or keep"},
+		{"Action=SetPosition&Parameters={\"position\":1.5}", 0x401, "whole number"},
+		{"Action=SetPosition&Parameters={\"steps\":1}", 0x401, "steps"},
+		{"Action=SetPosition&Parameters=4294967296", 0x401, "restore or keep"},
 		{"Action=SetTemperature", 0x401, "temperature_c"},
 		{"Action=SetTemperature&Parameters={\"temperature_c\":85}", 0x401, "-55 to 60"},
 		{"Action=SetTemperature&Parameters={\"temperature_c\":\"5\"}", 0x401, "-55 to 60"},
 		{"Action=SetTemperature&Parameters={\"celsius\":5}", 0x401, "celsius"},
 		{"Action=settemperature&Parameters={\"temperature_c\":-7.25}", 0, "-7.25"},
 	};
+	obs->device[0].focuser.remembered = 4711;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		answer = ask(HTTP_PUT, ACT, cases[i].form);
 		assert_int_equal(number(&answer), cases[i].error);
@@ -634,6 +355,47 @@ static void actions(void **state)
 	obs->device[0].connected = false;
 	answer = ask(HTTP_PUT, ACT, "Action=Autofocus");
 	assert_int_equal(number(&answer), 0x407);
+}
+
+static void calibrate(void **state)
+{
+	(void)state;
+	struct device *dev = &obs->device[0];
+	/* A focuser that cannot does not have the action. */
+	struct answer answer = ask(HTTP_PUT, ACT, "Action=Calibrate&Parameters=");
+	assert_int_equal(number(&answer), 0x40C);
+	dev->calibration = (struct focuser_calibration){.possible = true, .step = 5, .of = 12};
+	answer = get("focuser/0/supportedactions");
+	assert_has(&answer, "\"Calibrate\"]");
+	static const struct {
+		const char *form;
+		int error;
+		const char *needle;
+		int starts, aborts;
+	} cases[] = {
+		{"Action=Calibrate&Parameters=", 0, "{\\\"step\\\":5}", 1, 0},
+		{"Action=calibrate", 0, "step", 2, 0},
+		{"Action=Calibrate&Parameters=start", 0, "step", 3, 0},
+		{"Action=Calibrate&Parameters=+Start%0A", 0, "step", 4, 0},
+		{"Action=Calibrate&Parameters=status", 0, "step", 4, 0},
+		{"Action=Calibrate&Parameters=abort", 0, "step", 4, 1},
+		{"Action=Calibrate&Parameters=abort+start", 0x401, "start, abort, or status", 4, 1},
+		{"Action=Calibrate&Parameters=stop", 0x401, "start, abort, or status", 4, 1},
+		{"Action=Calibrate&Parameters={}", 0x401, "start, abort, or status", 4, 1},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		answer = ask(HTTP_PUT, ACT, cases[i].form);
+		assert_int_equal(number(&answer), cases[i].error);
+		assert_has(&answer, cases[i].needle);
+		assert_int_equal(dev->calibrations, cases[i].starts);
+		assert_int_equal(dev->calibration_aborts, cases[i].aborts);
+	}
+	dev->connected = false;
+	answer = ask(HTTP_PUT, ACT, "Action=Calibrate&Parameters=start");
+	assert_int_equal(number(&answer), 0x407);
+	answer = ask(HTTP_PUT, ACT, "Action=Calibrate&Parameters=status");
+	assert_int_equal(number(&answer), 0);
+	assert_int_equal(dev->calibrations, 4);
 }
 
 static void waiting_for_a_run(void **state)
@@ -762,8 +524,6 @@ static void junk_everywhere(void **state)
 	assert_int_equal(obs->device[1].starts, 0);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -774,13 +534,9 @@ int main(void)
 		TEST(wrong_paths_and_verbs),
 		TEST(ids_and_parameters),
 		TEST(device_state_has_exact_names),
-		TEST(camera_facts),
-		TEST(images_as_json),
-		TEST(colour_images_as_json),
-		TEST(images_as_bytes),
-		TEST(accept_headers),
 		TEST(management),
 		TEST(actions),
+		TEST(calibrate),
 		TEST(waiting_for_a_run),
 		TEST(connecting_waits),
 		TEST(repeated_puts),

@@ -31,6 +31,12 @@ void fake_reset(void)
 	motor.from = motor.to = -1;
 }
 
+void fake_put_motor(int32_t position)
+{
+	motor.moving = false;
+	motor.from = motor.to = position;
+}
+
 struct fake_focuser {
 	const struct driver_host *host;
 };
@@ -163,10 +169,11 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	if (code != ERR_OK) {
 		return code;
 	}
+	if (atomic_exchange(&fake.reset, false)) {
+		fake_put_motor(0);
+	}
 	if (atomic_exchange(&fake.loses_count, false)) {
-		motor.moving = false;
-		motor.from = 0;
-		motor.to = 0;
+		fake_put_motor(2000);
 		out->reset_seen = true;
 	}
 	double position = motor_now(ctx);
@@ -187,11 +194,61 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	return ERR_OK;
 }
 
+static enum err_code focuser_set_count(void *ctx, int32_t position, struct err *err)
+{
+	(void)ctx;
+	atomic_fetch_add(&fake.sync_count, 1);
+	if (atomic_load(&fake.sync_fails)) {
+		return err_set(err, ERR_REFUSED, "the board says no");
+	}
+	fake_put_motor(position);
+	return trouble(err);
+}
+
+/* One of which nothing is remembered; one that may forget its count, and can be told; one that keeps it, and
+ * cannot. */
 static const struct focuser_driver fake_focuser_driver = {
 	.name = "fake",
 	.title = "Fake focuser",
 	.ctx_size = sizeof(struct fake_focuser),
 	.simulated = true,
+	.count = FOCUSER_COUNT_IS_PLAY,
+	.poll_moving_ms = 100,
+	.poll_idle_ms = 500,
+	.poll_temperature_ms = 1000,
+	.speed_floor_steps_per_s = 500,
+	.open = focuser_open,
+	.identify = focuser_identify,
+	.close = focuser_close,
+	.start_move = focuser_start_move,
+	.halt = focuser_halt_now,
+	.poll = focuser_poll,
+};
+
+static const struct focuser_driver fake_forgetful_driver = {
+	.name = "fake-forgetful",
+	.title = "Fake focuser that may forget",
+	.ctx_size = sizeof(struct fake_focuser),
+	.simulated = true,
+	.poll_moving_ms = 100,
+	.poll_idle_ms = 500,
+	.poll_temperature_ms = 1000,
+	.speed_floor_steps_per_s = 500,
+	.open = focuser_open,
+	.identify = focuser_identify,
+	.close = focuser_close,
+	.start_move = focuser_start_move,
+	.halt = focuser_halt_now,
+	.poll = focuser_poll,
+	.set_position = focuser_set_count,
+};
+
+static const struct focuser_driver fake_keeper_driver = {
+	.name = "fake-keeper",
+	.title = "Fake focuser that keeps its count",
+	.ctx_size = sizeof(struct fake_focuser),
+	.simulated = true,
+	.count = FOCUSER_COUNT_KEPT,
 	.poll_moving_ms = 100,
 	.poll_idle_ms = 500,
 	.poll_temperature_ms = 1000,
@@ -210,6 +267,7 @@ struct fake_camera {
 	int64_t until_ms;
 	int64_t guide_until_ms;
 	struct exposure_request request;
+	struct frame *frame; /* lent */
 };
 
 static enum err_code camera_open(void *ctx, const struct camera_port *port,
@@ -362,16 +420,63 @@ static const struct camera_driver fake_camera_driver = {
 	.pulse_guide = camera_pulse_guide_now,
 };
 
+static void camera_lend(void *ctx, struct frame *frame)
+{
+	((struct fake_camera *)ctx)->frame = frame;
+	atomic_fetch_add(&fake.lend_count, 1);
+}
+
+static enum err_code camera_read_lent(void *ctx, struct frame_info *info, struct err *err)
+{
+	struct fake_camera *c = ctx;
+	atomic_store(&fake.reading, true);
+	while (atomic_load(&fake.read_waits)) {
+		if (c->host->urgent(c->host->urgent_ctx)) {
+			atomic_store(&fake.reading, false);
+			return err_set(err, ERR_CANCELLED, "something else came first");
+		}
+		sched_yield();
+	}
+	atomic_store(&fake.reading, false);
+	static uint16_t rows[64 * 48];
+	enum err_code code = camera_read(ctx, rows, c->frame->count, info, err);
+	if (code == ERR_OK) {
+		frame_fill(c->frame, 0, info->height, rows);
+	}
+	return code;
+}
+
+/* The same camera, which fills the frame that it is lent. */
+static const struct camera_driver fake_painting_driver = {
+	.name = "fake-painting",
+	.title = "Fake camera",
+	.ctx_size = sizeof(struct fake_camera),
+	.simulated = true,
+	.open = camera_open,
+	.close = camera_close,
+	.start_exposure = camera_start,
+	.poll = camera_poll,
+	.abort = camera_abort_now,
+	.stop = camera_stop_now,
+	.lend_frame = camera_lend,
+	.read_lent = camera_read_lent,
+};
+
 /* These take the place of the program's own driver list. */
 const struct focuser_driver *const focuser_drivers[] = {&fake_focuser_driver, NULL};
 const struct camera_driver *const camera_drivers[] = {&fake_camera_driver, NULL};
 
 const struct focuser_driver *focuser_driver_find(const char *name)
 {
-	return strcmp(name, "fake") == 0 ? &fake_focuser_driver : NULL;
+	return strcmp(name, "fake") == 0 ? &fake_focuser_driver
+		: strcmp(name, "fake-forgetful") == 0 ? &fake_forgetful_driver
+		: strcmp(name, "fake-keeper") == 0 ? &fake_keeper_driver : NULL;
 }
 
 const struct camera_driver *camera_driver_find(const char *name)
 {
+	if (strcmp(name, fake_painting_driver.name) == 0) {
+		return &fake_painting_driver;
+	}
 	return strcmp(name, "fake") == 0 ? &fake_camera_driver : NULL;
 }

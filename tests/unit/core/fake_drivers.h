@@ -13,7 +13,7 @@
 struct fake {
 	/* The focuser. */
 	_Atomic int32_t start_position;
-	_Atomic bool loses_count;   /* the next poll finds a controller that began anew, at 0 */
+	_Atomic bool loses_count;   /* the next poll finds a controller that began anew, at a saved 2000 */
 	_Atomic int32_t speed;      /* steps per second of the device's clock */
 	_Atomic int32_t stop_short; /* ends this many steps beside the target */
 	_Atomic bool stuck;         /* says it moves, but does not */
@@ -40,11 +40,17 @@ struct fake {
 	_Atomic int32_t move[FAKE_MAX_MOVES];
 	_Atomic int halt_count;
 	_Atomic int moves_at_halt;  /* move_count when the last halt came */
+	_Atomic int sync_count;     /* set_position calls */
+	_Atomic bool sync_fails;
+	_Atomic bool reset;         /* the board loses its count at the next poll, and stands */
 	/* The camera. */
 	_Atomic bool expose_fails;
 	_Atomic int expose_count;
 	_Atomic int fail_next;      /* so many read-outs are torn */
 	_Atomic int abort_count;
+	_Atomic int lend_count;     /* frames lent to "fake-painting" */
+	_Atomic bool read_waits;    /* its read-out comes back only when this is false again or for something urgent */
+	_Atomic bool reading;       /* it is waiting there */
 	_Atomic bool climate_fails; /* temperatures cannot be read */
 	_Atomic bool pulse_fails;
 	_Atomic double sensor_c;
@@ -56,5 +62,9 @@ struct fake {
 extern struct fake fake;
 
 void fake_reset(void);
+
+/* The motor stands there now, by its own count: a board that was reset, a hand on the box.  Only while
+ * nobody is connected. */
+void fake_put_motor(int32_t position);
 
 #endif

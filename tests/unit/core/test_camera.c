@@ -1,117 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Cooler, guide port, readout settings and failed read-outs of a camera, with a driver that does what it
- * is told. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* Exposures, cooler, guide port, readout settings and failed read-outs of a camera, with a driver that does
+ * what it is told. */
+#include "core_fixture.h"
 
-#include <cmocka.h>
-
-#include <math.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "camera.h"
-#include "clock.h"
-#include "fake_drivers.h"
-#include "log.h"
-#include "observatory.h"
-
-static const struct client alice = {"10.0.0.1", 1};
-
-/* Woken by each event; waits for a condition without polling the time. */
-static pthread_mutex_t news_lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t news;
-static unsigned news_count;
-
-static void on_news(void *arg)
+static bool camera_down(struct fixture *f)
 {
-	(void)arg;
-	pthread_mutex_lock(&news_lock);
-	news_count++;
-	pthread_cond_broadcast(&news);
-	pthread_mutex_unlock(&news_lock);
-}
-
-struct fixture {
-	struct config config;
-	struct observatory *obs;
-	struct device *camera;
-	char dir[64];
-};
-
-/* Calls ready until it is true; each time something was published or 20 ms passed. Fails after 20 s. */
-static void wait_for(struct fixture *f, bool (*ready)(struct fixture *f))
-{
-	int64_t give_up = clock_now_ms(clock_real()) + 20000;
-	while (!ready(f)) {
-		pthread_mutex_lock(&news_lock);
-		clock_wait(clock_real(), &news, &news_lock, clock_now_ms(clock_real()) + 20);
-		pthread_mutex_unlock(&news_lock);
-		if (clock_now_ms(clock_real()) > give_up) {
-			fail_msg("the condition never came true");
-		}
-	}
-}
-
-static bool camera_up(struct fixture *f)
-{
-	return device_link(f->camera) == LINK_UP;
-}
-
-static void connect_camera(struct fixture *f)
-{
-	struct err err;
-	uint64_t ticket;
-	assert_int_equal(device_connect(f->camera, &alice, &ticket, &err), ERR_OK);
-	wait_for(f, camera_up);
-}
-
-static void start(struct fixture *f)
-{
-	struct err err;
-	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 20};
-	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
-	assert_int_equal(events_listen(observatory_events(f->obs), on_news, NULL), 0);
-	f->camera = observatory_device(f->obs, DEVICE_CAMERA, 0);
-	assert_non_null(f->camera);
-	connect_camera(f);
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-	fake_reset();
-	snprintf(f->dir, sizeof f->dir, "/tmp/focusd-test-XXXXXX");
-	if (mkdtemp(f->dir) == NULL) {
-		return -1;
-	}
-	config_defaults(&f->config);
-	atomic_store(&fake.sensor_c, 11.0);
-	f->config.camera[0].present = true;
-	snprintf(f->config.camera[0].driver, sizeof f->config.camera[0].driver, "fake");
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-	observatory_destroy(f->obs);
-	char path[128];
-	static const char *const names[] = {"focusd.db", "focusd.db-wal", "focusd.db-shm",
-		"focusd.db-journal", "devices.json"};
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-		snprintf(path, sizeof path, "%s/%s", f->dir, names[i]);
-		unlink(path);
-	}
-	rmdir(f->dir);
-	free(f);
-	return 0;
+	return device_link(f->camera) == LINK_DOWN;
 }
 
 static struct camera_state now(struct fixture *f)
@@ -202,11 +96,6 @@ static void guide_pulses(void **state)
 	assert_false(now(f).guiding);
 }
 
-static bool image_ready(struct fixture *f)
-{
-	return now(f).image_ready;
-}
-
 static bool exposure_error(struct fixture *f)
 {
 	bool ready;
@@ -245,15 +134,138 @@ static void fast_readout(void **state)
 	assert_true(now(f).setup.fast_readout);
 }
 
+static void exposes_and_keeps_the_picture(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	struct camera_state now;
+	assert_int_equal(camera_start_exposure(f->camera, 2.0, true, &err), ERR_OK);
+	camera_state(f->camera, &now);
+	assert_false(now.image_ready);
+	assert_true(now.activity == CAMERA_WAITING || now.activity == CAMERA_EXPOSING);
+	assert_int_equal(camera_start_exposure(f->camera, 2.0, true, &err), ERR_INVALID_OPERATION);
+	wait_for(f, image_ready);
+	camera_state(f->camera, &now);
+	assert_int_equal(now.activity, CAMERA_IDLE);
+	assert_int_equal(now.percent, 100);
+	assert_true(now.has_last_exposure && now.last_duration_s == 2.0);
+	struct frame *frame = NULL;
+	assert_int_equal(camera_frame(f->camera, &frame, &err), ERR_OK);
+	assert_int_equal(frame->info.width, 64);
+	assert_int_equal(frame->pixels[1], 64); /* (0, 1): second row of the sensor */
+	/* A download keeps its picture while the next exposure runs. */
+	assert_int_equal(camera_start_exposure(f->camera, 100.0, true, &err), ERR_OK);
+	struct frame *none = NULL;
+	assert_int_equal(camera_frame(f->camera, &none, &err), ERR_INVALID_OPERATION);
+	assert_int_equal(frame->pixels[1], 64);
+	frame_unref(frame);
+	assert_int_equal(camera_abort(f->camera, &err), ERR_OK);
+	assert_int_equal(camera_abort(f->camera, &err), ERR_OK);
+}
+
+static void frame_limits_are_checked_at_the_start_only(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	assert_int_equal(camera_set(f->camera, CAMERA_SET_NUM_X, 65, &err), ERR_OK);
+	assert_int_equal(camera_start_exposure(f->camera, 1.0, true, &err), ERR_INVALID_VALUE);
+	assert_int_equal(camera_set(f->camera, CAMERA_SET_NUM_X, 2147483647, &err), ERR_OK);
+	assert_int_equal(camera_set(f->camera, CAMERA_SET_START_X, 2147483647, &err), ERR_OK);
+	assert_int_equal(camera_start_exposure(f->camera, 1.0, true, &err), ERR_INVALID_VALUE);
+	camera_set(f->camera, CAMERA_SET_START_X, 0, &err);
+	camera_set(f->camera, CAMERA_SET_NUM_X, 32, &err);
+	camera_set(f->camera, CAMERA_SET_NUM_Y, 24, &err);
+	assert_int_equal(camera_set(f->camera, CAMERA_SET_BIN, 3, &err), ERR_INVALID_VALUE);
+	assert_int_equal(camera_set(f->camera, CAMERA_SET_BIN, 2, &err), ERR_OK);
+	assert_int_equal(camera_start_exposure(f->camera, -1.0, true, &err), ERR_INVALID_VALUE);
+	assert_int_equal(camera_start_exposure(f->camera, NAN, true, &err), ERR_INVALID_VALUE);
+	assert_int_equal(camera_start_exposure(f->camera, 0.0, false, &err), ERR_OK);
+	wait_for(f, image_ready);
+	assert_int_equal(camera_set(f->camera, CAMERA_SET_GAIN, 101, &err), ERR_INVALID_VALUE);
+	assert_int_equal(camera_set(f->camera, CAMERA_SET_GAIN, 100, &err), ERR_OK);
+}
+
+static void a_failed_exposure_is_told(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	fake.expose_fails = true;
+	assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
+	wait_for(f, exposure_error);
+	struct camera_state now;
+	camera_state(f->camera, &now);
+	assert_int_equal(now.activity, CAMERA_ERROR);
+	assert_false(now.image_ready);
+	fake.expose_fails = false;
+	assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
+	wait_for(f, image_ready);
+}
+
+static bool is_reading(struct fixture *f)
+{
+	(void)f;
+	return atomic_load(&fake.reading);
+}
+
+static bool is_idle(struct fixture *f)
+{
+	return now(f).activity == CAMERA_IDLE;
+}
+
+/* A driver that fills the frame itself gets one with each exposure; what is aborted or torn is nobody's
+ * picture, and an abort does not wait for a read-out that takes its time. */
+static void a_driver_that_fills_the_frame(void **state)
+{
+	struct fixture *f = *state;
+	snprintf(f->config.camera[0].driver, sizeof f->config.camera[0].driver, "fake-painting");
+	start(f);
+	struct err err;
+	fake.read_waits = true;
+	assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
+	wait_for(f, is_reading);
+	assert_int_equal(camera_abort(f->camera, &err), ERR_OK);
+	wait_for(f, is_idle);
+	assert_false(now(f).image_ready);
+	fake.read_waits = false;
+	fake.fail_next = 1; /* the second try succeeds */
+	assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
+	wait_for(f, image_ready);
+	assert_int_equal(fake.lend_count, 3);
+	struct frame *frame = NULL;
+	assert_int_equal(camera_frame(f->camera, &frame, &err), ERR_OK);
+	assert_int_equal(frame->info.width, 64);
+	assert_int_equal(frame->info.height, 48);
+	assert_true(frame->info.exposure_s == 0.5);
+	assert_int_equal(frame->pixels[1], 64); /* (0, 1): second row of the sensor */
+	/* Away while it reads: the worker does not wait either. */
+	fake.read_waits = true;
+	assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
+	wait_for(f, is_reading);
+	bool closing = false;
+	assert_int_equal(device_disconnect(f->camera, &alice, &closing, &err), ERR_OK);
+	assert_true(closing);
+	wait_for(f, camera_down);
+	assert_int_equal(frame->pixels[1], 64);
+	frame_unref(frame);
+}
+
 int main(void)
 {
 	clock_cond_init(&news);
 	log_set_level(LOG_ERROR);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(cooler, setup, teardown),
-		cmocka_unit_test_setup_teardown(guide_pulses, setup, teardown),
-		cmocka_unit_test_setup_teardown(torn_readouts, setup, teardown),
-		cmocka_unit_test_setup_teardown(fast_readout, setup, teardown),
+		TEST(exposes_and_keeps_the_picture),
+		TEST(frame_limits_are_checked_at_the_start_only),
+		TEST(a_failed_exposure_is_told),
+		TEST(cooler),
+		TEST(guide_pulses),
+		TEST(torn_readouts),
+		TEST(fast_readout),
+		TEST(a_driver_that_fills_the_frame),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -440,6 +440,7 @@ static void test_check(void **state)
 		{"[focuser.0]\ndriver = simulator\ntempcomp_steps_per_c = -3\n", 3,
 			"no temperature compensation"},
 		{"[focuser.0]\ndriver = simulator\ncamera = 1\n", 3, "there is no [camera.1]"},
+		{"[focuser.0]\ndriver = simulator\ntranscript = file\n", 3, "begins with /"},
 		{"[focuser.0]\ndriver = simulator\ntemperature_source = focuser.0\n", 3,
 			"is called self"},
 		{"[focuser.0]\ndriver = simulator\ntemperature_source = focuser.1\n", 3,

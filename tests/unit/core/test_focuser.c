@@ -269,14 +269,6 @@ static void play_is_looked_at_before_a_move(void **state)
 	f->config.focuser[0].backlash_steps = 300;
 	start(f);
 	arrive(f, 5400);
-	/* Between two polls of a motor at rest, which are 500 ms of its clock apart. */
-	for (int polls = fake.poll_count; fake.poll_count == polls;) {
-		look(f);
-	}
-	int64_t until = clock_now_ms(f->focuser->clock) + 200;
-	while (clock_now_ms(f->focuser->clock) < until) {
-		look(f);
-	}
 	fake.shove = -100;
 	arrive(f, 5500);
 	moves_are((const int32_t[]){5400, 5200, 5500}, 3);

@@ -39,10 +39,14 @@ void driver_rig_end_tcp(struct driver_bridge *bridge);
 /* As core does: again and again until it answers. */
 void driver_rig_identify(struct driver_rig *rig);
 
-/* Polls until the wanted state.  Single failures count in *failures and pass; NULL: they fail the test. */
+/* Polls until the wanted state.  Missed answers are counted in *failures (may be NULL) and pass: on a busy
+ * machine any may be late. */
 struct focuser_reading driver_rig_poll_until(struct driver_rig *rig, bool moving, int *failures);
 
 void driver_rig_start_move(struct driver_rig *rig, int32_t target);
+
+/* Polls for the temperature, until there is a number or it seems that there is none. */
+struct focuser_reading driver_rig_measure(struct driver_rig *rig);
 
 /* Calls row(0..count-1), each on a thread of its own: devices wait for their lines, not for each
  * other.  What fails there says so and ends the program: a thread cannot jump back to the test. */

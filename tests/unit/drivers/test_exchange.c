@@ -250,6 +250,222 @@ static void test_urgent(void **state)
 	assert_true(script_pipe_done(&script));
 }
 
+/* Two wires of a loop, an adapter with echo: our own words are no answer, whole or in part. */
+static void test_echo(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{":GP#", ":GP#4E20#", NULL}, {":GV#", ":GV#10#", NULL}, {":GP#", ":GP#", NULL},
+		{":GP#", ":G", NULL}, {":GP#", ":4E20#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	struct err err;
+	begin(&script, &x, steps);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_true(span_equal(frame, "4E20#"));
+	/* To the scanner of versions "GV#" would look like one. */
+	assert_int_equal(exchange_ask(&x, span_of(":GV#"), moonlite_scan_version, &frame, soon(), NULL),
+		ERR_OK);
+	assert_true(span_equal(frame, "10#"));
+	assert_int_equal(ask(&x, ":GP#", &frame, &err), ERR_PROTOCOL);
+	assert_int_equal(ask(&x, ":GP#", &frame, &err), ERR_PROTOCOL);
+	/* Only the beginning is alike. */
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_true(span_equal(frame, "4E20#"));
+	assert_true(script_pipe_done(&script));
+}
+
+/* A board that restarts says so instead of answering; the next question is answered. */
+static void test_banner_of_a_reset(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{":GP#", "4E\r\nArdufocus 1.2 ready.\r\nbrought to you by...\r\n", NULL},
+		{":GP#", "0000#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	begin(&script, &x, steps);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_PROTOCOL);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_true(span_equal(frame, "0000#"));
+}
+
+/* The other half comes when the line was already given up: it is dropped before the next question. */
+static void test_the_other_half(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {
+		{":GP#", "4E", NULL}, {":GI#", "01#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	begin(&script, &x, steps);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_PROTOCOL);
+	script_pipe_feed(&script, "20#");
+	assert_int_equal(ask(&x, ":GI#", &frame, NULL), ERR_OK);
+	assert_true(span_equal(frame, "01#"));
+}
+
+/* Others on the bus say more than there is room for; the answer is behind that. */
+static void test_more_than_the_room(void **state)
+{
+	(void)state;
+	char reply[500] = "";
+	size_t n = 0;
+	for (int i = 0; i < 60; i++) {
+		n += (size_t)snprintf(reply + n, sizeof reply - n, "%04X#", i);
+	}
+	snprintf(reply + n, sizeof reply - n, "4E20#");
+	const struct script_step steps[] = {{":GP#", reply, NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	begin(&script, &x, steps);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	int count = 1;
+	while (!span_equal(frame, "4E20#")) {
+		char expected[16];
+		snprintf(expected, sizeof expected, "%04X#", count - 1);
+		assert_true(span_equal(frame, expected));
+		assert_int_equal(exchange_next(&x, moonlite_scan, &frame, soon(), NULL), ERR_OK);
+		count++;
+	}
+	assert_int_equal(count, 61);
+}
+
+static void test_answer_behind_much_noise(void **state)
+{
+	(void)state;
+	char reply[500] = "";
+	size_t n = 0;
+	while (n < 440) {
+		n += (size_t)snprintf(reply + n, sizeof reply - n, "noise noise\n");
+	}
+	snprintf(reply + n, sizeof reply - n, "4E20#");
+	const struct script_step steps[] = {{":GP#", reply, NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	begin(&script, &x, steps);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_true(span_equal(frame, "4E20#"));
+}
+
+/* A pipe that never stops talking, and one that takes no bytes. */
+static enum err_code talk(struct transport *t, void *out, size_t cap, size_t *got, int64_t deadline_ms,
+	struct err *err)
+{
+	(void)t;
+	(void)deadline_ms;
+	(void)err;
+	static const char words[] = "blah\n";
+	*got = cap < sizeof words - 1 ? cap : sizeof words - 1;
+	memcpy(out, words, *got);
+	return ERR_OK;
+}
+
+static enum err_code take(struct transport *t, const void *data, size_t len, int64_t deadline_ms,
+	struct err *err)
+{
+	(void)t;
+	(void)data;
+	(void)len;
+	(void)deadline_ms;
+	(void)err;
+	return ERR_OK;
+}
+
+static enum err_code take_nothing(struct transport *t, const void *data, size_t len,
+	int64_t deadline_ms, struct err *err)
+{
+	(void)t;
+	(void)data;
+	(void)len;
+	(void)deadline_ms;
+	return err_set(err, ERR_TIMEOUT, "full");
+}
+
+static enum err_code drop(struct transport *t, struct err *err)
+{
+	(void)t;
+	(void)err;
+	return ERR_OK;
+}
+
+static const char *name(struct transport *t)
+{
+	(void)t;
+	return "pipe";
+}
+
+static void test_endless_talk_ends_at_the_deadline(void **state)
+{
+	(void)state;
+	static const struct transport_ops ops = {.name = "talk", .write_all = take, .read_some = talk,
+		.discard_input = drop, .describe = name};
+	struct transport pipe = {.ops = &ops};
+	struct exchange x;
+	struct span frame;
+	exchange_init(&x, &pipe, 9600, 0);
+	int64_t deadline_ms = clock_now_ms(clock_real()) + 20;
+	assert_int_equal(exchange_ask(&x, span_of(":GP#"), moonlite_scan, &frame, deadline_ms, NULL),
+		ERR_PROTOCOL);
+	assert_true(clock_now_ms(clock_real()) >= deadline_ms);
+	/* And the pause before the next question, too. */
+	deadline_ms = clock_now_ms(clock_real()) + 200;
+	assert_int_equal(exchange_ask(&x, span_of(":GP#"), moonlite_scan, &frame, deadline_ms, NULL),
+		ERR_PROTOCOL);
+	struct span heard;
+	assert_int_equal(exchange_listen(&x, clock_now_ms(clock_real()) + 20, &heard, NULL), ERR_OK);
+	assert_int_equal(heard.len, EXCHANGE_ROOM);
+}
+
+static void test_half_a_command(void **state)
+{
+	(void)state;
+	static const struct transport_ops ops = {.name = "full", .write_all = take_nothing,
+		.read_some = talk, .discard_input = drop, .describe = name};
+	struct transport pipe = {.ops = &ops};
+	struct exchange x;
+	exchange_init(&x, &pipe, 9600, 0);
+	assert_int_equal(exchange_tell(&x, span_of(":SN4E20#"), soon(), NULL), ERR_TIMEOUT);
+	assert_true(x.unsettled);
+}
+
+/* What is asked too late would be answered too late: it is not asked. */
+static void test_no_time_left(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {{":FQ#", "", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	struct err err;
+	begin(&script, &x, steps);
+	int64_t now = clock_now_ms(clock_real());
+	assert_int_equal(exchange_ask(&x, span_of(":GP#"), moonlite_scan, &frame, now - 1, &err),
+		ERR_TIMEOUT);
+	assert_int_equal(script.written_len, 0);
+	/* An order goes out all the same: it may be the halt. */
+	assert_int_equal(exchange_tell(&x, span_of(":FQ#"), now - 1, NULL), ERR_OK);
+	assert_true(script_pipe_done(&script));
+}
+
+static void test_no_pause_where_none_is_needed(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {{":GP#", "4E20#", NULL}, {0}};
+	struct script_pipe script;
+	struct exchange x;
+	struct span frame;
+	script_pipe_init(&script, steps);
+	exchange_init(&x, &script.base, 9600, 0);
+	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
+	assert_int_equal(x.ready_ms, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +479,15 @@ int main(void)
 		cmocka_unit_test(test_trace_sees_every_byte),
 		cmocka_unit_test(test_escape),
 		cmocka_unit_test(test_urgent),
+		cmocka_unit_test(test_echo),
+		cmocka_unit_test(test_banner_of_a_reset),
+		cmocka_unit_test(test_the_other_half),
+		cmocka_unit_test(test_more_than_the_room),
+		cmocka_unit_test(test_answer_behind_much_noise),
+		cmocka_unit_test(test_endless_talk_ends_at_the_deadline),
+		cmocka_unit_test(test_half_a_command),
+		cmocka_unit_test(test_no_time_left),
+		cmocka_unit_test(test_no_pause_where_none_is_needed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

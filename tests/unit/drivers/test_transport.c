@@ -273,6 +273,34 @@ static void test_tcp(void **state)
 	close(server);
 }
 
+/* The other end vanishes without a good-bye, while a read waits for a minute and before a write. */
+static void test_tcp_reset(void **state)
+{
+	(void)state;
+	uint16_t port = 0;
+	int server = listen_local(&port);
+	char where[64];
+	snprintf(where, sizeof where, "tcp://127.0.0.1:%u", port);
+	struct transport *t = open_ok(where);
+	int peer = accept(server, NULL, NULL);
+	assert_true(peer >= 0);
+	struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+	assert_int_equal(setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+	close(peer);
+	char in[8];
+	size_t got = 0;
+	int64_t deadline_ms = in_ms(60000);
+	struct err err;
+	assert_int_equal(t->ops->read_some(t, in, sizeof in, &got, deadline_ms, &err), ERR_IO);
+	assert_true(in_ms(0) < deadline_ms);
+	assert_non_null(strstr(err.text, "is gone"));
+	/* The socket tells an error once; after that it is at its end. */
+	assert_int_equal(t->ops->read_some(t, in, sizeof in, &got, deadline_ms, &err), ERR_IO);
+	assert_int_equal(t->ops->write_all(t, "x", 1, deadline_ms, &err), ERR_IO);
+	t->ops->destroy(t);
+	close(server);
+}
+
 static void test_tcp_refused(void **state)
 {
 	(void)state;
@@ -300,6 +328,7 @@ int main(void)
 		cmocka_unit_test(test_link_is_resolved),
 		cmocka_unit_test(test_what_cannot_be_opened),
 		cmocka_unit_test(test_tcp),
+		cmocka_unit_test(test_tcp_reset),
 		cmocka_unit_test(test_tcp_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json.h"
+
 struct fake fake;
 
 void fake_setup(void)
@@ -121,6 +123,23 @@ const char *focuser_trust_name(enum focuser_trust trust)
 void focuser_state(struct device *dev, struct focuser_state *out)
 {
 	*out = dev->focuser;
+}
+
+void focuser_calibration(struct device *dev, struct focuser_calibration *out)
+{
+	*out = dev->calibration;
+}
+
+const char *focuser_calibration_name(enum focuser_calibration_state state)
+{
+	return state == CALIBRATION_RUNNING ? "running" : "other";
+}
+
+void focuser_calibration_json(const struct focuser_calibration *c, struct json_writer *w)
+{
+	json_object(w);
+	json_key_int(w, "step", c->step);
+	json_end_object(w);
 }
 
 void camera_state(struct device *dev, struct camera_state *out)

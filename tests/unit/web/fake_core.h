@@ -14,6 +14,7 @@ struct device {
 	struct device_info info;
 	uint64_t version;
 	struct focuser_state focuser;
+	struct focuser_calibration calibration;
 	struct camera_state camera;
 	struct frame *frame;
 	char failure[240];

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+#include "celestron_link.h"
+
+#include <string.h>
+
+#include "clock.h"
+#include "transport/talker.h"
+#include "transport/trace.h"
+
+#define BUS_BAUD 19200
+#define HAND_CONTROLLER_BAUD 9600
+
+#define OPEN_MS 1800
+#define WRITE_MS 300
+/* Listened to before the first byte is sent. */
+#define LISTEN_MS 200
+/* How long a hand controller waits for the motor before it says that there is no answer. */
+#define HAND_CONTROLLER_MS 3600
+#define GREET_MS 400
+#define KEEP_ALIVE_MS 10000
+
+static int64_t real_ms(void)
+{
+	return clock_now_ms(clock_real());
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+static const char *describe(const struct celestron_link *l)
+{
+	return l->pipe->ops->describe(l->pipe);
+}
+
+/* For error texts. */
+static const char *command_name(uint8_t command)
+{
+	switch (command) {
+	case CELESTRON_GET_POSITION:
+		return "\"get position\"";
+	case CELESTRON_GOTO_FAST:
+	case CELESTRON_GOTO_SLOW:
+		return "\"go to\"";
+	case CELESTRON_SLEW_DONE:
+		return "\"slew done?\"";
+	case CELESTRON_MOVE_POSITIVE:
+	case CELESTRON_MOVE_NEGATIVE:
+		return "\"stop\"";
+	case CELESTRON_CALIBRATE:
+		return "\"calibrate\"";
+	case CELESTRON_CALIBRATION_STATE:
+		return "\"calibration state\"";
+	case CELESTRON_GET_LIMITS:
+		return "\"get limits\"";
+	default:
+		return "\"get version\"";
+	}
+}
+
+enum err_code celestron_link_open(struct celestron_link *l, const struct focuser_port *port,
+	const struct driver_host *host, struct err *err)
+{
+	memset(l, 0, sizeof *l);
+	l->owed = -1;
+	l->hand_controller = focuser_has_quirk(port, CELESTRON_QUIRK_HAND_CONTROLLER);
+	bool aux_port = focuser_has_quirk(port, CELESTRON_QUIRK_AUX_PORT);
+	l->network = strncmp(port->port, "tcp://", 6) == 0;
+	if (l->hand_controller && aux_port) {
+		return err_set(err, ERR_INVALID_VALUE,
+			"quirks says both hand-controller and aux-port: the cable is in one of them");
+	}
+	struct transport_settings settings = {
+		.baud = port->baud > 0 ? port->baud
+			: l->hand_controller ? HAND_CONTROLLER_BAUD : BUS_BAUD,
+		/* Or the hand controller on the same bus is muted. */
+		.rts_low = aux_port,
+	};
+	struct transport *pipe = NULL;
+	enum err_code code = transport_open(port->port, &settings, real_ms() + OPEN_MS, &pipe, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	l->pipe = trace_host(pipe, host);
+	l->opened_ms = real_ms();
+	l->keep_alive_ms = l->opened_ms + KEEP_ALIVE_MS;
+	exchange_init(&l->x, l->pipe, settings.baud, 0);
+	l->x.urgent = host->urgent;
+	l->x.urgent_ctx = host->urgent_ctx;
+	if (aux_port && !l->network) {
+		l->x.turn = focuser_has_quirk(port, CELESTRON_QUIRK_NO_CTS) ? TRANSPORT_TURN_RTS
+									    : TRANSPORT_TURN_RTS_CTS;
+	}
+	return ERR_OK;
+}
+
+void celestron_link_close(struct celestron_link *l)
+{
+	if (l->pipe != NULL) {
+		l->pipe->ops->destroy(l->pipe);
+		l->pipe = NULL;
+	}
+}
+
+enum err_code celestron_link_greet(struct celestron_link *l, int64_t deadline_ms, struct err *err)
+{
+	enum err_code code = ERR_OK;
+	if (!l->heard_out) {
+		code = talker_refuse(&l->x, sooner(l->opened_ms + LISTEN_MS, deadline_ms), err);
+		l->heard_out = code == ERR_OK;
+	}
+	if (code != ERR_OK || !l->hand_controller || l->owed >= 0) {
+		return code;
+	}
+	struct span frame;
+	code = exchange_ask(&l->x, span_of("Kf"), celestron_hc_scan_echo, &frame,
+		sooner(deadline_ms, real_ms() + GREET_MS), err);
+	while (code == ERR_OK && frame.data[0] != 'f') {
+		code = exchange_next(&l->x, celestron_hc_scan_echo, &frame, deadline_ms, err);
+	}
+	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
+		return err_set(err, code,
+			"%s: no hand controller answers: check power, cable, and that its serial or USB "
+			"port is this one", describe(l));
+	}
+	return code;
+}
+
+/* ---- packets ---- */
+
+/* What went by while we waited, for the error text. */
+struct passed {
+	bool echo, others;
+};
+
+static enum err_code no_answer(const struct celestron_link *l, enum err_code code, uint8_t command,
+	struct passed passed, struct err *err)
+{
+	if (passed.echo && !passed.others) {
+		return err_set(err, ERR_TIMEOUT,
+			"%s: only the echo of %s came back: is the focus motor plugged into the mount, and "
+			"has it power?", describe(l), command_name(command));
+	}
+	if (passed.others) {
+		return err_set(err, ERR_TIMEOUT,
+			"%s: there is a telescope's bus, but no focus motor answers %s on it", describe(l),
+			command_name(command));
+	}
+	return err_set(err, code,
+		code == ERR_TIMEOUT ? "%s: the focus motor does not answer %s"
+				    : "%s: noise instead of an answer to %s",
+		describe(l), command_name(command));
+}
+
+static enum err_code ask_bus(struct celestron_link *l, const struct celestron_packet *request,
+	struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
+{
+	char bytes[CELESTRON_MAX_PACKET];
+	struct span out = {.data = bytes, .len = celestron_encode(bytes, request)};
+	struct span frame;
+	struct passed passed = {false, false};
+	enum err_code code = exchange_ask(&l->x, out, celestron_scan, &frame, deadline_ms, err);
+	while (code == ERR_OK) {
+		code = celestron_decode(frame, reply);
+		if (code == ERR_OK && celestron_answers(request, reply)) {
+			l->doubt = false;
+			if (reply->command == CELESTRON_NOT_UNDERSTOOD) {
+				return err_set(err, ERR_REFUSED,
+					"the focus motor does not understand %s",
+					command_name(request->command));
+			}
+			return ERR_OK;
+		}
+		if (reply->src == CELESTRON_APP) {
+			passed.echo = true;
+		} else if (reply->src != CELESTRON_FOCUSER) {
+			passed.others = true;
+		}
+		code = exchange_next(&l->x, celestron_scan, &frame, deadline_ms, err);
+	}
+	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL || code == ERR_CANCELLED) {
+		l->doubt = true;
+		l->doubted = request->command;
+	}
+	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
+		return no_answer(l, code, request->command, passed, err);
+	}
+	return code;
+}
+
+/* A late answer to a command is used up when a later command of another kind is answered: the motor
+ * answers in order. */
+static enum err_code clear_doubt(struct celestron_link *l, int64_t deadline_ms, struct err *err)
+{
+	const struct celestron_packet other = {
+		.src = CELESTRON_APP,
+		.dst = CELESTRON_FOCUSER,
+		.command = l->doubted == CELESTRON_SLEW_DONE ? CELESTRON_GET_POSITION
+							     : CELESTRON_SLEW_DONE,
+	};
+	struct celestron_packet reply;
+	uint8_t doubted = l->doubted;
+	enum err_code code = ask_bus(l, &other, &reply, deadline_ms, err);
+	if (code != ERR_OK) {
+		/* The older one may come as well as this. */
+		l->doubted = doubted;
+	}
+	return code;
+}
+
+/* ---- through a hand controller ---- */
+
+static enum err_code not_ready(struct celestron_link *l, enum err_code code, struct err *err)
+{
+	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
+		return err_set(err, code, "%s: the hand controller does not answer", describe(l));
+	}
+	return code;
+}
+
+/* An answer that is still due is taken out of the way first, or it would be read as the next one. */
+static enum err_code settle_debt(struct celestron_link *l, int64_t deadline_ms, struct err *err)
+{
+	if (l->owed < 0) {
+		return ERR_OK;
+	}
+	enum err_code code = ERR_TIMEOUT;
+	if (real_ms() < l->owed_until_ms) {
+		struct span frame;
+		code = exchange_next(&l->x, celestron_hc_scan(l->owed), &frame,
+			sooner(deadline_ms, l->owed_until_ms), err);
+	}
+	if (code == ERR_OK || real_ms() >= l->owed_until_ms) {
+		l->owed = -1;
+		return ERR_OK;
+	}
+	return not_ready(l, code, err);
+}
+
+static enum err_code read_hand_controller(struct celestron_link *l, enum err_code code,
+	const struct celestron_packet *request, int wanted, struct span frame,
+	struct celestron_packet *reply, struct err *err)
+{
+	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL || code == ERR_CANCELLED) {
+		l->owed = wanted;
+		l->owed_until_ms = l->x.asked_ms + HAND_CONTROLLER_MS;
+	}
+	if (code != ERR_OK) {
+		return not_ready(l, code, err);
+	}
+	code = celestron_hc_decode(frame, request, wanted, reply);
+	if (code == ERR_TIMEOUT) {
+		return err_set(err, ERR_TIMEOUT,
+			"%s: the hand controller answers, but no focus motor does: is it plugged into the "
+			"mount?", describe(l));
+	}
+	return code;
+}
+
+static enum err_code ask_hand_controller(struct celestron_link *l,
+	const struct celestron_packet *request, int wanted, struct celestron_packet *reply,
+	int64_t deadline_ms, struct err *err)
+{
+	char bytes[CELESTRON_HC_REQUEST];
+	struct span out = {.data = bytes, .len = celestron_hc_encode(bytes, request, wanted)};
+	struct span frame = {NULL, 0};
+	enum err_code code = settle_debt(l, deadline_ms, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	int64_t before_ms = l->x.asked_ms;
+	code = exchange_ask(&l->x, out, celestron_hc_scan(wanted), &frame, deadline_ms, err);
+	if (code == ERR_CANCELLED && l->x.asked_ms == before_ms) {
+		return code; /* nothing was sent */
+	}
+	return read_hand_controller(l, code, request, wanted, frame, reply, err);
+}
+
+/* ---- either ---- */
+
+static struct celestron_packet make_request(uint8_t command, const uint8_t *data, int count)
+{
+	struct celestron_packet request = {
+		.src = CELESTRON_APP,
+		.dst = CELESTRON_FOCUSER,
+		.command = command,
+		.count = count,
+	};
+	if (count > 0) {
+		memcpy(request.data, data, (size_t)count);
+	}
+	return request;
+}
+
+enum err_code celestron_link_ask(struct celestron_link *l, uint8_t command, const uint8_t *data,
+	int count, int wanted, struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
+{
+	struct celestron_packet request = make_request(command, data, count);
+	if (l->hand_controller) {
+		return ask_hand_controller(l, &request, wanted, reply, deadline_ms, err);
+	}
+	if (l->doubt && l->doubted == command) {
+		enum err_code code = clear_doubt(l, deadline_ms, err);
+		if (code != ERR_OK) {
+			return code;
+		}
+	}
+	return ask_bus(l, &request, reply, deadline_ms, err);
+}
+
+/* Sends it also when an older answer is still due: what must go out must go out. */
+static enum err_code order(struct celestron_link *l, const struct celestron_packet *request,
+	struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
+{
+	if (!l->hand_controller) {
+		return ask_bus(l, request, reply, deadline_ms, err);
+	}
+	enum err_code code = settle_debt(l, deadline_ms - WRITE_MS, err);
+	if (code == ERR_OK) {
+		return ask_hand_controller(l, request, 0, reply, deadline_ms, err);
+	}
+	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
+		char bytes[CELESTRON_HC_REQUEST];
+		struct span out = {.data = bytes, .len = celestron_hc_encode(bytes, request, 0)};
+		enum err_code sent = exchange_tell(&l->x, out, deadline_ms, err);
+		l->owed_until_ms = l->x.asked_ms + HAND_CONTROLLER_MS;
+		return sent != ERR_OK ? sent : not_ready(l, code, err);
+	}
+	return code;
+}
+
+enum err_code celestron_link_order(struct celestron_link *l, uint8_t command, const uint8_t *data,
+	int count, int64_t deadline_ms, struct err *err)
+{
+	struct celestron_packet request = make_request(command, data, count);
+	bool (*urgent)(void *) = l->x.urgent;
+	struct celestron_packet reply;
+	l->x.urgent = NULL;
+	enum err_code code = order(l, &request, &reply, deadline_ms, err);
+	l->x.urgent = urgent;
+	if (code == ERR_OK && celestron_ack(&reply) != ERR_OK) {
+		return err_set(err, ERR_REFUSED, "the focus motor refuses %s", command_name(command));
+	}
+	return code;
+}
+
+enum err_code celestron_link_keep_alive(struct celestron_link *l, struct err *err)
+{
+	int64_t now = real_ms();
+	if (!l->network || l->hand_controller || now < l->keep_alive_ms) {
+		return ERR_OK;
+	}
+	l->keep_alive_ms = now + KEEP_ALIVE_MS;
+	const struct celestron_packet hello = {
+		.src = CELESTRON_APP,
+		.dst = CELESTRON_AZIMUTH,
+		.command = CELESTRON_GET_VERSION,
+	};
+	char bytes[CELESTRON_MAX_PACKET];
+	struct span out = {.data = bytes, .len = celestron_encode(bytes, &hello)};
+	/* Its answer is not from the focuser, so it is passed over. */
+	return exchange_tell(&l->x, out, now + WRITE_MS, err);
+}

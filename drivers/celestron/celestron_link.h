@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One question to the focus motor and its answer, however the motor is reached: its own USB, the bus
+ * of a mount through a level adapter, a hand controller, or the network.  One thread; deadlines
+ * absolute on clock_real().
+ */
+#ifndef FOCUSD_CELESTRON_LINK_H
+#define FOCUSD_CELESTRON_LINK_H
+
+#include "celestron_codec.h"
+#include "focuser_driver.h"
+#include "transport.h"
+#include "transport/exchange.h"
+
+/* Words of quirks that say how the motor is wired; without one it is its own USB, or the network. */
+#define CELESTRON_QUIRK_HAND_CONTROLLER "hand-controller"
+#define CELESTRON_QUIRK_AUX_PORT "aux-port"
+#define CELESTRON_QUIRK_NO_CTS "no-cts"
+
+struct celestron_link {
+	struct transport *pipe; /* NULL while closed */
+	struct exchange x;
+	bool hand_controller;
+	bool network;
+	int64_t opened_ms;
+	bool heard_out;         /* nobody talks on this line who should not be talked to */
+	int64_t keep_alive_ms;  /* network: when to say something next */
+	/* A command whose answer did not come: until another one is answered it may still come, and be
+	 * taken for that of the same command asked again. */
+	bool doubt;
+	uint8_t doubted;
+	/* Hand controller: the answer it still owes us, -1 none.  It waits up to 3.5 s for the motor. */
+	int owed;
+	int64_t owed_until_ms;
+};
+
+/* Opens the port as the quirks say; sends nothing. */
+enum err_code celestron_link_open(struct celestron_link *l, const struct focuser_port *port,
+	const struct driver_host *host, struct err *err);
+
+/* Closes; fine when not open. */
+void celestron_link_close(struct celestron_link *l);
+
+/* Listens for somebody who talks unasked; a hand controller is greeted.  Before the first question. */
+enum err_code celestron_link_greet(struct celestron_link *l, int64_t deadline_ms, struct err *err);
+
+/* Sends a command with its data and waits for the motor's answer, which has `wanted` bytes (the hand
+ * controller must be told).  ERR_TIMEOUT and ERR_PROTOCOL as exchange_ask(), ERR_REFUSED when the motor
+ * does not understand, ERR_IO, ERR_CANCELLED. */
+enum err_code celestron_link_ask(struct celestron_link *l, uint8_t command, const uint8_t *data,
+	int count, int wanted, struct celestron_packet *reply, int64_t deadline_ms, struct err *err);
+
+/* The same for something that must go out, urgent or not. */
+enum err_code celestron_link_order(struct celestron_link *l, uint8_t command, const uint8_t *data,
+	int count, int64_t deadline_ms, struct err *err);
+
+/* Now and then on a network link, so that the access point does not drop it; else nothing. */
+enum err_code celestron_link_keep_alive(struct celestron_link *l, struct err *err);
+
+#endif

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A calibration that the device does by itself: started, looked at once a second, judged, aborted.
+ * The device goes on also when the link is lost, so it is found again after that.  What is called by
+ * clients only writes wishes; the rest runs on the worker, with the lock held but for driver calls.
+ */
+#include "focuser_private.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The first look after the start, and between looks. */
+#define FIRST_LOOK_MS 500
+#define LOOK_MS 1000
+/* A device may say "done" of the last calibration for a moment after the next has begun. */
+#define STALE_DONE_MS 10000
+/* Neither the step nor the position changes for this long: it is stuck. */
+#define STUCK_MS 60000
+/* No calibration takes longer. */
+#define TOTAL_MS 300000
+/* Tries of a driver call that brings no answer. */
+#define TRIES 3
+
+const char *focuser_calibration_name(enum focuser_calibration_state state)
+{
+	switch (state) {
+	case CALIBRATION_RUNNING:
+		return "running";
+	case CALIBRATION_DONE:
+		return "done";
+	case CALIBRATION_FAILED:
+		return "failed";
+	case CALIBRATION_ABORTED:
+		return "aborted";
+	case CALIBRATION_NONE:
+		break;
+	}
+	return "none";
+}
+
+void focuser_calibration(struct device *dev, struct focuser_calibration *out)
+{
+	struct focuser_core *f = dev->focuser;
+	pthread_mutex_lock(&dev->lock);
+	const struct calibration_core *c = &f->calibration;
+	*out = (struct focuser_calibration){
+		.possible = f->driver->calibrate != NULL,
+		/* Over when the device has been identified again, not before. */
+		.state = f->phase == MOVE_CALIBRATING ? CALIBRATION_RUNNING : c->state,
+		.of = f->driver->calibration_steps,
+		.step = c->step,
+		.started_utc_ms = c->began_utc_ms,
+		.limits_known = f->caps_known && f->caps.move_refusal[0] == '\0',
+		.low = f->motor_low,
+		.high = f->mirror,
+	};
+	if (out->state == CALIBRATION_DONE) {
+		out->step = out->of;
+	} else if (out->state == CALIBRATION_RUNNING) {
+		out->limits_known = false;
+	}
+	out->progress = out->of > 0 ? (double)out->step / out->of : 0;
+	out->progress = out->progress > 1 ? 1 : out->progress;
+	snprintf(out->reason, sizeof out->reason, "%s",
+		out->state == CALIBRATION_RUNNING ? "" : c->reason);
+	snprintf(out->refusal, sizeof out->refusal, "%s", f->caps.move_refusal);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+/* ---- wishes ---- */
+
+enum err_code focuser_calibrate(struct device *dev, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = device_need_free(dev, err);
+	if (code == ERR_OK) {
+		code = device_need_link(dev, err);
+	}
+	if (code == ERR_OK && f->driver->calibrate == NULL) {
+		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s cannot calibrate itself", dev->info.name);
+	}
+	if (code == ERR_OK && f->phase == MOVE_CALIBRATING) {
+		code = focuser_refuse_move(dev, err);
+	} else if (code == ERR_OK && (f->phase != MOVE_NONE || f->motor_moving)) {
+		code = err_set(err, ERR_INVALID_OPERATION, "%s is moving: halt it first", dev->info.name);
+	}
+	if (code == ERR_OK) {
+		f->calibration = (struct calibration_core){
+			.state = CALIBRATION_RUNNING,
+			.start_due = true,
+			.began_ms = clock_now_ms(dev->clock),
+			.began_utc_ms = clock_utc_ms(),
+		};
+		f->op++;
+		f->done_op = f->op;
+		f->phase = MOVE_CALIBRATING;
+		f->snapped = false;
+		f->move_told.until_ms = 0;
+		log_info(dev->info.source, "calibration: drives to both ends");
+		device_wake_worker(dev);
+		device_changed(dev);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+void focuser_wish_calibration_abort(struct focuser_core *f)
+{
+	f->calibration.abort_due = true;
+	f->calibration.start_due = false;
+	f->calibration.next_look_ms = 0;
+}
+
+enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = device_need_link(dev, err);
+	if (code == ERR_OK && f->driver->calibrate == NULL) {
+		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s cannot calibrate itself", dev->info.name);
+	}
+	if (code == ERR_OK && f->phase == MOVE_CALIBRATING) {
+		focuser_wish_calibration_abort(f);
+		device_wake_urgent(dev);
+		device_changed(dev);
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return code;
+}
+
+enum err_code focuser_refuse_move(struct device *dev, struct err *err)
+{
+	const struct focuser_core *f = dev->focuser;
+	if (f->phase == MOVE_CALIBRATING) {
+		return err_set(err, ERR_INVALID_OPERATION,
+			"%s is calibrating (step %d of %d): wait, or abort it with Halt", dev->info.name,
+			f->calibration.step, f->driver->calibration_steps);
+	}
+	if (f->caps.move_refusal[0] != '\0') {
+		return err_set(err, ERR_INVALID_OPERATION, "%s is %s", dev->info.name,
+			f->caps.move_refusal);
+	}
+	return ERR_OK;
+}
+
+bool focuser_unfit(struct device *dev, struct err *err)
+{
+	return focuser_refuse_move(dev, err) != ERR_OK || focuser_busy(dev, err);
+}
+
+/* ---- the worker ---- */
+
+/* It is over; the device is identified again before anything else, since its limits may be new. */
+static void end_calibration(struct device *dev, enum focuser_calibration_state state, const char *reason)
+{
+	struct calibration_core *c = &dev->focuser->calibration;
+	c->state = state;
+	c->abort_due = false;
+	c->identify_due = true;
+	c->tries = 0;
+	snprintf(c->reason, sizeof c->reason, "%s", reason);
+	if (state == CALIBRATION_FAILED) {
+		struct err err;
+		err_set(&err, ERR_STALLED, "calibration failed: %s", reason);
+		log_error(dev->info.source, "%s", err.text);
+		device_failed(dev, &dev->focuser->move_told, &err);
+	} else {
+		log_info(dev->info.source, "calibration %s%s%s", focuser_calibration_name(state),
+			reason[0] != '\0' ? ": " : "", reason);
+	}
+	device_changed(dev);
+}
+
+/* With what usually helps, as far as it fits. */
+static void fail_with_advice(struct device *dev, const char *what)
+{
+	char reason[sizeof dev->focuser->calibration.reason];
+	const char *advice = dev->focuser->driver->calibration_advice;
+	snprintf(reason, sizeof reason, "%s%s%s", what, advice != NULL ? ". " : "",
+		advice != NULL ? advice : "");
+	end_calibration(dev, CALIBRATION_FAILED, reason);
+}
+
+/* Tells the device to begin or to end.  False when nothing is to be concluded from it. */
+static bool tell(struct device *dev, bool start, bool *alive, enum err_code *code, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "calibrate %s", start ? "start" : "abort");
+	*code = f->driver->calibrate(f->ctx, start, err);
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, *code);
+	if (*code == ERR_IO) {
+		*alive = false;
+		return false;
+	}
+	if (f->phase != MOVE_CALIBRATING || *code == ERR_CANCELLED) {
+		return false;
+	}
+	if ((*code == ERR_TIMEOUT || *code == ERR_PROTOCOL) && ++f->calibration.tries < TRIES) {
+		return false;
+	}
+	f->calibration.tries = 0;
+	return true;
+}
+
+static int64_t begin(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	struct calibration_core *c = &f->calibration;
+	enum err_code code;
+	f->motor_moving = true;
+	/* Also for whoever starts after us, should we not see the end. */
+	focuser_memory_doubt(dev, "A calibration was begun, which numbers positions anew");
+	focuser_memory_rest(dev);
+	if (!tell(dev, true, alive, &code, err) || !c->start_due) {
+		return 0;
+	}
+	c->start_due = false;
+	if (code != ERR_OK) {
+		end_calibration(dev, CALIBRATION_FAILED, err->text);
+		return 0;
+	}
+	int64_t now = clock_now_ms(dev->clock);
+	c->began_ms = now;
+	c->progress_ms = now;
+	c->next_look_ms = now + FIRST_LOOK_MS;
+	return c->next_look_ms;
+}
+
+static int64_t abort_it(struct device *dev, bool *alive, struct err *err)
+{
+	struct calibration_core *c = &dev->focuser->calibration;
+	enum err_code code;
+	if (!tell(dev, false, alive, &code, err)) {
+		return 0;
+	}
+	if (code != ERR_OK) {
+		log_error(dev->info.source, "the calibration may still run: %s", err->text);
+	}
+	if (c->why_failed[0] != '\0') {
+		fail_with_advice(dev, c->why_failed);
+	} else {
+		end_calibration(dev, CALIBRATION_ABORTED,
+			code == ERR_OK ? "" : "but the device has not confirmed it");
+	}
+	return 0;
+}
+
+/* What a reading means for it. */
+static void judge(struct device *dev, const struct focuser_reading *r)
+{
+	struct focuser_core *f = dev->focuser;
+	struct calibration_core *c = &f->calibration;
+	int64_t now = clock_now_ms(dev->clock);
+	if (f->position != c->position || (r->calibration == FOCUSER_CALIBRATION_RUNS &&
+						  r->calibration_step != c->step)) {
+		c->progress_ms = now;
+		c->position = f->position;
+	}
+	if (r->calibration == FOCUSER_CALIBRATION_RUNS) {
+		c->seen = true;
+		if (c->step != r->calibration_step) {
+			c->step = r->calibration_step;
+			device_changed(dev);
+		}
+	} else if (r->calibration == FOCUSER_CALIBRATION_DONE) {
+		if (c->seen || now - c->began_ms >= STALE_DONE_MS) {
+			end_calibration(dev, CALIBRATION_DONE, "");
+			return;
+		}
+	} else if (c->seen) {
+		char what[80];
+		snprintf(what, sizeof what, "it ended at step %d of %d without a result", c->step,
+			f->driver->calibration_steps);
+		fail_with_advice(dev, what);
+		return;
+	}
+	if (now - c->progress_ms > STUCK_MS) {
+		snprintf(c->why_failed, sizeof c->why_failed, "nothing moved for %d s at step %d of %d",
+			STUCK_MS / 1000, c->step, f->driver->calibration_steps);
+		c->abort_due = true;
+	} else if (now - c->began_ms > TOTAL_MS) {
+		snprintf(c->why_failed, sizeof c->why_failed, "not over after %d s, at step %d of %d",
+			TOTAL_MS / 1000, c->step, f->driver->calibration_steps);
+		c->abort_due = true;
+	}
+}
+
+static int64_t look(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	struct calibration_core *c = &f->calibration;
+	const unsigned want = FOCUSER_WANT_MOTION | FOCUSER_WANT_CALIBRATION;
+	f->fresh = (struct focuser_reading){0};
+	pthread_mutex_unlock(&dev->lock);
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", want);
+	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, err);
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
+	if (f->phase != MOVE_CALIBRATING || c->abort_due || code == ERR_CANCELLED) {
+		return 0;
+	}
+	c->next_look_ms = clock_now_ms(dev->clock) + LOOK_MS;
+	if (code != ERR_OK) {
+		*alive = code != ERR_IO && ++f->poll_failures < FOCUSER_POLL_FAILURES;
+		return c->next_look_ms;
+	}
+	f->poll_failures = 0;
+	focuser_take_reading(dev, &f->fresh);
+	if (f->fresh.calibration_valid) {
+		judge(dev, &f->fresh);
+	}
+	return c->abort_due || c->identify_due ? 0 : c->next_look_ms;
+}
+
+/* Limits and position anew; then the device is a focuser as any other again. */
+static int64_t identify_again(struct device *dev, bool *alive, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	struct calibration_core *c = &f->calibration;
+	pthread_mutex_unlock(&dev->lock);
+	f->identified = false;
+	enum err_code code = focuser_class.identify(dev, err);
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
+	if (f->phase != MOVE_CALIBRATING) {
+		return 0;
+	}
+	if (code != ERR_OK) {
+		*alive = code != ERR_IO && ++c->tries < TRIES;
+		return 0;
+	}
+	c->identify_due = false;
+	focuser_renew(dev);
+	if (c->state == CALIBRATION_DONE && f->caps.move_refusal[0] != '\0') {
+		fail_with_advice(dev, "it ended without limits that make sense");
+		c->identify_due = false;
+	}
+	f->phase = f->motor_moving ? MOVE_HALTING : MOVE_NONE;
+	f->halt_watched = f->motor_moving;
+	f->halted_ms = clock_now_ms(dev->clock);
+	f->next_poll_ms = 0;
+	log_info(dev->info.source, "%s position=%d min_step=%d max_step=%d", f->caps.identity,
+		(int)f->position, (int)f->rules.min_step, (int)f->caps.max_step);
+	device_changed(dev);
+	return 0;
+}
+
+int64_t focuser_calibrate_step(struct device *dev, bool *alive, struct err *err)
+{
+	struct calibration_core *c = &dev->focuser->calibration;
+	if (c->identify_due) {
+		return identify_again(dev, alive, err);
+	}
+	if (c->abort_due) {
+		return abort_it(dev, alive, err);
+	}
+	if (c->start_due) {
+		return begin(dev, alive, err);
+	}
+	return clock_now_ms(dev->clock) < c->next_look_ms ? c->next_look_ms : look(dev, alive, err);
+}
+
+void focuser_calibration_came_up(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	struct calibration_core *c = &f->calibration;
+	int64_t now = clock_now_ms(dev->clock);
+	if (c->state != CALIBRATION_RUNNING) {
+		if (!f->caps.calibrating) {
+			return;
+		}
+		*c = (struct calibration_core){.state = CALIBRATION_RUNNING, .seen = true, .began_ms = now,
+			.began_utc_ms = clock_utc_ms()};
+		log_info(dev->info.source, "a calibration is running already");
+	}
+	c->progress_ms = now;
+	c->position = f->position;
+	c->next_look_ms = now;
+	c->start_due = false;
+	f->phase = MOVE_CALIBRATING;
+}
+
+void focuser_calibration_went_down(struct device *dev, bool wished)
+{
+	struct calibration_core *c = &dev->focuser->calibration;
+	if (dev->focuser->phase == MOVE_CALIBRATING) {
+		dev->focuser->phase = MOVE_NONE;
+		if (c->state == CALIBRATION_RUNNING && !wished) {
+			log_warn(dev->info.source, "the calibration goes on in the device");
+		}
+	}
+	c->identify_due = false;
+	if (c->state == CALIBRATION_RUNNING && (wished || c->abort_due)) {
+		c->state = CALIBRATION_ABORTED;
+		snprintf(c->reason, sizeof c->reason, "%s",
+			wished ? "it was disconnected" : "the link was lost meanwhile");
+	}
+	c->abort_due = false;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a focuser remembers of its position across links, restarts and power cuts, and how far the
+ * position is trusted.  Between the worker (focuser_worker.c), the journal and SetPosition.  All on the
+ * worker with the device's lock held unless it says otherwise.
+ */
+#ifndef FOCUSD_FOCUSER_MEMORY_H
+#define FOCUSD_FOCUSER_MEMORY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "log.h"
+#include "position_journal.h"
+
+struct device;
+struct focuser_state;
+
+struct focuser_memory {
+	enum focuser_trust trust;
+	bool offset_known;
+	int32_t offset;             /* motor's steps; see position_journal.h */
+	char why[FOCUSER_WHY];
+
+	bool opened;                /* the journal was read */
+	struct position_journal *journal; /* NULL: nothing is remembered across restarts */
+	enum position_found found;
+	bool has_last;
+	struct position_entry last; /* the newest entry, written or on its way */
+	uint64_t ticket;            /* of it */
+	bool failing;               /* it could not be written */
+	uint64_t noted_op;          /* the operation whose way it tells */
+	int64_t patience_real_ms;   /* until when that operation waits for it */
+	int64_t progress_ms;        /* device clock; when the way was last noted */
+	int64_t retry_real_ms;      /* when an entry that failed is tried again at rest */
+	struct log_repeat late;
+	struct log_repeat doubtful; /* moves with a position that is not known */
+};
+
+/* A SetPosition on its way to the worker. */
+struct focuser_sync_wish {
+	bool wanted;
+	bool tell;                  /* the device is to be told; else its own word is taken */
+	int32_t position;           /* motor's steps */
+	uint64_t ticket, done;      /* the newest asked for, and the newest that is over */
+	struct err result;
+};
+
+/* Without the lock, before the link comes up: reads the journal, once. */
+void focuser_memory_open(struct device *dev);
+
+/* Writes what is still to be written and forgets the rest.  No worker any more. */
+void focuser_memory_close(struct device *dev);
+
+/* The link came up and the device has said where it is. */
+void focuser_memory_judge(struct device *dev);
+
+/* After a reading: whether the device has lost its count under us, as a board does whose power failed while
+ * its adapter's did not: the driver says so, or it rests at 0, which is nowhere near.  Then whatever runs has ended, a run moves
+ * nothing more, and the position is judged as after a lost link: to go on would mean to count the way
+ * from 0, into the stop. */
+bool focuser_memory_forgot(struct device *dev);
+
+/* A move is about to start as planned: true when its way is on the disk (or cannot be brought there),
+ * false when the worker shall come again at *next_ms of the device's clock. */
+bool focuser_memory_begin(struct device *dev, int64_t *next_ms);
+
+/* After each reading and at the end of each operation: notes what has changed, if it is worth it. */
+void focuser_memory_seen(struct device *dev);
+
+/* The motor rests for certain (on the way to closing). */
+void focuser_memory_rest(struct device *dev);
+
+/* The count is not to be relied on any more. */
+void focuser_memory_doubt(struct device *dev, const char *why);
+
+/* The device counts anew by its own doing, after a calibration: its word counts, whatever was before. */
+void focuser_memory_afresh(struct device *dev);
+
+/* Carries out a wished SetPosition; gives the lock back around the driver's call. */
+int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err);
+
+/* The link is gone: so is a wished SetPosition. */
+void focuser_memory_went_down(struct device *dev, const struct err *why);
+
+/* Any thread, locked: ERR_INVALID_OPERATION for a move that would leave the range by the remembered
+ * count. */
+enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct err *err);
+
+/* Any thread, locked: the fields of the state that are told from here. */
+void focuser_memory_state(struct device *dev, struct focuser_state *out);
+
+#endif

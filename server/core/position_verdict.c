@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "position_verdict.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int64_t distance(int32_t a, int32_t b)
+{
+	return a > b ? (int64_t)a - b : (int64_t)b - a;
+}
+
+static int32_t narrow(int64_t steps)
+{
+	return steps > INT32_MAX ? INT32_MAX : steps < INT32_MIN ? INT32_MIN : (int32_t)steps;
+}
+
+/* As clients see it. */
+static int number(const struct position_seen *seen, int64_t motor)
+{
+	return (int)narrow(seen->reverse ? seen->mirror - motor : motor);
+}
+
+/* "2026-11-21 03:12" of an entry's time; seconds help nobody. */
+static const char *minute(const struct position_entry *last, char out[17])
+{
+	snprintf(out, 17, "%.10s %.5s", last->time, strlen(last->time) > 11 ? last->time + 11 : "");
+	return out;
+}
+
+static bool same_device(const struct position_entry *last, const struct position_seen *seen)
+{
+	bool other_port = last->port_serial[0] != '\0' && seen->port_serial[0] != '\0' &&
+			  strcmp(last->port_serial, seen->port_serial) != 0;
+	return strcmp(last->driver, seen->driver) == 0 && !other_port;
+}
+
+/* What the journal says of the count that was right: where the motor stood by it. */
+static int64_t remembered(const struct position_entry *last)
+{
+	return (int64_t)last->position + (last->offset_known ? last->offset : 0);
+}
+
+static void carry_offset(const struct position_entry *last, const struct position_seen *seen,
+	struct position_verdict *out)
+{
+	out->offset_known = true;
+	out->offset = narrow(remembered(last) - seen->position);
+}
+
+static void judge_rest(const struct position_entry *last, const struct position_seen *seen,
+	struct position_verdict *out)
+{
+	char when[17];
+	if (distance(seen->position, last->position) <= seen->tolerance) {
+		return;
+	}
+	if (seen->keeps) {
+		snprintf(out->note, sizeof out->note, "moved from %d to %d while focusd was not there",
+			number(seen, last->position), number(seen, seen->position));
+		return;
+	}
+	out->trust = POSITION_SHIFTED;
+	const char *device = strcmp(last->device, seen->device) != 0 ? "Another device or firmware" : "It";
+	if (seen->position == 0) {
+		snprintf(out->why, sizeof out->why,
+			"%s says %d, as after a reset, but stood at %d (last seen %s UTC)", device,
+			number(seen, 0), number(seen, remembered(last)), minute(last, when));
+	} else {
+		snprintf(out->why, sizeof out->why,
+			"%s says %d, but stood at %d (last seen %s UTC): a reset, or it was moved by "
+			"something else",
+			device, number(seen, seen->position), number(seen, remembered(last)),
+			minute(last, when));
+	}
+	carry_offset(last, seen, out);
+}
+
+static void judge_moving(const struct position_entry *last, const struct position_seen *seen,
+	struct position_verdict *out)
+{
+	int64_t margin = seen->tolerance > POSITION_WAY_MARGIN ? seen->tolerance : POSITION_WAY_MARGIN;
+	bool on_way = seen->position >= last->low - margin && seen->position <= last->high + margin;
+	if (seen->keeps) {
+		if (!on_way) {
+			snprintf(out->note, sizeof out->note,
+				"moved to %d while focusd was not there, not to %d as it was told",
+				number(seen, seen->position), number(seen, last->target));
+		}
+		return;
+	}
+	const char *what = NULL;
+	if (!on_way) {
+		what = "which is not on that way";
+	} else if (seen->position == 0 && !seen->moving) {
+		what = "as after a reset";
+	} else if (!seen->moving && distance(seen->position, last->from) <= seen->tolerance &&
+		   distance(seen->position, last->position) > seen->tolerance &&
+		   distance(seen->position, last->target) > seen->tolerance) {
+		what = "where that move began";
+	}
+	if (what == NULL) {
+		return;
+	}
+	out->trust = POSITION_UNKNOWN;
+	char when[17];
+	snprintf(out->why, sizeof out->why,
+		"It was moving from %d to %d (last seen at %d, %s UTC) and now says %d, %s",
+		number(seen, last->from), number(seen, last->target), number(seen, last->position),
+		minute(last, when), number(seen, seen->position), what);
+	carry_offset(last, seen, out);
+}
+
+void position_judge(enum position_found found, const struct position_entry *last,
+	const struct position_seen *seen, struct position_verdict *out)
+{
+	*out = (struct position_verdict){.trust = POSITION_KNOWN};
+	if (found == POSITION_DAMAGED) {
+		out->trust = POSITION_UNKNOWN;
+		snprintf(out->why, sizeof out->why,
+			"What was remembered of the position is damaged; it says %d",
+			number(seen, seen->position));
+		return;
+	}
+	if (last == NULL) {
+		return;
+	}
+	if (!same_device(last, seen)) {
+		snprintf(out->note, sizeof out->note,
+			"another focuser than the one remembered; its own word counts, position %d",
+			number(seen, seen->position));
+		return;
+	}
+	if (last->moving) {
+		judge_moving(last, seen, out);
+	} else {
+		judge_rest(last, seen, out);
+	}
+	if (last->trust == POSITION_KNOWN) {
+		return;
+	}
+	bool settled = last->trust == POSITION_SHIFTED && last->offset_known && !last->moving && !seen->moving &&
+		       distance(narrow(remembered(last)), seen->position) <= seen->tolerance;
+	if (settled) {
+		*out = (struct position_verdict){.trust = POSITION_KNOWN};
+		snprintf(out->note, sizeof out->note, "says again where it was remembered, position %d",
+			number(seen, seen->position));
+		return;
+	}
+	if (out->trust == POSITION_KNOWN) {
+		/* The count itself was kept, and with it the doubt. */
+		out->trust = last->trust;
+		out->offset_known = last->offset_known;
+		out->offset = last->offset;
+		snprintf(out->why, sizeof out->why, "%s", last->why);
+		return;
+	}
+	out->trust = last->trust == POSITION_UNKNOWN ? POSITION_UNKNOWN : out->trust;
+	if (!last->offset_known && last->trust == POSITION_UNKNOWN) {
+		/* After a stall not even the remembered number was to be relied on. */
+		snprintf(out->why, sizeof out->why, "%s", last->why);
+	}
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* The camera's members: its facts, and its pictures as JSON and as ImageBytes. */
+#include "call_fixture.h"
+
+static void camera_facts(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *member, *start;
+	} cases[] = {
+		{"cameraxsize", "{\"Value\":3,"},
+		{"cameraysize", "{\"Value\":2,"},
+		{"pixelsizex", "{\"Value\":3.76,"},
+		{"sensorname", "{\"Value\":\"\","},
+		{"electronsperadu", "{\"Value\":0.0,\"C"},
+		{"bayeroffsetx", "{\"Value\":0,"},
+		{"readoutmodes", "{\"Value\":[\"Normal\"],"},
+		{"gain", "{\"Value\":10,"},
+		{"gainmax", "{\"Value\":100,"},
+		{"percentcompleted", "{\"Value\":0,"},
+		{"canabortexposure", "{\"Value\":true,"},
+		{"canstopexposure", "{\"Value\":false,"},
+		{"lastexposurestarttime", "{\"Value\":\"\","},
+		{"interfaceversion", "{\"Value\":4,"},
+		{"supportedactions", "{\"Value\":[],"},
+		{"driverversion", "{\"Value\":\"0.1\","},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char path[64];
+		snprintf(path, sizeof path, "camera/0/%s", cases[i].member);
+		struct answer answer = get(path);
+		assert_has(&answer, cases[i].start);
+	}
+	struct answer answer = get("camera/0/electronsperadu");
+	assert_int_equal(number(&answer), 0x400);
+	answer = get("camera/0/bayeroffsetx");
+	assert_int_equal(number(&answer), 0x400);
+	answer = get("camera/0/offset");
+	assert_int_equal(number(&answer), 0x400);
+	answer = put("camera/0/offset", "Offset=1");
+	assert_int_equal(number(&answer), 0x400);
+	answer = get("camera/0/lastexposureduration");
+	assert_int_equal(number(&answer), 0x40B);
+	/* Symmetric binning: one sets both; frames are not checked when written. */
+	answer = put("camera/0/biny", "BinY=2");
+	assert_int_equal(number(&answer), 0);
+	answer = get("camera/0/binx");
+	assert_has(&answer, "{\"Value\":2,");
+	answer = put("camera/0/numx", "NumX=99999");
+	assert_int_equal(number(&answer), 0);
+	obs->device[1].camera.has_last_exposure = true;
+	obs->device[1].camera.last_duration_s = 2.5;
+	obs->device[1].camera.last_start_utc_ms = 1773526111250; /* date -u -d @1773526111 */
+	answer = get("camera/0/lastexposurestarttime");
+	assert_has(&answer, "{\"Value\":\"2026-03-14T22:08:31.250\",");
+	answer = get("camera/0/lastexposureduration");
+	assert_has(&answer, "{\"Value\":2.5,");
+	obs->device[1].camera.activity = CAMERA_EXPOSING;
+	obs->device[1].camera.percent = 40;
+	answer = get("camera/0/percentcompleted");
+	assert_has(&answer, "{\"Value\":40,");
+	answer = get("camera/0/camerastate");
+	assert_has(&answer, "{\"Value\":2,");
+}
+
+/* 3 wide, 2 high; rows 1 2 3 / 400 50000 65535.  Alpaca wants columns. */
+static void give_frame(int planes)
+{
+	static const uint16_t mono[] = {1, 2, 3, 400, 50000, 65535};
+	static const uint16_t colour[] = {
+		1, 10, 100, 2, 20, 200, 3, 30, 300, 4, 40, 400, 5, 50, 500, 6, 60, 65535};
+	struct frame_info info = {.width = 3, .height = 2, .planes = planes, .bin = 1};
+	obs->device[1].frame = frame_create(&info, planes == 1 ? mono : colour);
+	obs->device[1].camera.image_ready = true;
+}
+
+static void images_as_json(void **state)
+{
+	(void)state;
+	struct answer answer = get("camera/0/imagearray");
+	assert_int_equal(number(&answer), 0x40B);
+	assert_has(&answer, "{\"Type\":0,\"Rank\":0,\"Value\":[],");
+	give_frame(1);
+	answer = get("camera/0/imagearray");
+	assert_has(&answer,
+		"{\"Type\":2,\"Rank\":2,\"Value\":[[1,400],[2,50000],[3,65535]],"
+		"\"ClientTransactionID\":21,\"ServerTransactionID\":2,\"ErrorNumber\":0,"
+		"\"ErrorMessage\":\"\"}");
+	assert_int_equal(number(&answer), 0);
+	accept_header = "application/json";
+	answer = get("camera/0/imagearrayvariant");
+	assert_has(&answer, "\"Value\":[[1,400],[2,50000],[3,65535]],");
+}
+
+static void colour_images_as_json(void **state)
+{
+	(void)state;
+	give_frame(3);
+	struct answer answer = get("camera/0/imagearray");
+	assert_has(&answer, "{\"Type\":2,\"Rank\":3,\"Value\":[[[1,10,100],[4,40,400]],"
+			    "[[2,20,200],[5,50,500]],[[3,30,300],[6,60,65535]]],\"Client");
+	assert_int_equal(number(&answer), 0);
+}
+
+static uint32_t word(const struct answer *answer, int i)
+{
+	const unsigned char *at = (const unsigned char *)answer->text + 4 * i;
+	return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+static void images_as_bytes(void **state)
+{
+	(void)state;
+	accept_header = "application/imagebytes, application/json";
+	struct answer answer = get("camera/0/imagearray");
+	assert_int_equal(number(&answer), 0x40B); /* errors are JSON */
+	give_frame(1);
+	answer = get("camera/0/imagearray");
+	assert_string_equal(answer.content_type, "application/imagebytes");
+	assert_int_equal(answer.len, 44 + 2 * 6);
+	/* The eleven words of the header, from the ImageBytes specification. */
+	const uint32_t words[] = {1, 0, 21, 2, 44, 2, 8, 2, 3, 2, 0};
+	for (int i = 0; i < 11; i++) {
+		assert_int_equal(word(&answer, i), words[i]);
+	}
+	/* Pixel (x, y) at 44 + 2 (x height + y). */
+	const unsigned char pixels[] = {1, 0, 0x90, 0x01, 2, 0, 0x50, 0xC3, 3, 0, 0xFF, 0xFF};
+	assert_memory_equal(answer.text + 44, pixels, sizeof pixels);
+}
+
+static void accept_headers(void **state)
+{
+	(void)state;
+	static const char *const yes[] = {"application/imagebytes", "Application/ImageBytes",
+		"application/json, application/imagebytes", "application/imagebytes;q=0.5",
+		"*/*,application/imagebytes ;q=1"};
+	static const char *const no[] = {"", "*/*", "application/json",
+		"application/imagebytes;q=0", "application/imagebytes; q=0.0",
+		"application/imagebytesx", "image/*"};
+	for (size_t i = 0; i < COUNT(yes); i++) {
+		assert_true(image_wants_bytes(yes[i]));
+	}
+	for (size_t i = 0; i < COUNT(no); i++) {
+		assert_false(image_wants_bytes(no[i]));
+	}
+	assert_false(image_wants_bytes(NULL));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(camera_facts),
+		TEST(images_as_json),
+		TEST(colour_images_as_json),
+		TEST(images_as_bytes),
+		TEST(accept_headers),
+	};
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	free(waiting.data);
+	return failed;
+}

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* Links and the clients that want them: who connects, who leaves, what is told when it fails. */
+#include "core_fixture.h"
+
+static const struct client bob = {"10.0.0.1", 2};
+
+/* Whoever said False reads false; the link closes when nobody else is there. */
+static void clients_come_and_go(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	bool closing;
+	device_touch(f->focuser, &bob);
+	assert_true(device_connected(f->focuser, &bob));
+	assert_int_equal(device_disconnect(f->focuser, &alice, &closing, &err), ERR_OK);
+	assert_false(closing);
+	assert_false(device_connected(f->focuser, &alice));
+	assert_int_equal(device_require(f->focuser, &alice, &err), ERR_NOT_CONNECTED);
+	assert_true(device_connected(f->focuser, &bob));
+	assert_int_equal(device_require(f->focuser, &bob, &err), ERR_OK);
+	uint64_t ticket;
+	device_connect(f->focuser, &alice, &ticket, &err);
+	assert_true(device_connected(f->focuser, &alice));
+	device_disconnect(f->focuser, &bob, &closing, &err);
+	assert_false(closing);
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	assert_true(closing);
+	wait_for(f, focuser_down);
+	assert_false(device_connected(f->focuser, &bob));
+	/* A new link starts afresh for everybody. */
+	device_connect(f->focuser, &alice, &ticket, &err);
+	wait_for(f, focuser_up);
+	assert_true(device_connected(f->focuser, &bob));
+}
+
+static void disconnecting_stops_the_motor(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	bool closing;
+	focuser_move(f->focuser, 9000, &err);
+	wait_for(f, leg_started);
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	assert_true(closing);
+	wait_for(f, focuser_down);
+	assert_int_equal(fake.halt_count, 1);
+}
+
+static void a_failed_connect_is_told_with_its_reason(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	bool closing;
+	uint64_t ticket;
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	wait_for(f, focuser_down);
+	fake.open_fails = true;
+	device_connect(f->focuser, &alice, &ticket, &err);
+	wait_for(f, focuser_down);
+	enum err_code result = ERR_OK;
+	assert_true(device_connect_done(f->focuser, ticket, &result, &err));
+	assert_int_equal(result, ERR_IO);
+	assert_non_null(strstr(err.text, "no such port"));
+	bool connecting;
+	assert_int_equal(device_connecting(f->focuser, &connecting, &err), ERR_IO);
+}
+
+static bool opening(struct fixture *f)
+{
+	(void)f;
+	return fake.opening;
+}
+
+/* Disconnected while a lost link was being opened: the next connect is a first one and fails as such. */
+static void a_disconnect_amid_relinking_leaves_nothing_behind(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	bool closing;
+	uint64_t ticket;
+	fake.open_waits = true;
+	fake.gone = true;
+	wait_for(f, opening);
+	assert_int_equal(device_link(f->focuser), LINK_LOST);
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	assert_true(closing);
+	assert_int_equal(device_link(f->focuser), LINK_CLOSING);
+	fake.open_waits = false;
+	wait_for(f, focuser_down);
+	bool connecting = true;
+	assert_int_equal(device_connecting(f->focuser, &connecting, &err), ERR_OK);
+	assert_false(connecting);
+	device_connect(f->focuser, &alice, &ticket, &err);
+	wait_for(f, focuser_down);
+	enum err_code result = ERR_OK;
+	assert_true(device_connect_done(f->focuser, ticket, &result, &err));
+	assert_int_equal(result, ERR_IO);
+	fake.gone = false;
+	device_connect(f->focuser, &alice, &ticket, &err);
+	wait_for(f, focuser_up);
+	struct focuser_state now;
+	focuser_state(f->focuser, &now);
+	assert_int_equal(now.trust, POSITION_KNOWN);
+}
+
+/* One disconnects, another connects before the port is closed: it closes, and opens again. */
+static void a_connect_amid_closing_opens_afresh(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	struct err err;
+	bool closing;
+	uint64_t ticket;
+	int opens = fake.open_count;
+	fake.open_waits = true;
+	fake.gone = true;
+	wait_for(f, opening);
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	device_connect(f->focuser, &bob, &ticket, &err);
+	fake.gone = false;
+	fake.open_waits = false;
+	wait_for(f, focuser_up);
+	assert_int_equal(fake.open_count, opens + 2);
+	enum err_code result = ERR_IO;
+	assert_true(device_connect_done(f->focuser, ticket, &result, &err));
+	assert_int_equal(result, ERR_OK);
+}
+
+static bool alice_reads_false(struct fixture *f)
+{
+	return !device_connected(f->focuser, &alice);
+}
+
+static void connected_turns_false_after_the_grace(void **state)
+{
+	struct fixture *f = *state;
+	static const struct device_patience short_grace = {.connect_answer_ms = 20000,
+		.tell_ms = 5000, .lost_grace_ms = 300, .client_quiet_ms = 600000};
+	f->patience = &short_grace;
+	start(f);
+	fake.gone = true;
+	wait_for(f, lost);
+	wait_for(f, alice_reads_false);
+	assert_int_equal(device_link(f->focuser), LINK_LOST);
+	struct err err;
+	assert_int_equal(device_require(f->focuser, &alice, &err), ERR_NOT_CONNECTED);
+	/* Whoever asks for the link now hears how it went, and the tries go on. */
+	uint64_t ticket;
+	enum err_code result = ERR_OK;
+	device_connect(f->focuser, &alice, &ticket, &err);
+	while (!device_connect_done(f->focuser, ticket, &result, &err)) {
+		pthread_mutex_lock(&news_lock);
+		clock_wait(clock_real(), &news, &news_lock, clock_now_ms(clock_real()) + 20);
+		pthread_mutex_unlock(&news_lock);
+	}
+	assert_int_equal(result, ERR_IO);
+	assert_non_null(strstr(err.text, "no such port"));
+	fake.gone = false;
+	wait_for(f, focuser_up);
+	assert_true(device_connected(f->focuser, &alice));
+	assert_int_equal(fake.move_count, 0);
+}
+
+/* No client counts that was not heard of for the time of quiet; here it is none at all. */
+static void quiet_clients_do_not_keep_the_link(void **state)
+{
+	struct fixture *f = *state;
+	static const struct device_patience no_quiet = {.connect_answer_ms = 20000, .tell_ms = 0,
+		.lost_grace_ms = 60000, .client_quiet_ms = 0};
+	f->patience = &no_quiet;
+	start(f);
+	struct err err;
+	bool closing = false;
+	uint64_t ticket;
+	device_touch(f->focuser, &bob);
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	assert_true(closing);
+	wait_for(f, focuser_down);
+	/* And a failure that is told for no time at all reads false at once. */
+	fake.open_fails = true;
+	device_connect(f->focuser, &alice, &ticket, &err);
+	wait_for(f, focuser_down);
+	bool connecting = true;
+	assert_int_equal(device_connecting(f->focuser, &connecting, &err), ERR_OK);
+	assert_false(connecting);
+}
+
+static bool tried_twice(struct fixture *f)
+{
+	(void)f;
+	return fake.open_count >= 3;
+}
+
+static void connect_at_start_goes_on_trying(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].connect_at_start = true;
+	fake.open_fails = true;
+	struct err err;
+	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 200};
+	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
+	assert_int_equal(events_listen(observatory_events(f->obs), on_news, NULL), 0);
+	f->focuser = observatory_device(f->obs, DEVICE_FOCUSER, 0);
+	wait_for(f, tried_twice);
+	fake.open_fails = false;
+	wait_for(f, focuser_up);
+	assert_int_equal(fake.move_count, 0);
+	/* Until somebody disconnects. */
+	bool closing;
+	device_disconnect(f->focuser, &alice, &closing, &err);
+	wait_for(f, focuser_down);
+	assert_false(f->focuser->keep_trying);
+}
+
+int main(void)
+{
+	clock_cond_init(&news);
+	log_set_level(LOG_ERROR);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(clients_come_and_go),
+		TEST(disconnecting_stops_the_motor),
+		TEST(a_failed_connect_is_told_with_its_reason),
+		TEST(a_disconnect_amid_relinking_leaves_nothing_behind),
+		TEST(a_connect_amid_closing_opens_afresh),
+		TEST(connected_turns_false_after_the_grace),
+		TEST(quiet_clients_do_not_keep_the_link),
+		TEST(connect_at_start_goes_on_trying),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory of the position in a whole observatory: a slow or refusing disk, resets, restarts, SetPosition. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "device_private.h"
+#include "fake_disk.h"
+#include "fake_drivers.h"
+#include "focuser.h"
+#include "focuser_private.h"
+#include "log.h"
+#include "observatory.h"
+#include "position_journal.h"
+
+static const struct client alice = {"10.0.0.1", 1};
+
+struct fixture {
+	struct config config;
+	struct observatory *obs;
+	struct device *dev;
+	char dir[64];
+	char path[96];
+};
+
+static void wait_for(struct fixture *f, bool (*ready)(struct fixture *f))
+{
+	int64_t give_up = clock_now_ms(clock_real()) + 20000;
+	while (!ready(f)) {
+		pthread_mutex_lock(&f->dev->lock);
+		clock_wait(clock_real(), &f->dev->changed, &f->dev->lock, clock_now_ms(clock_real()) + 2);
+		pthread_mutex_unlock(&f->dev->lock);
+		if (clock_now_ms(clock_real()) > give_up) {
+			fail_msg("the condition never came true");
+		}
+	}
+}
+
+static struct focuser_state look(struct fixture *f)
+{
+	struct focuser_state state;
+	focuser_state(f->dev, &state);
+	return state;
+}
+
+static bool up(struct fixture *f)
+{
+	return device_link(f->dev) == LINK_UP;
+}
+
+static bool lost(struct fixture *f)
+{
+	return device_link(f->dev) == LINK_LOST;
+}
+
+static bool at_rest(struct fixture *f)
+{
+	return !look(f).is_moving;
+}
+
+static bool started(struct fixture *f)
+{
+	(void)f;
+	return fake.move_count > 0;
+}
+
+static bool disk_is_syncing(struct fixture *f)
+{
+	(void)f;
+	return disk.syncing;
+}
+
+/* Whether what is on the disk is what happened: everything noted is written. */
+static bool settled(struct fixture *f)
+{
+	pthread_mutex_lock(&f->dev->lock);
+	struct focuser_memory *m = &f->dev->focuser->memory;
+	bool failed = false;
+	bool done = position_journal_settled(m->journal, m->ticket, &failed) && !failed;
+	pthread_mutex_unlock(&f->dev->lock);
+	return done;
+}
+
+static struct position_entry on_disk(struct fixture *f)
+{
+	struct position_entry entry = {0};
+	wait_for(f, settled);
+	assert_int_equal(position_journal_read(f->path, &entry, NULL), POSITION_READ);
+	return entry;
+}
+
+static void start(struct fixture *f)
+{
+	struct err err;
+	uint64_t ticket;
+	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 20};
+	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
+	f->dev = observatory_device(f->obs, DEVICE_FOCUSER, 0);
+	assert_int_equal(device_connect(f->dev, &alice, &ticket, &err), ERR_OK);
+	wait_for(f, up);
+}
+
+static void stop(struct fixture *f)
+{
+	observatory_destroy(f->obs);
+	f->obs = NULL;
+}
+
+/* What a power cut leaves: the disk as it was at the moment of `when`, and a motor that stands there. */
+static void power_cut(struct fixture *f, const struct position_entry *when, int32_t motor)
+{
+	stop(f);
+	assert_int_equal(unlink(f->path), 0);
+	struct position_journal *j = position_journal_create(f->path, "test", NULL, NULL, NULL);
+	position_journal_note(j, when);
+	position_journal_destroy(j);
+	fake_put_motor(motor);
+	start(f);
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof *f);
+	fake_reset();
+	memset(&disk, 0, sizeof disk);
+	snprintf(f->dir, sizeof f->dir, "/tmp/focusd-test-XXXXXX");
+	if (mkdtemp(f->dir) == NULL) {
+		return -1;
+	}
+	snprintf(f->path, sizeof f->path, "%s/position-0", f->dir);
+	config_defaults(&f->config);
+	f->config.focuser[0].present = true;
+	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake-forgetful");
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const names[] = {"focusd.db", "focusd.db-wal", "focusd.db-shm", "devices.json",
+		"position-0"};
+	disk.sync_waits = false;
+	stop(f);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char path[128];
+		snprintf(path, sizeof path, "%s/%s", f->dir, names[i]);
+		unlink(path);
+	}
+	int result = rmdir(f->dir);
+	free(f);
+	return result;
+}
+
+static void move(struct fixture *f, int32_t target)
+{
+	struct err err = {0};
+	assert_int_equal(focuser_move(f->dev, target, &err), ERR_OK);
+}
+
+static enum err_code set_position(struct fixture *f, enum focuser_sync how, int32_t position)
+{
+	struct err err = {0};
+	uint64_t ticket = 0;
+	enum err_code code = focuser_set_position(f->dev, how, position, &ticket, &err);
+	int64_t give_up = clock_now_ms(clock_real()) + 20000;
+	while (code == ERR_OK && !focuser_set_position_done(f->dev, ticket, &code, &err)) {
+		assert_true(clock_now_ms(clock_real()) < give_up);
+		pthread_mutex_lock(&f->dev->lock);
+		clock_wait(clock_real(), &f->dev->changed, &f->dev->lock, clock_now_ms(clock_real()) + 2);
+		pthread_mutex_unlock(&f->dev->lock);
+	}
+	assert_true(code == ERR_OK || err.text[0] != '\0');
+	return code;
+}
+
+static _Atomic int moves_at_sync;
+
+static void count_moves(void)
+{
+	moves_at_sync = fake.move_count;
+}
+
+static void the_way_is_on_the_disk_before_the_motor_is_told(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].backlash_steps = 200; /* inwards: past the target and back */
+	start(f);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	struct position_entry entry = on_disk(f);
+	assert_true(!entry.moving && entry.position == 5000 && entry.trust == POSITION_KNOWN);
+	moves_at_sync = -1;
+	disk.on_sync = count_moves;
+	disk.sync_waits = true;
+	move(f, 4000);
+	wait_for(f, disk_is_syncing);
+	assert_int_equal(moves_at_sync, 0);
+	assert_true(look(f).is_moving);
+	/* The bytes are there, the disk has not yet said so. */
+	assert_int_equal(position_journal_read(f->path, &entry, NULL), POSITION_READ);
+	assert_true(entry.moving && entry.from == 5000 && entry.target == 4000);
+	assert_true(entry.low == 3800 && entry.high == 5000 && entry.position == 5000);
+	disk.on_sync = NULL;
+	disk.sync_waits = false;
+	wait_for(f, at_rest);
+	entry = on_disk(f);
+	assert_true(!entry.moving && entry.position == 4000 && entry.low == 4000 && entry.high == 4000);
+	/* Two entries for a move, and none while nothing happens. */
+	int writes = disk.writes;
+	assert_int_equal(writes, 2);
+	int polls = fake.temperature_count;
+	while (fake.temperature_count < polls + 3) {
+		wait_for(f, at_rest);
+	}
+	assert_int_equal(disk.writes, writes);
+}
+
+static void a_halt_does_not_wait_for_the_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	start(f);
+	on_disk(f);
+	disk.sync_waits = true;
+	move(f, 9000);
+	wait_for(f, disk_is_syncing);
+	assert_int_equal(focuser_halt(f->dev, &err), ERR_OK);
+	wait_for(f, at_rest);
+	assert_int_equal(fake.halt_count, 1);
+	assert_int_equal(fake.move_count, 0);
+	assert_true(disk.syncing);
+	disk.sync_waits = false;
+	assert_false(on_disk(f).moving);
+}
+
+static void a_disk_that_never_answers_delays_a_move_by_a_second(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	on_disk(f);
+	disk.sync_waits = true;
+	int64_t begin = clock_now_ms(clock_real());
+	move(f, 5100);
+	wait_for(f, started);
+	assert_true(clock_now_ms(clock_real()) - begin >= POSITION_JOURNAL_PATIENCE_MS - 1);
+	wait_for(f, at_rest);
+	assert_int_equal(look(f).position, 5100);
+	disk.sync_waits = false;
+	assert_int_equal(on_disk(f).position, 5100);
+}
+
+static bool failing(struct fixture *f)
+{
+	return look(f).journal_failing;
+}
+
+static bool healthy(struct fixture *f)
+{
+	return !look(f).journal_failing;
+}
+
+static void focusing_goes_on_with_a_full_disk(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	on_disk(f);
+	disk.write_error = ENOSPC;
+	move(f, 5300);
+	wait_for(f, started);
+	wait_for(f, at_rest);
+	wait_for(f, failing);
+	assert_int_equal(look(f).position, 5300);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	disk.write_error = 0;
+	move(f, 5200);
+	wait_for(f, at_rest);
+	wait_for(f, healthy);
+	assert_int_equal(on_disk(f).position, 5200);
+}
+
+static void a_target_that_is_replaced_is_noted_with_the_way_before(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	move(f, 9000);
+	wait_for(f, started);
+	move(f, 1000);
+	while (fake.move_count < 2) {
+		wait_for(f, started);
+	}
+	struct position_entry entry;
+	assert_int_equal(position_journal_read(f->path, &entry, NULL), POSITION_READ);
+	assert_true(entry.moving && entry.target == 1000 && entry.low == 1000 && entry.high == 9000);
+	struct err err;
+	focuser_halt(f->dev, &err);
+	wait_for(f, at_rest);
+}
+
+static void a_reset_is_a_shift_and_restore_settles_it(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	move(f, 7600);
+	wait_for(f, at_rest);
+	stop(f);
+	fake_put_motor(0);
+	start(f);
+	struct focuser_state now = look(f);
+	assert_int_equal(now.trust, POSITION_SHIFTED);
+	assert_int_equal(now.position, 0);
+	assert_true(now.remembered_known && now.remembered == 7600 && now.can_set_position);
+	assert_non_null(strstr(now.trust_why, "stood at 7600"));
+	/* It moves all the same, and what is remembered moves along; but not out of the range by both counts. */
+	int moves = fake.move_count;
+	struct err err;
+	assert_int_equal(focuser_move(f->dev, 2401, &err), ERR_INVALID_OPERATION);
+	assert_non_null(strstr(err.text, "restore"));
+	move(f, 400);
+	wait_for(f, at_rest);
+	assert_int_equal(fake.move_count, moves + 1);
+	assert_int_equal(look(f).remembered, 8000);
+	/* The doubt outlives a restart. */
+	stop(f);
+	start(f);
+	now = look(f);
+	assert_true(now.trust == POSITION_SHIFTED && now.remembered == 8000 && now.position == 400);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_OK);
+	now = look(f);
+	assert_true(now.trust == POSITION_KNOWN && now.position == 8000 && now.trust_why[0] == '\0');
+	assert_false(now.remembered_known);
+	assert_int_equal(fake.sync_count, 1);
+	assert_int_equal(fake.move_count, moves + 1);
+	struct position_entry entry = on_disk(f);
+	assert_true(entry.trust == POSITION_KNOWN && entry.position == 8000 && !entry.offset_known);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_INVALID_VALUE);
+}
+
+static void keep_takes_the_devices_word(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	on_disk(f);
+	stop(f);
+	fake_put_motor(3000);
+	start(f);
+	assert_int_equal(look(f).trust, POSITION_SHIFTED);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_KEEP, 0), ERR_OK);
+	assert_int_equal(fake.sync_count, 0);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	assert_int_equal(on_disk(f).position, 3000);
+	stop(f);
+	start(f);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+}
+
+static void a_reset_is_noticed_when_the_link_returns(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	on_disk(f);
+	fake.gone = true;
+	wait_for(f, lost);
+	fake_put_motor(0);
+	fake.gone = false;
+	wait_for(f, up);
+	assert_int_equal(look(f).trust, POSITION_SHIFTED);
+	assert_int_equal(look(f).remembered, 5000);
+	assert_int_equal(fake.move_count, 0);
+	assert_int_equal(fake.sync_count, 0); /* nothing is put right by itself */
+}
+
+static bool shifted(struct fixture *f)
+{
+	return look(f).trust == POSITION_SHIFTED;
+}
+
+static bool unknown(struct fixture *f)
+{
+	return look(f).trust == POSITION_UNKNOWN;
+}
+
+static void a_reset_under_an_open_link_ends_a_move(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	bool moving;
+	start(f);
+	on_disk(f);
+	fake.reset = true;
+	wait_for(f, shifted);
+	assert_int_equal(look(f).remembered, 5000);
+	assert_int_equal(on_disk(f).trust, POSITION_SHIFTED);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_OK);
+	move(f, 9000);
+	wait_for(f, started);
+	int moves = fake.move_count;
+	fake.reset = true;
+	wait_for(f, unknown);
+	/* It does not set out from 0 for 9000, which would be far beyond the end. */
+	assert_int_equal(fake.move_count, moves);
+	assert_int_equal(focuser_is_moving(f->dev, &moving, &err), ERR_STALLED);
+	assert_non_null(strstr(err.text, "reset"));
+	assert_int_equal(look(f).position, 0);
+	assert_int_equal(focuser_move(f->dev, 9000, &err), ERR_INVALID_OPERATION);
+	move(f, 100);
+	wait_for(f, at_rest);
+	assert_int_equal(look(f).position, 100);
+}
+
+/* One that saves its count now and then: the driver tells, since the number alone does not. */
+static void a_reset_that_the_driver_tells_of_ends_a_move(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	bool moving;
+	start(f);
+	on_disk(f);
+	move(f, 9000);
+	wait_for(f, started);
+	int moves = fake.move_count;
+	fake.loses_count = true;
+	wait_for(f, unknown);
+	assert_int_equal(fake.move_count, moves);
+	assert_int_equal(focuser_is_moving(f->dev, &moving, &err), ERR_STALLED);
+	assert_int_equal(look(f).position, 2000);
+	/* At rest, too. */
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 5000), ERR_OK);
+	on_disk(f);
+	fake.loses_count = true;
+	wait_for(f, shifted);
+	assert_int_equal(look(f).remembered, 5000);
+	assert_int_equal(fake.move_count, moves);
+}
+
+static void a_power_cut_in_a_move(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	on_disk(f);
+	move(f, 9000);
+	wait_for(f, started);
+	struct position_entry cut = on_disk(f);
+	assert_true(cut.moving);
+	power_cut(f, &cut, 6500);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	power_cut(f, &cut, 9000);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	power_cut(f, &cut, 0);
+	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
+	assert_non_null(strstr(look(f).trust_why, "from 5000 to 9000"));
+	assert_true(look(f).remembered_known && look(f).remembered == 5000);
+	/* To be told where it is: by the setting circle of the person at the telescope. */
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 7000), ERR_OK);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	assert_int_equal(look(f).position, 7000);
+}
+
+static void one_that_keeps_its_count_is_believed(void **state)
+{
+	struct fixture *f = *state;
+	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake-keeper");
+	start(f);
+	on_disk(f);
+	stop(f);
+	fake_put_motor(3000);
+	start(f);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	assert_false(look(f).can_set_position);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 100), ERR_NOT_IMPLEMENTED);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 3000), ERR_OK); /* it says so itself */
+	assert_int_equal(set_position(f, FOCUSER_SYNC_KEEP, 0), ERR_OK);
+	assert_int_equal(on_disk(f).position, 3000);
+}
+
+static void a_stall_stays_unknown_until_somebody_says_where_it_is(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	on_disk(f);
+	fake.stuck = true;
+	move(f, 7000);
+	wait_for(f, unknown);
+	wait_for(f, at_rest);
+	assert_non_null(strstr(look(f).trust_why, "says it moves but stands at 5000"));
+	fake.stuck = false;
+	stop(f);
+	fake_put_motor(5000);
+	start(f);
+	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
+	assert_non_null(strstr(look(f).trust_why, "stands at 5000"));
+	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_INVALID_VALUE);
+	move(f, 5400);
+	wait_for(f, at_rest);
+	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_KEEP, 0), ERR_OK);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+}
+
+static void set_position_is_refused_when_it_cannot_be_meant(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	start(f);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, -1), ERR_INVALID_VALUE);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 10001), ERR_INVALID_VALUE);
+	move(f, 9000);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 100), ERR_INVALID_OPERATION);
+	focuser_halt(f->dev, &err);
+	wait_for(f, at_rest);
+	struct lease lease = {.run = 7, .what = "autofocus run 7"};
+	pthread_mutex_lock(&f->dev->lock);
+	f->dev->lease = lease;
+	pthread_mutex_unlock(&f->dev->lock);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 100), ERR_INVALID_OPERATION);
+	device_lease_drop(f->dev, 7);
+	assert_int_equal(fake.sync_count, 0);
+	fake.sync_fails = true;
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 100), ERR_REFUSED);
+	assert_int_not_equal(look(f).position, 100);
+	fake.gone = true;
+	wait_for(f, lost);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 100), ERR_IO);
+}
+
+static void reversed_numbers_are_kept_as_the_motor_counts(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].reverse = true;
+	fake.start_position = 4000;
+	start(f);
+	assert_int_equal(look(f).position, 6000);
+	move(f, 7000);
+	wait_for(f, at_rest);
+	struct position_entry entry = on_disk(f);
+	assert_true(entry.position == 3000 && entry.reverse && entry.max_step == 10000);
+	stop(f);
+	/* The other way round the motor still stands where it stood. */
+	f->config.focuser[0].reverse = false;
+	start(f);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	assert_int_equal(look(f).position, 3000);
+	stop(f);
+	f->config.focuser[0].reverse = true;
+	fake_put_motor(0);
+	start(f);
+	assert_int_equal(look(f).trust, POSITION_SHIFTED);
+	assert_int_equal(look(f).position, 10000);
+	assert_int_equal(look(f).remembered, 7000);
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 7000), ERR_OK);
+	assert_int_equal(on_disk(f).position, 3000);
+}
+
+int main(void)
+{
+	log_set_level(LOG_ERROR);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(the_way_is_on_the_disk_before_the_motor_is_told),
+		TEST(a_halt_does_not_wait_for_the_disk),
+		TEST(a_disk_that_never_answers_delays_a_move_by_a_second),
+		TEST(focusing_goes_on_with_a_full_disk),
+		TEST(a_target_that_is_replaced_is_noted_with_the_way_before),
+		TEST(a_reset_is_a_shift_and_restore_settles_it),
+		TEST(keep_takes_the_devices_word),
+		TEST(a_reset_is_noticed_when_the_link_returns),
+		TEST(a_reset_under_an_open_link_ends_a_move),
+		TEST(a_reset_that_the_driver_tells_of_ends_a_move),
+		TEST(a_power_cut_in_a_move),
+		TEST(one_that_keeps_its_count_is_believed),
+		TEST(a_stall_stays_unknown_until_somebody_says_where_it_is),
+		TEST(set_position_is_refused_when_it_cannot_be_meant),
+		TEST(reversed_numbers_are_kept_as_the_motor_counts),
+	};
+	return cmocka_run_group_tests_name("position memory", tests, NULL, NULL);
+}
