@@ -35,6 +35,10 @@ static const struct contract_relative myfocuserpro2[] = {
 };
 
 static const struct contract_relative celestron[] = {
+	{"bare-ack", "", 0},
+	{"echo", "", 0},
+	{"foreign", "", 0},
+	{"hand-controller", "hand-controller", 0},
 	{NULL, NULL, 0},
 };
 
@@ -42,6 +46,6 @@ const struct contract_row contract_rows[] = {
 	{"moonlite", "moonlite", sizeof ":FQ#" - 1, 7, moonlite},
 	{"myfocuserpro2", "myfocuserpro2", sizeof ":27#" - 1, 7, myfocuserpro2},
 	/* 3B 04 20 12 24 00 and a checksum. */
-	{"celestron", "celestron", 7, 40, celestron},
+	{"celestron", "celestron", 7, -40, celestron},
 	{NULL, NULL, 0, 0, NULL},
 };
