@@ -37,6 +37,8 @@
 struct celestron {
 	struct celestron_link link;
 	const struct driver_host *host;
+	bool version_known; /* told in a try to identify that went no further */
+	struct celestron_version version;
 	struct celestron_limits limits;
 	bool calibrated;
 	bool calibrating;
@@ -212,14 +214,15 @@ static enum err_code celestron_identify(void *ctx, struct focuser_caps *caps, st
 {
 	struct celestron *m = ctx;
 	int64_t deadline_ms = real_ms() + IDENTIFY_MS;
-	struct celestron_version version = {0, 0, 0};
 	struct celestron_calibration calibration = {false, 0};
 	enum err_code code = require_open(m, err);
 	if (code == ERR_OK) {
 		code = celestron_link_greet(&m->link, deadline_ms, err);
 	}
-	if (code == ERR_OK) {
-		code = ask_version(m, deadline_ms, &version, err);
+	/* On a slow line four answers take longer than one try has: what was told stays told. */
+	if (code == ERR_OK && !m->version_known) {
+		code = ask_version(m, deadline_ms, &m->version, err);
+		m->version_known = code == ERR_OK;
 	}
 	/* Before anything else: it may be in the middle of one. */
 	if (code == ERR_OK) {
@@ -233,7 +236,8 @@ static enum err_code celestron_identify(void *ctx, struct focuser_caps *caps, st
 	}
 	if (code == ERR_OK) {
 		m->calibrating = !calibration.complete && calibration.step > 0;
-		describe(m, &version, caps);
+		m->version_known = false;
+		describe(m, &m->version, caps);
 	}
 	return code;
 }
