@@ -316,6 +316,7 @@ int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
 	enum err_code code = ERR_OK;
 	if (wish.tell) {
 		pthread_mutex_unlock(&dev->lock);
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "set_position %d", (int)wish.position);
 		code = f->driver->set_position(f->ctx, wish.position, err);
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);

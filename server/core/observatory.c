@@ -95,9 +95,7 @@ static void listen_to(struct observatory *obs, struct device *dev, const struct 
 	dev->transcript = transcript_create(obs->transcripts, &(struct transcript_about){
 		.source = dev->info.source,
 		.driver = cfg->driver,
-		.port = cfg->port.port,
-		.baud = cfg->port.baud,
-		.max_step = cfg->port.max_step,
+		.port = &cfg->port,
 		.file = cfg->transcript,
 	});
 	if (dev->transcript != NULL) {

@@ -373,6 +373,14 @@ static void add_fact(struct buf *text, const char *key, const char *value)
 	}
 }
 
+/* What was configured and is not as usual. */
+static void add_number(struct buf *text, const char *key, int value)
+{
+	if (value != 0) {
+		buf_printf(text, "# %s: %d\n", key, value);
+	}
+}
+
 struct transcript *transcript_create(struct transcripts *all, const struct transcript_about *about)
 {
 	struct transcript *t = all != NULL ? calloc(1, sizeof *t) : NULL;
@@ -387,8 +395,13 @@ struct transcript *transcript_create(struct transcripts *all, const struct trans
 	add_fact(&text, "program", "focusd " FOCUSD_VERSION);
 	add_fact(&text, "device", about->source);
 	add_fact(&text, "driver", about->driver);
-	add_fact(&text, "port", about->port);
-	buf_printf(&text, "# baud: %d\n# max_step: %d\n", about->baud, about->max_step);
+	add_fact(&text, "port", about->port->port);
+	add_fact(&text, "quirks", about->port->quirks);
+	add_number(&text, "baud", about->port->baud);
+	add_number(&text, "max_step", about->port->max_step);
+	add_number(&text, "speed_steps_per_s", about->port->speed_steps_per_s);
+	add_number(&text, "step_mode", about->port->step_mode);
+	add_number(&text, "tempcomp_steps_per_c", about->port->tempcomp_steps_per_c);
 	snprintf(t->head, sizeof t->head, "%s", buf_text(&text));
 	buf_fini(&text);
 	bool whole = about->file != NULL && about->file[0] != '\0' &&

@@ -11,6 +11,7 @@
 
 #include <stddef.h>
 
+#include "focuser_driver.h"
 #include "transport/transcript.h"
 
 /* Kept in memory for each device: about two hundred exchanges. */
@@ -32,9 +33,7 @@ void transcripts_destroy(struct transcripts *all);
 struct transcript_about {
 	const char *source; /* "focuser.0" */
 	const char *driver;
-	const char *port;
-	int baud;           /* 0 the driver's */
-	int max_step;       /* 0 the device's */
+	const struct focuser_port *port;
 	const char *file;   /* "", "no" or NULL: faults only; "yes": SOURCE.txt in the folder; else a path */
 };
 

@@ -110,7 +110,9 @@ int main(void)
 		return 1;
 	}
 	struct transcripts *all = transcripts_create(NULL);
-	struct transcript *transcript = transcript_create(all, &(struct transcript_about){.source = "bench"});
+	const struct focuser_port port = {.port = "bench"};
+	struct transcript *transcript =
+		transcript_create(all, &(struct transcript_about){.source = "bench", .port = &port});
 	struct driver_host host = {.source = "bench", .note = note, .note_ctx = transcript};
 	pipe = trace_host(pipe, &host);
 	struct exchange x;

@@ -51,8 +51,10 @@ static int teardown(void **state)
 	return 0;
 }
 
+static const struct focuser_port port = {.port = "/dev/ttyUSB0", .max_step = 9000,
+	.quirks = "no-version"};
 static const struct transcript_about about = {.source = "focuser.3", .driver = "moonlite",
-	.port = "/dev/ttyUSB0", .max_step = 9000};
+	.port = &port};
 
 /* How many files there are whose names end so; the last one's text goes to out. */
 static int files(const char *folder, const char *ending, char *out, size_t cap)
@@ -101,7 +103,7 @@ static void test_fault_is_written(void **state)
 	assert_int_equal(files(p->folder, ".txt", text, sizeof text), 1);
 	assert_int_equal(strncmp(text, "# focusd transcript 1\n# program: focusd ", 39), 0);
 	assert_non_null(strstr(text, "\n# device: focuser.3\n# driver: moonlite\n# port: /dev/ttyUSB0\n"
-				     "# baud: 0\n# max_step: 9000\n# date: 20"));
+				     "# quirks: no-version\n# max_step: 9000\n# date: 20"));
 	assert_non_null(strstr(text, "\n# reason: cable?pulled\n#\n"));
 	/* The first entry is the beginning of time. */
 	assert_non_null(strstr(text, "\n         0 = poll 1\n"));

@@ -191,21 +191,33 @@ enum err_code transport_open(const char *where, const struct transport_settings 
 	return ERR_OK;
 }
 
-static bool take_line(struct replay *r, struct span line, int number)
+static void take_text(struct span line, const char *key, char *out, size_t cap)
 {
 	struct span value;
-	uint32_t count = 0;
-	if (transcript_fact(line, "driver", &value) && value.len < sizeof r->driver) {
-		memcpy(r->driver, value.data, value.len);
-		r->driver[value.len] = '\0';
-	} else if (transcript_fact(line, "port", &value) && value.len < sizeof r->port.port) {
-		memcpy(r->port.port, value.data, value.len);
-		r->port.port[value.len] = '\0';
-	} else if (transcript_fact(line, "max_step", &value) && text_parse_u32(value, &count)) {
-		r->port.max_step = (int32_t)count;
-	} else if (transcript_fact(line, "baud", &value) && text_parse_u32(value, &count)) {
-		r->port.baud = (int)count;
+	if (transcript_fact(line, key, &value) && value.len < cap) {
+		memcpy(out, value.data, value.len);
+		out[value.len] = '\0';
 	}
+}
+
+static void take_number(struct span line, const char *key, int32_t *out)
+{
+	struct span value;
+	if (transcript_fact(line, key, &value)) {
+		(void)text_parse_i32(value, out);
+	}
+}
+
+static bool take_line(struct replay *r, struct span line, int number)
+{
+	take_text(line, "driver", r->driver, sizeof r->driver);
+	take_text(line, "port", r->port.port, sizeof r->port.port);
+	take_text(line, "quirks", r->port.quirks, sizeof r->port.quirks);
+	take_number(line, "baud", &r->port.baud);
+	take_number(line, "max_step", &r->port.max_step);
+	take_number(line, "speed_steps_per_s", &r->port.speed_steps_per_s);
+	take_number(line, "step_mode", &r->port.step_mode);
+	take_number(line, "tempcomp_steps_per_c", &r->port.tempcomp_steps_per_c);
 	struct transcript_entry entry;
 	enum transcript_line what = transcript_read(line, &entry);
 	if (what == TRANSCRIPT_BAD) {
