@@ -267,16 +267,22 @@ void focuser_memory_afresh(struct device *dev)
 	device_changed(dev);
 }
 
-bool focuser_memory_forgot(struct device *dev)
+/* Where the driver does not tell: at rest at 0, far from where it was. */
+static bool looks_forgotten(const struct focuser_core *f)
 {
-	struct focuser_core *f = dev->focuser;
-	struct focuser_memory *m = &f->memory;
+	const struct focuser_memory *m = &f->memory;
 	if (f->driver->count != FOCUSER_COUNT_MAY_BE_LOST || !f->position_known || !m->has_last ||
 		f->motor_moving || motor_position(f) != 0) {
 		return false;
 	}
 	int32_t nearest = m->last.moving ? m->last.low : m->last.position;
-	if (nearest <= POSITION_WAY_MARGIN + f->caps.backlash_steps) {
+	return nearest > POSITION_WAY_MARGIN + f->caps.backlash_steps;
+}
+
+bool focuser_memory_forgot(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	if (!f->fresh.reset_seen && !looks_forgotten(f)) {
 		return false;
 	}
 	struct err why;
@@ -294,6 +300,8 @@ bool focuser_memory_forgot(struct device *dev)
 	f->snapped = false;
 	f->drifting = false;
 	f->preload = 0;
+	f->tempcomp = false;
+	f->tempcomp_wanted = false;
 	focuser_memory_judge(dev);
 	focuser_memory_rest(dev);
 	device_changed(dev);

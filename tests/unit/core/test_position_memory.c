@@ -439,6 +439,31 @@ static void a_reset_under_an_open_link_ends_a_move(void **state)
 	assert_int_equal(look(f).position, 100);
 }
 
+/* One that saves its count now and then: the driver tells, since the number alone does not. */
+static void a_reset_that_the_driver_tells_of_ends_a_move(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	bool moving;
+	start(f);
+	on_disk(f);
+	move(f, 9000);
+	wait_for(f, started);
+	int moves = fake.move_count;
+	fake.loses_count = true;
+	wait_for(f, unknown);
+	assert_int_equal(fake.move_count, moves);
+	assert_int_equal(focuser_is_moving(f->dev, &moving, &err), ERR_STALLED);
+	assert_int_equal(look(f).position, 2000);
+	/* At rest, too. */
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 5000), ERR_OK);
+	on_disk(f);
+	fake.loses_count = true;
+	wait_for(f, shifted);
+	assert_int_equal(look(f).remembered, 5000);
+	assert_int_equal(fake.move_count, moves);
+}
+
 static void a_power_cut_in_a_move(void **state)
 {
 	struct fixture *f = *state;
@@ -572,6 +597,7 @@ int main(void)
 		TEST(keep_takes_the_devices_word),
 		TEST(a_reset_is_noticed_when_the_link_returns),
 		TEST(a_reset_under_an_open_link_ends_a_move),
+		TEST(a_reset_that_the_driver_tells_of_ends_a_move),
 		TEST(a_power_cut_in_a_move),
 		TEST(one_that_keeps_its_count_is_believed),
 		TEST(a_stall_stays_unknown_until_somebody_says_where_it_is),
