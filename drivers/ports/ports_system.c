@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "ports.h"
+#include "ports_watch.h"
 
 static bool is_set(struct udev_device *device, const char *property)
 {
@@ -14,7 +15,7 @@ static bool is_set(struct udev_device *device, const char *property)
 	return value != NULL && strcmp(value, "1") == 0;
 }
 
-static bool udev_facts(const char *name, struct ports_udev_facts *out)
+static bool ask_udev(const char *name, struct ports_udev_facts *out)
 {
 	struct udev *udev = udev_new();
 	if (udev == NULL) {
@@ -30,6 +31,14 @@ static bool udev_facts(const char *name, struct ports_udev_facts *out)
 	}
 	udev_device_unref(device);
 	udev_unref(udev);
+	return known;
+}
+
+static bool udev_facts(const char *name, struct ports_udev_facts *out)
+{
+	ports_udev_begin();
+	bool known = ask_udev(name, out);
+	ports_udev_end();
 	return known;
 }
 

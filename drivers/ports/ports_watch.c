@@ -10,6 +10,20 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "clock.h"
+
+static pthread_mutex_t udev_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void ports_udev_begin(void)
+{
+	pthread_mutex_lock(&udev_lock);
+}
+
+void ports_udev_end(void)
+{
+	pthread_mutex_unlock(&udev_lock);
+}
+
 struct ports_watch {
 	const struct ports_roots *roots;
 	struct udev *udev;
@@ -64,7 +78,10 @@ struct ports_watch *ports_watch_create(const struct ports_roots *roots, struct e
 	}
 	watch->roots = roots;
 	watch->notify = -1;
-	if (open_monitor(watch)) {
+	ports_udev_begin();
+	bool monitored = open_monitor(watch);
+	ports_udev_end();
+	if (monitored) {
 		return watch;
 	}
 	watch->notify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -163,5 +180,11 @@ static bool next_of_inotify(struct ports_watch *watch, struct ports_event *out)
 
 bool ports_watch_next(struct ports_watch *watch, struct ports_event *out)
 {
-	return watch->monitor != NULL ? next_of_udev(watch, out) : next_of_inotify(watch, out);
+	if (watch->monitor == NULL) {
+		return next_of_inotify(watch, out);
+	}
+	ports_udev_begin();
+	bool found = next_of_udev(watch, out);
+	ports_udev_end();
+	return found;
 }

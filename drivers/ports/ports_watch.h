@@ -28,4 +28,8 @@ const char *ports_watch_kind(const struct ports_watch *watch);
 /* The next thing that happened; false when there is nothing more.  Never waits. */
 bool ports_watch_next(struct ports_watch *watch, struct ports_event *out);
 
+/* libudev keeps things for the whole program without a lock; between these two it is ours alone. */
+void ports_udev_begin(void);
+void ports_udev_end(void);
+
 #endif

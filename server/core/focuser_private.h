@@ -53,6 +53,8 @@ struct focuser_core {
 	struct focuser_caps fresh_caps;
 	bool identified;         /* since the port was opened; fresh_caps are its */
 	struct focuser_reading fresh;
+	bool first_read;         /* since the port was opened: a position to be said again */
+	int32_t first_position;  /* the motor's steps */
 
 	struct focuser_caps caps; /* its max_step as clients see it, and as configured */
 	bool caps_known;

@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* At connect: looks until two of them agree, within so many steps. */
+#define FIRST_LOOKS 3
+#define FIRST_NEAR 2
 /* On disconnect: rounds of halting, and looks in each whether the motor rests. */
 #define STOP_ROUNDS 3
 #define STOP_LOOKS 4
@@ -145,6 +148,7 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 	focuser_memory_open(dev);
 	memset(f->ctx, 0, f->driver->ctx_size);
 	f->identified = false;
+	f->first_read = false;
 	enum err_code code = focuser_port_choose(dev, dev->was_up, &f->port, err);
 	if (code != ERR_OK) {
 		return code;
@@ -157,8 +161,34 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 	return code;
 }
 
-/* Identifies and reads once, so that a link that is up always has a position.  When only the reading
- * failed the next try repeats only that: on a noisy line few answers in a row come through. */
+/* Reads until the position has been said twice: what comes of it is compared with what is remembered, and
+ * one number that a bad line has made would put everything in doubt.  One reading is enough of a motor
+ * that moves. */
+static enum err_code read_first(struct device *dev, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	for (int look = 0; look < FIRST_LOOKS; look++) {
+		f->fresh = (struct focuser_reading){0};
+		transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
+		enum err_code code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
+		if (code != ERR_OK) {
+			return code;
+		}
+		bool moves = f->fresh.moving_valid && f->fresh.moving;
+		bool again = f->first_read && focuser_distance(f->first_position, f->fresh.position) <=
+						      f->fresh_caps.tolerance_steps + FIRST_NEAR;
+		if (!f->fresh.position_valid || moves || again) {
+			return ERR_OK;
+		}
+		f->first_read = true;
+		f->first_position = f->fresh.position;
+	}
+	return err_set(err, ERR_PROTOCOL, "%s says something else each time it is asked where it is",
+		dev->info.name);
+}
+
+/* Identifies and reads, so that a link that is up always has a position.  When only the reading failed
+ * the next try repeats only that: on a noisy line few answers in a row come through. */
 static enum err_code focuser_identify(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
@@ -173,9 +203,7 @@ static enum err_code focuser_identify(struct device *dev, struct err *err)
 		f->identified = code == ERR_OK;
 	}
 	if (code == ERR_OK) {
-		f->fresh = (struct focuser_reading){0};
-		transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
-		code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
+		code = read_first(dev, err);
 	}
 	return code;
 }

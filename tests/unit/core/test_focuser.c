@@ -469,6 +469,28 @@ static bool polled_on(struct fixture *f)
 	return fake.poll_count > 40;
 }
 
+/* Nor the first of all, with which what is remembered is compared. */
+static void the_first_reading_is_said_twice(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	arrive(f, 5100);
+	for (int i = 0; i < 5; i++) {
+		fake.gone = true;
+		while (f->now.link == LINK_UP) {
+			look(f);
+		}
+		fake.glitch = -4000;
+		fake.gone = false;
+		while (f->now.link != LINK_UP) {
+			look(f);
+		}
+		assert_int_equal(f->now.position, 5100);
+		assert_int_equal(f->now.trust, POSITION_KNOWN);
+	}
+	assert_int_equal(fake.move_count, 1);
+}
+
 static void one_odd_reading_is_not_believed(void **state)
 {
 	struct fixture *f = *state;
@@ -607,6 +629,7 @@ int main(void)
 		TEST(a_new_target_in_every_phase),
 		TEST(a_motor_that_runs_off_is_stopped),
 		TEST(a_flag_that_hangs_does_not_move_for_ever),
+		TEST(the_first_reading_is_said_twice),
 		TEST(one_odd_reading_is_not_believed),
 		TEST(temperature_from_another_focuser),
 		TEST(nobody_asks_a_probe_in_vain),
