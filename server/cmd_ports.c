@@ -9,6 +9,7 @@
 
 #include "cmd.h"
 #include "json.h"
+#include "log.h"
 #include "ports/ports.h"
 #include "text.h"
 
@@ -259,6 +260,8 @@ int cmd_ports(int argc, char **argv)
 		fprintf(stderr, "focusd ports: out of memory\n");
 	} else {
 		if (probe) {
+			/* What drivers tell the log of a server is no part of the list. */
+			log_set_level(LOG_WARN);
 			ask(list, answers);
 		}
 		if (as_json) {
