@@ -16,6 +16,9 @@
 #include "driver_host.h"
 #include "err.h"
 
+/* Step mode, where a device lets it be chosen. */
+enum focuser_step_mode { FOCUSER_STEP_AS_IS, FOCUSER_STEP_FULL, FOCUSER_STEP_HALF };
+
 /* The driver's part of [focuser.N]. */
 struct focuser_port {
 	char port[256];       /* as configured */
@@ -23,6 +26,9 @@ struct focuser_port {
 	int32_t max_step;     /* configured; 0 = the device's */
 	/* How this very device differs: words of the driver's quirks, separated by commas or blanks. */
 	char quirks[128];
+	int32_t speed_steps_per_s; /* the device is set to this, or the next slower one; 0 = as it is */
+	int step_mode;        /* enum focuser_step_mode */
+	int32_t tempcomp_steps_per_c; /* for the device's own temperature compensation; 0 = not used */
 };
 
 /* A word that may stand in quirks; a table of them ends with a NULL word. */
@@ -81,6 +87,9 @@ struct focuser_reading {
 	int32_t position;        /* steps as the motor says; may be outside 0..max_step */
 	bool moving_valid;
 	bool moving;
+	/* The device began anew since the last reading, or its count jumped without motion: the position
+	 * says nothing about where the motor is. */
+	bool reset_seen;
 	bool temperature_valid;
 	double temperature_c;
 	bool backlash_valid;
@@ -120,6 +129,7 @@ struct focuser_driver {
 	int calibration_steps;       /* steps that a calibration counts; 0 without calibrate() */
 	const char *calibration_advice; /* what to look at when one fails, for people; NULL = nothing */
 	const struct focuser_quirk *quirks; /* the words it knows; NULL = none */
+	bool sets_speed, sets_step_mode; /* heeds speed_steps_per_s, step_mode of its port */
 	double speed_floor_steps_per_s; /* slowest believable motion; the watchdog's expectation */
 
 	/* Optional: the default wait for this very port where it is not open_wait_ms, e.g. 0 for a

@@ -207,6 +207,17 @@ enum err_code moonlite_decode_position(struct span frame, int32_t *position)
 	return ERR_OK;
 }
 
+enum err_code moonlite_decode_byte(struct span frame, int *value)
+{
+	uint32_t byte = 0;
+	int digits = parse(frame, &byte);
+	if (digits < 1 || digits > 2) {
+		return ERR_PROTOCOL;
+	}
+	*value = (int)byte;
+	return ERR_OK;
+}
+
 enum err_code moonlite_decode_flag(struct span frame, bool *flag)
 {
 	uint32_t value = 0;

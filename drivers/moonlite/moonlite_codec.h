@@ -77,6 +77,9 @@ enum err_code moonlite_decode_position(struct span frame, int32_t *position);
 /* How many digits a frame has; 0 when it has anything but digits. */
 int moonlite_digits(struct span frame);
 
+/* 0..255, one or two digits; clones leave out a leading zero. */
+enum err_code moonlite_decode_byte(struct span frame, int *value);
+
 /* Any value but zero is true. */
 enum err_code moonlite_decode_flag(struct span frame, bool *flag);
 

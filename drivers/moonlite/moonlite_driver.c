@@ -10,15 +10,13 @@
 
 #include "clock.h"
 #include "log.h"
-#include "moonlite_codec.h"
 #include "moonlite_driver.h"
+#include "moonlite_private.h"
 #include "transport.h"
-#include "transport/exchange.h"
 #include "transport/talker.h"
 #include "transport/trace.h"
 
 #define DEFAULT_BAUD 9600
-#define DEFAULT_MAX_STEP 65535
 
 /* Clones lose a command that follows another one too closely: leave 10 to 50 ms. */
 #define COMMAND_GAP_MS 10
@@ -26,159 +24,42 @@
 /* Listened to before the first byte is sent: who talks unasked is no focuser. */
 #define LISTEN_MS 200
 
-/* One try of identify() may take 1.2 s in all; the last question ends at IDENTIFY_MS. */
+/* One try of identify() may take 1.2 s in all; the last question that matters ends at IDENTIFY_MS. */
 #define IDENTIFY_VERSION_MS 450
 #define IDENTIFY_POSITION_MS 450
 #define IDENTIFY_MS 1180
+/* How it is set is asked for only when there is so much time left. */
+#define IDENTIFY_SETTINGS_MS 400
 
 #define OPEN_MS 1800
-#define CALL_MS 1900
-#define ANSWER_MS 500
-#define RESYNC_MS 500
-#define WRITE_MS 300
-
-/* Superseding a move waits this long for the motor to stop. */
-#define STOP_MS 1000
-
-/* How long SN alone is given to show that it starts the motor. */
-#define SN_TEST_MS 100
 
 /* A conversion takes up to 750 ms; more often than every 5 s warms some probes. */
 #define CONVERSION_MS 800
 #define CONVERSION_INTERVAL_MS 5000
 #define TEMPERATURE_TRIES 3
 
-struct moonlite {
-	const struct focuser_port *port;
-	const struct driver_host *host;
-	struct transport *pipe;
-	struct exchange x;
-	int64_t opened_ms;       /* real clock */
-	int32_t max_step;
-	bool heard_silence;      /* the line was listened to since it was opened */
-	bool out_of_step;        /* a reply may be missing: resynchronise before the next question */
-	bool may_move;           /* not seen at rest since the last reason to move */
-	bool position_known;
-	int32_t position;        /* last one read */
-	bool sn_tested;          /* sn_moves is known */
-	bool sn_moves;           /* this clone starts at SN already */
-	bool retarget_due;       /* after a halt: the old target must be forgotten, once at rest */
-	bool whole_degrees;
-	bool wide_known;         /* a target above FFFF was read back whole */
-	bool converting;
-	bool temperature_off;    /* this controller does not answer :GT# */
-	int temperature_misses;
-	int64_t conversion_ms;   /* device clock; when the last conversion was begun */
-	bool conversion_begun;
+/* A count at rest that differs by more than this from the last one, and was not on its way there, did
+ * not get there by motion: some steps, and what a fast motor does in the time between. */
+#define JUMP_STEPS 64
+#define JUMP_STEPS_PER_MS 5
+
+/* Where it lands when it lands beside: up to 7 steps are known, of a clone's own backlash. */
+#define BESIDE_TOLERANCE_STEPS 10
+
+enum quirk { NO_VERSION, NO_TARGET, SN_STARTS, NO_HASH, EXTENDED, SIGNED_POSITIONS, WHOLE_DEGREES,
+	LANDS_BESIDE };
+
+static const struct focuser_quirk quirk_words[] = {
+	[NO_VERSION] = {"no-version", "does not know :GV#: is not asked for its version"},
+	[NO_TARGET] = {"no-target", "does not know :GN#: targets are not read back"},
+	[SN_STARTS] = {"sn-starts", ":SN starts the motor already (is found out by the first move)"},
+	[NO_HASH] = {"no-hash", "answers may lack the # at their end"},
+	[EXTENDED] = {"extended", "knows positions above 65535"},
+	[SIGNED_POSITIONS] = {"signed-positions", "four digits above 7FFF are below zero"},
+	[WHOLE_DEGREES] = {"whole-degrees", "counts whole degrees (high resolution Ardufocus is known)"},
+	[LANDS_BESIDE] = {"lands-beside", "stops up to 10 steps beside its target"},
+	{NULL, NULL},
 };
-
-static int64_t real_ms(void)
-{
-	return clock_now_ms(clock_real());
-}
-
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static enum err_code tell(struct moonlite *m, enum moonlite_command command, int32_t value,
-	struct err *err)
-{
-	char text[MOONLITE_MAX_COMMAND];
-	struct span bytes = {.data = text, .len = moonlite_encode(text, command, value)};
-	if (bytes.len == 0) {
-		return err_set(err, ERR_INVALID_VALUE, "%d is no number for this controller",
-			(int)value);
-	}
-	return exchange_tell(&m->x, bytes, real_ms() + WRITE_MS, err);
-}
-
-/* One question; frames of another shape are late answers to earlier ones and are passed over. */
-static enum err_code ask_once(struct moonlite *m, enum moonlite_command command,
-	int64_t deadline_ms, struct span *frame, struct err *err)
-{
-	char text[MOONLITE_MAX_COMMAND];
-	struct span bytes = {.data = text, .len = moonlite_encode(text, command, 0)};
-	enum moonlite_reply reply = moonlite_reply_kind(command);
-	scan_fn scan = reply == MOONLITE_REPLY_VERSION ? moonlite_scan_version : moonlite_scan;
-	enum err_code code = exchange_ask(&m->x, bytes, scan, frame, deadline_ms, err);
-	while (code == ERR_OK && !moonlite_fits(reply, *frame)) {
-		code = exchange_next(&m->x, scan, frame, deadline_ms, err);
-	}
-	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL || code == ERR_CANCELLED) {
-		m->out_of_step = true;
-	}
-	return code;
-}
-
-/* After a missed answer: two questions whose answers differ in shape.  A late reply can pass for at
- * most one of them, so when both are answered everything older is used up. */
-static enum err_code resync(struct moonlite *m, int64_t deadline_ms, struct err *err)
-{
-	struct span frame;
-	enum err_code code = ask_once(m, MOONLITE_GET_MOVING,
-		sooner(deadline_ms, real_ms() + RESYNC_MS), &frame, err);
-	if (code == ERR_OK) {
-		code = ask_once(m, MOONLITE_GET_POSITION,
-			sooner(deadline_ms, real_ms() + RESYNC_MS), &frame, err);
-	}
-	if (code == ERR_OK) {
-		m->out_of_step = false;
-	}
-	return code;
-}
-
-static enum err_code ask(struct moonlite *m, enum moonlite_command command, int64_t deadline_ms,
-	struct span *frame, struct err *err)
-{
-	if (m->out_of_step) {
-		enum err_code code = resync(m, deadline_ms, err);
-		if (code != ERR_OK) {
-			return code;
-		}
-	}
-	return ask_once(m, command, sooner(deadline_ms, real_ms() + ANSWER_MS), frame, err);
-}
-
-/* For the start of a move, which should not fail for one lost reply.  Polls do not repeat: a halt
- * waits for them. */
-static enum err_code ask_again(struct moonlite *m, enum moonlite_command command,
-	int64_t deadline_ms, struct span *frame, struct err *err)
-{
-	enum err_code code = ask(m, command, deadline_ms, frame, err);
-	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
-		code = ask(m, command, deadline_ms, frame, err);
-	}
-	return code;
-}
-
-static enum err_code ask_moving(struct moonlite *m, int64_t deadline_ms, bool *moving,
-	struct err *err)
-{
-	struct span frame;
-	enum err_code code = ask(m, MOONLITE_GET_MOVING, deadline_ms, &frame, err);
-	return code != ERR_OK ? code : moonlite_decode_flag(frame, moving);
-}
-
-/* Boards that print a negative position mean a motor a little below its zero. */
-static enum err_code take_position(struct moonlite *m, struct span frame)
-{
-	int32_t position = 0;
-	enum err_code code = moonlite_decode_position(frame, &position);
-	if (code == ERR_OK) {
-		m->position = position < 0 ? 0 : position;
-		m->position_known = true;
-	}
-	return code;
-}
-
-static enum err_code ask_position(struct moonlite *m, int64_t deadline_ms, struct err *err)
-{
-	struct span frame;
-	enum err_code code = ask(m, MOONLITE_GET_POSITION, deadline_ms, &frame, err);
-	return code != ERR_OK ? code : take_position(m, frame);
-}
 
 static int moonlite_open_wait_for(const struct focuser_port *port)
 {
@@ -191,17 +72,35 @@ static enum err_code moonlite_open(void *ctx, const struct focuser_port *port,
 	struct moonlite *m = ctx;
 	m->port = port;
 	m->host = host;
-	m->max_step = port->max_step > 0 ? port->max_step : DEFAULT_MAX_STEP;
+	const struct {
+		enum quirk quirk;
+		bool *flag;
+	} flags[] = {
+		{NO_VERSION, &m->quirks.no_version},
+		{NO_TARGET, &m->quirks.no_target},
+		{SN_STARTS, &m->quirks.sn_starts},
+		{NO_HASH, &m->quirks.no_hash},
+		{EXTENDED, &m->quirks.extended},
+		{SIGNED_POSITIONS, &m->quirks.signed_positions},
+		{WHOLE_DEGREES, &m->quirks.whole_degrees},
+		{LANDS_BESIDE, &m->quirks.lands_beside},
+	};
+	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+		*flags[i].flag = focuser_has_quirk(port, quirk_words[flags[i].quirk].word);
+	}
+	m->sn_tested = m->quirks.sn_starts;
+	m->sn_moves = m->quirks.sn_starts;
+	m->compensation_due = port->tempcomp_steps_per_c != 0;
 	struct transport_settings settings = {
 		.baud = port->baud > 0 ? port->baud : DEFAULT_BAUD,
 	};
 	struct transport *pipe = NULL;
-	enum err_code code = transport_open(port->port, &settings, real_ms() + OPEN_MS, &pipe, err);
+	enum err_code code = transport_open(port->port, &settings, moonlite_now_ms() + OPEN_MS, &pipe, err);
 	if (code != ERR_OK) {
 		return code;
 	}
 	m->pipe = trace_host(pipe, host);
-	m->opened_ms = real_ms();
+	m->opened_ms = moonlite_now_ms();
 	exchange_init(&m->x, m->pipe, settings.baud, COMMAND_GAP_MS);
 	m->x.urgent = host->urgent;
 	m->x.urgent_ctx = host->urgent_ctx;
@@ -212,14 +111,13 @@ static void moonlite_close(void *ctx)
 {
 	struct moonlite *m = ctx;
 	if (m->pipe != NULL) {
+		/* Nobody watches it any more. */
+		if (m->compensating) {
+			(void)moonlite_tell(m, MOONLITE_COMPENSATION_OFF, 0, NULL);
+		}
 		m->pipe->ops->destroy(m->pipe);
 	}
 	memset(m, 0, sizeof *m);
-}
-
-static enum err_code require_open(const struct moonlite *m, struct err *err)
-{
-	return m->pipe != NULL ? ERR_OK : err_set(err, ERR_NOT_CONNECTED, "the port is not open");
 }
 
 /* The firmware's version, "" when it has none to tell: silence, or 00 as Ardufocus answers what it
@@ -229,7 +127,10 @@ static enum err_code ask_version(struct moonlite *m, int64_t deadline_ms, char v
 {
 	struct span frame;
 	version[0] = '\0';
-	enum err_code code = ask_once(m, MOONLITE_GET_VERSION, deadline_ms, &frame, err);
+	if (m->quirks.no_version) {
+		return ERR_OK;
+	}
+	enum err_code code = moonlite_ask_once(m, MOONLITE_GET_VERSION, deadline_ms, &frame, err);
 	if (code == ERR_OK) {
 		(void)moonlite_decode_version(frame, version);
 	} else if (code == ERR_PROTOCOL) {
@@ -257,14 +158,44 @@ static void name_firmware(const char *version, bool wide, char *out, size_t cap)
 	}
 }
 
+/* Above 65535 a controller that keeps 16 bits would drive to the low half: only one that answers with
+ * eight digits, or of which the user says so, gets such targets. */
+static int32_t allowed_max_step(const struct moonlite *m, bool wide)
+{
+	int32_t wanted = m->port->max_step > 0 ? m->port->max_step : MOONLITE_MAX_16_BIT;
+	if (wanted > MOONLITE_MAX_16_BIT && !wide && !m->quirks.extended) {
+		log_warn(m->host->source,
+			"max_step %d: this controller shows no positions above 65535; if it has them, add "
+			"quirks = extended",
+			(int)wanted);
+		return MOONLITE_MAX_16_BIT;
+	}
+	return wanted;
+}
+
+static void fill_caps(struct moonlite *m, const char *version, bool wide, struct focuser_caps *caps)
+{
+	m->max_step = allowed_max_step(m, wide);
+	m->whole_degrees = m->quirks.whole_degrees || (wide && strcmp(version, "00") == 0);
+	memset(caps, 0, sizeof *caps);
+	caps->max_step = m->max_step;
+	caps->max_increment = m->max_step;
+	caps->has_temperature = true;
+	caps->has_tempcomp = m->port->tempcomp_steps_per_c != 0;
+	caps->step_size_um = NAN;
+	caps->tolerance_steps = m->quirks.lands_beside ? BESIDE_TOLERANCE_STEPS : 0;
+	caps->identity_partial = version[0] == '\0';
+	name_firmware(version, wide, caps->identity, sizeof caps->identity);
+}
+
 static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, struct err *err)
 {
 	struct moonlite *m = ctx;
-	enum err_code code = require_open(m, err);
+	enum err_code code = moonlite_require_open(m, err);
 	if (code != ERR_OK) {
 		return code;
 	}
-	int64_t begin_ms = real_ms();
+	int64_t begin_ms = moonlite_now_ms();
 	if (!m->heard_silence &&
 		(code = talker_refuse(&m->x, m->opened_ms + LISTEN_MS, err)) != ERR_OK) {
 		return code;
@@ -273,14 +204,14 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 	/* Each try stands for itself: a quiet line, then three questions of three shapes. */
 	m->x.unsettled = false;
 	char version[3];
-	code = ask_version(m, real_ms() + IDENTIFY_VERSION_MS, version, err);
+	code = ask_version(m, moonlite_now_ms() + IDENTIFY_VERSION_MS, version, err);
 	if (code != ERR_OK) {
 		return code;
 	}
 	m->x.unsettled = false;
 	struct span frame;
-	code = ask_once(m, MOONLITE_GET_POSITION,
-		sooner(real_ms() + IDENTIFY_POSITION_MS, begin_ms + IDENTIFY_MS), &frame, err);
+	code = moonlite_ask_once(m, MOONLITE_GET_POSITION,
+		moonlite_sooner(moonlite_now_ms() + IDENTIFY_POSITION_MS, begin_ms + IDENTIFY_MS), &frame, err);
 	if (code == ERR_TIMEOUT && version[0] == '\0') {
 		return err_set(err, ERR_TIMEOUT,
 			"nothing answers on %s: check power, cable, and that this is the right port",
@@ -288,11 +219,11 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 	}
 	bool wide = code == ERR_OK && moonlite_digits(frame) == 8;
 	if (code == ERR_OK) {
-		code = take_position(m, frame);
+		code = moonlite_take_position(m, frame);
 	}
 	bool moving = false;
 	if (code == ERR_OK) {
-		code = ask_once(m, MOONLITE_GET_MOVING, begin_ms + IDENTIFY_MS, &frame, err);
+		code = moonlite_ask_once(m, MOONLITE_GET_MOVING, begin_ms + IDENTIFY_MS, &frame, err);
 	}
 	if (code == ERR_OK) {
 		code = moonlite_decode_flag(frame, &moving);
@@ -302,127 +233,88 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 	}
 	m->out_of_step = false;
 	m->may_move = moving;
-	m->whole_degrees = wide && strcmp(version, "00") == 0;
-	memset(caps, 0, sizeof *caps);
-	caps->max_step = m->max_step;
-	caps->max_increment = m->max_step;
-	caps->has_temperature = true;
-	caps->step_size_um = NAN;
-	caps->identity_partial = version[0] == '\0';
-	name_firmware(version, wide, caps->identity, sizeof caps->identity);
+	m->settings_due = moonlite_settings_wanted(m);
+	fill_caps(m, version, wide, caps);
+	int64_t end_ms = begin_ms + IDENTIFY_MS;
+	if (end_ms - moonlite_now_ms() < IDENTIFY_SETTINGS_MS) {
+		return ERR_OK;
+	}
+	return m->settings_due && !moving ? moonlite_make_settings(m, end_ms, err)
+					  : moonlite_read_settings(m, end_ms, err);
+}
+
+/* The controller began anew: what it was told is gone. */
+static void note_reset(struct moonlite *m, struct focuser_reading *out)
+{
+	out->reset_seen = true;
+	m->target_known = false;
+	m->retarget_due = false;
+	m->compensating = false;
+	m->settings_due = moonlite_settings_wanted(m);
+}
+
+static bool on_the_way(const struct moonlite *m, int32_t from, int64_t from_ms, int32_t position)
+{
+	int64_t low = from;
+	int64_t high = from;
+	if (m->may_move) {
+		low = m->target < low ? m->target : low;
+		high = m->target > high ? m->target : high;
+	}
+	int64_t slack = JUMP_STEPS;
+	/* Zero is where a controller begins that has forgotten; nobody else goes there so quickly. */
+	if (position != 0 && !m->may_move) {
+		slack += JUMP_STEPS_PER_MS * (m->position_ms - from_ms);
+	}
+	return position >= low - slack && position <= high + slack;
+}
+
+/* At rest at a place that it cannot have reached from the last one: a reading gone wrong, or a
+ * controller that was reset, which has forgotten its target, too. */
+static enum err_code look_for_reset(struct moonlite *m, int32_t from, int64_t from_ms,
+	int64_t deadline_ms, struct focuser_reading *out, struct err *err)
+{
+	if (on_the_way(m, from, from_ms, m->position) || (!m->target_known && m->position != 0)) {
+		return ERR_OK;
+	}
+	struct err doubt;
+	enum err_code code = moonlite_ask_position(m, deadline_ms, err);
+	if (code != ERR_OK || on_the_way(m, from, from_ms, m->position)) {
+		return code;
+	}
+	if (m->target_known) {
+		struct span frame;
+		int32_t kept = 0;
+		code = moonlite_ask(m, MOONLITE_GET_TARGET, deadline_ms, &frame, &doubt);
+		if (code == ERR_IO || code == ERR_CANCELLED) {
+			return err_copy(err, &doubt);
+		}
+		if (code == ERR_OK && moonlite_decode_position(frame, &kept) == ERR_OK &&
+			(kept == m->target || kept == m->target_before)) {
+			return ERR_OK;
+		}
+	}
+	note_reset(m, out);
 	return ERR_OK;
 }
 
-/* Some clones ignore a new target while they move, so a running move is stopped first. */
-static enum err_code stop_first(struct moonlite *m, int64_t deadline_ms, struct err *err)
+/* What waits for the motor to rest. */
+static enum err_code at_rest(struct moonlite *m, int64_t deadline_ms, struct err *err)
 {
-	bool moving = true;
-	struct span frame;
-	enum err_code code = ask_again(m, MOONLITE_GET_MOVING, deadline_ms, &frame, err);
-	if (code == ERR_OK) {
-		code = moonlite_decode_flag(frame, &moving);
+	enum err_code code = ERR_OK;
+	if (m->retarget_due) {
+		/* Some keep the old target after a halt; then a button on the box would go on. */
+		m->retarget_due = false;
+		m->target_before = m->target;
+		m->target = m->position;
+		code = moonlite_tell(m, MOONLITE_SET_TARGET, m->position, err);
 	}
-	if (code != ERR_OK || !moving) {
-		return code;
+	if (code == ERR_OK && m->compensation_due) {
+		m->compensation_due = false;
+		code = moonlite_tell(m, MOONLITE_COMPENSATION_OFF, 0, err);
 	}
-	code = tell(m, MOONLITE_STOP, 0, err);
-	int64_t until_ms = sooner(deadline_ms, real_ms() + STOP_MS);
-	while (code == ERR_OK && moving) {
-		if (real_ms() >= until_ms) {
-			return err_set(err, ERR_STALLED,
-				"the motor did not stop to take a new target");
-		}
-		code = ask_moving(m, deadline_ms, &moving, err);
-	}
-	return code != ERR_OK ? code : ask_position(m, deadline_ms, err);
-}
-
-/* Whether SN alone has started the motor.  Only asked when it was at rest elsewhere; without an
- * answer it stays unknown and the move goes on. */
-static enum err_code test_sn(struct moonlite *m, int64_t deadline_ms, struct err *err)
-{
-	struct span heard;
-	int32_t before = m->position;
-	enum err_code code = exchange_listen(&m->x, real_ms() + SN_TEST_MS, &heard, err);
-	bool moving = false;
-	if (code == ERR_OK) {
-		code = ask_moving(m, deadline_ms, &moving, err);
-	}
-	if (code == ERR_OK) {
-		code = ask_position(m, deadline_ms, err);
-	}
-	if (code == ERR_OK) {
-		m->sn_tested = true;
-		m->sn_moves = moving || m->position != before;
-	}
-	return code == ERR_TIMEOUT || code == ERR_PROTOCOL ? ERR_OK : code;
-}
-
-/* A controller that keeps 16 bits would turn 70000 into 4464 and drive there. */
-static enum err_code test_wide(struct moonlite *m, int32_t target, int64_t deadline_ms,
-	struct err *err)
-{
-	struct span frame;
-	int32_t kept = 0;
-	enum err_code code = ask_again(m, MOONLITE_GET_TARGET, deadline_ms, &frame, err);
-	if (code == ERR_OK) {
-		code = moonlite_decode_position(frame, &kept);
-	}
-	if (code != ERR_OK || kept == target) {
-		m->wide_known = code == ERR_OK;
-		return code;
-	}
-	(void)tell(m, MOONLITE_STOP, 0, NULL);
-	return err_set(err, ERR_REFUSED,
-		"the controller turned target %d into %d: it has no positions above 65535, set max_step",
-		(int)target, (int)kept);
-}
-
-static enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err)
-{
-	struct moonlite *m = ctx;
-	enum err_code code = require_open(m, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	if (target < 0 || target > m->max_step) {
-		return err_set(err, ERR_INVALID_VALUE, "position %d is outside 0..%d", (int)target,
-			(int)m->max_step);
-	}
-	int64_t deadline_ms = real_ms() + CALL_MS;
-	m->retarget_due = false;
-	if (m->may_move && (code = stop_first(m, deadline_ms, err)) != ERR_OK) {
-		return code;
-	}
-	bool sn_test_due = !m->sn_tested && m->position_known && target != m->position;
-	m->may_move = true;
-	code = tell(m, MOONLITE_SET_TARGET, target, err);
-	if (code == ERR_OK && target > DEFAULT_MAX_STEP && !m->wide_known) {
-		code = test_wide(m, target, deadline_ms, err);
-	}
-	if (code == ERR_OK && sn_test_due) {
-		code = test_sn(m, deadline_ms, err);
-	}
-	if (code == ERR_OK && !m->sn_moves && m->x.urgent != NULL && m->x.urgent(m->x.urgent_ctx)) {
-		/* A halt that came meanwhile must not be answered with a start. */
-		return err_set(err, ERR_CANCELLED, "the move was not begun");
-	}
-	if (code == ERR_OK && !m->sn_moves) {
-		code = tell(m, MOONLITE_GO, 0, err);
-	}
-	return code;
-}
-
-static enum err_code moonlite_halt(void *ctx, struct err *err)
-{
-	struct moonlite *m = ctx;
-	enum err_code code = require_open(m, err);
-	if (code == ERR_OK) {
-		code = tell(m, MOONLITE_STOP, 0, err);
-	}
-	if (code == ERR_OK) {
-		/* Not where SN moves by itself, nor where that is unknown. */
-		m->retarget_due = m->sn_tested && !m->sn_moves;
+	if (code == ERR_OK && m->settings_due) {
+		code = moonlite_make_settings(m, deadline_ms, err);
 	}
 	return code;
 }
@@ -430,13 +322,22 @@ static enum err_code moonlite_halt(void *ctx, struct err *err)
 static enum err_code poll_motion(struct moonlite *m, int64_t deadline_ms,
 	struct focuser_reading *out, struct err *err)
 {
+	bool known = m->position_known;
+	int32_t from = m->position;
+	int64_t from_ms = m->position_ms;
 	/* Moving first: a position read after "at rest" is the final one. */
 	bool moving = false;
-	enum err_code code = ask_moving(m, deadline_ms, &moving, err);
+	enum err_code code = moonlite_ask_moving(m, deadline_ms, &moving, err);
 	if (code == ERR_OK) {
-		code = ask_position(m, deadline_ms, err);
+		code = moonlite_ask_position(m, deadline_ms, err);
+	}
+	if (code == ERR_OK && known && !moving) {
+		code = look_for_reset(m, from, from_ms, deadline_ms, out, err);
 	}
 	if (code != ERR_OK) {
+		/* Not to be the place that the next reading is compared with. */
+		m->position = from;
+		m->position_ms = from_ms;
 		return code;
 	}
 	m->may_move = moving;
@@ -444,12 +345,7 @@ static enum err_code poll_motion(struct moonlite *m, int64_t deadline_ms,
 	out->moving = moving;
 	out->position_valid = true;
 	out->position = m->position;
-	if (!moving && m->retarget_due) {
-		/* Some keep the old target after a halt; then a button on the box would go on. */
-		m->retarget_due = false;
-		return tell(m, MOONLITE_SET_TARGET, m->position, err);
-	}
-	return ERR_OK;
+	return moving ? ERR_OK : at_rest(m, deadline_ms, err);
 }
 
 /* Begins a conversion or fetches its result.  A probe that fails does not fail the motion: only a
@@ -464,7 +360,7 @@ static enum err_code poll_temperature(struct moonlite *m, bool wanted, int64_t d
 		if (!wanted || !rested) {
 			return ERR_OK;
 		}
-		enum err_code code = tell(m, MOONLITE_CONVERT, 0, err);
+		enum err_code code = moonlite_tell(m, MOONLITE_CONVERT, 0, err);
 		m->converting = code == ERR_OK;
 		m->conversion_begun = true;
 		m->conversion_ms = now_ms;
@@ -476,7 +372,7 @@ static enum err_code poll_temperature(struct moonlite *m, bool wanted, int64_t d
 	m->converting = false;
 	struct span frame;
 	struct err missed;
-	enum err_code code = ask(m, MOONLITE_GET_TEMPERATURE, deadline_ms, &frame, &missed);
+	enum err_code code = moonlite_ask(m, MOONLITE_GET_TEMPERATURE, deadline_ms, &frame, &missed);
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
 		if (++m->temperature_misses == TEMPERATURE_TRIES) {
 			m->temperature_off = true;
@@ -502,8 +398,8 @@ static enum err_code moonlite_poll(void *ctx, unsigned want, struct focuser_read
 {
 	struct moonlite *m = ctx;
 	struct focuser_reading reading = {0};
-	enum err_code code = require_open(m, err);
-	int64_t deadline_ms = real_ms() + CALL_MS;
+	enum err_code code = moonlite_require_open(m, err);
+	int64_t deadline_ms = moonlite_now_ms() + MOONLITE_CALL_MS;
 	if (code == ERR_OK && (want & FOCUSER_WANT_MOTION)) {
 		code = poll_motion(m, deadline_ms, &reading, err);
 	}
@@ -521,7 +417,7 @@ static enum err_code moonlite_poll(void *ctx, unsigned want, struct focuser_read
 static enum err_code moonlite_set_position(void *ctx, int32_t position, struct err *err)
 {
 	struct moonlite *m = ctx;
-	enum err_code code = require_open(m, err);
+	enum err_code code = moonlite_require_open(m, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -529,18 +425,19 @@ static enum err_code moonlite_set_position(void *ctx, int32_t position, struct e
 		return err_set(err, ERR_INVALID_VALUE, "position %d is outside 0..%d", (int)position,
 			(int)m->max_step);
 	}
-	int64_t deadline_ms = real_ms() + CALL_MS;
+	int64_t deadline_ms = moonlite_now_ms() + MOONLITE_CALL_MS;
 	bool moving = false;
-	code = ask_moving(m, deadline_ms, &moving, err);
+	code = moonlite_ask_moving(m, deadline_ms, &moving, err);
 	if (code == ERR_OK && moving) {
 		code = err_set(err, ERR_INVALID_OPERATION,
 			"the position cannot be set while the motor moves");
 	}
 	if (code == ERR_OK) {
-		code = tell(m, MOONLITE_SET_POSITION, position, err);
+		m->target_known = false;
+		code = moonlite_tell(m, MOONLITE_SET_POSITION, position, err);
 	}
 	if (code == ERR_OK) {
-		code = ask_position(m, deadline_ms, err);
+		code = moonlite_ask_position(m, deadline_ms, err);
 	}
 	if (code == ERR_OK && m->position != position) {
 		code = err_set(err, ERR_REFUSED, "the controller says %d after being told it is at %d",
@@ -566,6 +463,9 @@ const struct focuser_driver moonlite_driver = {
 	.ctx_size = sizeof(struct moonlite),
 	.uses_port = true,
 	.usb_ids = moonlite_usb_ids,
+	.quirks = quirk_words,
+	.sets_speed = true,
+	.sets_step_mode = true,
 	.open_wait_ms = 2000,
 	.poll_moving_ms = 200,
 	.poll_idle_ms = 1000,
@@ -579,5 +479,6 @@ const struct focuser_driver moonlite_driver = {
 	.start_move = moonlite_start_move,
 	.halt = moonlite_halt,
 	.poll = moonlite_poll,
+	.set_tempcomp = moonlite_set_tempcomp,
 	.set_position = moonlite_set_position,
 };

@@ -104,6 +104,17 @@ static void check_focuser(const struct config *config, int n, struct buf *errors
 		complain(config, errors, "focuser", n, "quirks", "driver %s does not know the quirk '%s'; %s",
 			f->driver, unknown, known);
 	}
+	if (driver != NULL && f->port.speed_steps_per_s > 0 && !driver->sets_speed) {
+		complain(config, errors, "focuser", n, "speed", "driver %s does not set the speed", f->driver);
+	}
+	if (driver != NULL && f->port.step_mode != FOCUSER_STEP_AS_IS && !driver->sets_step_mode) {
+		complain(config, errors, "focuser", n, "step_mode", "driver %s does not set the step mode",
+			f->driver);
+	}
+	if (driver != NULL && f->port.tempcomp_steps_per_c != 0 && driver->set_tempcomp == NULL) {
+		complain(config, errors, "focuser", n, "tempcomp_steps_per_c",
+			"driver %s knows no temperature compensation of the device", f->driver);
+	}
 	if (f->port.max_step > 0 && f->min_step >= f->port.max_step) {
 		complain(config, errors, "focuser", n, "min_step",
 			"min_step (%d) must be below max_step (%d)", (int)f->min_step, (int)f->port.max_step);

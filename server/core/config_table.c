@@ -8,6 +8,8 @@
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
 static const char *const connect_times[] = {"demand", "start", NULL};
 static const char *const approaches[] = {"in", "out", NULL};
+/* In the order of enum focuser_step_mode. */
+static const char *const step_modes[] = {"as-it-is", "full", "half", NULL};
 static const char *const colours[] = {"mono", "bayer", "rgb", NULL};
 
 const struct config_option config_options[] = {
@@ -79,6 +81,18 @@ const struct config_option config_options[] = {
 		.help = "how this device differs from others of its kind, words separated by commas or "
 			"blanks",
 		FIELD(focuser[0].port.quirks)},
+	{"focuser.N", "speed", CONFIG_INT, "steps/s", .low = 1, .high = 100000,
+		.fallback = "as the device is set", .initial = "0",
+		.help = "speed that the device is set to, or the next slower one that it has",
+		FIELD(focuser[0].port.speed_steps_per_s)},
+	{"focuser.N", "step_mode", CONFIG_CHOICE, "", .fallback = "as-it-is", .choices = step_modes,
+		.help = "whether the device is set to full or half steps; half steps count double",
+		FIELD(focuser[0].port.step_mode)},
+	{"focuser.N", "tempcomp_steps_per_c", CONFIG_INT, "steps/C", .low = -128, .high = 127,
+		.fallback = "0",
+		.help = "what the device's own temperature compensation is told when a client switches it "
+			"on; 0 offers none",
+		FIELD(focuser[0].port.tempcomp_steps_per_c)},
 	{"focuser.N", "transcript", CONFIG_TEXT, "", .fallback = "no",
 		.help = "keep everything that is said on the line: no, yes, or the path of a file",
 		FIELD(focuser[0].transcript)},

@@ -24,6 +24,12 @@ static void journal_done(void *arg)
 	struct device *dev = arg;
 	pthread_mutex_lock(&dev->lock);
 	device_wake_worker(dev);
+	const struct focuser_memory *m = &dev->focuser->memory;
+	bool failed;
+	if (dev->focuser->sync.noting && position_journal_settled(m->journal, m->ticket, &failed)) {
+		dev->focuser->sync.noting = false;
+		device_changed(dev); /* the client of a SetPosition waits for it */
+	}
 	pthread_mutex_unlock(&dev->lock);
 }
 
@@ -261,16 +267,22 @@ void focuser_memory_afresh(struct device *dev)
 	device_changed(dev);
 }
 
-bool focuser_memory_forgot(struct device *dev)
+/* Where the driver does not tell: at rest at 0, far from where it was. */
+static bool looks_forgotten(const struct focuser_core *f)
 {
-	struct focuser_core *f = dev->focuser;
-	struct focuser_memory *m = &f->memory;
+	const struct focuser_memory *m = &f->memory;
 	if (f->driver->count != FOCUSER_COUNT_MAY_BE_LOST || !f->position_known || !m->has_last ||
 		f->motor_moving || motor_position(f) != 0) {
 		return false;
 	}
 	int32_t nearest = m->last.moving ? m->last.low : m->last.position;
-	if (nearest <= POSITION_WAY_MARGIN + f->caps.backlash_steps) {
+	return nearest > POSITION_WAY_MARGIN + f->caps.backlash_steps;
+}
+
+bool focuser_memory_forgot(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	if (!f->fresh.reset_seen && !looks_forgotten(f)) {
 		return false;
 	}
 	struct err why;
@@ -288,6 +300,8 @@ bool focuser_memory_forgot(struct device *dev)
 	f->snapped = false;
 	f->drifting = false;
 	f->preload = 0;
+	f->tempcomp = false;
+	f->tempcomp_wanted = false;
 	focuser_memory_judge(dev);
 	focuser_memory_rest(dev);
 	device_changed(dev);
@@ -326,6 +340,8 @@ int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
 		f->snapped = false;
 	}
 	focuser_memory_afresh(dev);
+	f->sync.noting = m->journal != NULL;
+	f->sync.patience_real_ms = clock_now_ms(clock_real()) + POSITION_JOURNAL_PATIENCE_MS;
 	return 0;
 }
 
@@ -433,7 +449,13 @@ bool focuser_set_position_done(struct device *dev, uint64_t ticket, enum err_cod
 {
 	struct focuser_core *f = dev->focuser;
 	pthread_mutex_lock(&dev->lock);
-	bool done = f->sync.done >= ticket;
+	bool noted = true;
+	if (f->sync.noting) {
+		bool failed;
+		noted = position_journal_settled(f->memory.journal, f->memory.ticket, &failed) ||
+			clock_now_ms(clock_real()) >= f->sync.patience_real_ms;
+	}
+	bool done = f->sync.done >= ticket && noted;
 	if (done) {
 		*result = f->sync.result.code != ERR_OK ? err_copy(err, &f->sync.result) : ERR_OK;
 	}

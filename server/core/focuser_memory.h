@@ -45,6 +45,8 @@ struct focuser_sync_wish {
 	int32_t position;           /* motor's steps */
 	uint64_t ticket, done;      /* the newest asked for, and the newest that is over */
 	struct err result;
+	bool noting;                /* over, but its entry is still on its way to the disk */
+	int64_t patience_real_ms;   /* and is not waited for any longer than this */
 };
 
 /* Without the lock, before the link comes up: reads the journal, once. */
@@ -57,7 +59,7 @@ void focuser_memory_close(struct device *dev);
 void focuser_memory_judge(struct device *dev);
 
 /* After a reading: whether the device has lost its count under us, as a board does whose power failed while
- * its adapter's did not: it rests at 0, which is nowhere near.  Then whatever runs has ended, a run moves
+ * its adapter's did not: the driver says so, or it rests at 0, which is nowhere near.  Then whatever runs has ended, a run moves
  * nothing more, and the position is judged as after a lost link: to go on would mean to count the way
  * from 0, into the stop. */
 bool focuser_memory_forgot(struct device *dev);

@@ -48,7 +48,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	}
 	f->poll_failures = 0;
 	bool drifting = f->drifting;
-	if (focuser_reading_is_odd(f, &f->fresh)) {
+	if (!f->fresh.reset_seen && focuser_reading_is_odd(f, &f->fresh)) {
 		log_debug(dev->info.source, "says %d out of the blue: asked again", (int)f->fresh.position);
 		f->next_poll_ms = 0;
 		return 0;

@@ -172,6 +172,10 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	if (atomic_exchange(&fake.reset, false)) {
 		fake_put_motor(0);
 	}
+	if (atomic_exchange(&fake.loses_count, false)) {
+		fake_put_motor(2000);
+		out->reset_seen = true;
+	}
 	double position = motor_now(ctx);
 	out->position_valid = true;
 	out->position = (int32_t)lround(position) + atomic_exchange(&fake.glitch, 0);

@@ -13,6 +13,7 @@
 struct fake {
 	/* The focuser. */
 	_Atomic int32_t start_position;
+	_Atomic bool loses_count;   /* the next poll finds a controller that began anew, at a saved 2000 */
 	_Atomic int32_t speed;      /* steps per second of the device's clock */
 	_Atomic int32_t stop_short; /* ends this many steps beside the target */
 	_Atomic bool stuck;         /* says it moves, but does not */

@@ -39,16 +39,27 @@ void emulator_thread_start(struct emulator_thread *t, const struct emulator_kind
 	if (emulator_create(kind, settings, link, note, t, &t->emulator, &err) != ERR_OK) {
 		fail_msg("%s", err.text);
 	}
+	emulator_thread_resume(t);
+}
+
+void emulator_thread_resume(struct emulator_thread *t)
+{
 	assert_int_equal(pthread_create(&t->thread, NULL, serve, t), 0);
+}
+
+void emulator_thread_pause(struct emulator_thread *t)
+{
+	uint64_t count = 1;
+	assert_int_equal(write(t->stop_fd, &count, sizeof count), sizeof count);
+	void *failed = t;
+	pthread_join(t->thread, &failed);
+	assert_null(failed);
+	assert_int_equal(read(t->stop_fd, &count, sizeof count), sizeof count);
 }
 
 void emulator_thread_stop(struct emulator_thread *t)
 {
-	uint64_t one = 1;
-	assert_int_equal(write(t->stop_fd, &one, sizeof one), sizeof one);
-	void *failed = t;
-	pthread_join(t->thread, &failed);
-	assert_null(failed);
+	emulator_thread_pause(t);
 	emulator_destroy(t->emulator);
 	close(t->stop_fd);
 	pthread_mutex_destroy(&t->lock);

@@ -21,6 +21,10 @@ void emulator_thread_start(struct emulator_thread *t, const struct emulator_kind
 	const struct emulator_settings *settings, const char *link);
 void emulator_thread_stop(struct emulator_thread *t);
 
+/* The device hangs: its terminal stays, what is sent to it waits there.  And goes on. */
+void emulator_thread_pause(struct emulator_thread *t);
+void emulator_thread_resume(struct emulator_thread *t);
+
 /* Copies what the client has sent so far as a string, and forgets it. */
 void emulator_thread_take(struct emulator_thread *t, char *out, size_t cap);
 

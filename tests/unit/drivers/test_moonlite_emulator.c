@@ -40,9 +40,9 @@ static int64_t now_ms(void)
 	return clock_now_ms(clock_real());
 }
 
-/* Starts a device with the faults (blank-separated) and opens the driver on it. */
-static void rig_open(struct rig *rig, const char *faults, int32_t position, int32_t max_step,
-	double factor, const char *link)
+/* Starts a device with the faults (blank-separated) and opens the driver, told of these quirks, on it. */
+static void rig_open_with(struct rig *rig, const char *faults, const char *quirks, int32_t position,
+	int32_t max_step, double factor, const char *link)
 {
 	memset(rig, 0, sizeof *rig);
 	struct emulator_settings settings;
@@ -63,6 +63,7 @@ static void rig_open(struct rig *rig, const char *faults, int32_t position, int3
 	rig->host.clock = clock_real();
 	rig->host.source = "focuser.0";
 	rig->port.max_step = max_step;
+	snprintf(rig->port.quirks, sizeof rig->port.quirks, "%s", quirks);
 	snprintf(rig->port.port, sizeof rig->port.port, "%s",
 		link != NULL ? link : emulator_path(rig->emulator.emulator));
 	rig->ctx = calloc(1, moonlite_driver.ctx_size);
@@ -71,6 +72,12 @@ static void rig_open(struct rig *rig, const char *faults, int32_t position, int3
 	if (moonlite_driver.open(rig->ctx, &rig->port, &rig->host, &err) != ERR_OK) {
 		fail_msg("%s", err.text);
 	}
+}
+
+static void rig_open(struct rig *rig, const char *faults, int32_t position, int32_t max_step,
+	double factor, const char *link)
+{
+	rig_open_with(rig, faults, "", position, max_step, factor, link);
 }
 
 static void rig_close(struct rig *rig)
@@ -144,7 +151,7 @@ static void *run_row(void *arg)
 	return NULL;
 }
 
-#define MAX_ROWS 24
+#define MAX_ROWS 40
 
 static void at_once(size_t count, void (*row)(size_t i))
 {
@@ -166,39 +173,51 @@ static const struct {
 	const char *faults, *identity;
 	int beside;       /* where it stops, from the target */
 	bool may_miss;    /* single polls may fail */
+	const char *quirks;
 } clones[] = {
-	{"", "Moonlite compatible, firmware 1.0", 0, false},
-	{"delay", "Moonlite compatible, firmware 1.0", 0, false},
-	{"partial", "Moonlite compatible, firmware 1.0", 0, false},
-	{"duplicate", "Moonlite compatible, firmware 1.0", 0, false},
-	{"garbage", NULL, 0, true},
-	{"no-reply-once", "Moonlite compatible, firmware 1.0", 0, true},
-	{"late-reply", "Moonlite compatible, firmware 1.0", 0, true},
-	{"no-gv", "Moonlite compatible, does not tell its version", 0, false},
-	{"missing-hash", "Moonlite compatible, firmware 1.0", 0, false},
-	{"double-hash", "Moonlite compatible, answers 00 for its version", 0, false},
-	{"width8", "Moonlite compatible, firmware 1.0", 0, false},
+	{"", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"delay", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"partial", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"duplicate", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"garbage", NULL, 0, true, ""},
+	{"no-reply-once", "Moonlite compatible, firmware 1.0", 0, true, ""},
+	{"late-reply", "Moonlite compatible, firmware 1.0", 0, true, ""},
+	{"no-gv", "Moonlite compatible, does not tell its version", 0, false, ""},
+	{"missing-hash", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"double-hash", "Moonlite compatible, answers 00 for its version", 0, false, ""},
+	{"width8", "Moonlite compatible, firmware 1.0", 0, false, ""},
 	{"width8 double-hash",
-		"Moonlite compatible, answers 00 for its version (high resolution)", 0, false},
-	{"one-digit-gi", "Moonlite compatible, firmware 1.0", 0, false},
-	{"sn-moves", "Moonlite compatible, firmware 1.0", 0, false},
+		"Moonlite compatible, answers 00 for its version (high resolution)", 0, false, ""},
+	{"one-digit-gi", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"sn-moves", "Moonlite compatible, firmware 1.0", 0, false, ""},
 	{"sn-moves ignore-while-moving offset-7", "Moonlite compatible, firmware 1.0", 7,
-		false},
-	{"offset--3", "Moonlite compatible, firmware 1.0", -3, false},
-	{"wrap16", "Moonlite compatible, firmware 1.0", 0, false},
-	{"reset-on-open", "Moonlite compatible, firmware 1.0", 0, false},
-	{"no-temperature", "Moonlite compatible, firmware 1.0", 0, false},
+		false, ""},
+	{"offset--3", "Moonlite compatible, firmware 1.0", -3, false, ""},
+	{"wrap16", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"reset-on-open", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"no-temperature", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"half-reply", "Moonlite compatible, firmware 1.0", 0, true, ""},
+	{"lower-case", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"lost-target", "Moonlite compatible, firmware 1.0", 0, false, ""},
+	{"wrong-position", "Moonlite compatible, firmware 1.0", 7, false, ""},
+	{"no-gv", "Moonlite compatible, does not tell its version", 0, false, "no-version"},
+	{"no-gn", "Moonlite compatible, firmware 1.0", 0, false, "no-target"},
+	{"missing-hash missing-hash-gi", "Moonlite compatible, firmware 1.0", 0, false, "no-hash"},
+	{"sn-moves", "Moonlite compatible, firmware 1.0", 0, false, "sn-starts"},
+	/* Small processors print the low half of what is below zero. */
+	{"offset--3 below-zero", "Moonlite compatible, firmware 1.0", -3, false, "signed-positions"},
+	{"offset--3 below-zero width8", "Moonlite compatible, firmware 1.0", -3, false, ""},
 };
 
 static void moves_arrive(size_t i)
 {
 	struct rig rig;
-	rig_open(&rig, clones[i].faults, 20000, 0, 2000, NULL);
+	rig_open_with(&rig, clones[i].faults, clones[i].quirks, 20000, 0, 2000, NULL);
 	identify(&rig);
 	if (clones[i].identity != NULL && strcmp(rig.caps.identity, clones[i].identity) != 0) {
 		fail_msg("%s: %s", clones[i].faults, rig.caps.identity);
 	}
-	static const int32_t targets[] = {23000, 0, 65535 - 7, 22999};
+	static const int32_t targets[] = {23000, 0, 32000, 22999};
 	int failures = 0;
 	for (size_t k = 0; k < sizeof targets / sizeof targets[0]; k++) {
 		start_move(&rig, targets[k]);
@@ -229,7 +248,7 @@ static void test_connect_bytes(void **state)
 	rig_open(&rig, "", 20000, 0, 1, NULL);
 	identify(&rig);
 	emulator_thread_take(&rig.emulator, sent, sizeof sent);
-	assert_string_equal(sent, ":GV#:GP#:GI#");
+	assert_string_equal(sent, ":GV#:GP#:GI#:GH#:GD#");
 	rig_close(&rig);
 
 	rig_open(&rig, "", 20000, 0, 1, NULL);
@@ -339,13 +358,13 @@ static void test_wrap16_is_refused_before_it_moves(void **state)
 	(void)state;
 	struct rig rig;
 	struct err err;
-	rig_open(&rig, "wrap16", 20000, 100000, 1, NULL);
+	rig_open_with(&rig, "wrap16", "extended", 20000, 100000, 1, NULL);
 	identify(&rig);
 	assert_int_equal(moonlite_driver.start_move(rig.ctx, 70000, &err), ERR_REFUSED);
 	assert_int_equal(poll_until(&rig, false, NULL).position, 20000);
 	rig_close(&rig);
 
-	rig_open(&rig, "", 20000, 100000, 1000, NULL);
+	rig_open_with(&rig, "", "extended", 20000, 100000, 1000, NULL);
 	identify(&rig);
 	start_move(&rig, 70000);
 	assert_int_equal(poll_until(&rig, false, NULL).position, 70000);

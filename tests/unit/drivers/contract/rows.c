@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* One row for each driver with a device of its own; bytes of a halt from the protocol documents. */
+#include "rows.h"
+
+static const struct contract_relative moonlite[] = {
+	{"no-gv", "", 0},
+	{"no-gv", "no-version", 0},
+	{"no-gn", "no-target", 0},
+	{"missing-hash", "", 0},
+	{"missing-hash missing-hash-gi", "no-hash", 0},
+	{"double-hash", "", 0},
+	{"width8", "", 0},
+	{"width8 double-hash lower-case", "", 0},
+	{"one-digit-gi", "", 0},
+	{"lower-case", "", 0},
+	{"lost-target", "", 0},
+	{"wrap16", "", 0},
+	{"sn-moves", "", 0},
+	{"sn-moves", "sn-starts", 0},
+	{"ignore-while-moving", "", 0},
+	{"sn-moves ignore-while-moving offset-7", "lands-beside", 7},
+	{"offset--3", "lands-beside", -3},
+	{"no-temperature", "", 0},
+	{"no-probe", "", 0},
+	{"constant-temperature", "", 0},
+	{NULL, NULL, 0},
+};
+
+static const struct contract_relative myfocuserpro2[] = {
+	{"two-digit-moving", "", 0},
+	{"old-firmware", "", 0},
+	{"no-probe", "", 0},
+	{"retargets", "", 0},
+	{NULL, NULL, 0},
+};
+
+static const struct contract_relative celestron[] = {
+	{NULL, NULL, 0},
+};
+
+const struct contract_row contract_rows[] = {
+	{"moonlite", "moonlite", sizeof ":FQ#" - 1, 7, moonlite},
+	{"myfocuserpro2", "myfocuserpro2", sizeof ":27#" - 1, 7, myfocuserpro2},
+	/* 3B 04 20 12 24 00 and a checksum. */
+	{"celestron", "celestron", 7, 40, celestron},
+	{NULL, NULL, 0, 0, NULL},
+};
