@@ -238,7 +238,7 @@ static enum err_code choose_auto(struct choosing *c, struct err *err)
 		found = same;
 	} else if (count > 1) {
 		ports_name_candidates(c->list, c->driver, candidates, sizeof candidates);
-		const struct port_info *other = NULL;
+		const struct port_info *other = found;
 		for (size_t i = 0; i < c->list->count; i++) {
 			const struct port_info *port = &c->list->port[i];
 			if (port->kind == PORT_FOCUSER && port->driver == c->driver && port != found) {

@@ -67,7 +67,7 @@ static bool read_byte(struct span text, size_t *at, char *out)
 	if (left < 4 || in[1] != 'x' || hex(in[2]) < 0 || hex(in[3]) < 0) {
 		return false;
 	}
-	*out = (char)(hex(in[2]) << 4 | hex(in[3]));
+	*out = (char)(hex(in[2]) * 16 + hex(in[3]));
 	*at += 4;
 	return true;
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Rules that the compiler does not keep: one door for each library, no banned function, a licence line.
+"""Rules that the compiler does not keep: one door for each library, no banned function, a licence line, no
+half-merged file.
 
 check_doors.py ROOT looks at the tree; check_doors.py --self-test makes sure that it would find something.
 """
@@ -35,6 +36,7 @@ LICENSED = C_FILES + (".py", ".js", ".css", ".html", ".svg", ".build", ".service
 SKIP = re.compile(r"^(build.*|\..*|__pycache__)$")
 CALL = re.compile(r"\b(" + "|".join(BANNED) + r")\s*\(")
 INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]', re.M)
+MERGE = re.compile(r"^(?:<{7} |>{7} )", re.M)
 NO_CODE = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)
 
 
@@ -77,6 +79,10 @@ def check(root):
                 text = file.read()
         except (UnicodeDecodeError, FileNotFoundError):
             continue
+        merge = MERGE.search(text)
+        if merge:
+            line = text.count("\n", 0, merge.start()) + 1
+            found.append(f"{name}:{line}: a merge was not finished here")
         if name.endswith(C_FILES):
             found += check_c(name, text)
         if name.endswith(LICENSED) or os.path.basename(name) == "meson.build" or is_script(name, text):
@@ -96,6 +102,7 @@ def self_test():
         "web/b.c": licence + "\n\tsleep (1);\n",
         "web/c.c": "int x;\n",
         "packaging/tool": "#!/bin/sh\n",
+        "web/merged.md": "text\n" + "<" * 7 + " HEAD\nmore\n",
     }
     with tempfile.TemporaryDirectory() as root:
         for name, text in tree.items():
@@ -104,7 +111,7 @@ def self_test():
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
         found = sorted(line.split(": ")[0] for line in check(root))
-    expected = ["api/other.c:3", "packaging/tool:1", "web/b.c:3", "web/c.c:1"]
+    expected = ["api/other.c:3", "packaging/tool:1", "web/b.c:3", "web/c.c:1", "web/merged.md:2"]
     if found != expected:
         print(f"found {found}, expected {expected}")
         return 1
