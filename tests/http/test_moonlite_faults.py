@@ -329,7 +329,7 @@ def test_nothing_but_questions_until_somebody_moves(make_observatory, make_wire)
     server.put("focuser/0/connected", Connected="False")
     server.put("focuser/0/connected", Connected="True")
     until(lambda: wire.sent().count(":GP#") > 4, "some polls")
-    assert set(wire.sent()) <= {":GV#", ":GP#", ":GI#", ":C#", ":GT#"}
+    assert set(wire.sent()) <= {":GV#", ":GP#", ":GI#", ":GH#", ":GD#", ":C#", ":GT#"}
 
 
 def test_a_stalled_motor_is_stopped_and_told(make_observatory, make_wire):
@@ -362,7 +362,7 @@ def test_far_beside_the_target(make_observatory, make_wire):
 
 def test_sixteen_bits_are_not_driven_past(make_observatory, make_wire):
     wire = make_wire("--max", "100000", faults=["wrap16"])
-    server = serve(make_observatory, wire.path, "max_step = 100000\n")
+    server = serve(make_observatory, wire.path, "max_step = 100000\nquirks = extended\n")
     assert server.get("focuser/0/maxstep") == 100000
     server.put("focuser/0/move", Position=70000)
     assert until(lambda: error_of(lambda: server.get("focuser/0/ismoving")), "the refusal is told") == REFUSED
@@ -424,7 +424,7 @@ def test_two_clients_see_the_plug_pulled_and_put_back(make_observatory, make_wir
     def answers(client):
         return error_of(lambda: client.get("focuser/0/position")) == 0
     until(lambda: answers(server) and answers(other), "back again")
-    assert set(wire.sent()[sent:]) <= {":GV#", ":GP#", ":GI#", ":C#", ":GT#"}
+    assert set(wire.sent()[sent:]) <= {":GV#", ":GP#", ":GI#", ":GH#", ":GD#", ":C#", ":GT#"}
     # The motor went on by itself meanwhile, and that is what is shown.
     until(lambda: server.get("focuser/0/position") == 20600, "its own end")
     assert other.get("focuser/0/connected") is True

@@ -34,7 +34,7 @@ def test_aborts(pair):
     indi.wait(lambda: indi.position > 20000, "the motor is on its way")
     indi.set("FOCUS_ABORT_MOTION", ABORT="On")
     indi.wait(lambda: indi["ABS_FOCUS_POSITION"].state == "Idle", "the motion is aborted")
-    assert ":FQ#" in emulated.sent()
+    indi.wait(lambda: ":FQ#" in emulated.sent(), "the device is told")
     # Read back from the device until two readings agree, which they do only when it stands.
     def readings():
         return [reply for reply in emulated.wire("<").split("#") if len(reply) == 4 and reply != "0014"]
@@ -64,7 +64,7 @@ def test_speed_and_step_mode(pair):
     # INDI counts speeds 1 (fastest) to 5 (slowest).
     assert indi["FOCUS_SPEED"]["FOCUS_SPEED_VALUE"] == 1
     assert indi.set_and_wait("FOCUS_SPEED", FOCUS_SPEED_VALUE=3) == "Ok"
-    assert ":SD08#" in emulated.sent()
+    indi.wait(lambda: ":SD08#" in emulated.sent(), "the device is told")
     assert indi["Step Mode"].chosen == "FOCUS_FULL_STEP"
     assert indi.set_and_wait("Step Mode", FOCUS_HALF_STEP="On") == "Ok"
-    assert ":SH#" in emulated.sent()
+    indi.wait(lambda: ":SH#" in emulated.sent(), "the device is told")
