@@ -12,8 +12,10 @@ enum err_code transport_open(const char *where, const struct transport_settings 
 {
 	(void)where;
 	(void)deadline_ms;
-	if (settings->baud != 9600) {
-		return err_set(err, ERR_INTERNAL, "the driver's rate is 9600");
+	int wanted = script_pipe_next.baud > 0 ? script_pipe_next.baud : 9600;
+	script_pipe_next.opened = *settings;
+	if (settings->baud != wanted) {
+		return err_set(err, ERR_INTERNAL, "the driver's rate is %d", wanted);
 	}
 	*out = &script_pipe_next.base;
 	return ERR_OK;
