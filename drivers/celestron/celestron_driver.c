@@ -37,11 +37,12 @@
 struct celestron {
 	struct celestron_link link;
 	const struct driver_host *host;
-	bool version_known; /* told in a try to identify that went no further */
-	struct celestron_version version;
 	struct celestron_limits limits;
 	bool calibrated;
 	bool calibrating;
+	/* Answered in earlier tries of this identify(): a slow line has no time for all in one. */
+	bool version_known, state_known;
+	struct celestron_version version;
 	bool position_known;
 	int32_t position;   /* last one read */
 	bool negative_told;
@@ -216,27 +217,25 @@ static enum err_code celestron_identify(void *ctx, struct focuser_caps *caps, st
 	int64_t deadline_ms = real_ms() + IDENTIFY_MS;
 	struct celestron_calibration calibration = {false, 0};
 	enum err_code code = require_open(m, err);
-	if (code == ERR_OK) {
-		code = celestron_link_greet(&m->link, deadline_ms, err);
-	}
-	/* On a slow line four answers take longer than one try has: what was told stays told. */
 	if (code == ERR_OK && !m->version_known) {
-		code = ask_version(m, deadline_ms, &m->version, err);
+		code = celestron_link_greet(&m->link, deadline_ms, err);
+		if (code == ERR_OK) {
+			code = ask_version(m, deadline_ms, &m->version, err);
+		}
 		m->version_known = code == ERR_OK;
 	}
 	/* Before anything else: it may be in the middle of one. */
-	if (code == ERR_OK) {
+	if (code == ERR_OK && !m->state_known) {
 		code = ask_calibration(m, deadline_ms, &calibration, err);
+		m->state_known = code == ERR_OK;
+		m->calibrating = m->state_known && !calibration.complete && calibration.step > 0;
 	}
 	if (code == ERR_OK) {
 		code = ask_limits(m, deadline_ms, err);
 	}
 	if (code == ERR_OK) {
-		code = ask_position(m, deadline_ms, err);
-	}
-	if (code == ERR_OK) {
-		m->calibrating = !calibration.complete && calibration.step > 0;
 		m->version_known = false;
+		m->state_known = false;
 		describe(m, &m->version, caps);
 	}
 	return code;

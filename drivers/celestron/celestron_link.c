@@ -172,11 +172,7 @@ static enum err_code ask_bus(struct celestron_link *l, const struct celestron_pa
 			}
 			return ERR_OK;
 		}
-		if (reply->src == CELESTRON_APP) {
-			passed.echo = true;
-		} else if (reply->src != CELESTRON_FOCUSER) {
-			passed.others = true;
-		}
+		passed.others |= reply->src != CELESTRON_FOCUSER && reply->src != CELESTRON_APP;
 		code = exchange_next(&l->x, celestron_scan, &frame, deadline_ms, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL || code == ERR_CANCELLED) {
@@ -184,6 +180,8 @@ static enum err_code ask_bus(struct celestron_link *l, const struct celestron_pa
 		l->doubted = request->command;
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
+		/* The exchange has stepped over it. */
+		passed.echo = l->x.have == out.len && memcmp(l->x.in, out.data, out.len) == 0;
 		return no_answer(l, code, request->command, passed, err);
 	}
 	return code;

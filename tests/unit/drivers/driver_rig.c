@@ -25,7 +25,10 @@ static int64_t now_ms(void)
 static void open_driver(struct driver_rig *rig)
 {
 	struct err err;
-	assert_true(rig->driver->open_wait_for(&rig->port) < rig->driver->open_wait_ms);
+	/* A terminal has no controller to reset; what a network needs is the driver's business. */
+	if (rig->port.port[0] == '/') {
+		assert_int_equal(rig->driver->open_wait_for(&rig->port), 0);
+	}
 	if (rig->driver->open(rig->ctx, &rig->port, &rig->host, &err) != ERR_OK) {
 		fail_msg("%s", err.text);
 	}

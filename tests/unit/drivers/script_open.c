@@ -12,9 +12,10 @@ enum err_code transport_open(const char *where, const struct transport_settings 
 {
 	(void)where;
 	(void)deadline_ms;
-	int baud = script_pipe_next.baud != 0 ? script_pipe_next.baud : 9600;
-	if (settings->baud != baud) {
-		return err_set(err, ERR_INTERNAL, "the driver's rate is %d", baud);
+	int wanted = script_pipe_next.baud > 0 ? script_pipe_next.baud : 9600;
+	script_pipe_next.opened = *settings;
+	if (settings->baud != wanted) {
+		return err_set(err, ERR_INTERNAL, "the driver's rate is %d", wanted);
 	}
 	*out = &script_pipe_next.base;
 	return ERR_OK;

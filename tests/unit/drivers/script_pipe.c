@@ -1,40 +1,35 @@
 /* SPDX-License-Identifier: MIT */
 #include "script_pipe.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
 
 struct script_pipe script_pipe_next;
 
-/* The bytes of a step's text; out has room for as many as the text has characters. */
-static size_t bytes_of(const struct script_pipe *script, const char *text, char *out)
+/* The bytes that a text of the script stands for; their count. */
+static size_t bytes_of(const struct script_pipe *script, const char *text, char *out, size_t cap)
 {
 	size_t n = 0;
 	if (!script->hex) {
-		n = strlen(text);
+		n = strlen(text) < cap ? strlen(text) : cap;
 		memcpy(out, text, n);
 		return n;
 	}
-	static const char digits[] = "0123456789ABCDEF";
-	for (; *text != '\0'; text++) {
-		if (*text != ' ') {
-			out[n++] = (char)((strchr(digits, text[0]) - digits) * 16 + (strchr(digits, text[1]) - digits));
-			text++;
-		}
+	unsigned value = 0;
+	int taken = 0;
+	while (n < cap && sscanf(text, "%2x%n", &value, &taken) == 1) {
+		out[n++] = (char)value;
+		text += taken;
 	}
 	return n;
 }
 
 void script_pipe_feed(struct script_pipe *script, const char *text)
 {
-	char bytes[512];
-	size_t len = bytes_of(script, text, bytes);
-	if (len > sizeof script->incoming - script->incoming_len) {
-		len = sizeof script->incoming - script->incoming_len;
-	}
-	memcpy(script->incoming + script->incoming_len, bytes, len);
-	script->incoming_len += len;
+	script->incoming_len += bytes_of(script, text, script->incoming + script->incoming_len,
+		sizeof script->incoming - script->incoming_len);
 }
 
 static enum err_code write_all(struct transport *t, const void *data, size_t len,
@@ -58,8 +53,9 @@ static enum err_code write_all(struct transport *t, const void *data, size_t len
 		script->strayed = true;
 		return ERR_OK;
 	}
-	char wanted[512];
-	if (bytes_of(script, step->request, wanted) != len || memcmp(wanted, data, len) != 0) {
+	char request[256];
+	if (bytes_of(script, step->request, request, sizeof request) != len ||
+		memcmp(request, data, len) != 0) {
 		script->strayed = true;
 		return ERR_OK;
 	}

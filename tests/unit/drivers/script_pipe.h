@@ -31,12 +31,15 @@ struct script_pipe {
 	int64_t last_wait_ms;   /* how far ahead the deadline of the last empty read was */
 	int64_t longest_wait_ms;
 	bool destroyed;
+	bool hex;               /* texts are bytes in hexadecimal, "3B 03 20"; set after init */
+	int baud;               /* what a driver must ask for; 0 = 9600; set after init */
+	struct transport_settings opened; /* what it did ask for */
 };
 
 void script_pipe_init(struct script_pipe *script, const struct script_step *steps);
 
 /* Bytes that come by themselves. */
-void script_pipe_feed(struct script_pipe *script, const char *bytes);
+void script_pipe_feed(struct script_pipe *script, const char *text);
 
 /* True when the script was played to its end and nothing else was sent. */
 bool script_pipe_done(const struct script_pipe *script);
