@@ -40,17 +40,14 @@ static void name_program(const struct ports_roots *roots, struct port_holder *ho
 	}
 }
 
-/* "1: FLOCK  ADVISORY  WRITE 1234 00:05:678 0 EOF": process, then device and inode of the file. */
+/* "1: FLOCK  ADVISORY  WRITE 1234 00:05:678 0 EOF": process, then device and inode of the file.  One that
+ * only waits has a "->" as its second word, and so no process where one is looked for. */
 static void look_at_lock(char *line, struct node *nodes, size_t count)
 {
 	char *save = NULL;
 	char *word[6];
 	int n = 0;
 	for (char *at = strtok_r(line, " ", &save); at != NULL && n < 6; at = strtok_r(NULL, " ", &save)) {
-		/* "->" marks one that only waits. */
-		if (n == 1 && strcmp(at, "->") == 0) {
-			return;
-		}
 		word[n++] = at;
 	}
 	uint32_t pid = 0;

@@ -24,6 +24,12 @@ static void journal_done(void *arg)
 	struct device *dev = arg;
 	pthread_mutex_lock(&dev->lock);
 	device_wake_worker(dev);
+	const struct focuser_memory *m = &dev->focuser->memory;
+	bool failed;
+	if (dev->focuser->sync.noting && position_journal_settled(m->journal, m->ticket, &failed)) {
+		dev->focuser->sync.noting = false;
+		device_changed(dev); /* the client of a SetPosition waits for it */
+	}
 	pthread_mutex_unlock(&dev->lock);
 }
 
@@ -326,6 +332,8 @@ int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
 		f->snapped = false;
 	}
 	focuser_memory_afresh(dev);
+	f->sync.noting = m->journal != NULL;
+	f->sync.patience_real_ms = clock_now_ms(clock_real()) + POSITION_JOURNAL_PATIENCE_MS;
 	return 0;
 }
 
@@ -433,7 +441,13 @@ bool focuser_set_position_done(struct device *dev, uint64_t ticket, enum err_cod
 {
 	struct focuser_core *f = dev->focuser;
 	pthread_mutex_lock(&dev->lock);
-	bool done = f->sync.done >= ticket;
+	bool noted = true;
+	if (f->sync.noting) {
+		bool failed;
+		noted = position_journal_settled(f->memory.journal, f->memory.ticket, &failed) ||
+			clock_now_ms(clock_real()) >= f->sync.patience_real_ms;
+	}
+	bool done = f->sync.done >= ticket && noted;
 	if (done) {
 		*result = f->sync.result.code != ERR_OK ? err_copy(err, &f->sync.result) : ERR_OK;
 	}

@@ -45,6 +45,8 @@ struct focuser_sync_wish {
 	int32_t position;           /* motor's steps */
 	uint64_t ticket, done;      /* the newest asked for, and the newest that is over */
 	struct err result;
+	bool noting;                /* over, but its entry is still on its way to the disk */
+	int64_t patience_real_ms;   /* and is not waited for any longer than this */
 };
 
 /* Without the lock, before the link comes up: reads the journal, once. */

@@ -345,6 +345,28 @@ static void a_reset_is_a_shift_and_restore_settles_it(void **state)
 	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_INVALID_VALUE);
 }
 
+static void set_position_is_over_when_it_is_on_the_disk(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = {0};
+	struct position_entry entry;
+	uint64_t ticket;
+	enum err_code code;
+	start(f);
+	on_disk(f);
+	disk.sync_waits = true;
+	assert_int_equal(focuser_set_position(f->dev, FOCUSER_SYNC_TO, 1200, &ticket, &err), ERR_OK);
+	wait_for(f, disk_is_syncing);
+	assert_false(focuser_set_position_done(f->dev, ticket, &code, &err));
+	disk.sync_waits = false;
+	while (!focuser_set_position_done(f->dev, ticket, &code, &err)) {
+		wait_for(f, at_rest);
+	}
+	assert_int_equal(code, ERR_OK);
+	assert_int_equal(position_journal_read(f->path, &entry, NULL), POSITION_READ);
+	assert_int_equal(entry.position, 1200);
+}
+
 static void keep_takes_the_devices_word(void **state)
 {
 	struct fixture *f = *state;
@@ -546,6 +568,7 @@ int main(void)
 		TEST(focusing_goes_on_with_a_full_disk),
 		TEST(a_target_that_is_replaced_is_noted_with_the_way_before),
 		TEST(a_reset_is_a_shift_and_restore_settles_it),
+		TEST(set_position_is_over_when_it_is_on_the_disk),
 		TEST(keep_takes_the_devices_word),
 		TEST(a_reset_is_noticed_when_the_link_returns),
 		TEST(a_reset_under_an_open_link_ends_a_move),

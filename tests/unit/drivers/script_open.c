@@ -12,8 +12,9 @@ enum err_code transport_open(const char *where, const struct transport_settings 
 {
 	(void)where;
 	(void)deadline_ms;
-	if (settings->baud != 9600) {
-		return err_set(err, ERR_INTERNAL, "the driver's rate is 9600");
+	int baud = script_pipe_next.baud != 0 ? script_pipe_next.baud : 9600;
+	if (settings->baud != baud) {
+		return err_set(err, ERR_INTERNAL, "the driver's rate is %d", baud);
 	}
 	*out = &script_pipe_next.base;
 	return ERR_OK;

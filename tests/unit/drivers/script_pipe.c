@@ -7,9 +7,29 @@
 
 struct script_pipe script_pipe_next;
 
-void script_pipe_feed(struct script_pipe *script, const char *bytes)
+/* The bytes of a step's text; out has room for as many as the text has characters. */
+static size_t bytes_of(const struct script_pipe *script, const char *text, char *out)
 {
-	size_t len = strlen(bytes);
+	size_t n = 0;
+	if (!script->hex) {
+		n = strlen(text);
+		memcpy(out, text, n);
+		return n;
+	}
+	static const char digits[] = "0123456789ABCDEF";
+	for (; *text != '\0'; text++) {
+		if (*text != ' ') {
+			out[n++] = (char)((strchr(digits, text[0]) - digits) * 16 + (strchr(digits, text[1]) - digits));
+			text++;
+		}
+	}
+	return n;
+}
+
+void script_pipe_feed(struct script_pipe *script, const char *text)
+{
+	char bytes[512];
+	size_t len = bytes_of(script, text, bytes);
 	if (len > sizeof script->incoming - script->incoming_len) {
 		len = sizeof script->incoming - script->incoming_len;
 	}
@@ -38,7 +58,8 @@ static enum err_code write_all(struct transport *t, const void *data, size_t len
 		script->strayed = true;
 		return ERR_OK;
 	}
-	if (strlen(step->request) != len || memcmp(step->request, data, len) != 0) {
+	char wanted[512];
+	if (bytes_of(script, step->request, wanted) != len || memcmp(wanted, data, len) != 0) {
 		script->strayed = true;
 		return ERR_OK;
 	}
