@@ -24,8 +24,6 @@ struct script_pipe {
 	size_t incoming_len;
 	char written[2048];     /* everything that was sent, in order */
 	size_t written_len;
-	bool hex;               /* set after script_pipe_init(): steps are written as "3B 03 20" */
-	int baud;               /* that the driver must ask for; 0: 9600 */
 	bool gone;
 	bool strayed;           /* something was sent that the script does not have */
 	int64_t last_wait_ms;   /* how far ahead the deadline of the last empty read was */
