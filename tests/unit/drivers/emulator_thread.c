@@ -65,7 +65,7 @@ void emulator_thread_stop(struct emulator_thread *t)
 	pthread_mutex_destroy(&t->lock);
 }
 
-void emulator_thread_take(struct emulator_thread *t, char *out, size_t cap)
+size_t emulator_thread_take(struct emulator_thread *t, char *out, size_t cap)
 {
 	pthread_mutex_lock(&t->lock);
 	size_t n = t->sent_len < cap ? t->sent_len : cap - 1;
@@ -73,4 +73,5 @@ void emulator_thread_take(struct emulator_thread *t, char *out, size_t cap)
 	out[n] = '\0';
 	t->sent_len = 0;
 	pthread_mutex_unlock(&t->lock);
+	return n;
 }

@@ -25,7 +25,7 @@ void emulator_thread_stop(struct emulator_thread *t);
 void emulator_thread_pause(struct emulator_thread *t);
 void emulator_thread_resume(struct emulator_thread *t);
 
-/* Copies what the client has sent so far as a string, and forgets it. */
-void emulator_thread_take(struct emulator_thread *t, char *out, size_t cap);
+/* Copies what the client has sent so far as a string, and forgets it; returns its bytes, zeros counted. */
+size_t emulator_thread_take(struct emulator_thread *t, char *out, size_t cap);
 
 #endif

@@ -204,10 +204,6 @@ void bench_arrive(struct bench *b, int32_t from, int32_t target)
 
 size_t bench_sent(struct bench *b)
 {
-	char text[sizeof b->emulator.sent];
-	pthread_mutex_lock(&b->emulator.lock);
-	size_t n = b->emulator.sent_len;
-	pthread_mutex_unlock(&b->emulator.lock);
-	emulator_thread_take(&b->emulator, text, sizeof text);
-	return n;
+	char text[sizeof b->emulator.sent + 1];
+	return emulator_thread_take(&b->emulator, text, sizeof text);
 }
