@@ -282,11 +282,18 @@ class Device:
         self.process.wait()
         self.process.stdout.close()
 
-    def wire(self, direction):
-        """Everything that came from the client (">") or went to it ("<"), escaped as the log has it."""
-        lines = self.log_path.read_text(encoding="ascii", errors="replace").splitlines()
-        found = [re.match(r"\S+Z " + direction + " (.*)", line) for line in lines]
-        return "".join(match.group(1) for match in found if match)
+    def wire(self, direction, after=""):
+        """Everything that came from the client (">") or went to it ("<"), escaped as the log has it; only what
+        followed the client's word `after`, where one is given."""
+        found = ""
+        heard = ""
+        for line in self.log_path.read_text(encoding="ascii", errors="replace").splitlines():
+            match = re.match(r"\S+Z ([<>]) (.*)", line)
+            if match and match.group(1) == direction and after in heard:
+                found += match.group(2)
+            if match and match.group(1) == ">":
+                heard += match.group(2)
+        return found
 
     def sent(self, pattern=r":[^#:]*#"):
         """The client's commands in order; pattern is what one looks like."""

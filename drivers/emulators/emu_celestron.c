@@ -293,7 +293,9 @@ static void say_packet(struct emulator_reply *reply, uint8_t src, uint8_t dst, u
 {
 	uint8_t packet[24] = {0x3B, (uint8_t)(n + 3), src, dst, command};
 	unsigned sum = 0;
-	memcpy(packet + 5, data, (size_t)n);
+	if (n > 0) {
+		memcpy(packet + 5, data, (size_t)n);
+	}
 	for (int i = 1; i < n + 5; i++) {
 		sum += packet[i];
 	}

@@ -174,6 +174,9 @@ int focuser_approach_sign(const struct focuser_core *f);
  * believed, since what a bad line makes of a number may look like one. */
 bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading *r);
 
+/* Takes what a reading says beside the motion: true when that is news. */
+bool focuser_take_aside(struct device *dev, const struct focuser_reading *r);
+
 /* Makes a reading the state that clients see. */
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r);
 

@@ -81,6 +81,18 @@ void focuser_own_backlash(struct device *dev, int32_t steps)
 	}
 }
 
+bool focuser_take_aside(struct device *dev, const struct focuser_reading *r)
+{
+	struct focuser_core *f = dev->focuser;
+	bool changed = r->temperature_valid && focuser_take_temperature(dev, r->temperature_c);
+	if (r->backlash_valid && r->backlash_steps != f->caps.backlash_steps) {
+		focuser_own_backlash(dev, r->backlash_steps);
+		f->preload = 0;
+		changed = true;
+	}
+	return changed;
+}
+
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 {
 	struct focuser_core *f = dev->focuser;
@@ -112,14 +124,7 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 			log_warn(dev->info.source, "says it moves but stands at %d", (int)f->position);
 		}
 	}
-	if (r->temperature_valid && focuser_take_temperature(dev, r->temperature_c)) {
-		changed = true;
-	}
-	if (r->backlash_valid && r->backlash_steps != f->caps.backlash_steps) {
-		focuser_own_backlash(dev, r->backlash_steps);
-		f->preload = 0;
-		changed = true;
-	}
+	changed |= focuser_take_aside(dev, r);
 	if (changed) {
 		device_changed(dev);
 	}

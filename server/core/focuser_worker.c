@@ -53,6 +53,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	bool drifting = f->drifting;
 	if (!f->fresh.reset_seen && focuser_reading_is_odd(f, &f->fresh)) {
 		log_debug(dev->info.source, "says %d out of the blue: asked again", (int)f->fresh.position);
+		focuser_take_aside(dev, &f->fresh);
 		f->next_poll_ms = 0;
 		return 0;
 	}
@@ -149,6 +150,7 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 	memset(f->ctx, 0, f->driver->ctx_size);
 	f->identified = false;
 	f->first_read = false;
+	f->fresh = (struct focuser_reading){0};
 	enum err_code code = focuser_port_choose(dev, dev->was_up, &f->port, err);
 	if (code != ERR_OK) {
 		return code;
@@ -161,6 +163,16 @@ static enum err_code focuser_open(struct device *dev, struct err *err)
 	return code;
 }
 
+/* What a device tells once, and perhaps in a reading whose position is asked for again. */
+static void keep_what_was_told(struct focuser_reading *r, const struct focuser_reading *before)
+{
+	r->reset_seen |= before->reset_seen;
+	if (before->backlash_valid && !r->backlash_valid) {
+		r->backlash_valid = true;
+		r->backlash_steps = before->backlash_steps;
+	}
+}
+
 /* Reads until the position has been said twice: what comes of it is compared with what is remembered, and
  * one number that a bad line has made would put everything in doubt.  One reading is enough of a motor
  * that moves. */
@@ -168,9 +180,11 @@ static enum err_code read_first(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	for (int look = 0; look < FIRST_LOOKS; look++) {
+		struct focuser_reading before = f->fresh;
 		f->fresh = (struct focuser_reading){0};
 		transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
 		enum err_code code = f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
+		keep_what_was_told(&f->fresh, &before);
 		if (code != ERR_OK) {
 			return code;
 		}

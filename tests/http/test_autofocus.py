@@ -20,8 +20,11 @@ def hidden_best(seed):
 def nights(tmp_path_factory):
     """One run for each seed, each in a server of its own, two at a time."""
 
+    # Made before the threads are: the factory is not for several at once.
+    folders = {seed: tmp_path_factory.mktemp(f"seed{seed}-") for seed in SEEDS}
+
     def night(seed):
-        server = Observatory(tmp_path_factory.mktemp(f"seed{seed}-"), seed=seed,
+        server = Observatory(folders[seed], seed=seed,
                              config=f"[simulator]\nbest_position = {hidden_best(seed)}\n")
         try:
             server.connect()

@@ -9,7 +9,7 @@ import pytest
 from conftest import NOT_CONNECTED, AlpacaError, until
 from test_moonlite_faults import IO, Wire, error_of, serve
 
-QUESTIONS = {":GV#", ":GP#", ":GI#", ":C#", ":GT#"}
+QUESTIONS = {":GV#", ":GP#", ":GI#", ":GH#", ":GD#", ":C#", ":GT#"}
 
 
 @pytest.fixture

@@ -179,6 +179,9 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	double position = motor_now(ctx);
 	out->position_valid = true;
 	out->position = (int32_t)lround(position) + atomic_exchange(&fake.glitch, 0);
+	int32_t play = atomic_exchange(&fake.tells_backlash, 0);
+	out->backlash_valid = play != 0;
+	out->backlash_steps = play;
 	atomic_store(&fake.true_position, (int32_t)lround(position));
 	atomic_fetch_add(&fake.poll_count, 1);
 	out->moving_valid = true;
