@@ -84,6 +84,8 @@ enum err_code focuser_calibrate(struct device *dev, struct err *err)
 		code = focuser_refuse_move(dev, err);
 	} else if (code == ERR_OK && (f->phase != MOVE_NONE || f->motor_moving)) {
 		code = err_set(err, ERR_INVALID_OPERATION, "%s is moving: halt it first", dev->info.name);
+	} else if (code == ERR_OK && focuser_busy(dev, err)) {
+		code = ERR_INVALID_OPERATION;
 	}
 	if (code == ERR_OK) {
 		f->calibration = (struct calibration_core){
@@ -218,6 +220,12 @@ static int64_t begin(struct device *dev, bool *alive, struct err *err)
 		return 0;
 	}
 	c->start_due = false;
+	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
+		/* It may have been heard, and the device on its way. */
+		snprintf(c->why_failed, sizeof c->why_failed, "%s", err->text);
+		c->abort_due = true;
+		return 0;
+	}
 	if (code != ERR_OK) {
 		end_calibration(dev, CALIBRATION_FAILED, err->text);
 		return 0;

@@ -37,7 +37,7 @@ struct calibration_core {
 	int64_t began_ms;          /* device clock */
 	int64_t began_utc_ms;
 	int64_t next_look_ms;      /* device clock */
-	char why_failed[80];       /* it is aborted for this reason */
+	char why_failed[240];      /* it is aborted for this reason */
 	char reason[400];
 };
 
@@ -122,6 +122,7 @@ struct focuser_core {
 	int halt_repeats;        /* because the motor did not stop */
 	int64_t halted_ms;       /* device clock; when the driver was last told to stop */
 	bool halt_watched;       /* the motor must come to rest, or is told again */
+	bool halt_owed;          /* wished, and not known to be heard when the link went, or wished since */
 	bool tempcomp, tempcomp_wanted;
 	struct calibration_core calibration;
 	struct focuser_sync_wish sync;

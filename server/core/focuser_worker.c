@@ -270,6 +270,21 @@ void focuser_renew(struct device *dev)
 	}
 }
 
+/* Somebody wished it to stop before the link was back, and it still moves. */
+static void pay_halt(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	if (f->halt_owed && (f->motor_moving || f->caps.calibrating)) {
+		log_warn(dev->info.source, "still moves after the link was lost; halting");
+		if (f->phase == MOVE_CALIBRATING) {
+			focuser_wish_calibration_abort(f);
+		} else {
+			focuser_wish_halt(f);
+		}
+	}
+	f->halt_owed = false;
+}
+
 static void focuser_came_up(struct device *dev, bool again)
 {
 	struct focuser_core *f = dev->focuser;
@@ -305,11 +320,15 @@ static void focuser_came_up(struct device *dev, bool again)
 		log_warn(dev->info.source, "%s", f->caps.move_refusal);
 	}
 	focuser_calibration_came_up(dev);
+	pay_halt(dev);
 }
 
 static void focuser_went_down(struct device *dev, const struct err *why)
 {
 	struct focuser_core *f = dev->focuser;
+	f->halt_owed = dev->link == LINK_LOST &&
+		       (f->halt_wanted || f->halt_watched || f->phase == MOVE_HALTING ||
+			       (f->phase == MOVE_CALIBRATING && f->calibration.abort_due));
 	f->motor_moving = false;
 	f->drifting = false;
 	f->halt_wanted = false;
@@ -362,13 +381,13 @@ static void focuser_stop(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	bool rests = f->phase == MOVE_NONE && !f->motor_moving;
+	/* A calibration is ended by its own command, until that is heard. */
+	bool calibrating = f->phase == MOVE_CALIBRATING;
 	struct err err = {0};
 	enum err_code code = ERR_OK;
 	for (int round = 0; !rests && code != ERR_IO && round < STOP_ROUNDS; round++) {
 		/* There is nothing more urgent than this. */
 		atomic_store(&dev->urgent, false);
-		/* A calibration is ended by its own command. */
-		bool calibrating = f->phase == MOVE_CALIBRATING && round == 0;
 		pthread_mutex_unlock(&dev->lock);
 		transcript_say(dev->transcript, TRANSCRIPT_CALL, calibrating ? "calibrate abort" : "halt");
 		code = calibrating ? f->driver->calibrate(f->ctx, false, &err)
@@ -376,6 +395,7 @@ static void focuser_stop(struct device *dev)
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
 		if (code == ERR_OK) {
+			calibrating = false;
 			code = comes_to_rest(dev, &rests, &err);
 		}
 	}

@@ -110,6 +110,7 @@ static enum err_code focuser_identify(void *ctx, struct focuser_caps *caps, stru
 	caps->max_increment = fake.max_increment > 0 ? fake.max_increment : 10000;
 	caps->backlash_steps = fake.own_backlash;
 	caps->has_temperature = true;
+	caps->calibrating = fake.calibrating;
 	snprintf(caps->identity, sizeof caps->identity, "fake focuser");
 	return trouble(err);
 }
@@ -189,6 +190,11 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	out->moving = motor.moving &&
 		clock_now_ms(((struct fake_focuser *)ctx)->host->clock) >= motor.since_ms;
 	out->moving = out->moving || fake.says_moving;
+	if ((want & FOCUSER_WANT_CALIBRATION) != 0) {
+		out->calibration_valid = true;
+		out->calibration = fake.calibrating ? FOCUSER_CALIBRATION_RUNS : FOCUSER_CALIBRATION_IDLE;
+		out->calibration_step = 1;
+	}
 	if ((want & FOCUSER_WANT_TEMPERATURE) != 0) {
 		atomic_fetch_add(&fake.temperature_count, 1);
 		out->temperature_valid = true;
@@ -201,11 +207,35 @@ static enum err_code focuser_set_count(void *ctx, int32_t position, struct err *
 {
 	(void)ctx;
 	atomic_fetch_add(&fake.sync_count, 1);
+	while (atomic_load(&fake.sync_waits)) {
+		sched_yield();
+	}
 	if (atomic_load(&fake.sync_fails)) {
 		return err_set(err, ERR_REFUSED, "the board says no");
 	}
 	fake_put_motor(position);
 	return trouble(err);
+}
+
+static enum err_code focuser_calibrate_now(void *ctx, bool begin, struct err *err)
+{
+	(void)ctx;
+	enum err_code code = trouble(err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	atomic_fetch_add(begin ? &fake.calibrate_starts : &fake.calibrate_aborts, 1);
+	if (atomic_load(&fake.deaf_calibrates) > 0) {
+		atomic_fetch_sub(&fake.deaf_calibrates, 1);
+		return err_set(err, ERR_TIMEOUT, "the order got lost");
+	}
+	fake.calibrating = begin;
+	fake.says_moving = begin;
+	if (atomic_load(&fake.mute_calibrates) > 0) {
+		atomic_fetch_sub(&fake.mute_calibrates, 1);
+		return err_set(err, ERR_TIMEOUT, "the answer got lost");
+	}
+	return ERR_OK;
 }
 
 /* One of which nothing is remembered; one that may forget its count, and can be told; one that keeps it, and
@@ -262,6 +292,28 @@ static const struct focuser_driver fake_keeper_driver = {
 	.start_move = focuser_start_move,
 	.halt = focuser_halt_now,
 	.poll = focuser_poll,
+};
+
+/* The last, and it calibrates itself. */
+static const struct focuser_driver fake_calibrator_driver = {
+	.name = "fake-calibrator",
+	.title = "Fake focuser that calibrates itself",
+	.ctx_size = sizeof(struct fake_focuser),
+	.simulated = true,
+	.count = FOCUSER_COUNT_KEPT,
+	.poll_moving_ms = 100,
+	.poll_idle_ms = 500,
+	.poll_temperature_ms = 1000,
+	.speed_floor_steps_per_s = 500,
+	.calibration_steps = 12,
+	.open = focuser_open,
+	.identify = focuser_identify,
+	.close = focuser_close,
+	.start_move = focuser_start_move,
+	.halt = focuser_halt_now,
+	.poll = focuser_poll,
+	.set_position = focuser_set_count,
+	.calibrate = focuser_calibrate_now,
 };
 
 struct fake_camera {
@@ -473,7 +525,8 @@ const struct focuser_driver *focuser_driver_find(const char *name)
 {
 	return strcmp(name, "fake") == 0 ? &fake_focuser_driver
 		: strcmp(name, "fake-forgetful") == 0 ? &fake_forgetful_driver
-		: strcmp(name, "fake-keeper") == 0 ? &fake_keeper_driver : NULL;
+		: strcmp(name, "fake-keeper") == 0 ? &fake_keeper_driver
+		: strcmp(name, "fake-calibrator") == 0 ? &fake_calibrator_driver : NULL;
 }
 
 const struct camera_driver *camera_driver_find(const char *name)

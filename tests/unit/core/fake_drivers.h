@@ -43,7 +43,12 @@ struct fake {
 	_Atomic int moves_at_halt;  /* move_count when the last halt came */
 	_Atomic int sync_count;     /* set_position calls */
 	_Atomic bool sync_fails;
+	_Atomic bool sync_waits;    /* set_position() comes back only when this is false again */
 	_Atomic bool reset;         /* the board loses its count at the next poll, and stands */
+	_Atomic bool calibrating;   /* "fake-calibrator" drives to its ends, and stays at it */
+	_Atomic int calibrate_starts, calibrate_aborts; /* calls of calibrate() */
+	_Atomic int deaf_calibrates; /* so many of them do nothing and say timeout */
+	_Atomic int mute_calibrates; /* so many of them are obeyed and say timeout */
 	/* The camera. */
 	_Atomic bool expose_fails;
 	_Atomic int expose_count;

@@ -107,6 +107,59 @@ static void a_disconnect_amid_relinking_leaves_nothing_behind(void **state)
 	assert_int_equal(now.trust, POSITION_KNOWN);
 }
 
+static bool deaf_halt_was_told(struct fixture *f)
+{
+	(void)f;
+	return fake.halt_count > 0;
+}
+
+/* A halt that the motor has not heard when the cable goes, or that comes while it is out, is told when it
+ * is back: whoever pressed STOP has not taken it back. */
+static void a_halt_outlives_the_link(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	struct focuser_state now;
+	fake.speed = 20;
+	start(f);
+	for (int how = 0; how < 2; how++) {
+		fake.move_count = 0;
+		fake.halt_count = 0;
+		assert_int_equal(focuser_move(f->focuser, 9000, &err), ERR_OK);
+		wait_for(f, leg_started);
+		if (how == 0) {
+			fake.deaf_halts = 100;
+			assert_int_equal(focuser_halt(f->focuser, &err), ERR_OK);
+			wait_for(f, deaf_halt_was_told);
+		}
+		fake.gone = true;
+		wait_for(f, lost);
+		if (how == 1) {
+			assert_int_equal(focuser_halt(f->focuser, &err), ERR_IO);
+		}
+		fake.deaf_halts = 0;
+		fake.halt_count = 0;
+		fake.gone = false;
+		wait_for(f, focuser_up);
+		wait_for(f, at_rest);
+		assert_true(fake.halt_count > 0);
+		focuser_state(f->focuser, &now);
+		assert_true(now.position < 9000);
+		assert_int_equal(fake.move_count, 1);
+	}
+	/* Without one, nobody interferes. */
+	fake.move_count = 0;
+	fake.halt_count = 0;
+	assert_int_equal(focuser_move(f->focuser, now.position + 10, &err), ERR_OK);
+	wait_for(f, leg_started);
+	fake.gone = true;
+	wait_for(f, lost);
+	fake.gone = false;
+	wait_for(f, focuser_up);
+	wait_for(f, at_rest);
+	assert_int_equal(fake.halt_count, 0);
+}
+
 /* One disconnects, another connects before the port is closed: it closes, and opens again. */
 static void a_connect_amid_closing_opens_afresh(void **state)
 {
@@ -226,6 +279,7 @@ int main(void)
 		TEST(disconnecting_stops_the_motor),
 		TEST(a_failed_connect_is_told_with_its_reason),
 		TEST(a_disconnect_amid_relinking_leaves_nothing_behind),
+		TEST(a_halt_outlives_the_link),
 		TEST(a_connect_amid_closing_opens_afresh),
 		TEST(connected_turns_false_after_the_grace),
 		TEST(quiet_clients_do_not_keep_the_link),
