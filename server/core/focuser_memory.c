@@ -233,6 +233,7 @@ void focuser_memory_judge(struct device *dev)
 		.position = motor_position(f),
 		.moving = f->motor_moving,
 		.keeps = f->driver->count == FOCUSER_COUNT_KEPT,
+		.reset = f->fresh.reset_seen,
 		.tolerance = focuser_tolerance(f),
 		.reverse = f->cfg->reverse,
 		.mirror = f->mirror,

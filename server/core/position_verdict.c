@@ -93,9 +93,12 @@ static void judge_moving(const struct position_entry *last, const struct positio
 		what = "which is not on that way";
 	} else if (seen->position == 0 && !seen->moving) {
 		what = "as after a reset";
+	} else if (seen->reset) {
+		what = "after a reset";
 	} else if (!seen->moving && distance(seen->position, last->from) <= seen->tolerance &&
-		   distance(seen->position, last->position) > seen->tolerance &&
 		   distance(seen->position, last->target) > seen->tolerance) {
+		/* Most moves are over before the way is noted a second time, so that it was not seen
+		 * further says nothing. */
 		what = "where that move began";
 	}
 	if (what == NULL) {

@@ -15,7 +15,9 @@
  *   moving, elsewhere, keeps                                   known: moved by hand or another program
  *   moving, device on the way, may forget                      known, but:
  *      says 0 after a way that leads through 0                 unknown: it may just have forgotten
- *      rests where the way began, though it was seen further   unknown: it fell back to an old count
+ *      rests where the way began, which is not its end         unknown: boards that save their count at
+ *                                                              rest fall back to that without power
+ *      began anew meanwhile, by the driver's word              unknown
  *   moving, device not on the way, may forget                  unknown
  *
  * A shift that nobody has settled yet goes on, with the offset as it is now; it ends by itself when the
@@ -34,6 +36,7 @@ struct position_seen {
 	int32_t position;
 	bool moving;
 	bool keeps;             /* see above */
+	bool reset;             /* the driver says that it began anew since the last reading */
 	int32_t tolerance;      /* steps */
 	bool reverse;           /* for numbers in sentences only */
 	int32_t mirror;         /* with reverse: the motor's position that clients see as 0 */

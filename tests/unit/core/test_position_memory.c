@@ -455,6 +455,18 @@ static void a_reset_that_the_driver_tells_of_ends_a_move(void **state)
 	assert_int_equal(fake.move_count, moves);
 	assert_int_equal(focuser_is_moving(f->dev, &moving, &err), ERR_STALLED);
 	assert_int_equal(look(f).position, 2000);
+	/* Also where the saved number happens to lie on the way. */
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 1000), ERR_OK);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	move(f, 9000);
+	moves++;
+	while (fake.move_count < moves) {
+		wait_for(f, started);
+	}
+	fake.loses_count = true;
+	wait_for(f, unknown);
+	assert_int_equal(fake.move_count, moves);
+	assert_int_equal(look(f).position, 2000);
 	/* At rest, too. */
 	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 5000), ERR_OK);
 	on_disk(f);
@@ -477,6 +489,9 @@ static void a_power_cut_in_a_move(void **state)
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	power_cut(f, &cut, 9000);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	/* A board that saves its count at rest. */
+	power_cut(f, &cut, 5000);
+	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
 	power_cut(f, &cut, 0);
 	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
 	assert_non_null(strstr(look(f).trust_why, "from 5000 to 9000"));

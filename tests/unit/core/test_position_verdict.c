@@ -44,7 +44,10 @@ static const struct {
 	{"arrived without us", {WAY(7000, 8000, 7400)}, 8000, FORGETS, false, POSITION_KNOWN, INT32_MIN, NULL},
 	{"still on its way", {WAY(7000, 8000, 7400)}, 7500, FORGETS, true, POSITION_KNOWN, INT32_MIN, NULL},
 	{"stopped on its way", {WAY(7000, 8000, 7400)}, 7500, FORGETS, false, POSITION_KNOWN, INT32_MIN, NULL},
-	{"not begun", {WAY(7000, 8000, 7000)}, 7000, FORGETS, false, POSITION_KNOWN, INT32_MIN, NULL},
+	{"not begun, or fell back before it was seen", {WAY(7000, 8000, 7000)}, 7000, FORGETS, false,
+		POSITION_UNKNOWN, 0, "where that move began"},
+	{"not begun, keeps", {WAY(7000, 8000, 7000)}, 7000, KEEPS, false, POSITION_KNOWN, INT32_MIN, NULL},
+	{"told to stay", {WAY(7000, 7001, 7000)}, 7000, FORGETS, false, POSITION_KNOWN, INT32_MIN, NULL},
 	{"its own backlash", {WAY(7000, 8000, 7400)}, 8007, FORGETS, false, POSITION_KNOWN, INT32_MIN, NULL},
 	{"fell back to where it began", {WAY(7000, 8000, 7400)}, 7000, FORGETS, false, POSITION_UNKNOWN, 400,
 		"where that move began"},
@@ -125,6 +128,27 @@ static void numbers_are_told_as_clients_know_them(void **state)
 	assert_int_equal(v.offset, 7600); /* the motor's own */
 }
 
+/* The driver says that the device began anew: in a move its number is of no worth, wherever it lies. */
+static void a_reset_that_is_told(void **state)
+{
+	(void)state;
+	struct position_entry last = {WAY(7000, 8000, 7400), .driver = "moonlite", .trust = POSITION_KNOWN};
+	struct position_seen seen = {.position = 7500, .reset = true, .tolerance = 2, .mirror = 10000,
+		.driver = "moonlite", .device = "", .port_serial = ""};
+	struct position_verdict v;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_int_equal(v.trust, POSITION_UNKNOWN);
+	assert_non_null(strstr(v.why, "7500, after a reset"));
+	seen.position = 8000;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_int_equal(v.trust, POSITION_UNKNOWN);
+	/* Saved, and the motor at rest: nothing was lost. */
+	last = (struct position_entry){REST(7600), .driver = "moonlite", .trust = POSITION_KNOWN};
+	seen.position = 7600;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_int_equal(v.trust, POSITION_KNOWN);
+}
+
 static void other_devices_and_damaged_journals(void **state)
 {
 	(void)state;
@@ -178,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_table),
 		cmocka_unit_test(numbers_are_told_as_clients_know_them),
+		cmocka_unit_test(a_reset_that_is_told),
 		cmocka_unit_test(other_devices_and_damaged_journals),
 		cmocka_unit_test(the_ends_of_the_numbers),
 	};
