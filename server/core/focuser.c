@@ -59,16 +59,21 @@ static bool reading_stale(const struct device *dev)
 	return dev->link != LINK_UP || reading_age_ms(f) > limit;
 }
 
-/* What clients see: the target after an arrival, else the motor's word inside the range. */
+/* Where it stands: the target after an arrival, else the motor's word. */
+static int32_t standing(const struct focuser_core *f)
+{
+	bool snapped = f->snapped && focuser_distance(f->position, f->snap_motor) <= f->caps.tolerance_steps;
+	return snapped ? f->snap_target : f->position;
+}
+
+/* What clients see of that: inside the range. */
 static int32_t published_position(const struct focuser_core *f)
 {
-	if (f->snapped && focuser_distance(f->position, f->snap_motor) <= f->caps.tolerance_steps) {
-		return f->snap_target;
-	}
-	if (f->position < 0) {
+	int32_t position = standing(f);
+	if (position < 0) {
 		return 0;
 	}
-	return f->position > f->caps.max_step ? f->caps.max_step : f->position;
+	return position > f->caps.max_step ? f->caps.max_step : position;
 }
 
 static bool moving_locked(const struct device *dev)
@@ -161,7 +166,7 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	}
 	f->move_told.until_ms = 0;
 	bool under_way = f->phase != MOVE_NONE && f->phase != MOVE_HALTING;
-	bool there = f->phase == MOVE_NONE && !f->motor_moving && published_position(f) == clamped;
+	bool there = f->phase == MOVE_NONE && !f->motor_moving && standing(f) == clamped;
 	if (there || (under_way && f->target == clamped)) {
 		/* Already there, or a client that repeats itself: nothing changes. */
 		if (there) {

@@ -194,6 +194,19 @@ static void limits_hold_with_the_overshoot(void **state)
 	}
 }
 
+/* A limit that was set later leaves the motor outside: it is shown as the limit, but does not stand there. */
+static void a_motor_outside_its_limits_comes_back(void **state)
+{
+	struct fixture *f = *state;
+	f->config.focuser[0].port.max_step = 4000;
+	start(f); /* at 5000 */
+	assert_int_equal(f->now.position, 4000);
+	assert_int_equal(f->now.motor_position, 5000);
+	arrive(f, 4000);
+	assert_int_equal(f->now.motor_position, 4000);
+	moves_are((const int32_t[]){4000}, 1);
+}
+
 static void reverse_turns_limits_and_approach(void **state)
 {
 	struct fixture *f = *state;
@@ -640,6 +653,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(limits_hold_with_the_overshoot),
+		TEST(a_motor_outside_its_limits_comes_back),
 		TEST(reverse_turns_limits_and_approach),
 		TEST(the_turning_point_is_no_arrival),
 		TEST(a_device_that_takes_up_its_play_is_the_only_one),
