@@ -90,7 +90,7 @@ bool focuser_busy(struct device *dev, struct err *err)
 		err_set(err, ERR_INVALID_OPERATION, "%s is moving", dev->info.name);
 		return true;
 	}
-	if (dev->focuser->sync.wanted) {
+	if (dev->focuser->sync.wanted || dev->focuser->sync.unsure) {
 		err_set(err, ERR_INVALID_OPERATION, "%s is being told where it stands", dev->info.name);
 		return true;
 	}
@@ -153,7 +153,7 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	if (!f->position_known) {
 		return err_set(err, ERR_VALUE_NOT_SET, "%s does not know where it stands", dev->info.name);
 	}
-	if (f->sync.wanted) {
+	if (f->sync.wanted || f->sync.unsure) {
 		return err_set(err, ERR_INVALID_OPERATION, "%s is being told where it stands", dev->info.name);
 	}
 	int32_t clamped = moves_clamp(&f->rules, target);

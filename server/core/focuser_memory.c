@@ -139,13 +139,23 @@ void focuser_memory_seen(struct device *dev)
 		return;
 	}
 	bool done = settled(dev);
+	if (f->sync.unsure && !f->drifting && (!f->motor_moving || f->stuck)) {
+		/* What it says now shows whether it has its new count. */
+		focuser_memory_judge(dev);
+		device_changed(dev);
+		return;
+	}
 	if (f->phase == MOVE_NONE && !f->motor_moving && !f->drifting && !f->halt_wanted) {
-		bool same = m->has_last && !m->last.moving && m->last.trust == m->trust &&
-			    m->last.offset_known == m->offset_known && m->last.offset == m->offset &&
-			    focuser_distance(m->last.position, motor_position(f)) <= focuser_tolerance(f);
+		struct position_entry now;
+		fill(dev, &now);
+		bool same = m->has_last && !m->last.moving && m->last.trust == now.trust &&
+			    m->last.offset_known == now.offset_known && m->last.offset == now.offset &&
+			    strcmp(m->last.driver, now.driver) == 0 &&
+			    strcmp(m->last.port_serial, now.port_serial) == 0 &&
+			    focuser_distance(m->last.position, now.position) <= focuser_tolerance(f);
 		bool retry = done && m->failing && clock_now_ms(clock_real()) >= m->retry_real_ms;
 		if (!same || retry) {
-			focuser_memory_rest(dev);
+			note(dev, &now);
 		}
 	} else if (m->has_last && m->last.moving && m->noted_op == f->op &&
 		   m->last.position != motor_position(f) &&
@@ -155,6 +165,12 @@ void focuser_memory_seen(struct device *dev)
 		clock_utc_text(clock_utc_ms(), entry.time);
 		note(dev, &entry);
 	}
+}
+
+/* Of an overshoot on the way to a target. */
+static int32_t turning_point(const struct focuser_core *f, int32_t target)
+{
+	return moves_clamp(&f->rules, target - focuser_approach_sign(f) * f->rules.backlash_steps);
 }
 
 /* Every place the planned way may lead through, in the motor's steps. */
@@ -167,9 +183,7 @@ static void fill_way(struct device *dev, struct position_entry *out)
 	out->target = focuser_to_motor(f, f->target);
 	/* With the turning point of an overshoot, also where it is not planned: a leg that ends beyond the
 	 * target is followed by one. */
-	int32_t turn = f->target - focuser_approach_sign(f) * f->rules.backlash_steps;
-	turn = turn < 0 ? 0 : turn > f->caps.max_step ? f->caps.max_step : turn;
-	const int32_t place[] = {out->target, focuser_to_motor(f, turn)};
+	const int32_t place[] = {out->target, focuser_to_motor(f, turning_point(f, f->target))};
 	for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
 		out->low = place[i] < out->low ? place[i] : out->low;
 		out->high = place[i] > out->high ? place[i] : out->high;
@@ -218,6 +232,15 @@ void focuser_memory_doubt(struct device *dev, const char *why)
 	m->offset_known = false;
 	m->offset = 0;
 	text_copy_clean(m->why, sizeof m->why, why);
+	if (m->has_last && m->last.moving) {
+		/* Not only when it rests: it may go on whatever it is told, until somebody cuts the power. */
+		struct position_entry entry = m->last;
+		entry.trust = m->trust;
+		entry.offset_known = false;
+		entry.offset = 0;
+		text_copy_clean(entry.why, sizeof entry.why, m->why);
+		note(dev, &entry);
+	}
 	device_changed(dev);
 }
 
@@ -225,6 +248,7 @@ void focuser_memory_judge(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	struct focuser_memory *m = &f->memory;
+	f->sync.unsure = false;
 	if (!f->position_known) {
 		focuser_memory_doubt(dev, "It has not said where it is");
 		return;
@@ -327,6 +351,7 @@ int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
 	f->sync.result = (struct err){0};
 	if (code != ERR_OK) {
 		f->sync.result = *err;
+		f->sync.unsure = code != ERR_INVALID_OPERATION && code != ERR_INVALID_VALUE;
 		log_warn(dev->info.source, "SetPosition failed: %s", err->text);
 		device_changed(dev);
 		*alive = code != ERR_IO;
@@ -350,6 +375,7 @@ int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
 void focuser_memory_went_down(struct device *dev, const struct err *why)
 {
 	struct focuser_sync_wish *sync = &dev->focuser->sync;
+	sync->unsure = false; /* judged anew in any case when the link is back */
 	if (sync->wanted) {
 		sync->wanted = false;
 		sync->done = sync->ticket;
@@ -377,13 +403,17 @@ enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct e
 	}
 	int32_t there;
 	int32_t here;
-	if (!by_remembered_count(f, f->position, &here) || by_remembered_count(f, target, &there)) {
+	int32_t turn = turning_point(f, target);
+	bool target_in = by_remembered_count(f, target, &there);
+	if (!by_remembered_count(f, f->position, &here) ||
+		(target_in && by_remembered_count(f, turn, &there))) {
 		return ERR_OK;
 	}
 	return err_set(err, ERR_INVALID_OPERATION,
-		"the position of %s is %s: by the count from before, %d lies outside 0..%d; SetPosition "
+		"the position of %s is %s: by the count from before, %d%s lies outside 0..%d; SetPosition "
 		"restore or keep settles it",
-		dev->info.name, focuser_trust_name(m->trust), (int)target, (int)f->caps.max_step);
+		dev->info.name, focuser_trust_name(m->trust), (int)(target_in ? turn : target),
+		target_in ? ", where it turns," : "", (int)f->caps.max_step);
 }
 
 void focuser_memory_state(struct device *dev, struct focuser_state *out)

@@ -41,6 +41,7 @@ struct focuser_memory {
 /* A SetPosition on its way to the worker. */
 struct focuser_sync_wish {
 	bool wanted;
+	bool unsure;                /* one failed that the device may have taken all the same */
 	bool tell;                  /* the device is to be told; else its own word is taken */
 	int32_t position;           /* motor's steps */
 	uint64_t ticket, done;      /* the newest asked for, and the newest that is over */

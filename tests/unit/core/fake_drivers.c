@@ -214,6 +214,10 @@ static enum err_code focuser_set_count(void *ctx, int32_t position, struct err *
 		return err_set(err, ERR_REFUSED, "the board says no");
 	}
 	fake_put_motor(position);
+	if (atomic_load(&fake.mute_syncs) > 0) {
+		atomic_fetch_sub(&fake.mute_syncs, 1);
+		return err_set(err, ERR_TIMEOUT, "the answer got lost");
+	}
 	return trouble(err);
 }
 

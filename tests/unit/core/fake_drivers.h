@@ -43,6 +43,7 @@ struct fake {
 	_Atomic int moves_at_halt;  /* move_count when the last halt came */
 	_Atomic int sync_count;     /* set_position calls */
 	_Atomic bool sync_fails;
+	_Atomic int mute_syncs;     /* so many set_position calls are obeyed and say timeout */
 	_Atomic bool sync_waits;    /* set_position() comes back only when this is false again */
 	_Atomic bool reset;         /* the board loses its count at the next poll, and stands */
 	_Atomic bool calibrating;   /* "fake-calibrator" drives to its ends, and stays at it */

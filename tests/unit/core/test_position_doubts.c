@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory of the position where it is easily taken for better than it is. */
+#include "position_fixture.h"
+
+/* Power may be cut while the motor is still told to stop, and does not. */
+static void a_stall_is_on_the_disk_before_the_motor_rests(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	on_disk(f);
+	fake.stuck = true;
+	fake.says_moving = true;
+	fake.deaf_halts = 1000;
+	move(f, 7000);
+	wait_for(f, unknown);
+	struct position_entry cut = on_disk(f);
+	assert_true(cut.moving && cut.trust == POSITION_UNKNOWN && cut.why[0] != '\0');
+	fake.stuck = false;
+	fake.says_moving = false;
+	fake.deaf_halts = 0;
+	power_cut(f, &cut, 6000);
+	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
+	assert_non_null(strstr(look(f).trust_why, "says it moves but stands at 5000"));
+}
+
+static bool sync_is_over(struct fixture *f)
+{
+	struct err err;
+	return focuser_move(f->dev, look(f).position, &err) == ERR_OK;
+}
+
+/* The board takes its new count, but its answer gets lost: to restore once more would shift it twice. */
+static void a_set_position_whose_answer_is_lost(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	on_disk(f);
+	stop(f);
+	fake_put_motor(300);
+	start(f);
+	assert_true(look(f).trust == POSITION_SHIFTED && look(f).remembered == 5000);
+	fake.mute_syncs = 1;
+	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_TIMEOUT);
+	wait_for(f, sync_is_over);
+	struct focuser_state now = look(f);
+	assert_true(now.position == 5000 && now.trust == POSITION_KNOWN && !now.remembered_known);
+	assert_int_equal(on_disk(f).trust, POSITION_KNOWN);
+	assert_int_equal(fake.move_count, 0);
+	/* From a known one: in doubt, and the way back is offered. */
+	fake.mute_syncs = 1;
+	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 800), ERR_TIMEOUT);
+	wait_for(f, sync_is_over);
+	now = look(f);
+	assert_true(now.position == 800 && now.trust == POSITION_SHIFTED && now.remembered == 5000);
+	/* One that is refused changes nothing. */
+	fake.sync_fails = true;
+	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_REFUSED);
+	wait_for(f, sync_is_over);
+	now = look(f);
+	assert_true(now.position == 800 && now.trust == POSITION_SHIFTED && now.remembered == 5000);
+}
+
+/* The turning point of an overshoot is a place that the motor goes to, like the target. */
+static void no_overshoot_beyond_the_remembered_end(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	f->config.focuser[0].backlash_steps = 200;
+	start(f);
+	move(f, 1000);
+	wait_for(f, at_rest);
+	on_disk(f);
+	stop(f);
+	fake_put_motor(5000); /* 4000 more than it should say */
+	start(f);
+	assert_true(look(f).trust == POSITION_SHIFTED && look(f).remembered == 1000);
+	int moves = fake.move_count;
+	assert_int_equal(focuser_move(f->dev, 4100, &err), ERR_INVALID_OPERATION); /* its 100, by way of -100 */
+	assert_non_null(strstr(err.text, "SetPosition"));
+	assert_int_equal(fake.move_count, moves);
+	move(f, 4200);
+	wait_for(f, at_rest);
+	assert_int_equal(look(f).position, 4200);
+	assert_int_equal(look(f).remembered, 200);
+	/* The way of the approach needs none. */
+	move(f, 5000);
+	wait_for(f, at_rest);
+}
+
+static void another_device_at_the_same_place_is_remembered(void **state)
+{
+	struct fixture *f = *state;
+	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake-keeper");
+	start(f);
+	assert_string_equal(on_disk(f).driver, "fake-keeper");
+	stop(f);
+	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake-forgetful");
+	start(f);
+	assert_string_equal(on_disk(f).driver, "fake-forgetful");
+	stop(f);
+	fake_put_motor(0);
+	start(f);
+	assert_int_equal(look(f).trust, POSITION_SHIFTED);
+}
+
+int main(void)
+{
+	log_set_level(LOG_ERROR);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_stall_is_on_the_disk_before_the_motor_rests),
+		TEST(a_set_position_whose_answer_is_lost),
+		TEST(no_overshoot_beyond_the_remembered_end),
+		TEST(another_device_at_the_same_place_is_remembered),
+	};
+	return cmocka_run_group_tests_name("position doubts", tests, NULL, NULL);
+}
