@@ -17,6 +17,8 @@
 /* One that moves without coming nearer for this long goes somewhere else; shorter ways beyond the target
  * are what some devices do against their play. */
 #define ASTRAY_MS 12000
+/* And so far beyond a limit they may go for that where they do not tell how far. */
+#define UNTOLD_PLAY_STEPS 200
 /* Allowance on top of the time that the slowest believable speed needs. */
 #define LEG_ALLOWANCE_MS 15000
 /* A target that is replaced sooner than this after the motor was sent off waits for the rest of it, and
@@ -248,6 +250,15 @@ static int64_t next_look(struct focuser_core *f, int64_t now)
 	return f->next_poll_ms;
 }
 
+/* Beyond a limit, and not because it began there: its target is not the one that it was given. */
+static bool out_of_bounds(const struct focuser_core *f)
+{
+	int64_t margin = (int64_t)UNTOLD_PLAY_STEPS + f->caps.backlash_steps;
+	int32_t low = f->leg_from < f->rules.min_step ? f->leg_from : f->rules.min_step;
+	int32_t high = f->leg_from > f->rules.max_step ? f->leg_from : f->rules.max_step;
+	return f->position < low - margin || f->position > high + margin;
+}
+
 static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
@@ -271,6 +282,13 @@ static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
 	f->receded = f->receded || further_off(f);
 	f->rest_polls = 0;
 	struct err why;
+	if (out_of_bounds(f)) {
+		err_set(&why, ERR_STALLED, "%s moves outside %d..%d, not towards %d: it is at %d",
+			dev->info.name, (int)f->rules.min_step, (int)f->rules.max_step, (int)f->leg_target,
+			(int)f->position);
+		stalled(dev, &why);
+		return 0;
+	}
 	if (now - f->progress_ms > FOCUSER_STALL_MS) {
 		err_set(&why, ERR_STALLED, "%s says it moves but stands at %d on the way to %d",
 			dev->info.name, (int)f->position, (int)f->leg_target);
@@ -375,6 +393,8 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 			f->point = f->plan.count - 1;
 			f->progress_ms = read_ms;
 			f->nearer_ms = read_ms;
+			f->leg_deadline_ms = read_ms + LEG_ALLOWANCE_MS +
+					     way_ms(f, focuser_distance(f->position, f->leg_target));
 			f->rest_polls = 0;
 		}
 		break;

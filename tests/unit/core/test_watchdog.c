@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* What the watchdog of a move takes for wrong, and what not. */
+#include "core_fixture.h"
+
+static struct focuser_state look(struct fixture *f)
+{
+	struct focuser_state now;
+	focuser_state(f->focuser, &now);
+	return now;
+}
+
+static bool told(struct fixture *f)
+{
+	struct err err;
+	bool is;
+	return focuser_is_moving(f->focuser, &is, &err) == ERR_STALLED;
+}
+
+static bool at_5100(struct fixture *f)
+{
+	return look(f).motor_position == 5100;
+}
+
+/* A target that a bad line has changed may lie anywhere: at the limit at the latest it is noticed. */
+static void a_motor_that_runs_past_a_limit_is_stopped_there(void **state)
+{
+	struct fixture *f = *state;
+	struct err err = {0};
+	bool is;
+	f->config.focuser[0].min_step = 4800;
+	f->time_factor = 60;
+	start(f);
+	fake.runs_off = true;
+	fake.speed = 100;
+	assert_int_equal(focuser_move(f->focuser, 9000, &err), ERR_OK);
+	wait_for(f, told);
+	focuser_is_moving(f->focuser, &is, &err);
+	assert_non_null(strstr(err.text, "outside 4800..10000"));
+	wait_for(f, at_rest);
+	assert_true(fake.halt_count >= 1);
+	/* From there it finds back. */
+	fake.runs_off = false;
+	fake.speed = 1000;
+	assert_int_equal(focuser_move(f->focuser, 5000, &err), ERR_OK);
+	wait_for(f, at_rest);
+	assert_int_equal(look(f).position, 5000);
+}
+
+/* However long it settles: the time for the way has long been over then. */
+static void moves_again_late_in_a_long_settling(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	f->config.focuser[0].settle_ms = 30000;
+	f->time_factor = 60;
+	start(f);
+	assert_int_equal(focuser_move(f->focuser, 5100, &err), ERR_OK);
+	wait_for(f, at_5100);
+	int64_t late = clock_now_ms(f->focuser->clock) + 20000;
+	while (clock_now_ms(f->focuser->clock) < late) {
+		wait_for(f, at_5100);
+	}
+	fake.says_moving = true;
+	int polls = fake.poll_count;
+	while (fake.poll_count < polls + 2) {
+		wait_for(f, at_5100);
+	}
+	fake.says_moving = false;
+	wait_for(f, at_rest);
+	assert_false(told(f));
+	assert_int_equal(look(f).position, 5100);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+}
+
+int main(void)
+{
+	clock_cond_init(&news);
+	log_set_level(LOG_ERROR);
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_motor_that_runs_past_a_limit_is_stopped_there),
+		TEST(moves_again_late_in_a_long_settling),
+	};
+	return cmocka_run_group_tests_name("watchdog", tests, NULL, NULL);
+}
