@@ -364,8 +364,12 @@ static enum err_code comes_to_rest(struct device *dev, bool *rests, struct err *
 		if (code != ERR_OK) {
 			return code;
 		}
-		focuser_take_reading(dev, &f->fresh);
-		*rests = f->fresh.moving_valid && !f->fresh.moving;
+		/* What is read here goes into the journal, so it has to be said twice, too. */
+		bool odd = focuser_reading_is_odd(f, &f->fresh);
+		if (!odd) {
+			focuser_take_reading(dev, &f->fresh);
+			*rests = f->fresh.moving_valid && !f->fresh.moving;
+		}
 		if (*rests) {
 			return ERR_OK;
 		}

@@ -103,6 +103,28 @@ static void another_device_at_the_same_place_is_remembered(void **state)
 	assert_int_equal(look(f).trust, POSITION_SHIFTED);
 }
 
+/* One bad line at the very end must not be the thing that is remembered until the next night. */
+static void an_odd_reading_on_the_way_to_closing(void **state)
+{
+	struct fixture *f = *state;
+	struct position_entry entry;
+	fake.speed = 100;
+	start(f);
+	for (int i = 0; i < 5; i++) {
+		int moves = fake.move_count;
+		move(f, 9000);
+		while (fake.move_count == moves) {
+			wait_for(f, up);
+		}
+		fake.glitch = -4000;
+		stop(f);
+		assert_int_equal(position_journal_read(f->path, &entry, NULL), POSITION_READ);
+		assert_true(!entry.moving && entry.position >= 5000);
+		start(f);
+		assert_int_equal(look(f).trust, POSITION_KNOWN);
+	}
+}
+
 int main(void)
 {
 	log_set_level(LOG_ERROR);
@@ -111,6 +133,7 @@ int main(void)
 		TEST(a_stall_is_on_the_disk_before_the_motor_rests),
 		TEST(a_set_position_whose_answer_is_lost),
 		TEST(no_overshoot_beyond_the_remembered_end),
+		TEST(an_odd_reading_on_the_way_to_closing),
 		TEST(another_device_at_the_same_place_is_remembered),
 	};
 	return cmocka_run_group_tests_name("position doubts", tests, NULL, NULL);
