@@ -99,6 +99,7 @@ static void note(struct device *dev, const struct position_entry *entry)
 	struct focuser_memory *m = &dev->focuser->memory;
 	m->last = *entry;
 	m->has_last = true;
+	m->noted_position = entry->position;
 	m->progress_ms = clock_now_ms(dev->clock);
 	m->retry_real_ms = clock_now_ms(clock_real()) + RETRY_MS;
 	if (m->journal != NULL) {
@@ -157,13 +158,15 @@ void focuser_memory_seen(struct device *dev)
 		if (!same || retry) {
 			note(dev, &now);
 		}
-	} else if (m->has_last && m->last.moving && m->noted_op == f->op &&
-		   m->last.position != motor_position(f) &&
-		   clock_now_ms(dev->clock) - m->progress_ms >= PROGRESS_MS) {
-		struct position_entry entry = m->last;
-		entry.position = motor_position(f);
-		clock_utc_text(clock_utc_ms(), entry.time);
-		note(dev, &entry);
+	} else if (m->has_last && m->last.moving && m->noted_op == f->op) {
+		/* Known here at once, on the disk now and then. */
+		m->last.position = motor_position(f);
+		clock_utc_text(clock_utc_ms(), m->last.time);
+		if (m->last.position != m->noted_position &&
+			clock_now_ms(dev->clock) - m->progress_ms >= PROGRESS_MS) {
+			struct position_entry entry = m->last;
+			note(dev, &entry);
+		}
 	}
 }
 

@@ -27,7 +27,8 @@ struct focuser_memory {
 	struct position_journal *journal; /* NULL: nothing is remembered across restarts */
 	enum position_found found;
 	bool has_last;
-	struct position_entry last; /* the newest entry, written or on its way */
+	struct position_entry last; /* the newest entry, written or on its way; while moving where it was */
+	int32_t noted_position;     /* seen since then, and what was written of that */
 	uint64_t ticket;            /* of it */
 	bool failing;               /* it could not be written */
 	uint64_t noted_op;          /* the operation whose way it tells */

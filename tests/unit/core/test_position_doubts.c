@@ -103,6 +103,34 @@ static void another_device_at_the_same_place_is_remembered(void **state)
 	assert_int_equal(look(f).trust, POSITION_SHIFTED);
 }
 
+static bool on_its_way(struct fixture *f)
+{
+	return look(f).motor_position > 5300;
+}
+
+/* What is offered for restoring is where it was seen last, not where it was noted last. */
+static void what_was_seen_last_is_offered(void **state)
+{
+	struct fixture *f = *state;
+	fake.speed = 100;
+	start(f);
+	for (int how = 0; how < 2; how++) {
+		move(f, 9000);
+		wait_for(f, on_its_way);
+		if (how == 0) {
+			fake.reset = true;
+		} else {
+			fake.gone = true;
+			wait_for(f, lost);
+			fake_put_motor(0);
+			fake.gone = false;
+		}
+		wait_for(f, unknown);
+		assert_true(look(f).remembered_known && look(f).remembered > 5300);
+		assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 5000), ERR_OK);
+	}
+}
+
 /* One bad line at the very end must not be the thing that is remembered until the next night. */
 static void an_odd_reading_on_the_way_to_closing(void **state)
 {
@@ -133,6 +161,7 @@ int main(void)
 		TEST(a_stall_is_on_the_disk_before_the_motor_rests),
 		TEST(a_set_position_whose_answer_is_lost),
 		TEST(no_overshoot_beyond_the_remembered_end),
+		TEST(what_was_seen_last_is_offered),
 		TEST(an_odd_reading_on_the_way_to_closing),
 		TEST(another_device_at_the_same_place_is_remembered),
 	};
