@@ -33,7 +33,9 @@ static void rig_open(struct rig *rig, const struct script_step *steps, const cha
 	rig->ctx = calloc(1, celestron_driver.ctx_size);
 	script_pipe_init(&script_pipe_next, steps);
 	script_pipe_next.hex = true;
-	script_pipe_next.baud = strstr(quirks, "hand-controller") != NULL ? 9600 : 19200;
+	bool slow = strstr(quirks, "hand-controller") != NULL ||
+		(strstr(port, "ttyACM") != NULL && strstr(quirks, "aux-port") == NULL);
+	script_pipe_next.baud = slow ? 9600 : 19200;
 	assert_int_equal(celestron_driver.open(rig->ctx, &rig->port, &rig->host, NULL), ERR_OK);
 	/* Nothing goes out before somebody asks. */
 	assert_int_equal(script_pipe_next.written_len, 0);
@@ -514,6 +516,8 @@ static void test_wiring(void **state)
 		int wait_ms;
 	} rows[] = {
 		{"/dev/script", "", false, 1000},
+		{"/dev/ttyACM0", "", false, 1000},
+		{"/dev/ttyACM0", "aux-port", true, 1000},
 		{"/dev/script", "aux-port", true, 1000},
 		{"/dev/script", "aux-port, no-cts", true, 1000},
 		{"/dev/script", "hand-controller", false, 1000},
