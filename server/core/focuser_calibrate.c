@@ -117,6 +117,8 @@ enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
+	/* It goes on in the device: aborted when the link is back. */
+	f->halt_owed |= dev->link == LINK_LOST && f->calibration.state == CALIBRATION_RUNNING;
 	if (code == ERR_OK && f->driver->calibrate == NULL) {
 		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s cannot calibrate itself", dev->info.name);
 	}

@@ -270,6 +270,21 @@ void focuser_renew(struct device *dev)
 	}
 }
 
+/* Somebody said halt and nobody knows whether the motor heard it. */
+static void pay_halt(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	bool owed = f->halt_owed;
+	f->halt_owed = false;
+	if (owed && f->phase == MOVE_CALIBRATING) {
+		log_info(dev->info.source, "still calibrates: aborted, as was wished before the link was lost");
+		focuser_wish_calibration_abort(f);
+	} else if (owed && f->motor_moving) {
+		log_info(dev->info.source, "still moves: halted, as was wished before the link was lost");
+		focuser_wish_halt(f);
+	}
+}
+
 static void focuser_came_up(struct device *dev, bool again)
 {
 	struct focuser_core *f = dev->focuser;
@@ -305,11 +320,14 @@ static void focuser_came_up(struct device *dev, bool again)
 		log_warn(dev->info.source, "%s", f->caps.move_refusal);
 	}
 	focuser_calibration_came_up(dev);
+	pay_halt(dev);
 }
 
 static void focuser_went_down(struct device *dev, const struct err *why)
 {
 	struct focuser_core *f = dev->focuser;
+	bool unheard = f->halt_wanted || f->halt_watched || f->calibration.abort_due;
+	f->halt_owed = dev->link == LINK_LOST && (unheard || f->halt_owed);
 	f->motor_moving = false;
 	f->drifting = false;
 	f->halt_wanted = false;
