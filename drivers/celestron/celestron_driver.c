@@ -355,7 +355,8 @@ static enum err_code celestron_poll(void *ctx, unsigned want, struct focuser_rea
 }
 
 static const struct focuser_usb_id usb_ids[] = {
-	{.vid = 0x15a2, .pid = 0xa50f, .product = "Celestron Focuser", .one_maker = true},
+	/* Its own USB has no line and ignores the rate, but some hubs crash when asked for more. */
+	{.vid = 0x15a2, .pid = 0xa50f, .product = "Celestron Focuser", .one_maker = true, .baud = 9600},
 	{.vid = 0},
 };
 

@@ -87,6 +87,9 @@ const struct port_info *ports_find(const struct ports_roots *roots, const struct
 /* Fills kind, what and driver from the tables. */
 void ports_classify(struct port_info *port);
 
+/* The rate at which this driver opens this port unless another is configured; 0 = the driver's usual. */
+int ports_baud(const struct port_info *port, const struct focuser_driver *driver);
+
 /* Whether the text is a serial number that tells devices apart. */
 bool ports_serial_counts(const char *serial);
 
@@ -124,6 +127,7 @@ struct port_identity {
 struct port_choice {
 	char open[256];           /* what to open */
 	char tty[32];             /* the port's name, "" when it is none of the list */
+	int baud;                 /* as ports_baud() */
 	bool proven;              /* by USB serial number the same device as remembered */
 	bool warn;                /* the note is worth a warning */
 	char note[240];           /* a sentence for the log, "" none */
@@ -140,7 +144,7 @@ struct port_choice {
  * If it is not there, but another device has its name: refused while the link is being reopened,
  * and when the name is one that the kernel gives out as it comes (ttyUSB0); accepted with a note
  * under a name that means a device (by-id) or was chosen anew.  Refused, too, when somebody else
- * holds the port. */
+ * holds the port, or when a name that the kernel gives out leads to what is known to be something else. */
 enum err_code ports_choose(const struct ports_roots *roots, const char *configured,
 	const struct focuser_driver *driver, const struct port_identity *known, bool again,
 	struct port_choice *out, struct err *err);

@@ -25,7 +25,7 @@
 #include "ports/ports_watch.h"
 
 static const struct focuser_usb_id maker_ids[] = {
-	{.vid = 0x15a2, .pid = 0xa50f, .product = "Focuser", .one_maker = true},
+	{.vid = 0x15a2, .pid = 0xa50f, .product = "Focuser", .one_maker = true, .baud = 9600},
 	{.vid = 0},
 };
 static const struct focuser_usb_id bridge_ids[] = {
@@ -436,7 +436,9 @@ static void test_another_device_under_the_name(void **state)
 	struct port_identity stable = choose(by_id, NULL, false).identity;
 	unplug("ttyUSB0", "1-2");
 	plug(&ftdi_b);
+	/* To disconnect would not help, so that is not what is said. */
 	refused(passing, &known, true, "another device now");
+	refused(passing, &known, true, "if it is the focuser: port = ");
 	refused(passing, &known, false, "if it is the focuser: port = ");
 	refused(by_id, &stable, true, "another device now");
 	/* A name that means a device was chosen: between nights it is accepted. */
@@ -449,6 +451,18 @@ static void test_another_device_under_the_name(void **state)
 	struct port_identity other = known;
 	snprintf(other.driver, sizeof other.driver, "maker");
 	assert_string_equal(choose(passing, &other, false).note, "");
+}
+
+/* Named by what the kernel calls it today, a mount or a GPS receiver is not opened; by its own name it is. */
+static void test_a_neighbour_under_a_passing_name(void **state)
+{
+	(void)state;
+	plug(&(struct usb){"ttyACM0", "1-5", "1546\n", "01a7\n", "u-blox 7\n", "G1\n", 0, "usb-ublox"});
+	plug(&(struct usb){"ttyUSB0", "1-6", "0403\n", "6001\n", "NexStar\n", "N1\n", 0, "usb-nexstar"});
+	refused(in("dev/ttyACM0"), NULL, false, "looks like a GPS receiver");
+	refused(in("dev/ttyACM0"), NULL, false, "dev/serial/by-id/usb-ublox");
+	refused(in("dev/ttyUSB0"), NULL, false, "looks like a mount");
+	assert_string_equal(choose(in("dev/serial/by-id/usb-nexstar"), NULL, false).tty, "ttyUSB0");
 }
 
 static void test_without_serial_number_the_socket_counts(void **state)
@@ -520,6 +534,9 @@ static void test_auto(void **state)
 	plug(&(struct usb){"ttyACM0", "1-6", "15a2\n", "a50f\n", "Focuser\n", "C1\n", 0, "usb-C1"});
 	assert_int_equal(ports_choose(&r, "auto", &maker, NULL, false, &choice, &err), ERR_OK);
 	assert_string_equal(choice.tty, "ttyACM0");
+	/* The rate of this very port, and none for a bridge. */
+	assert_int_equal(choice.baud, 9600);
+	assert_int_equal(choose(in("dev/ttyUSB0"), NULL, false).baud, 0);
 	const struct port_identity known = choice.identity;
 	plug(&(struct usb){"ttyACM1", "1-7", "15a2\n", "a50f\n", "Focuser\n", "C2\n", 0, "usb-C2"});
 	assert_int_equal(ports_choose(&r, "auto", &maker, NULL, false, &choice, &err), ERR_INVALID_VALUE);
@@ -591,6 +608,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_network_and_pseudo_terminals_have_no_identity, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_same_device_under_any_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_another_device_under_the_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_neighbour_under_a_passing_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_without_serial_number_the_socket_counts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_serial_numbers_that_two_have, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_auto, set_up, tear_down),
