@@ -125,7 +125,7 @@ def test_reversed(make_motor, make_server):
     assert r"\x02\x00\x9C@" in motor.sent()
 
 
-@pytest.mark.parametrize("fault", ["bare-ack", "echo", "foreign", "partial", "slow-start"])
+@pytest.mark.parametrize("fault", ["bare-ack", "echo", "foreign", "partial", "slow-start", "reset"])
 def test_moves_in_spite_of(make_motor, make_server, fault):
     server = make_server(make_motor("--fault", fault))
     server.put("focuser/0/move", Position=23000)
