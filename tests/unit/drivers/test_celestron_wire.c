@@ -502,6 +502,41 @@ static void test_hand_controller_owes_an_answer(void **state)
 	rig_close(&rig);
 }
 
+/* After 3.5 s it says that no motor answers: that is what people are told, not that it is silent itself. */
+static void test_hand_controller_says_late_that_there_is_no_motor(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {HC_KNOWN, {"50 01 12 13 00 00 00 01", "", NULL},
+		{"50 01 12 13 00 00 00 01", "", NULL}, {"50 02 12 24 00 00 00 00", "23", NULL},
+		{"50 01 12 13 00 00 00 01", "FF 23", NULL}, {"50 01 12 01 00 00 00 03", "00 59 D8 23", NULL},
+		{"50 01 12 13 00 00 00 01", "", NULL}, {0}};
+	struct rig rig;
+	struct err err;
+	struct focuser_reading reading;
+	rig_open(&rig, steps, "/dev/script", "hand-controller");
+	assert_int_equal(celestron_driver.identify(rig.ctx, &rig.caps, &err), ERR_OK);
+	assert_int_equal(celestron_driver.poll(rig.ctx, FOCUSER_WANT_MOTION, &reading, &err),
+		ERR_TIMEOUT);
+	assert_non_null(strstr(err.text, "the hand controller does not answer"));
+	script_pipe_feed(&script_pipe_next, "00 00 23");
+	size_t before = script_pipe_next.written_len;
+	for (int look = 0; look < 2; look++) {
+		assert_int_equal(celestron_driver.poll(rig.ctx, FOCUSER_WANT_MOTION, &reading, &err),
+			ERR_TIMEOUT);
+		assert_non_null(strstr(err.text, "no focus motor does"));
+		assert_int_equal(script_pipe_next.written_len, before + (size_t)look * 8);
+	}
+	/* A halt goes out all the same. */
+	script_pipe_feed(&script_pipe_next, "00 00 23");
+	assert_int_equal(celestron_driver.halt(rig.ctx, &err), ERR_OK);
+	assert_int_equal(poll_ok(&rig, FOCUSER_WANT_MOTION).position, 23000);
+	assert_int_equal(celestron_driver.poll(rig.ctx, FOCUSER_WANT_MOTION, &reading, &err),
+		ERR_TIMEOUT);
+	assert_non_null(strstr(err.text, "the hand controller does not answer"));
+	check_script("late word");
+	rig_close(&rig);
+}
+
 static void test_hand_controller_is_not_there(void **state)
 {
 	(void)state;
@@ -594,6 +629,7 @@ int main(void)
 		cmocka_unit_test(test_urgent),
 		cmocka_unit_test(test_hand_controller),
 		cmocka_unit_test(test_hand_controller_owes_an_answer),
+		cmocka_unit_test(test_hand_controller_says_late_that_there_is_no_motor),
 		cmocka_unit_test(test_hand_controller_is_not_there),
 		cmocka_unit_test(test_wiring),
 		cmocka_unit_test(test_not_open),
