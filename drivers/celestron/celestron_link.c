@@ -153,6 +153,16 @@ static enum err_code no_answer(const struct celestron_link *l, enum err_code cod
 		describe(l), command_name(command));
 }
 
+/* The adapter, not the motor, is what is wrong. */
+static enum err_code not_sent(const struct celestron_link *l, enum err_code code, struct err *err)
+{
+	if (l->x.turn != TRANSPORT_TURN_RTS_CTS || err == NULL) {
+		return code;
+	}
+	struct err why = *err;
+	return err_set(err, code, "%.150s; for an adapter without CTS: quirks = aux-port no-cts", why.text);
+}
+
 static enum err_code ask_bus(struct celestron_link *l, const struct celestron_packet *request,
 	struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
 {
@@ -178,6 +188,9 @@ static enum err_code ask_bus(struct celestron_link *l, const struct celestron_pa
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL || code == ERR_CANCELLED) {
 		l->doubt = true;
 		l->doubted = request->command;
+	}
+	if (code == ERR_TIMEOUT && l->x.unsent) {
+		return not_sent(l, code, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
 		/* The exchange has stepped over it. */
