@@ -14,10 +14,11 @@
 #define LOOK_MS 1000
 /* A device may say "done" of the last calibration for a moment after the next has begun. */
 #define STALE_DONE_MS 10000
-/* Neither the step nor the position changes for this long: it is stuck. */
-#define STUCK_MS 60000
-/* No calibration takes longer. */
-#define TOTAL_MS 300000
+/* Neither the step nor the position changes for this long: it is stuck.  Longer than one way from end to end,
+ * since nobody has written down that steps or positions change on it: 60000 counts at 300 a second. */
+#define STUCK_MS 240000
+/* No calibration takes longer: three or four minutes are usual, two such ways and what comes with them. */
+#define TOTAL_MS 600000
 /* Tries of a driver call that brings no answer. */
 #define TRIES 3
 

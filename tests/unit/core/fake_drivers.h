@@ -43,6 +43,9 @@ struct fake {
 	_Atomic int moves_at_halt;  /* move_count when the last halt came */
 	_Atomic int sync_count;     /* set_position calls */
 	_Atomic bool sync_fails;
+	_Atomic int calibration_ms; /* that one takes, device clock; its position says nothing meanwhile */
+	_Atomic bool calibration_hangs;
+	_Atomic int calibration_aborts;
 	_Atomic bool reset;         /* the board loses its count at the next poll, and stands */
 	/* The camera. */
 	_Atomic bool expose_fails;
