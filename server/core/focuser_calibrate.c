@@ -269,7 +269,8 @@ static void judge(struct device *dev, const struct focuser_reading *r)
 			device_changed(dev);
 		}
 	} else if (r->calibration == FOCUSER_CALIBRATION_DONE) {
-		if (c->seen || now - c->began_ms >= STALE_DONE_MS) {
+		/* One that says so while its motor runs means the last one, or is not there yet. */
+		if ((c->seen || now - c->began_ms >= STALE_DONE_MS) && !f->motor_moving) {
 			end_calibration(dev, CALIBRATION_DONE, "");
 			return;
 		}

@@ -227,12 +227,13 @@ static enum err_code calibrator_poll(void *ctx, unsigned want, struct focuser_re
 	bool runs = calibrating_since_ms != 0 && (since_ms < fake.calibration_ms || fake.calibration_hangs);
 	if ((want & FOCUSER_WANT_CALIBRATION) != 0) {
 		out->calibration_valid = true;
-		out->calibration = runs ? FOCUSER_CALIBRATION_RUNS
+		out->calibration = runs && !fake.calibration_stale ? FOCUSER_CALIBRATION_RUNS
 			: calibrating_since_ms != 0 ? FOCUSER_CALIBRATION_DONE : FOCUSER_CALIBRATION_IDLE;
 		out->calibration_step = since_ms < fake.calibration_ms / 2 ? 1 : 2;
 	}
 	enum err_code code = focuser_poll(ctx, want, out, err);
 	out->moving |= runs;
+	atomic_store(&fake.calibration_runs, runs);
 	return code;
 }
 

@@ -45,6 +45,8 @@ struct fake {
 	_Atomic bool sync_fails;
 	_Atomic int calibration_ms; /* that one takes, device clock; its position says nothing meanwhile */
 	_Atomic bool calibration_hangs;
+	_Atomic bool calibration_stale; /* it says "done" of the last one while the next runs */
+	_Atomic bool calibration_runs;  /* at the last poll */
 	_Atomic int calibration_aborts;
 	_Atomic bool reset;         /* the board loses its count at the next poll, and stands */
 	/* The camera. */

@@ -28,6 +28,16 @@ static void a_calibration_has_its_time(void **state)
 		fail_msg("%s", now.reason);
 	}
 	assert_int_equal(fake.calibration_aborts, 0);
+	/* As long as the motor runs it is not over, whatever is still said of the last one. */
+	fake.calibration_stale = true;
+	fake.calibration_ms = 100000;
+	assert_int_equal(focuser_calibrate(f->focuser, &err), ERR_OK);
+	wait_for(f, calibration_over);
+	focuser_calibration(f->focuser, &now);
+	assert_int_equal(now.state, CALIBRATION_DONE);
+	assert_false(fake.calibration_runs);
+	assert_int_equal(fake.halt_count, 0);
+	fake.calibration_stale = false;
 	fake.calibration_hangs = true;
 	assert_int_equal(focuser_calibrate(f->focuser, &err), ERR_OK);
 	wait_for(f, calibration_over);
