@@ -37,7 +37,7 @@ struct http_request {
 	char peer[64];           /* address without port */
 	const char *(*header)(const struct http_request *req, const char *name); /* NULL when absent */
 	struct http_wait *wait;
-	void *library;           /* http_mhd.c's own */
+	void *backend;           /* http_mhd.c's own */
 };
 
 /* A body produced while it is sent.  read fills at most max bytes from offset pos and returns how

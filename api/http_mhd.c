@@ -406,7 +406,7 @@ static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char
 
 static const char *header_of(const struct http_request *req, const char *name)
 {
-	struct exchange *e = req->library;
+	struct exchange *e = req->backend;
 	return MHD_lookup_connection_value(e->mhd, MHD_HEADER_KIND, name);
 }
 
@@ -452,7 +452,7 @@ static enum MHD_Result on_headers(
 	memcpy(req->peer, e->peer->address, sizeof req->peer);
 	req->header = header_of;
 	req->wait = &e->wait;
-	req->library = e;
+	req->backend = e;
 	return MHD_YES;
 }
 

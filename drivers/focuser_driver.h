@@ -44,7 +44,6 @@ struct focuser_usb_id {
 	/* Nothing else in the world has this identity: such a port may be opened and asked without
 	 * having been named (port = auto, focusd ports --probe).  Never true of a bridge chip. */
 	bool one_maker;
-	int baud;                /* its line where none is configured; 0 = the driver's */
 };
 
 /* What identify() found out.  Steps and micrometres; text for people. */

@@ -68,6 +68,10 @@ enum err_code transport_open(const char *where, const struct transport_settings 
  * most Arduino boards); false for pseudo terminals and TCP. */
 bool transport_can_reset(const char *where);
 
+/* Whether the rate matters at this port: not on a USB device that is a serial port itself (CDC-ACM,
+ * /dev/ttyACM*), which may ignore what it is told; true for what is not there just now. */
+bool transport_rate_matters(const char *where);
+
 /* Who may talk on a bus where only one may at a time (Celestron's AUX port through RS-232). */
 enum transport_turn {
 	TRANSPORT_TURN_NONE,    /* no turns: everybody has a line of his own */

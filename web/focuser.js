@@ -78,6 +78,7 @@ export class Connection {
 export class FocuserCard {
   constructor(state) {
     this.device = {type: 'focuser', number: state.number};
+    this.offered = false; // the calibration, opened by itself
     this.card = stamp('focuser-template');
     this.say = new Say(this.card.querySelector('.say'));
     this.connection = new Connection(this.card, this.device, this.say);
@@ -179,10 +180,11 @@ export class FocuserCard {
         .join(': '))}`;
       this.pick('.calibration-state').textContent = limits + last;
     }
-    // Nothing moves without limits, so what helps is there to see, once.
-    if (up && state.move_refusal && !this.offered) {
-      this.offered = true;
-      details.open = true;
+    // Nothing moves without limits, so what helps is there to see, once; and put away when it has helped.
+    const needed = up && Boolean(state.move_refusal);
+    if (needed !== this.offered && !running) {
+      this.offered = needed;
+      details.open = needed;
     }
   }
 
@@ -224,7 +226,8 @@ export class FocuserCard {
   // A position that is not trusted: in words and with a sign, and the two ways to settle it.
   showDoubt(state, up) {
     const doubt = this.pick('.doubt');
-    doubt.hidden = !up || !(state.trust in DOUBTS);
+    // A calibration numbers positions anew: what they are is known when it ends.
+    doubt.hidden = !up || !(state.trust in DOUBTS) || this.isCalibrating(state);
     if (doubt.hidden) {
       return;
     }
@@ -263,11 +266,13 @@ export class FocuserCard {
     if (range.hidden) {
       return;
     }
-    const share = (x) => `${100 * Math.min(Math.max(x / state.max_step, 0), 1)}%`;
+    const low = state.min_step;
+    const width = Math.max(state.max_step - low, 1);
+    const share = (x) => `${100 * Math.min(Math.max((x - low) / width, 0), 1)}%`;
     this.pick('.here').style.left = share(state.position ?? 0);
     this.pick('.here').hidden = !known(state.position);
     this.pick('.goal').style.left = share(state.target ?? 0);
-    this.pick('.goal').hidden = !state.moving || !known(state.target);
+    this.pick('.goal').hidden = !state.moving || !known(state.target) || this.isCalibrating(state);
     this.pick('.low').textContent = number(state.min_step);
     this.pick('.high').textContent = number(state.max_step);
   }

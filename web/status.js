@@ -3,7 +3,7 @@
 import {CameraCard, Viewer} from './camera.js';
 import {AutofocusCard, FocuserCard} from './focuser.js';
 import {History, loadRun} from './history.js';
-import {number, sentence} from './words.js';
+import {DOUBTS, link, number, sentence} from './words.js';
 
 // The server says something every 5 s at least.
 const QUIET_MS = 12000;
@@ -90,7 +90,19 @@ function fits(devices) {
 
 // ---- news ----
 
+function showTab(state) {
+  const group = groups.find((g) => g.key === `${state.type}-${state.number}`);
+  if (group) {
+    group.tab.dataset.link = state.link;
+    const settled = state.link !== 'up' || (state.calibration || {}).state === 'running';
+    const doubt = settled ? '' : DOUBTS[state.trust];
+    group.tab.toggleAttribute('data-doubt', Boolean(doubt));
+    group.tab.title = doubt || link(state.link);
+  }
+}
+
 function showDevice(state) {
+  showTab(state);
   if (state.type === 'focuser') {
     const entry = focusers.get(state.number);
     if (entry) {

@@ -374,8 +374,7 @@ static enum err_code celestron_poll(void *ctx, unsigned want, struct focuser_rea
 }
 
 static const struct focuser_usb_id usb_ids[] = {
-	/* Its own USB has no line and ignores the rate, but some hubs crash when asked for more. */
-	{.vid = 0x15a2, .pid = 0xa50f, .product = "Celestron Focuser", .one_maker = true, .baud = 9600},
+	{.vid = 0x15a2, .pid = 0xa50f, .product = "Celestron Focuser", .one_maker = true},
 	{.vid = 0},
 };
 

@@ -9,6 +9,9 @@
 
 #define BUS_BAUD 19200
 #define HAND_CONTROLLER_BAUD 9600
+/* The motor's own USB takes any rate; asked for more than this a hub on a small ARM board has been seen
+ * to fall over. */
+#define USB_BAUD 9600
 
 #define OPEN_MS 1800
 #define WRITE_MS 300
@@ -27,6 +30,17 @@ static int64_t real_ms(void)
 static int64_t sooner(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
+}
+
+static int baud_for(const struct focuser_port *port, bool hand_controller, bool aux_port)
+{
+	if (port->baud > 0) {
+		return port->baud;
+	}
+	if (hand_controller) {
+		return HAND_CONTROLLER_BAUD;
+	}
+	return aux_port || transport_rate_matters(port->port) ? BUS_BAUD : USB_BAUD;
 }
 
 static const char *describe(const struct celestron_link *l)
@@ -72,8 +86,7 @@ enum err_code celestron_link_open(struct celestron_link *l, const struct focuser
 			"quirks says both hand-controller and aux-port: the cable is in one of them");
 	}
 	struct transport_settings settings = {
-		.baud = port->baud > 0 ? port->baud
-			: l->hand_controller ? HAND_CONTROLLER_BAUD : BUS_BAUD,
+		.baud = baud_for(port, l->hand_controller, aux_port),
 		/* Or the hand controller on the same bus is muted. */
 		.rts_low = aux_port,
 	};

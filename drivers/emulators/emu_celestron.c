@@ -141,9 +141,9 @@ static int calibration_step(struct emu *e)
 /* To the lower end, to the upper one, and into the middle. */
 static void calibration_motion(struct emu *e, int step)
 {
-	int64_t since_ms = now_ms(e) - e->calibration_ms;
+	double since_ms = (double)(now_ms(e) - e->calibration_ms);
 	double third = CALIBRATION_MS / 3.0;
-	double part = fmod((double)since_ms, third) / third;
+	double part = fmod(since_ms, third) / third;
 	double high = e->settings->max_step;
 	double at = since_ms < third ? high / 2 * (1 - part)
 		: since_ms < 2 * third ? high * part : high - high / 2 * part;

@@ -87,9 +87,6 @@ const struct port_info *ports_find(const struct ports_roots *roots, const struct
 /* Fills kind, what and driver from the tables. */
 void ports_classify(struct port_info *port);
 
-/* The rate at which this driver opens this port unless another is configured; 0 = the driver's usual. */
-int ports_baud(const struct port_info *port, const struct focuser_driver *driver);
-
 /* Whether the text is a serial number that tells devices apart. */
 bool ports_serial_counts(const char *serial);
 
@@ -127,7 +124,6 @@ struct port_identity {
 struct port_choice {
 	char open[256];           /* what to open */
 	char tty[32];             /* the port's name, "" when it is none of the list */
-	int baud;                 /* as ports_baud() */
 	bool proven;              /* by USB serial number the same device as remembered */
 	bool warn;                /* the note is worth a warning */
 	char note[240];           /* a sentence for the log, "" none */

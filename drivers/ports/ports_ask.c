@@ -53,11 +53,11 @@ enum err_code ports_ask(const struct port_info *port, struct focuser_caps *caps,
 		return err_set(err, ERR_INVALID_OPERATION, "%s is not asked", port->node);
 	}
 	const struct focuser_driver *driver = port->driver;
-	struct focuser_port where = {.baud = ports_baud(port, driver)};
-	enum err_code code = ports_listen(port->node, where.baud, err);
+	enum err_code code = ports_listen(port->node, 0, err);
 	if (code != ERR_OK) {
 		return code;
 	}
+	struct focuser_port where = {.baud = 0};
 	snprintf(where.port, sizeof where.port, "%s", port->node);
 	const struct driver_host host = {.clock = clock_real(), .source = "ports", .partner = -1};
 	void *ctx = calloc(1, driver->ctx_size);

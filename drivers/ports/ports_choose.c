@@ -60,7 +60,6 @@ static enum err_code take(struct choosing *c, const struct port_info *port, cons
 	snprintf(c->out->open, sizeof c->out->open, "%s", open);
 	if (port != NULL) {
 		snprintf(c->out->tty, sizeof c->out->tty, "%s", port->name);
-		c->out->baud = ports_baud(port, c->driver);
 		note_identity(c, port);
 	}
 	return ERR_OK;

@@ -136,16 +136,6 @@ static const struct focuser_driver *driver_of(const struct port_info *port, bool
 	return NULL;
 }
 
-int ports_baud(const struct port_info *port, const struct focuser_driver *driver)
-{
-	for (const struct focuser_usb_id *row = driver->usb_ids; row != NULL && row->vid != 0; row++) {
-		if (driver_row_fits(row, port)) {
-			return row->baud;
-		}
-	}
-	return 0;
-}
-
 static bool fits(const struct known *row, const struct port_info *port)
 {
 	if ((row->vid != 0 && row->vid != port->vid) || (row->pid != 0 && row->pid != port->pid)) {

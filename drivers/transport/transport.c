@@ -11,6 +11,7 @@
 
 static const char tcp_scheme[] = "tcp://";
 static const char pty_folder[] = "/dev/pts/";
+static const char cdc_prefix[] = "/dev/ttyACM";
 
 static bool begins(const char *text, const char *with)
 {
@@ -24,6 +25,12 @@ bool transport_can_reset(const char *where)
 		return false;
 	}
 	return realpath(where, path) == NULL || !begins(path, pty_folder);
+}
+
+bool transport_rate_matters(const char *where)
+{
+	char path[PATH_MAX];
+	return begins(where, tcp_scheme) || !begins(realpath(where, path) != NULL ? path : where, cdc_prefix);
 }
 
 enum err_code transport_open(const char *where, const struct transport_settings *settings,

@@ -129,12 +129,9 @@ enum err_code focuser_port_choose(struct device *dev, bool again, struct focuser
 	struct port_choice choice;
 	enum err_code code = ports_choose(ports_system(), f->cfg->port.port, f->driver, &f->port_known,
 		again, &choice, err);
-	if (code == ERR_OK && out->baud == 0) {
-		out->baud = choice.baud;
-	}
 	if (code == ERR_OK && strcmp(f->cfg->port.port, "auto") == 0) {
 		/* A port that the owner has not named is listened to first. */
-		code = ports_listen(choice.open, out->baud, err);
+		code = ports_listen(choice.open, f->cfg->port.baud, err);
 	}
 	if (code != ERR_OK) {
 		return code;

@@ -22,6 +22,8 @@ PROGRAM = pathlib.Path(conftest.BINARY).parent.parent / "tests" / "ports" / "foc
 FTDI = {"vid": "0403", "pid": "6001", "manufacturer": "FTDI", "product": "FT232R USB UART", "driver": "ftdi_sio"}
 CH340 = {"vid": "1a86", "pid": "7523", "product": "USB Serial", "driver": "ch341-uart"}
 MAKER = {"vid": "15a2", "pid": "a50f", "manufacturer": "Celestron", "product": "Test Focuser", "driver": "cdc_acm"}
+CELESTRON = {"vid": "15a2", "pid": "a50f", "manufacturer": "Celestron", "product": "Celestron Focuser",
+             "driver": "cdc_acm"}
 
 
 class Tree:
@@ -450,6 +452,22 @@ def test_auto_finds_the_one_and_opens_it(tree, make_focuser, make_server):
     server.put("focuser/0/connected", Connected="True")
     assert server.get("focuser/0/position") == 4000
     assert "port = auto is" in server.log()
+
+
+def test_the_celestron_motor_is_asked_and_found(tree, device, make_server, make_wire):
+    """The only driver of ours whose USB identity belongs to its maker; a bridge beside it hears nothing."""
+    motor, bridge = device("celestron", position=20000), make_wire()
+    tree.plug("ttyUSB0", "1-2", bridge.name, serial="A1", **FTDI)
+    tree.plug("ttyACM0", "1-1", os.readlink(motor.path), serial="C1", **CELESTRON)
+    port = listed("--probe")["ttyACM0"]
+    assert (port["kind"], port["driver"]) == ("focuser", "celestron")
+    assert port["answer"]["identity"].startswith("Celestron focus motor, firmware")
+    server = make_server("auto", driver="celestron")
+    server.put("focuser/0/connected", Connected="True")
+    assert server.get("focuser/0/position") == 20000
+    # Asked for its position, but never sent anywhere (a goto has three data bytes: length 6).
+    assert r";\x03 \x12" in motor.wire(">") and r";\x06 \x12" not in motor.wire(">")
+    assert bridge.received() == b""
 
 
 def test_auto_between_two_names_both(tree, make_focuser, make_server):

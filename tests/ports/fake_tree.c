@@ -2,7 +2,7 @@
 /*
  * What makes focusd-fake-tree another program than focusd: it looks for serial ports below the folder
  * in FOCUSD_TEST_TREE, and has a driver "maker": the Moonlite language under a USB identity that
- * belongs to one maker.  The shipped program has neither.
+ * belongs to one maker.  The shipped program has neither.  Of its drivers moonlite and celestron are here.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,7 @@
 #include "focuser_driver.h"
 #include "ports/ports.h"
 
+extern const struct focuser_driver celestron_driver;
 extern const struct focuser_driver moonlite_driver;
 extern const struct focuser_driver sim_focuser_driver;
 extern const struct camera_driver sim_camera_driver;
@@ -24,6 +25,7 @@ static struct focuser_driver maker_driver;
 
 const struct focuser_driver *const focuser_drivers[] = {
 	&maker_driver,
+	&celestron_driver,
 	&moonlite_driver,
 	&sim_focuser_driver,
 	NULL,

@@ -319,14 +319,13 @@ ssize_t write(int fd, const void *data, size_t len)
 char *realpath(const char *restrict path, char *restrict out)
 {
 	char terminal[PATH_MAX];
-	char link[PATH_MAX];
+	char link[PATH_MAX] = "";
 	const char *port = path;
 	if (port_of(path, terminal) == NULL) {
 		ssize_t n = path == NULL ? -1
 			: REAL(readlink, ssize_t (*)(const char *, char *, size_t))(path, link,
 				sizeof link - 1);
-		link[n > 0 ? n : 0] = '\0';
-		port = port_of(link, terminal) != NULL ? link : NULL;
+		port = n > 0 && port_of(link, terminal) != NULL ? link : NULL;
 	}
 	if (port == NULL) {
 		return REAL(realpath, char *(*)(const char *, char *))(path, out);

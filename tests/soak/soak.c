@@ -107,6 +107,7 @@ static bool calm_down(struct captain *c, struct focuser_state *state)
 		device_connect(c->dev, &me, &ticket, NULL);
 		pause_ms(c, 100);
 	}
+	focuser_state(c->dev, state);
 	complain(c, "never came to rest: link %s, moving %d", device_link_name(state->link),
 		state->is_moving);
 	return false;

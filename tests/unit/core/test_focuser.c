@@ -365,11 +365,17 @@ static void settles_before_it_says_so(void **state)
 	assert_int_equal(f->now.position, 5100);
 	/* It was seen there after it had arrived, so a little of the time may be over. */
 	assert_true(clock_now_ms(f->focuser->clock) - begin >= 1500);
-	/* A halt ends the wait. */
+}
+
+/* Which is an hour here. */
+static void a_halt_ends_the_wait(void **state)
+{
+	struct fixture *f = *state;
 	struct err err;
+	f->config.focuser[0].settle_ms = 3600000;
+	start(f);
 	go(f, 5200);
 	wait_for(f, settling);
-	begin = clock_now_ms(f->focuser->clock);
 	assert_int_equal(focuser_halt(f->focuser, &err), ERR_OK);
 	wait_for(f, at_rest);
 	assert_int_equal(f->now.position, 5200);
@@ -650,6 +656,7 @@ int main(void)
 		TEST(long_ways_are_split),
 		TEST(a_halt_between_legs_ends_the_move),
 		TEST(settles_before_it_says_so),
+		TEST(a_halt_ends_the_wait),
 		TEST(pushed_while_it_settles),
 		TEST(a_new_target_in_every_phase),
 		TEST(a_motor_that_runs_off_is_stopped),

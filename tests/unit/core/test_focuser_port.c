@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "device_private.h"
@@ -97,69 +96,6 @@ static void test_another_answer(void **state)
 	assert_int_equal(answers(f, false, "Focuser 3.0", false, &err), ERR_OK);
 	assert_int_equal(answers(f, true, "Focuser 3.0", false, &err), ERR_OK);
 	end(f);
-}
-
-static const struct focuser_usb_id maker_ids[] = {
-	{.vid = 0x15a2, .pid = 0xa50f, .one_maker = true, .baud = 1200},
-	{.vid = 0},
-};
-static const struct focuser_driver maker = {
-	.name = "maker", .title = "Maker's", .uses_port = true, .usb_ids = maker_ids};
-
-static void make(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "we");
-	assert_non_null(file);
-	fputs(text, file);
-	assert_int_equal(fclose(file), 0);
-}
-
-/* The rate that suits a port by its USB identity is used where none is configured. */
-static void test_the_rate_of_a_port(void **state)
-{
-	(void)state;
-	static const char *const folders[] = {"sys", "sys/class", "sys/class/tty", "sys/class/tty/ttyACM0",
-		"sys/usb", "sys/usb/port"};
-	static const char *const files[][2] = {{"sys/usb/idVendor", "15a2"}, {"sys/usb/idProduct", "a50f"},
-		{"ttyACM0", ""}};
-	char path[128];
-	char target[128];
-	for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-		snprintf(path, sizeof path, "%s/%s", dir, folders[i]);
-		assert_int_equal(mkdir(path, 0755), 0);
-	}
-	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-		snprintf(path, sizeof path, "%s/%s", dir, files[i][0]);
-		make(path, files[i][1]);
-	}
-	snprintf(path, sizeof path, "%s/sys/class/tty/ttyACM0/device", dir);
-	snprintf(target, sizeof target, "%s/sys/usb/port", dir);
-	assert_int_equal(symlink(target, path), 0);
-	char sys[128];
-	snprintf(sys, sizeof sys, "%s/sys", dir);
-	fake_roots.sys = sys;
-	char node[128];
-	snprintf(node, sizeof node, "%s/ttyACM0", dir);
-	struct fixture *f = fresh(node);
-	f->focuser.driver = &maker;
-	struct focuser_port port;
-	struct err err;
-	assert_int_equal(focuser_port_choose(&f->dev, false, &port, &err), ERR_OK);
-	assert_int_equal(port.baud, 1200);
-	f->cfg.port.baud = 4800;
-	assert_int_equal(focuser_port_choose(&f->dev, false, &port, &err), ERR_OK);
-	assert_int_equal(port.baud, 4800);
-	end(f);
-	fake_roots.sys = "/nonexistent";
-	assert_int_equal(unlink(path), 0);
-	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-		snprintf(path, sizeof path, "%s/%s", dir, files[i][0]);
-		assert_int_equal(unlink(path), 0);
-	}
-	for (size_t i = sizeof folders / sizeof folders[0]; i-- > 0;) {
-		snprintf(path, sizeof path, "%s/%s", dir, folders[i]);
-		assert_int_equal(rmdir(path), 0);
-	}
 }
 
 static void test_a_damaged_memory_is_learned_anew(void **state)
@@ -262,7 +198,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_another_answer, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_the_rate_of_a_port, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_damaged_memory_is_learned_anew, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_port_that_came, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_port_that_went, set_up, tear_down),

@@ -178,6 +178,11 @@ bool transport_can_reset(const char *where)
 	return where[0] == '/';
 }
 
+bool transport_rate_matters(const char *where)
+{
+	return strncmp(where, "/dev/ttyACM", 11) != 0;
+}
+
 enum err_code transport_open(const char *where, const struct transport_settings *settings,
 	int64_t deadline_ms, struct transport **out, struct err *err)
 {

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* In place of transport.c: a driver that opens a port gets the script. */
+#include <string.h>
+
 #include "script_pipe.h"
 
 bool transport_can_reset(const char *where)
 {
 	return where[0] == '/';
+}
+
+bool transport_rate_matters(const char *where)
+{
+	return strncmp(where, "/dev/ttyACM", 11) != 0;
 }
 
 enum err_code transport_open(const char *where, const struct transport_settings *settings,

@@ -25,7 +25,7 @@
 #include "ports/ports_watch.h"
 
 static const struct focuser_usb_id maker_ids[] = {
-	{.vid = 0x15a2, .pid = 0xa50f, .product = "Focuser", .one_maker = true, .baud = 9600},
+	{.vid = 0x15a2, .pid = 0xa50f, .product = "Focuser", .one_maker = true},
 	{.vid = 0},
 };
 static const struct focuser_usb_id bridge_ids[] = {
@@ -534,9 +534,6 @@ static void test_auto(void **state)
 	plug(&(struct usb){"ttyACM0", "1-6", "15a2\n", "a50f\n", "Focuser\n", "C1\n", 0, "usb-C1"});
 	assert_int_equal(ports_choose(&r, "auto", &maker, NULL, false, &choice, &err), ERR_OK);
 	assert_string_equal(choice.tty, "ttyACM0");
-	/* The rate of this very port, and none for a bridge. */
-	assert_int_equal(choice.baud, 9600);
-	assert_int_equal(choose(in("dev/ttyUSB0"), NULL, false).baud, 0);
 	const struct port_identity known = choice.identity;
 	plug(&(struct usb){"ttyACM1", "1-7", "15a2\n", "a50f\n", "Focuser\n", "C2\n", 0, "usb-C2"});
 	assert_int_equal(ports_choose(&r, "auto", &maker, NULL, false, &choice, &err), ERR_INVALID_VALUE);

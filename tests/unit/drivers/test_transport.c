@@ -222,6 +222,9 @@ static void test_what_cannot_be_opened(void **state)
 	}
 	assert_true(transport_can_reset("/dev/ttyUSB0"));
 	assert_false(transport_can_reset("tcp://10.0.0.2:4001"));
+	assert_true(transport_rate_matters("/dev/ttyUSB0"));
+	assert_true(transport_rate_matters("tcp://10.0.0.2:4001"));
+	assert_false(transport_rate_matters("/dev/ttyACM0"));
 }
 
 static int listen_local(uint16_t *port)

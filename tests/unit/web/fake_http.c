@@ -83,7 +83,7 @@ int http_field(struct span form, const char *name, bool any_case, char *out, siz
 
 static const char *header_of(const struct http_request *req, const char *name)
 {
-	const struct fake_request *what = req->library;
+	const struct fake_request *what = req->backend;
 	return strcmp(name, "Host") == 0 ? what->host :
 		strcmp(name, "If-None-Match") == 0 ? what->if_none_match :
 		strcmp(name, "Accept-Encoding") == 0 ? what->accept_encoding : NULL;
@@ -97,7 +97,7 @@ struct reply fake_ask(struct web *web, struct fake_request what)
 	struct http_wait wait = {0};
 	struct http_request req = {.verb = what.verb, .verb_text = "", .path = path, .content_type = "",
 		.header = header_of, .wait = &wait, .query = {.data = ""}};
-	req.library = &what;
+	req.backend = &what;
 	if (mark != NULL) {
 		*mark = '\0';
 		req.query = span_of(mark + 1);

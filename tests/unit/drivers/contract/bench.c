@@ -135,10 +135,10 @@ enum err_code bench_poll(struct bench *b, unsigned want, struct focuser_reading 
 	/* A poll that fails leaves the reading alone. */
 	const struct focuser_reading before = {.position = -77};
 	struct err err = {.text = ""};
-	*out = before;
+	memcpy(out, &before, sizeof before);
 	enum err_code code = b->driver->poll(b->ctx, want, out, &err);
 	if (code != ERR_OK) {
-		CHECK(b, memcmp(out, &before, sizeof before) == 0);
+		CHECK(b, memcmp((const char *)out, (const char *)&before, sizeof before) == 0);
 		CHECK(b, err.code == code && err.text[0] != '\0');
 		b->misses++;
 	} else {
