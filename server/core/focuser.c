@@ -253,10 +253,10 @@ enum err_code focuser_halt(struct device *dev, struct err *err)
 	}
 	enum err_code code = ERR_OK;
 	if (dev->link != LINK_UP) {
-		/* A motor may go on without us: it is halted when the link is back, which is worth an error
-		 * now. */
+		/* Nothing of ours moves without a link; a lost one is worth an error, and a motor that
+		 * still moves when it is back is stopped then. */
 		f->halt_owed = dev->link == LINK_LOST;
-		code = f->halt_owed ? device_need_link(dev, err) : ERR_OK;
+		code = dev->link == LINK_LOST ? device_need_link(dev, err) : ERR_OK;
 	} else if (f->phase == MOVE_CALIBRATING) {
 		focuser_wish_calibration_abort(f);
 		device_wake_urgent(dev);

@@ -122,7 +122,7 @@ struct focuser_core {
 	int halt_repeats;        /* because the motor did not stop */
 	int64_t halted_ms;       /* device clock; when the driver was last told to stop */
 	bool halt_watched;       /* the motor must come to rest, or is told again */
-	bool halt_owed;          /* the link went before it did: what moves when it is back is halted */
+	bool halt_owed;          /* wished, and not known to be heard when the link went, or wished since */
 	bool tempcomp, tempcomp_wanted;
 	struct calibration_core calibration;
 	struct focuser_sync_wish sync;

@@ -270,19 +270,19 @@ void focuser_renew(struct device *dev)
 	}
 }
 
-/* Somebody said halt and nobody knows whether the motor heard it. */
+/* Somebody wished it to stop before the link was back, and it still moves. */
 static void pay_halt(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
-	bool owed = f->halt_owed;
-	f->halt_owed = false;
-	if (owed && f->phase == MOVE_CALIBRATING) {
-		log_info(dev->info.source, "still calibrates: aborted, as was wished before the link was lost");
-		focuser_wish_calibration_abort(f);
-	} else if (owed && f->motor_moving) {
-		log_info(dev->info.source, "still moves: halted, as was wished before the link was lost");
-		focuser_wish_halt(f);
+	if (f->halt_owed && (f->motor_moving || f->caps.calibrating)) {
+		log_warn(dev->info.source, "still moves after the link was lost; halting");
+		if (f->phase == MOVE_CALIBRATING) {
+			focuser_wish_calibration_abort(f);
+		} else {
+			focuser_wish_halt(f);
+		}
 	}
+	f->halt_owed = false;
 }
 
 static void focuser_came_up(struct device *dev, bool again)
@@ -326,8 +326,9 @@ static void focuser_came_up(struct device *dev, bool again)
 static void focuser_went_down(struct device *dev, const struct err *why)
 {
 	struct focuser_core *f = dev->focuser;
-	bool unheard = f->halt_wanted || f->halt_watched || f->calibration.abort_due;
-	f->halt_owed = dev->link == LINK_LOST && (unheard || f->halt_owed);
+	f->halt_owed = dev->link == LINK_LOST &&
+		       (f->halt_wanted || f->halt_watched || f->phase == MOVE_HALTING ||
+			       (f->phase == MOVE_CALIBRATING && f->calibration.abort_due));
 	f->motor_moving = false;
 	f->drifting = false;
 	f->halt_wanted = false;

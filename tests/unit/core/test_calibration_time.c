@@ -17,7 +17,7 @@ static void a_calibration_has_its_time(void **state)
 	struct fixture *f = *state;
 	struct err err;
 	struct focuser_calibration now;
-	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake-calibrator");
+	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake-slow-calibrator");
 	f->time_factor = 100;
 	fake.calibration_ms = 320000;
 	start(f);
