@@ -33,6 +33,9 @@
 #define UNCALIBRATED_MAX 60000
 /* A short way back after a way in the other direction is the last approach, and is gone slowly. */
 #define LAST_APPROACH_STEPS 500
+/* A second try is gone slowly only as far as a turn of the knob: how slow that is nobody has written down,
+ * and over half the range it would pass for a motor that is stuck. */
+#define SLOW_RETRY_STEPS 1000
 
 struct celestron {
 	struct celestron_link link;
@@ -247,13 +250,26 @@ static bool goes_slowly(const struct celestron *m, int32_t target)
 	if (!m->bound || !m->position_known) {
 		return false;
 	}
-	int32_t off = m->position - m->target;
-	bool arrived = off >= -ARRIVED_STEPS && off <= ARRIVED_STEPS;
+	int32_t off = m->position > m->target ? m->position - m->target : m->target - m->position;
+	bool arrived = off <= ARRIVED_STEPS;
 	if (target == m->target) {
-		return !arrived;
+		return !arrived && off <= SLOW_RETRY_STEPS;
 	}
 	int32_t way = target - m->position;
 	return arrived && (way > 0 ? way : -way) <= LAST_APPROACH_STEPS && way * m->way < 0;
+}
+
+/* After a calibration of which nobody saw the end: an abort whose answer was lost, or that took a moment.
+ * Its limits may be new, and targets are held against them. */
+static enum err_code look_at_calibration(struct celestron *m, int64_t deadline_ms, struct err *err)
+{
+	struct celestron_calibration state;
+	enum err_code code = ask_calibration(m, deadline_ms, &state, err);
+	if (code == ERR_OK && (state.complete || state.step == 0)) {
+		code = ask_limits(m, deadline_ms, err);
+		m->calibrating = code != ERR_OK;
+	}
+	return code;
 }
 
 static enum err_code celestron_start_move(void *ctx, int32_t target, struct err *err)
@@ -261,6 +277,9 @@ static enum err_code celestron_start_move(void *ctx, int32_t target, struct err 
 	struct celestron *m = ctx;
 	enum err_code code = require_open(m, err);
 	if (code != ERR_OK) {
+		return code;
+	}
+	if (m->calibrating && (code = look_at_calibration(m, real_ms() + ANSWER_MS, err)) != ERR_OK) {
 		return code;
 	}
 	if (!m->calibrated || m->calibrating) {

@@ -166,6 +166,16 @@ static enum err_code no_answer(const struct celestron_link *l, enum err_code cod
 		describe(l), command_name(command));
 }
 
+/* The adapter, not the motor, is what is wrong. */
+static enum err_code not_sent(const struct celestron_link *l, enum err_code code, struct err *err)
+{
+	if (l->x.turn != TRANSPORT_TURN_RTS_CTS || err == NULL) {
+		return code;
+	}
+	struct err why = *err;
+	return err_set(err, code, "%.150s; for an adapter without CTS: quirks = aux-port no-cts", why.text);
+}
+
 static enum err_code ask_bus(struct celestron_link *l, const struct celestron_packet *request,
 	struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
 {
@@ -191,6 +201,9 @@ static enum err_code ask_bus(struct celestron_link *l, const struct celestron_pa
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL || code == ERR_CANCELLED) {
 		l->doubt = true;
 		l->doubted = request->command;
+	}
+	if (code == ERR_TIMEOUT && l->x.unsent) {
+		return not_sent(l, code, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
 		/* The exchange has stepped over it. */
@@ -222,29 +235,46 @@ static enum err_code clear_doubt(struct celestron_link *l, int64_t deadline_ms, 
 
 /* ---- through a hand controller ---- */
 
+/* The controller's own word that the motor does not answer it. */
+static enum err_code no_motor(struct celestron_link *l, struct err *err)
+{
+	l->motorless = true;
+	return err_set(err, ERR_TIMEOUT,
+		"%s: the hand controller answers, but no focus motor does: is it plugged into the mount?",
+		describe(l));
+}
+
 static enum err_code not_ready(struct celestron_link *l, enum err_code code, struct err *err)
 {
+	/* It needs seconds to say so: while it looks again, that is still what is wrong. */
+	if (code == ERR_TIMEOUT && l->motorless) {
+		return no_motor(l, err);
+	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
 		return err_set(err, code, "%s: the hand controller does not answer", describe(l));
 	}
 	return code;
 }
 
-/* An answer that is still due is taken out of the way first, or it would be read as the next one. */
+/* An answer that is still due is taken out of the way first, or it would be read as the next one.  When it
+ * says that no motor answers, that is the error, and nothing is due any more. */
 static enum err_code settle_debt(struct celestron_link *l, int64_t deadline_ms, struct err *err)
 {
 	if (l->owed < 0) {
 		return ERR_OK;
 	}
 	enum err_code code = ERR_TIMEOUT;
+	struct span frame = {NULL, 0};
 	if (real_ms() < l->owed_until_ms) {
-		struct span frame;
 		code = exchange_next(&l->x, celestron_hc_scan(l->owed), &frame,
 			sooner(deadline_ms, l->owed_until_ms), err);
 	}
 	if (code == ERR_OK || real_ms() >= l->owed_until_ms) {
+		bool failed = code == ERR_OK && frame.len > (size_t)l->owed + 1;
 		l->owed = -1;
-		return ERR_OK;
+		/* Not a word in all that time: it is gone itself. */
+		l->motorless = l->motorless && code == ERR_OK;
+		return failed ? no_motor(l, err) : ERR_OK;
 	}
 	return not_ready(l, code, err);
 }
@@ -262,10 +292,9 @@ static enum err_code read_hand_controller(struct celestron_link *l, enum err_cod
 	}
 	code = celestron_hc_decode(frame, request, wanted, reply);
 	if (code == ERR_TIMEOUT) {
-		return err_set(err, ERR_TIMEOUT,
-			"%s: the hand controller answers, but no focus motor does: is it plugged into the "
-			"mount?", describe(l));
+		return no_motor(l, err);
 	}
+	l->motorless = false;
 	return code;
 }
 
@@ -328,7 +357,7 @@ static enum err_code order(struct celestron_link *l, const struct celestron_pack
 		return ask_bus(l, request, reply, deadline_ms, err);
 	}
 	enum err_code code = settle_debt(l, deadline_ms - WRITE_MS, err);
-	if (code == ERR_OK) {
+	if (code == ERR_OK || (code == ERR_TIMEOUT && l->owed < 0)) {
 		return ask_hand_controller(l, request, 0, reply, deadline_ms, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {

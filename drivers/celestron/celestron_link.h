@@ -32,6 +32,7 @@ struct celestron_link {
 	/* Hand controller: the answer it still owes us, -1 none.  It waits up to 3.5 s for the motor. */
 	int owed;
 	int64_t owed_until_ms;
+	bool motorless;         /* its last word was that no motor answers it */
 };
 
 /* Opens the port as the quirks say; sends nothing. */

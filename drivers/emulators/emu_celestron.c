@@ -25,6 +25,9 @@
 #define CALIBRATION_STEPS 12
 #define STALL_AFTER 100
 #define WRONG_BY 40
+#define RESET_AFTER 100
+/* So long it boots, in real time. */
+#define DEAF_MS 1500
 
 struct emu {
 	const struct emulator_settings *settings;
@@ -42,9 +45,11 @@ struct emu {
 	int64_t low, high;
 	int64_t calibration_ms; /* when the running one began; -1 without */
 	bool complete;
+	bool reset_done;
+	int64_t deaf_until_ms; /* real time */
 	/* Faults, looked up once. */
 	bool bare_ack, echo, foreign, efa, hand_controller, no_motor, refuse, negative, gives_up;
-	bool stall, slow_start, wrong, calibration_fails, calibration_sticks;
+	bool stall, slow_start, reset, wrong, calibration_fails, calibration_sticks;
 };
 
 static const struct emulator_fault faults[] = {
@@ -60,6 +65,7 @@ static const struct emulator_fault faults[] = {
 	{"gives-up", "says FE, given up, at the end of a way"},
 	{"stall", "says it moves, but stands still after 100 steps"},
 	{"slow-start", "begins to move 2 s after it was told"},
+	{"reset", "its power fails for a moment 100 steps into the first move: stands there, deaf for 1.5 s"},
 	{"wrong-position", "the first goto to a place ends 40 steps beside it"},
 	{"calibration-fails", "a calibration ends at step 5 without result"},
 	{"calibration-sticks", "a calibration never gets past step 5"},
@@ -167,8 +173,28 @@ static void calibrate_on(struct emu *e)
 	}
 }
 
+/* Power went and came back: position and limits stay, motion does not. */
+static void restart(struct emu *e)
+{
+	calibrate_on(e);
+	e->begin = (double)position(e);
+	e->running = false;
+	e->calibration_ms = -1;
+	e->have = 0;
+}
+
+static void fail_on_the_way(struct emu *e)
+{
+	if (e->reset && !e->reset_done && e->running && travelled(e) >= RESET_AFTER) {
+		e->reset_done = true;
+		restart(e);
+		e->deaf_until_ms = clock_now_ms(clock_real()) + DEAF_MS;
+	}
+}
+
 static bool moving(struct emu *e)
 {
+	fail_on_the_way(e);
 	calibrate_on(e);
 	(void)position(e);
 	return e->running || e->calibration_ms >= 0;
@@ -406,6 +432,10 @@ static void listen_hand_controller(struct emu *e, struct emulator_reply *reply)
 static void emu_byte(void *ctx, uint8_t byte, struct emulator_reply *reply)
 {
 	struct emu *e = ctx;
+	fail_on_the_way(e);
+	if (clock_now_ms(clock_real()) < e->deaf_until_ms) {
+		return;
+	}
 	if (e->have == sizeof e->in) {
 		e->have = 0;
 	}
@@ -417,16 +447,10 @@ static void emu_byte(void *ctx, uint8_t byte, struct emulator_reply *reply)
 	}
 }
 
-/* Power went and came back: position and limits stay, motion does not. */
 static void emu_reset(void *ctx, struct emulator_reply *banner)
 {
-	struct emu *e = ctx;
 	(void)banner;
-	calibrate_on(e);
-	e->begin = (double)position(e);
-	e->running = false;
-	e->calibration_ms = -1;
-	e->have = 0;
+	restart(ctx);
 }
 
 static void emu_init(void *ctx, const struct emulator_settings *settings, struct clock *clock)
@@ -455,6 +479,7 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 		{"gives-up", &e->gives_up},
 		{"stall", &e->stall},
 		{"slow-start", &e->slow_start},
+		{"reset", &e->reset},
 		{"wrong-position", &e->wrong},
 		{"calibration-fails", &e->calibration_fails},
 		{"calibration-sticks", &e->calibration_sticks},

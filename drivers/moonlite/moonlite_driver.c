@@ -217,6 +217,12 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 			"nothing answers on %s: check power, cable, and that this is the right port",
 			m->pipe->ops->describe(m->pipe));
 	}
+	if (code == ERR_OK && version[0] == '\0' && !m->quirks.no_version && !m->version_missed) {
+		/* It is known by its version when it is found again: one that got lost is asked for once more. */
+		m->version_missed = true;
+		return err_set(err, ERR_TIMEOUT, "%s: :GP# is answered, but not :GV#",
+			m->pipe->ops->describe(m->pipe));
+	}
 	bool wide = code == ERR_OK && moonlite_digits(frame) == 8;
 	if (code == ERR_OK) {
 		code = moonlite_take_position(m, frame);

@@ -140,7 +140,7 @@ struct port_choice {
  * If it is not there, but another device has its name: refused while the link is being reopened,
  * and when the name is one that the kernel gives out as it comes (ttyUSB0); accepted with a note
  * under a name that means a device (by-id) or was chosen anew.  Refused, too, when somebody else
- * holds the port. */
+ * holds the port, or when a name that the kernel gives out leads to what is known to be something else. */
 enum err_code ports_choose(const struct ports_roots *roots, const char *configured,
 	const struct focuser_driver *driver, const struct port_identity *known, bool again,
 	struct port_choice *out, struct err *err);

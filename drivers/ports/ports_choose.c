@@ -139,19 +139,29 @@ static enum err_code another_device(struct choosing *c, const struct port_info *
 			"if it is the focuser: port = %.90s", here->name,
 			here->by_path[0] != '\0' ? here->by_path : here->node);
 	}
+	if (is_passing_name(c, c->configured)) {
+		return err_set(err, ERR_IO,
+			"%.40s is another device now: %.50s, not %.50s; if it is the focuser: port = %.90s",
+			here->node, now, before, here->stable);
+	}
 	if (c->again) {
 		return err_set(err, ERR_IO,
 			"%s is another device now: %.70s, not %.80s; disconnect to accept it", here->node,
 			now, before);
 	}
-	if (is_passing_name(c, c->configured)) {
-		return err_set(err, ERR_IO, "%s is %.60s, not %.60s; if it is the focuser: port = %.90s",
-			here->node, now, before, here->stable);
-	}
 	c->out->warn = true;
 	snprintf(c->out->note, sizeof c->out->note, "another device than before: %.90s, not %.100s", now,
 		before);
 	return take(c, here, c->configured, err);
+}
+
+/* Whoever wrote a name that the kernel gives out as devices come did not mean the mount. */
+static enum err_code refuse_neighbour(const struct port_info *here, struct err *err)
+{
+	char now[160];
+	ports_describe(here, now, sizeof now);
+	return err_set(err, ERR_IO, "%.40s looks like a %.30s (%.60s) and is left alone; if it is the focuser: port = %.90s",
+		here->node, here->what, now, here->stable);
 }
 
 static enum err_code not_there(struct choosing *c, struct err *err)
@@ -176,6 +186,10 @@ static enum err_code choose_named(struct choosing *c, struct err *err)
 	const struct port_info *here = ports_find(c->roots, c->list, c->configured);
 	bool there = here != NULL ? here->exists : access(c->configured, F_OK) == 0;
 	if (c->known == NULL || c->known->vid == 0) {
+		if (here != NULL && here->kind == PORT_OTHER && is_passing_name(c, c->configured) &&
+			strcmp(here->stable, here->node) != 0) {
+			return refuse_neighbour(here, err);
+		}
 		/* Whether it is there at all is for whoever opens it to find out. */
 		return take(c, here, c->configured, err);
 	}

@@ -101,6 +101,7 @@ static enum err_code send(struct exchange *x, struct span command, int64_t deadl
 		code = transport_write_in_turn(x->pipe, x->turn, command.data, command.len, deadline_ms,
 			err);
 	}
+	x->unsent = code != ERR_OK;
 	if (code == ERR_TIMEOUT) {
 		/* Half a command may be there. */
 		x->unsettled = true;
@@ -220,6 +221,7 @@ enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan
 	}
 	if (now_ms() >= deadline_ms) {
 		/* An answer would come too late, and be taken for the next one's. */
+		x->unsent = false;
 		return err_set(err, ERR_TIMEOUT, "%s: no time left to ask", x->pipe->ops->describe(x->pipe));
 	}
 	enum err_code code = send(x, request, deadline_ms, err);

@@ -24,6 +24,7 @@ struct exchange {
 	int gap_ms;             /* pause that the device needs after a command or a reply */
 	int64_t ready_ms;       /* when the next command may be sent */
 	bool unsettled;         /* a reply may still be under way */
+	bool unsent;            /* the last command did not get out whole: that is our side of the line */
 	size_t have;            /* bytes in in[] */
 	size_t used;            /* of these, consumed by frames already handed out */
 	char in[EXCHANGE_ROOM];

@@ -69,7 +69,8 @@ void focuser_state(struct device *dev, struct focuser_state *out);
  * lease: ERR_INVALID_OPERATION naming it.  Link lost: ERR_IO with a sentence. */
 enum err_code focuser_move(struct device *dev, int32_t target, struct err *err);
 
-/* Stops now and aborts a run that holds the lease; nothing moves afterwards.  Fine at rest. */
+/* Stops now and aborts a run that holds the lease; nothing moves afterwards.  Fine at rest.  Link lost:
+ * ERR_IO with a sentence, and a motor that still moves, or calibrates, when it is back is stopped then. */
 enum err_code focuser_halt(struct device *dev, struct err *err);
 
 /* Completion property: a failed move is reported here to everybody for 5 s, then false. */

@@ -14,10 +14,11 @@
 #define LOOK_MS 1000
 /* A device may say "done" of the last calibration for a moment after the next has begun. */
 #define STALE_DONE_MS 10000
-/* Neither the step nor the position changes for this long: it is stuck. */
-#define STUCK_MS 60000
-/* No calibration takes longer. */
-#define TOTAL_MS 300000
+/* Neither the step nor the position changes for this long: it is stuck.  Longer than one way from end to end,
+ * since nobody has written down that steps or positions change on it: 60000 counts at 300 a second. */
+#define STUCK_MS 240000
+/* No calibration takes longer: three or four minutes are usual, two such ways and what comes with them. */
+#define TOTAL_MS 600000
 /* Tries of a driver call that brings no answer. */
 #define TRIES 3
 
@@ -119,6 +120,8 @@ enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
+	/* It goes on in the device: aborted when the link is back. */
+	f->halt_owed |= dev->link == LINK_LOST && f->calibration.state == CALIBRATION_RUNNING;
 	if (code == ERR_OK && f->driver->calibrate == NULL) {
 		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s cannot calibrate itself", dev->info.name);
 	}
@@ -274,7 +277,8 @@ static void judge(struct device *dev, const struct focuser_reading *r)
 			device_changed(dev);
 		}
 	} else if (r->calibration == FOCUSER_CALIBRATION_DONE) {
-		if (c->seen || now - c->began_ms >= STALE_DONE_MS) {
+		/* One that says so while its motor runs means the last one, or is not there yet. */
+		if ((c->seen || now - c->began_ms >= STALE_DONE_MS) && !f->motor_moving) {
 			end_calibration(dev, CALIBRATION_DONE, "");
 			return;
 		}

@@ -125,7 +125,7 @@ def test_reversed(make_motor, make_server):
     assert r"\x02\x00\x9C@" in motor.sent()
 
 
-@pytest.mark.parametrize("fault", ["bare-ack", "echo", "foreign", "partial", "slow-start"])
+@pytest.mark.parametrize("fault", ["bare-ack", "echo", "foreign", "partial", "slow-start", "reset"])
 def test_moves_in_spite_of(make_motor, make_server, fault):
     server = make_server(make_motor("--fault", fault))
     server.put("focuser/0/move", Position=23000)
@@ -267,6 +267,21 @@ def test_a_calibration_goes_on_without_the_link(make_motor, make_server):
     done = ended(server)
     assert done["state"] == "done" and done["limits"] == {"low": 2000, "high": 40000}
     assert server.wait_still() == 21000
+
+
+@pytest.mark.parametrize("how", ["abort", "halt"])
+def test_a_calibration_is_aborted_when_the_link_is_back(make_motor, make_server, tmp_path, how):
+    cable = tmp_path / "cable"
+    motor = make_motor("--fault", "drop-line", "--time-factor", "1", "--link", str(cable))
+    motor.path = cable
+    server = make_server(motor)
+    server.action("Calibrate")
+    until(lambda: "link lost" in server.log(), "the loss is seen")
+    refused(lambda: server.action("Calibrate", "abort") if how == "abort" else server.put("focuser/0/halt"), 0x500)
+    aborted = until(lambda: status(server)["state"] == "aborted" and status(server), "it is aborted")
+    assert aborted["limits"] == {"low": 2000, "high": 40000}
+    assert ABORT_CALIBRATION in motor.sent()
+    server.wait_still()
 
 
 def test_actions_need_the_client_to_be_connected(make_motor, make_observatory):

@@ -23,6 +23,7 @@
 
 #include "clock.h"
 #include "exchange.h"
+#include "focuser_driver.h"
 #include "moonlite_codec.h"
 #include "trace.h"
 #include "transport.h"
@@ -308,6 +309,30 @@ static void test_turns(void **state)
 	t->ops->destroy(t);
 }
 
+/* The sentence that helps is about the adapter: the motor was never asked. */
+static void test_no_cts_is_told(void **state)
+{
+	const struct bench *b = *state;
+	const struct focuser_driver *driver = focuser_driver_find("celestron");
+	const struct driver_host host = {.clock = clock_real(), .source = "test"};
+	struct focuser_port port = {.port = "/dev/ttyTEST0", .quirks = "aux-port"};
+	struct focuser_caps caps;
+	struct err err = {.text = ""};
+	void *ctx = calloc(1, driver->ctx_size);
+	assert_non_null(ctx);
+	set(b, "ttyTEST0.cts", -1);
+	assert_int_equal(driver->open(ctx, &port, &host, &err), ERR_OK);
+	assert_int_equal(driver->identify(ctx, &caps, &err), ERR_TIMEOUT);
+	if (strstr(err.text, "CTS does not come up") == NULL || strstr(err.text, "no-cts") == NULL) {
+		fail_msg("%s", err.text);
+	}
+	int waiting = 0;
+	assert_int_equal(ioctl(b->master, FIONREAD, &waiting), 0);
+	assert_int_equal(waiting, 0);
+	driver->close(ctx);
+	free(ctx);
+}
+
 /* Ten bits a byte at 1200 baud: 12 bytes need 100 ms, whatever the kernel's queue says. */
 static void test_drain_waits_for_the_wire(void **state)
 {
@@ -520,6 +545,7 @@ int main(void)
 		TEST(test_lines_at_open_and_close),
 		TEST(test_lines_on_demand),
 		TEST(test_turns),
+		TEST(test_no_cts_is_told),
 		TEST(test_drain_waits_for_the_wire),
 		TEST(test_exclusive),
 		TEST(test_names_the_culprit),

@@ -521,12 +521,64 @@ static const struct camera_driver fake_painting_driver = {
 	.read_lent = camera_read_lent,
 };
 
+/* Device clock; 0 none runs. */
+static int64_t calibrating_since_ms;
+
+static enum err_code slow_calibrate(void *ctx, bool start, struct err *err)
+{
+	const struct fake_focuser *f = ctx;
+	calibrating_since_ms = start ? clock_now_ms(f->host->clock) : 0;
+	atomic_fetch_add(&fake.calibration_aborts, start ? 0 : 1);
+	return trouble(err);
+}
+
+/* Two ways from end to end, of which it tells as little as it may. */
+static enum err_code slow_calibration_poll(void *ctx, unsigned want, struct focuser_reading *out, struct err *err)
+{
+	const struct fake_focuser *f = ctx;
+	int64_t since_ms = clock_now_ms(f->host->clock) - calibrating_since_ms;
+	bool runs = calibrating_since_ms != 0 && (since_ms < fake.calibration_ms || fake.calibration_hangs);
+	if ((want & FOCUSER_WANT_CALIBRATION) != 0) {
+		out->calibration_valid = true;
+		out->calibration = runs && !fake.calibration_stale ? FOCUSER_CALIBRATION_RUNS
+			: calibrating_since_ms != 0 ? FOCUSER_CALIBRATION_DONE : FOCUSER_CALIBRATION_IDLE;
+		out->calibration_step = since_ms < fake.calibration_ms / 2 ? 1 : 2;
+	}
+	enum err_code code = focuser_poll(ctx, want & ~(unsigned)FOCUSER_WANT_CALIBRATION, out, err);
+	out->moving |= runs;
+	atomic_store(&fake.calibration_runs, runs);
+	return code;
+}
+
+static const struct focuser_driver fake_slow_calibrator_driver = {
+	.name = "fake-slow-calibrator",
+	.title = "Fake focuser that calibrates itself",
+	.ctx_size = sizeof(struct fake_focuser),
+	.simulated = true,
+	.count = FOCUSER_COUNT_IS_PLAY,
+	.calibration_steps = 2,
+	.poll_moving_ms = 100,
+	.poll_idle_ms = 500,
+	.poll_temperature_ms = 1000,
+	.speed_floor_steps_per_s = 500,
+	.open = focuser_open,
+	.identify = focuser_identify,
+	.close = focuser_close,
+	.start_move = focuser_start_move,
+	.halt = focuser_halt_now,
+	.poll = slow_calibration_poll,
+	.calibrate = slow_calibrate,
+};
+
 /* These take the place of the program's own driver list. */
 const struct focuser_driver *const focuser_drivers[] = {&fake_focuser_driver, NULL};
 const struct camera_driver *const camera_drivers[] = {&fake_camera_driver, NULL};
 
 const struct focuser_driver *focuser_driver_find(const char *name)
 {
+	if (strcmp(name, "fake-slow-calibrator") == 0) {
+		return &fake_slow_calibrator_driver;
+	}
 	return strcmp(name, "fake") == 0 ? &fake_focuser_driver
 		: strcmp(name, "fake-forgetful") == 0 ? &fake_forgetful_driver
 		: strcmp(name, "fake-keeper") == 0 ? &fake_keeper_driver

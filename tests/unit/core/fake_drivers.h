@@ -34,6 +34,11 @@ struct fake {
 	_Atomic bool runs_off;      /* drives the other way */
 	_Atomic bool says_moving;   /* whatever it does */
 	_Atomic int32_t true_position; /* what the last reading should have said */
+	_Atomic int calibration_ms; /* that "fake-slow-calibrator" takes, device clock; its position says nothing meanwhile */
+	_Atomic bool calibration_hangs;
+	_Atomic bool calibration_stale; /* it says "done" of the last one while the next runs */
+	_Atomic bool calibration_runs;  /* at the last poll */
+	_Atomic int calibration_aborts;
 	_Atomic int poll_count;
 	_Atomic double temperature_c;
 	_Atomic int temperature_count; /* how often it was asked for */

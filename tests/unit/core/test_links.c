@@ -218,6 +218,66 @@ static void connected_turns_false_after_the_grace(void **state)
 	assert_int_equal(fake.move_count, 0);
 }
 
+static int moves_before;
+
+static bool moves_again(struct fixture *f)
+{
+	(void)f;
+	return fake.move_count > moves_before;
+}
+
+static bool halted(struct fixture *f)
+{
+	(void)f;
+	return fake.halt_count > 0;
+}
+
+/* A motor that finishes its way without us: STOP is pressed while the cable is out, or goes with it. */
+static void a_halt_is_owed_until_the_link_is_back(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	fake.speed = 5;
+	start(f);
+	for (int round = 0; round < 2; round++) {
+		moves_before = fake.move_count;
+		fake.halt_count = 0;
+		assert_int_equal(focuser_move(f->focuser, round == 0 ? 9000 : 1000, &err), ERR_OK);
+		wait_for(f, moves_again);
+		if (round == 0) {
+			fake.gone = true;
+			wait_for(f, lost);
+			assert_int_equal(focuser_halt(f->focuser, &err), ERR_IO);
+		} else {
+			/* Accepted, but never heard by the device. */
+			fake.silent = true;
+			assert_int_equal(focuser_halt(f->focuser, &err), ERR_OK);
+			wait_for(f, lost);
+		}
+		assert_int_equal(fake.halt_count, 0);
+		fake.gone = false;
+		fake.silent = false;
+		wait_for(f, focuser_up);
+		wait_for(f, halted);
+		wait_for(f, at_rest);
+		struct focuser_state now;
+		focuser_state(f->focuser, &now);
+		assert_true(now.position > 1000 && now.position < 9000);
+		assert_int_equal(fake.move_count, moves_before + 1);
+	}
+	/* One that has come to rest by then is left alone, and so is the next motion. */
+	fake.halt_count = 0;
+	fake.gone = true;
+	wait_for(f, lost);
+	assert_int_equal(focuser_halt(f->focuser, &err), ERR_IO);
+	fake.gone = false;
+	wait_for(f, focuser_up);
+	fake.speed = 1000;
+	assert_int_equal(focuser_move(f->focuser, 3000, &err), ERR_OK);
+	wait_for(f, at_rest);
+	assert_int_equal(fake.halt_count, 0);
+}
+
 /* No client counts that was not heard of for the time of quiet; here it is none at all. */
 static void quiet_clients_do_not_keep_the_link(void **state)
 {
@@ -282,6 +342,7 @@ int main(void)
 		TEST(a_halt_outlives_the_link),
 		TEST(a_connect_amid_closing_opens_afresh),
 		TEST(connected_turns_false_after_the_grace),
+		TEST(a_halt_is_owed_until_the_link_is_back),
 		TEST(quiet_clients_do_not_keep_the_link),
 		TEST(connect_at_start_goes_on_trying),
 	};

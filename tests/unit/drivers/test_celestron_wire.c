@@ -244,7 +244,9 @@ static void test_slow_legs(void **state)
 {
 	(void)state;
 	static const struct script_step steps[] = {KNOWN, {GO_23000, GOES, NULL}, {ASK_REST, RESTS, NULL},
-		{ASK_POSITION, AT_20000, NULL}, {GO_SLOWLY, "3B 04 12 20 17 01 B2", NULL},
+		/* Far from it: fast again. */
+		{ASK_POSITION, AT_20000, NULL}, {GO_23000, GOES, NULL}, {ASK_REST, RESTS, NULL},
+		{ASK_POSITION, "3B 06 12 20 01 00 57 E4 8C", NULL}, {GO_SLOWLY, "3B 04 12 20 17 01 B2", NULL},
 		{ASK_REST, RESTS, NULL}, {ASK_POSITION, AT_23000, NULL},
 		/* 22600 = 5848, the other way and short: slowly. */
 		{"3B 06 20 12 17 00 58 48 11", "3B 03 12 20 17 B4", NULL},
@@ -253,10 +255,10 @@ static void test_slow_legs(void **state)
 		{"3B 06 20 12 02 00 07 D0 EF", GOES, NULL}, {0}};
 	struct rig rig;
 	open_known(&rig, steps);
-	move_ok(&rig, 23000);
-	poll_ok(&rig, FOCUSER_WANT_MOTION);
-	move_ok(&rig, 23000);
-	poll_ok(&rig, FOCUSER_WANT_MOTION);
+	for (int i = 0; i < 3; i++) {
+		move_ok(&rig, 23000);
+		poll_ok(&rig, FOCUSER_WANT_MOTION);
+	}
 	move_ok(&rig, 22600);
 	poll_ok(&rig, FOCUSER_WANT_MOTION);
 	move_ok(&rig, 2000);
@@ -293,6 +295,7 @@ static void test_uncalibrated(void **state)
 		/* The answer to the start has the length, the data and the sum of its echo. */
 		{"3B 04 20 12 2A 01 9F", "3B 04 20 12 2A 01 9F 3B 04 12 20 2A 01 9F", NULL},
 		{ASK_STATE, STEP_4, NULL}, {ASK_REST, MOVES, NULL}, {ASK_POSITION, AT_20000, NULL},
+		{ASK_STATE, STEP_4, NULL},
 		{"3B 04 20 12 2A 00 A0", "3B 03 12 20 2A A1", NULL}, {0}};
 	struct rig rig;
 	struct err err;
@@ -310,6 +313,29 @@ static void test_uncalibrated(void **state)
 	assert_int_equal(celestron_driver.start_move(rig.ctx, 23000, &err), ERR_INVALID_OPERATION);
 	assert_int_equal(celestron_driver.calibrate(rig.ctx, false, &err), ERR_OK);
 	check_script("uncalibrated");
+	rig_close(&rig);
+}
+
+/* Still calibrating when it was identified, as after an abort that took a moment: asked again by the next
+ * move, which is not refused for ever. */
+static void test_a_calibration_that_ended_unseen(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {{ASK_VERSION, VERSION, NULL}, {ASK_STATE, STEP_4, NULL},
+		{ASK_LIMITS, LIMITS, NULL}, {ASK_STATE, STEP_4, NULL}, {ASK_STATE, IDLE, NULL},
+		/* 2000..22000: new ones. */
+		{ASK_LIMITS, "3B 0B 12 20 2C 00 00 07 D0 00 00 55 F0 7B", NULL},
+		{"3B 06 20 12 02 00 4E 20 58", GOES, NULL}, {0}};
+	struct rig rig;
+	struct err err = {.text = ""};
+	open_known(&rig, steps);
+	assert_true(rig.caps.calibrating);
+	assert_int_equal(celestron_driver.start_move(rig.ctx, 23000, &err), ERR_INVALID_OPERATION);
+	assert_non_null(strstr(err.text, "is calibrating"));
+	assert_int_equal(celestron_driver.start_move(rig.ctx, 23000, &err), ERR_INVALID_VALUE);
+	assert_non_null(strstr(err.text, "2000..22000"));
+	move_ok(&rig, 20000);
+	check_script("ended unseen");
 	rig_close(&rig);
 }
 
@@ -478,6 +504,41 @@ static void test_hand_controller_owes_an_answer(void **state)
 	rig_close(&rig);
 }
 
+/* After 3.5 s it says that no motor answers: that is what people are told, not that it is silent itself. */
+static void test_hand_controller_says_late_that_there_is_no_motor(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {HC_KNOWN, {"50 01 12 13 00 00 00 01", "", NULL},
+		{"50 01 12 13 00 00 00 01", "", NULL}, {"50 02 12 24 00 00 00 00", "23", NULL},
+		{"50 01 12 13 00 00 00 01", "FF 23", NULL}, {"50 01 12 01 00 00 00 03", "00 59 D8 23", NULL},
+		{"50 01 12 13 00 00 00 01", "", NULL}, {0}};
+	struct rig rig;
+	struct err err;
+	struct focuser_reading reading;
+	rig_open(&rig, steps, "/dev/script", "hand-controller");
+	assert_int_equal(celestron_driver.identify(rig.ctx, &rig.caps, &err), ERR_OK);
+	assert_int_equal(celestron_driver.poll(rig.ctx, FOCUSER_WANT_MOTION, &reading, &err),
+		ERR_TIMEOUT);
+	assert_non_null(strstr(err.text, "the hand controller does not answer"));
+	script_pipe_feed(&script_pipe_next, "00 00 23");
+	size_t before = script_pipe_next.written_len;
+	for (int look = 0; look < 2; look++) {
+		assert_int_equal(celestron_driver.poll(rig.ctx, FOCUSER_WANT_MOTION, &reading, &err),
+			ERR_TIMEOUT);
+		assert_non_null(strstr(err.text, "no focus motor does"));
+		assert_int_equal(script_pipe_next.written_len, before + (size_t)look * 8);
+	}
+	/* A halt goes out all the same. */
+	script_pipe_feed(&script_pipe_next, "00 00 23");
+	assert_int_equal(celestron_driver.halt(rig.ctx, &err), ERR_OK);
+	assert_int_equal(poll_ok(&rig, FOCUSER_WANT_MOTION).position, 23000);
+	assert_int_equal(celestron_driver.poll(rig.ctx, FOCUSER_WANT_MOTION, &reading, &err),
+		ERR_TIMEOUT);
+	assert_non_null(strstr(err.text, "the hand controller does not answer"));
+	check_script("late word");
+	rig_close(&rig);
+}
+
 static void test_hand_controller_is_not_there(void **state)
 {
 	(void)state;
@@ -563,12 +624,14 @@ int main(void)
 		cmocka_unit_test(test_slow_legs),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_uncalibrated),
+		cmocka_unit_test(test_a_calibration_that_ended_unseen),
 		cmocka_unit_test(test_the_echo_of_a_calibration_is_no_answer),
 		cmocka_unit_test(test_late_answers),
 		cmocka_unit_test(test_wrong_answers),
 		cmocka_unit_test(test_urgent),
 		cmocka_unit_test(test_hand_controller),
 		cmocka_unit_test(test_hand_controller_owes_an_answer),
+		cmocka_unit_test(test_hand_controller_says_late_that_there_is_no_motor),
 		cmocka_unit_test(test_hand_controller_is_not_there),
 		cmocka_unit_test(test_wiring),
 		cmocka_unit_test(test_not_open),

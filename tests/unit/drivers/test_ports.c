@@ -436,7 +436,9 @@ static void test_another_device_under_the_name(void **state)
 	struct port_identity stable = choose(by_id, NULL, false).identity;
 	unplug("ttyUSB0", "1-2");
 	plug(&ftdi_b);
+	/* To disconnect would not help, so that is not what is said. */
 	refused(passing, &known, true, "another device now");
+	refused(passing, &known, true, "if it is the focuser: port = ");
 	refused(passing, &known, false, "if it is the focuser: port = ");
 	refused(by_id, &stable, true, "another device now");
 	/* A name that means a device was chosen: between nights it is accepted. */
@@ -449,6 +451,18 @@ static void test_another_device_under_the_name(void **state)
 	struct port_identity other = known;
 	snprintf(other.driver, sizeof other.driver, "maker");
 	assert_string_equal(choose(passing, &other, false).note, "");
+}
+
+/* Named by what the kernel calls it today, a mount or a GPS receiver is not opened; by its own name it is. */
+static void test_a_neighbour_under_a_passing_name(void **state)
+{
+	(void)state;
+	plug(&(struct usb){"ttyACM0", "1-5", "1546\n", "01a7\n", "u-blox 7\n", "G1\n", 0, "usb-ublox"});
+	plug(&(struct usb){"ttyUSB0", "1-6", "0403\n", "6001\n", "NexStar\n", "N1\n", 0, "usb-nexstar"});
+	refused(in("dev/ttyACM0"), NULL, false, "looks like a GPS receiver");
+	refused(in("dev/ttyACM0"), NULL, false, "dev/serial/by-id/usb-ublox");
+	refused(in("dev/ttyUSB0"), NULL, false, "looks like a mount");
+	assert_string_equal(choose(in("dev/serial/by-id/usb-nexstar"), NULL, false).tty, "ttyUSB0");
 }
 
 static void test_without_serial_number_the_socket_counts(void **state)
@@ -591,6 +605,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_network_and_pseudo_terminals_have_no_identity, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_the_same_device_under_any_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_another_device_under_the_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_neighbour_under_a_passing_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_without_serial_number_the_socket_counts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_serial_numbers_that_two_have, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_auto, set_up, tear_down),

@@ -86,6 +86,21 @@ static void test_every_driver_has_a_row(void **state)
 	}
 }
 
+/* What happens to any device must be tried with each: a fault that an emulator lacks would be passed over. */
+static void test_every_kind_has_the_usual_faults(void **state)
+{
+	(void)state;
+	static const char *const usual[] = {"silent", "garbage", "late-reply", "half-reply", "drop-line", "stall",
+		"slow-start", "reset", "wrong-position"};
+	for (const struct contract_row *row = contract_rows; row->driver != NULL; row++) {
+		for (size_t i = 0; ready(row) && i < sizeof usual / sizeof usual[0]; i++) {
+			if (!bench_kind_has(bench_kind(row), usual[i])) {
+				fail_msg("focusd emulate %s has no fault %s", row->kind, usual[i]);
+			}
+		}
+	}
+}
+
 static void sends_nothing_before_it_is_asked(const struct contract_row *row, size_t number)
 {
 	(void)number;
@@ -529,6 +544,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_driver_has_a_row),
+		cmocka_unit_test(test_every_kind_has_the_usual_faults),
 		cmocka_unit_test(test_opening_and_closing),
 		cmocka_unit_test(test_moves_arrive),
 		cmocka_unit_test(test_relatives_move_and_arrive),
