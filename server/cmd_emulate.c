@@ -188,7 +188,7 @@ int cmd_emulate(int argc, char **argv)
 				print_all_faults(stdout, kind);
 				return 0;
 			}
-			/* fall through */
+			__attribute__((fallthrough));
 		default:
 			if (!take_option(id, optarg, &settings)) {
 				fprintf(stderr, "focusd emulate: '%s' is no value for this option\n",

@@ -135,14 +135,15 @@ static bool read_port(const struct ports_roots *roots, const char *name, struct 
 	if (strlen(name) >= sizeof port->name ||
 		(size_t)snprintf(class_dir, sizeof class_dir, "%s/class/tty/%s", roots->sys, name) >=
 			sizeof class_dir ||
-		(size_t)snprintf(link, sizeof link, "%s/device", class_dir) >= sizeof link) {
+		(size_t)snprintf(link, sizeof link, "%s/device", class_dir) >= sizeof link ||
+		(size_t)snprintf(port->node, sizeof port->node, "%s/%s", roots->dev, name) >=
+			sizeof port->node) {
 		return false;
 	}
+	memcpy(port->name, name, strlen(name) + 1);
 	if (realpath(link, device) == NULL || is_placeholder(class_dir)) {
 		return false;
 	}
-	snprintf(port->name, sizeof port->name, "%s", name);
-	snprintf(port->node, sizeof port->node, "%s/%s", roots->dev, name);
 	read_link_name(device, "driver", port->kernel_driver, sizeof port->kernel_driver);
 	read_usb(roots, device, port);
 	struct ports_udev_facts facts = {.path = ""};
@@ -219,7 +220,7 @@ static void read_links(const struct ports_roots *roots, const char *folder, size
 			/* udev makes a second by-path name ("usbv2"); the shorter one is the usual. */
 			if (strcmp(list->port[i].name, name) == 0 &&
 				(out[0] == '\0' || strlen(path) < strlen(out))) {
-				snprintf(out, 256, "%s", path);
+				memcpy(out, path, strlen(path) + 1);
 			}
 		}
 	}

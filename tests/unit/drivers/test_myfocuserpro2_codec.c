@@ -370,7 +370,7 @@ static void test_greeting_version_and_name(void **state)
 
 	char name[MFP2_MAX_NAME] = "kept";
 	static const char *const no_name[] = {"", "#", "F#", "F\r\n291#", "FmyFP2\r\n291", "XmyFP2\r\n291#",
-		"FmyFP2\r\n29 1#", "FmyFP2\r\n291\r\n292#", "FmyFP2\r\n1234567890123456#", "Fmy\x01" "FP2\r\n291#",
+		"FmyFP2\r\n29 1#", "FmyFP2\r\n291\r\n292#", "FmyFP2\r\n1234567890123456#", "Fmy\001FP2\r\n291#",
 		"F123456789012345678901234567890123456789012345678\r\n291#"};
 	for (size_t i = 0; i < sizeof no_name / sizeof no_name[0]; i++) {
 		if (mfp2_decode_name(span_of(no_name[i]), name, version) != ERR_PROTOCOL) {
