@@ -120,8 +120,8 @@ static void moonlite_close(void *ctx)
 	memset(m, 0, sizeof *m);
 }
 
-/* The firmware's version, "" when it has none to tell: silence, or 00 as Ardufocus answers what it
- * does not know.  Anything else is another device. */
+/* The firmware's version, "" when it did not answer; 00 is what Ardufocus answers to whatever it does not
+ * know.  Anything else is another device. */
 static enum err_code ask_version(struct moonlite *m, int64_t deadline_ms, char version[3],
 	struct err *err)
 {
@@ -217,10 +217,11 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 			"nothing answers on %s: check power, cable, and that this is the right port",
 			m->pipe->ops->describe(m->pipe));
 	}
-	if (code == ERR_OK && version[0] == '\0' && !m->quirks.no_version && !m->version_missed) {
-		/* It is known by its version when it is found again: one that got lost is asked for once more. */
-		m->version_missed = true;
-		return err_set(err, ERR_TIMEOUT, "%s: :GP# is answered, but not :GV#",
+	if (code == ERR_OK && version[0] == '\0' && !m->quirks.no_version) {
+		/* Mounts share the alphabet: who leaves the first question out is the user's to say. */
+		return err_set(err, ERR_TIMEOUT,
+			"%s answers :GP#, but not :GV#. If it is a focuser whose firmware does not know :GV#, "
+			"add quirks = no-version; some mounts speak like this, too",
 			m->pipe->ops->describe(m->pipe));
 	}
 	bool wide = code == ERR_OK && moonlite_digits(frame) == 8;

@@ -36,7 +36,6 @@ struct moonlite {
 	struct exchange x;
 	int64_t opened_ms;       /* real clock */
 	int32_t max_step;
-	bool version_missed;     /* :GV# went unanswered where :GP# was answered, since it was opened */
 	bool heard_silence;      /* the line was listened to since it was opened */
 	bool out_of_step;        /* a reply may be missing: resynchronise before the next question */
 	char unterminated[16];   /* an answer that lacked its '#', and the '#' */

@@ -104,13 +104,13 @@ def error_of(call):
         return error.number
 
 
-HARMLESS = ["delay", "partial", "garbage", "duplicate", "no-reply-once", "late-reply", "reset-on-open", "no-gv",
+HARMLESS = ["delay", "partial", "garbage", "duplicate", "no-reply-once", "late-reply", "reset-on-open",
             "double-hash", "missing-hash", "width8", "one-digit-gi", "sn-moves", "ignore-while-moving",
             "constant-temperature", "no-probe", "no-temperature", "wrap16", "half-reply", "slow-start",
             "lost-target", "lower-case", "fixed-coefficient", "cooling"]
 # Tested below, or in the suite that drives the driver alone (tests/unit/drivers).
 TESTED = HARMLESS + ["silent", "drop-line", "stall", "offset-", "unasked-motion", "wrong-position", "reset",
-                     "forgets", "below-zero", "no-gn", "missing-hash-gi"]
+                     "forgets", "below-zero", "no-gv", "no-gn", "missing-hash-gi"]
 
 
 def test_every_fault_has_a_test():
@@ -119,6 +119,19 @@ def test_every_fault_has_a_test():
     names = {line.split()[0] for part in text.split("Faults of ")[1:] for line in part.splitlines()[1:]
              if line.startswith("  ")}
     assert names == set(TESTED)
+
+
+def test_a_clone_without_version_is_named_by_its_user(make_observatory, make_wire):
+    """Mounts share the alphabet, so a missing answer to the first question is not guessed about."""
+    wire = make_wire(faults=["no-gv"])
+    server = serve(make_observatory, wire.path, connect=False)
+    with pytest.raises(AlpacaError) as refused:
+        server.put("focuser/0/connected", Connected="True")
+    assert "quirks = no-version" in refused.value.message and "mounts" in refused.value.message
+    assert set(wire.sent()) <= {":GV#", ":GP#"}
+    server.stop()
+    server = serve(make_observatory, wire.path, "quirks = no-version\n")
+    assert server.get("focuser/0/connected") is True
 
 
 @pytest.mark.parametrize("faults", [HARMLESS[0::3], HARMLESS[1::3], HARMLESS[2::3]], ids=["a", "b", "c"])

@@ -182,7 +182,6 @@ static const struct {
 	{"garbage", NULL, 0, true, ""},
 	{"no-reply-once", "Moonlite compatible, firmware 1.0", 0, true, ""},
 	{"late-reply", "Moonlite compatible, firmware 1.0", 0, true, ""},
-	{"no-gv", "Moonlite compatible, does not tell its version", 0, false, ""},
 	{"missing-hash", "Moonlite compatible, firmware 1.0", 0, false, ""},
 	{"double-hash", "Moonlite compatible, answers 00 for its version", 0, false, ""},
 	{"width8", "Moonlite compatible, firmware 1.0", 0, false, ""},

@@ -3,7 +3,6 @@
 #include "rows.h"
 
 static const struct contract_relative moonlite[] = {
-	{"no-gv", "", 0},
 	{"no-gv", "no-version", 0},
 	{"no-gn", "no-target", 0},
 	{"missing-hash", "", 0},
