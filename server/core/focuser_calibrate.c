@@ -316,7 +316,7 @@ static int64_t look(struct device *dev, bool *alive, struct err *err)
 	}
 	c->next_look_ms = clock_now_ms(dev->clock) + LOOK_MS;
 	if (code != ERR_OK) {
-		*alive = code != ERR_IO && ++f->poll_failures < FOCUSER_POLL_FAILURES;
+		*alive = !focuser_poll_failed(f, code);
 		return c->next_look_ms;
 	}
 	f->poll_failures = 0;

@@ -128,8 +128,13 @@ struct focuser_core {
 	struct focuser_sync_wish sync;
 };
 
-/* Polls in a row without a good answer before the link counts as lost. */
+/* Polls in a row without a good answer before the link counts as lost; more where answers are garbled, since
+ * a device that speaks is there, and noise on the line passes. */
 #define FOCUSER_POLL_FAILURES 3
+#define FOCUSER_POLL_GARBLED 6
+
+/* Counts a poll that failed with code; true when the link is lost with it. */
+bool focuser_poll_failed(struct focuser_core *f, enum err_code code);
 
 /* Tolerance of arrival, steps. */
 int32_t focuser_tolerance(const struct focuser_core *f);

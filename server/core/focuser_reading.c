@@ -69,6 +69,13 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 	return odd && !confirmed;
 }
 
+bool focuser_poll_failed(struct focuser_core *f, enum err_code code)
+{
+	f->poll_failures++;
+	return code == ERR_IO ||
+	       f->poll_failures >= (code == ERR_PROTOCOL ? FOCUSER_POLL_GARBLED : FOCUSER_POLL_FAILURES);
+}
+
 void focuser_own_backlash(struct device *dev, int32_t steps)
 {
 	struct focuser_core *f = dev->focuser;

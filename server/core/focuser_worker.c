@@ -42,7 +42,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 		return 0;
 	}
 	if (code != ERR_OK) {
-		if (code == ERR_IO || ++f->poll_failures >= FOCUSER_POLL_FAILURES) {
+		if (focuser_poll_failed(f, code)) {
 			*alive = false;
 			return 0;
 		}

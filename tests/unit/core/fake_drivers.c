@@ -170,6 +170,10 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	if (code != ERR_OK) {
 		return code;
 	}
+	if (atomic_load(&fake.garbled) > 0) {
+		atomic_fetch_sub(&fake.garbled, 1);
+		return err_set(err, ERR_PROTOCOL, "noise");
+	}
 	if (atomic_exchange(&fake.reset, false)) {
 		fake_put_motor(0);
 	}

@@ -28,6 +28,7 @@ struct fake {
 	_Atomic int failing_starts; /* so many start_move calls start the motor and say timeout */
 	_Atomic int32_t max_increment, own_backlash; /* of its caps; 0 = 10000, none */
 	_Atomic int32_t tells_backlash; /* the next reading tells it; 0 = none does */
+	_Atomic int garbled;        /* so many polls are answered with noise */
 	_Atomic int32_t glitch;     /* the next reading is off by this much */
 	_Atomic int32_t hand;       /* steps a second of the knob, turned without a word of the device */
 	_Atomic int32_t shove;      /* steps that it is pushed by, once */

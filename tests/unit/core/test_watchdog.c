@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the watchdog of a move takes for wrong, and what not. */
 #include "core_fixture.h"
+#include "focuser_private.h"
 
 static struct focuser_state look(struct fixture *f)
 {
@@ -72,6 +73,35 @@ static void moves_again_late_in_a_long_settling(void **state)
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 }
 
+static bool noise_is_over(struct fixture *f)
+{
+	(void)f;
+	return fake.garbled == 0 && fake.poll_count >= 1;
+}
+
+static bool not_up(struct fixture *f)
+{
+	return look(f).link != LINK_UP;
+}
+
+/* A device that answers with noise is there: a burst of it costs no move, only a long one the link. */
+static void noise_on_the_line_passes(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	f->time_factor = 60;
+	start(f);
+	assert_int_equal(focuser_move(f->focuser, 6000, &err), ERR_OK);
+	fake.poll_count = 0;
+	fake.garbled = FOCUSER_POLL_GARBLED - 1;
+	wait_for(f, noise_is_over);
+	wait_for(f, at_rest);
+	assert_int_equal(look(f).position, 6000);
+	assert_int_equal(look(f).link, LINK_UP);
+	fake.garbled = FOCUSER_POLL_GARBLED;
+	wait_for(f, not_up);
+}
+
 int main(void)
 {
 	clock_cond_init(&news);
@@ -80,6 +110,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_motor_that_runs_past_a_limit_is_stopped_there),
 		TEST(moves_again_late_in_a_long_settling),
+		TEST(noise_on_the_line_passes),
 	};
 	return cmocka_run_group_tests_name("watchdog", tests, NULL, NULL);
 }
