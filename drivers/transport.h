@@ -69,7 +69,8 @@ enum err_code transport_open(const char *where, const struct transport_settings 
 bool transport_can_reset(const char *where);
 
 /* Whether the rate matters at this port: not on a USB device that is a serial port itself (CDC-ACM,
- * /dev/ttyACM*), which may ignore what it is told; true for what is not there just now. */
+ * /dev/ttyACM*), which may ignore what it is told.  A link is followed; what is not there just now is judged
+ * by its own name.  Opens nothing; any thread. */
 bool transport_rate_matters(const char *where);
 
 /* Who may talk on a bus where only one may at a time (Celestron's AUX port through RS-232). */

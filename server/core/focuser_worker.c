@@ -53,7 +53,9 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	bool drifting = f->drifting;
 	if (!f->fresh.reset_seen && focuser_reading_is_odd(f, &f->fresh)) {
 		log_debug(dev->info.source, "says %d out of the blue: asked again", (int)f->fresh.position);
-		focuser_take_aside(dev, &f->fresh);
+		if (focuser_take_aside(dev, &f->fresh)) {
+			device_changed(dev);
+		}
 		f->next_poll_ms = 0;
 		return 0;
 	}

@@ -96,6 +96,9 @@ static void noise_on_the_line_passes(void **state)
 	fake.garbled = FOCUSER_POLL_GARBLED - 1;
 	wait_for(f, noise_is_over);
 	wait_for(f, at_rest);
+	/* It arrived: a move that a lost link has ended says so here. */
+	bool is;
+	assert_int_equal(focuser_is_moving(f->focuser, &is, &err), ERR_OK);
 	assert_int_equal(look(f).position, 6000);
 	assert_int_equal(look(f).link, LINK_UP);
 	fake.garbled = FOCUSER_POLL_GARBLED;
