@@ -9,9 +9,9 @@
 
 #include "clock.h"
 #include "cmd.h"
-#include "emulators/emulator.h"
+#include "emulator.h"
 #include "text.h"
-#include "transport/trace.h"
+#include "trace.h"
 
 enum option_id { OPT_POSITION = 256, OPT_SPEED, OPT_TIME_FACTOR, OPT_BAUD, OPT_FAULT, OPT_MAX,
 	OPT_TEMPERATURE, OPT_LINK };

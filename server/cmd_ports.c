@@ -10,7 +10,7 @@
 #include "cmd.h"
 #include "json.h"
 #include "log.h"
-#include "ports/ports.h"
+#include "ports.h"
 #include "text.h"
 
 static const struct option options[] = {

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "clock.h"
-#include "transport/talker.h"
-#include "transport/trace.h"
+#include "talker.h"
+#include "trace.h"
 
 #define BUS_BAUD 19200
 #define HAND_CONTROLLER_BAUD 9600

@@ -10,7 +10,7 @@
 #include "celestron_codec.h"
 #include "focuser_driver.h"
 #include "transport.h"
-#include "transport/exchange.h"
+#include "exchange.h"
 
 /* Words of quirks that say how the motor is wired; without one it is its own USB, or the network. */
 #define CELESTRON_QUIRK_HAND_CONTROLLER "hand-controller"

@@ -13,8 +13,8 @@
 #include "moonlite_driver.h"
 #include "moonlite_private.h"
 #include "transport.h"
-#include "transport/talker.h"
-#include "transport/trace.h"
+#include "talker.h"
+#include "trace.h"
 
 #define DEFAULT_BAUD 9600
 

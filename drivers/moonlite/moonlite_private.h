@@ -8,7 +8,7 @@
 
 #include "focuser_driver.h"
 #include "moonlite_codec.h"
-#include "transport/exchange.h"
+#include "exchange.h"
 
 /* Four digits; the original has no more. */
 #define MOONLITE_MAX_16_BIT 65535

@@ -14,9 +14,9 @@
 #include "myfocuserpro2_codec.h"
 #include "myfocuserpro2_driver.h"
 #include "transport.h"
-#include "transport/exchange.h"
-#include "transport/talker.h"
-#include "transport/trace.h"
+#include "exchange.h"
+#include "talker.h"
+#include "trace.h"
 
 #define DEFAULT_BAUD 9600
 

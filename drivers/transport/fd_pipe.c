@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "ports/ports.h"
+#include "ports.h"
 
 /* A hung-up terminal and a serial line without VMIN both read nothing; this many in a row after
  * poll promised bytes mean that nobody is there. */

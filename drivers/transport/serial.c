@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "pipes.h"
-#include "ports/ports.h"
+#include "ports.h"
 
 struct serial_pipe {
 	struct fd_pipe pipe;

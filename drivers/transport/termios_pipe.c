@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "pipes.h"
-#include "ports/ports.h"
+#include "ports.h"
 
 static void destroy(struct transport *t)
 {

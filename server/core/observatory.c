@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "camera_driver.h"
 #include "device_private.h"
 #include "focuser.h"
+#include "focuser_driver.h"
 #include "plug.h"
 #include "state.h"
 #include "transcripts.h"

@@ -13,19 +13,19 @@ import tempfile
 
 # header (end of the path in #include) -> the only files that may include it
 DOORS = {
-    "microhttpd.h": ["api/http_mhd.c", "tests/bench/bare.c"],
+    "microhttpd.h": ["api/http/http_mhd.c", "tests/bench/bare.c"],
     "libserialport.h": ["drivers/transport/serial.c"],
     "libudev.h": ["drivers/ports/ports_system.c", "drivers/ports/ports_watch.c"],
     "cJSON.h": ["server/base/json.c"],
-    "sqlite3.h": ["server/core/runs.c"],
+    "sqlite3.h": ["server/store/runs.c"],
     "fitsio.h": ["server/fits/fits_frame.c"],
     "jpeglib.h": ["web/preview.c"],
-    "cminpack.h": ["server/focus/curve*.c"],
-    "ini.h": ["server/core/config*.c"],
+    "cminpack.h": ["server/focus/curve/curve*.c"],
+    "ini.h": ["server/config/config*.c"],
     # Threads and locks: never in the arithmetic, in codecs or in a driver.
-    "pthread.h": ["server/base/clock.h", "server/base/image.c", "server/core/*", "server/cmd_serve.c", "api/*", "web/*",
+    "pthread.h": ["server/base/include/clock.h", "server/base/image.c", "server/store/*", "server/core/*", "server/cmd_serve.c", "api/*", "web/*",
                   "drivers/sim/sim_paint.c", "drivers/transport/resolve.c"],
-    "zlib.h": ["web/pages.c", "server/core/position_slot.c"],
+    "zlib.h": ["web/pages.c", "server/store/position_slot.c"],
 }
 # Tests may look at a JPEG or a database with the library that wrote it.
 TESTS_MAY = {"jpeglib.h", "sqlite3.h", "fitsio.h", "pthread.h"}
@@ -94,9 +94,9 @@ def check(root):
 def self_test():
     licence = "/* SPDX-License-Identifier: MIT */\n"
     tree = {
-        "api/http_mhd.c": licence + "#include <microhttpd.h>\n",
+        "api/http/http_mhd.c": licence + "#include <microhttpd.h>\n",
         "api/other.c": licence + "\n#include <microhttpd.h>\n",
-        "server/focus/curve_fit.c": licence + "#include <cminpack-1/cminpack.h>\n",
+        "server/focus/curve/curve_fit.c": licence + "#include <cminpack-1/cminpack.h>\n",
         "web/a.c": licence + '/* sleep(1) */ const char *s = "system(";\nint x = fscanf(f);\n'
                              "void mysleep(void);\n",
         "web/b.c": licence + "\n\tsleep (1);\n",

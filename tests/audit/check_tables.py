@@ -97,15 +97,15 @@ def check(root):
     manual = read("packaging/man/focusd.conf.5")
     sources = {str(path.relative_to(root)): path.read_text(encoding="utf-8")
                for path in sorted((root / "drivers").rglob("*.c"))}
-    headers = {"focuser": read("drivers/focuser_driver.h"), "camera": read("drivers/camera_driver.h")}
+    headers = {"focuser": read("drivers/include/focuser_driver.h"), "camera": read("drivers/include/camera_driver.h")}
     errors = "\n".join(path.read_text(encoding="utf-8") for path in
-                       [root / "server/base/err.c", *sorted((root / "api").glob("*.c"))])
-    yield from check_routes(read("api/routes.c"), tests)
-    yield from check_options(read("server/core/config_table.c"), manual, read("packaging/examples/focusd.conf"))
+                       [root / "server/base/err.c", *sorted((root / "api").rglob("*.c"))])
+    yield from check_routes(read("api/alpaca/routes.c"), tests)
+    yield from check_options(read("server/config/config_table.c"), manual, read("packaging/examples/focusd.conf"))
     commands = {path.name: path.read_text(encoding="utf-8") for path in sorted((root / "server").glob("*.c"))}
     yield from check_command_line(commands, read("packaging/man/focusd.1"))
     yield from check_drivers(read("drivers/driver_list.c"), headers, sources, read("README.md"), manual)
-    yield from check_errors(read("server/base/err.h"), errors)
+    yield from check_errors(read("server/base/include/err.h"), errors)
 
 
 def self_test():

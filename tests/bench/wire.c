@@ -14,8 +14,8 @@
 
 #include "clock.h"
 #include "transcripts.h"
-#include "transport/exchange.h"
-#include "transport/trace.h"
+#include "exchange.h"
+#include "trace.h"
 
 #define ROUNDS 15
 #define EXCHANGES 2000

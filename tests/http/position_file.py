@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A reader of `position-N` files of its own, written from the description in
-server/core/position_journal.h: two slots of 4096 bytes, each a line of JSON padded with blanks, with
+server/store/include/position_journal.h: two slots of 4096 bytes, each a line of JSON padded with blanks, with
 zlib's CRC-32 over the bytes from 20 to the end of the slot.
 """
 import json

@@ -11,7 +11,7 @@ import pytest
 
 from conftest import DEADLINE_S, SANITIZED, until
 
-# As api/http_mhd.c has them.
+# As api/http/http_mhd.c has them.
 PER_ADDRESS, ALL = 1088, 1536
 
 

@@ -10,7 +10,7 @@
 
 #include "camera_driver.h"
 #include "focuser_driver.h"
-#include "ports/ports.h"
+#include "ports.h"
 
 extern const struct focuser_driver celestron_driver;
 extern const struct focuser_driver moonlite_driver;

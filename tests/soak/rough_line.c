@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "emulators/emu_moonlite.h"
+#include "emu_moonlite.h"
 
 const char *const rough_fault_name[ROUGH_FAULTS] = {"lost reply", "half reply", "lost digit", "garbage",
 	"late reply", "reply twice", "lost command", "unplugged", "stall"};

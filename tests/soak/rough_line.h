@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "emulators/emulator.h"
+#include "emulator.h"
 
 #define ROUGH_LINES 16
 

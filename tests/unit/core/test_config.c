@@ -13,7 +13,9 @@
 
 #include <cmocka.h>
 
+#include "camera_driver.h"
 #include "config.h"
+#include "focuser_driver.h"
 
 /* Just enough drivers for the checks: names and what they need. */
 static const struct focuser_driver fake_simulator = {.name = "simulator", .simulated = true};

@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-#include "emulators/emulator.h"
+#include "emulator.h"
 
 struct emulator_thread {
 	struct emulator *emulator;

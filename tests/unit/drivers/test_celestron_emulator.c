@@ -13,7 +13,7 @@
 
 #include "celestron_driver.h"
 #include "driver_rig.h"
-#include "emulators/emu_celestron.h"
+#include "emu_celestron.h"
 
 /* The word of quirks is part of a row's faults where the device is wired otherwise. */
 static void rig_open(struct driver_rig *rig, const char *faults, double factor)

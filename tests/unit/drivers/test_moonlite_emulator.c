@@ -20,7 +20,7 @@
 #include <cmocka.h>
 
 #include "emulator_thread.h"
-#include "emulators/emu_moonlite.h"
+#include "emu_moonlite.h"
 #include "moonlite_driver.h"
 #include "transport.h"
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "driver_rig.h"
-#include "emulators/emu_myfocuserpro2.h"
+#include "emu_myfocuserpro2.h"
 #include "myfocuserpro2_driver.h"
 
 static void rig_open(struct driver_rig *rig, const char *faults, double factor)

@@ -21,8 +21,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "ports/ports.h"
-#include "ports/ports_watch.h"
+#include "ports.h"
+#include "ports_watch.h"
 
 static const struct focuser_usb_id maker_ids[] = {
 	{.vid = 0x15a2, .pid = 0xa50f, .product = "Focuser", .one_maker = true},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What every focuser driver has to keep, tried on its emulated device over a pseudo terminal.  The
- * rules are those of drivers/focuser_driver.h; rows.c says which drivers there are.  Nothing waits
+ * rules are those of drivers/include/focuser_driver.h; rows.c says which drivers there are.  Nothing waits
  * for a fixed time: loops end when the device says so, or fail at a generous deadline.
  */
 #include <setjmp.h>

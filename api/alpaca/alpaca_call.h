@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inside of the Alpaca part: one call with everything a handler needs, the rows of the route table,
+ * and the replies.  Handlers are a few lines each: ask core, reply.  They run on HTTP threads and
+ * never wait.
+ */
+#ifndef FOCUSD_ALPACA_CALL_H
+#define FOCUSD_ALPACA_CALL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "alpaca.h"
+#include "image.h"
+#include "retry.h"
+
+/* ---- requests ---- */
+
+enum param_type { PARAM_NONE, PARAM_BOOL, PARAM_I32, PARAM_DOUBLE, PARAM_STRING };
+
+#define ALPACA_MAX_PARAMS 2
+
+struct param {
+	const char *name;
+	enum param_type type;
+	bool optional; /* absent counts as empty; strings only */
+};
+
+/* A checked parameter. */
+struct param_value {
+	bool b;
+	int32_t i;
+	double d;
+	char *s; /* PARAM_STRING; owned by the call */
+};
+
+/* /api/v1/{type}/{number}/{member}, split.  The spans are borrowed from the path. */
+struct alpaca_path {
+	enum device_type type;
+	uint32_t number;
+	struct span member;
+};
+
+/* Splits a path.  On failure *err says what was wrong and what would be right. */
+enum err_code alpaca_path_parse(const char *path, struct alpaca_path *out, struct err *err);
+
+/* ClientID and ClientTransactionID; 0 where absent. */
+struct alpaca_ids {
+	uint32_t client;
+	uint32_t transaction;
+};
+
+/* Reads the ids from the query (any case) or a body (exact case).  ERR_INVALID_VALUE when one is
+ * there and is no number in range. */
+enum err_code alpaca_ids_parse(
+	struct span form, bool any_case, struct alpaca_ids *out, struct err *err);
+
+/* Reads and checks one parameter; out->s is allocated for a string.  ERR_INVALID_VALUE: missing,
+ * misspelt or unparsable; ERR_NOMEM. */
+enum err_code alpaca_param_parse(const struct http_request *req, const struct param *param,
+	struct param_value *out, struct err *err);
+
+/* ---- the table ---- */
+
+struct call;
+typedef enum http_result (*alpaca_fn)(struct call *call);
+
+/* Which devices have the member. */
+enum { ROUTE_FOCUSER = 1, ROUTE_CAMERA = 2, ROUTE_ANY = 3 };
+
+/* What Value is: decides what stands there in an error reply. */
+enum value_type {
+	VALUE_NONE,
+	VALUE_BOOL,
+	VALUE_INT,
+	VALUE_DOUBLE,
+	VALUE_STRING,
+	VALUE_ARRAY,
+	VALUE_IMAGE
+};
+
+enum {
+	ROUTE_LINK = 1 << 0,  /* 0x407 unless connected for this client */
+	ROUTE_RETRY = 1 << 1, /* a repeated PUT gets the first answer again */
+};
+
+struct route {
+	unsigned devices;
+	const char *member;
+	enum http_verb verb; /* HTTP_GET or HTTP_PUT */
+	enum value_type value;
+	unsigned flags;
+	alpaca_fn handler;  /* NULL: not implemented */
+	const char *absent; /* then the sentence that says why */
+	struct param param[ALPACA_MAX_PARAMS];
+};
+
+extern const struct route alpaca_routes[];
+extern const size_t alpaca_route_count;
+
+/* ---- a call ---- */
+
+/* Kept by a waiting call between its turns, in http_wait.data. */
+struct alpaca_wait {
+	uint32_t server_transaction;
+	struct retry_ticket retry;
+	bool joined; /* waits for the answer of the same PUT sent before */
+	int step;    /* the handler's own from here on */
+	uint64_t ticket;
+	int64_t deadline_ms;
+};
+
+struct call {
+	struct alpaca *alpaca;
+	struct observatory *obs;
+	const struct http_request *req;
+	struct http_response *res;
+	const struct route *route; /* NULL in management calls */
+	struct device *dev;
+	const struct device_info *info;
+	struct client client;
+	struct alpaca_ids ids;
+	uint32_t server_transaction;
+	struct param_value value[ALPACA_MAX_PARAMS];
+	struct alpaca_wait *wait; /* NULL on the first turn */
+};
+
+struct alpaca {
+	struct observatory *obs;
+	_Atomic uint32_t transactions;
+	struct retry_table *retries;
+	const struct route **index; /* the rows sorted by member */
+};
+
+/* Lets the call wait: the handler is called again with call->wait set, at the latest at deadline_ms
+ * of clock_real().  Returns HTTP_WAIT, or an error reply when out of memory. */
+enum http_result call_wait(struct call *call, int step, uint64_t ticket, int64_t deadline_ms);
+
+/* Whether the deadline of a waiting call has passed. */
+bool call_is_late(const struct call *call);
+
+/* ---- replies; all return HTTP_DONE ---- */
+
+enum http_result reply_ok(struct call *call);
+enum http_result reply_bool(struct call *call, bool value);
+enum http_result reply_int(struct call *call, int64_t value);
+/* A value that is not finite is an error: 0x402. */
+enum http_result reply_double(struct call *call, double value);
+enum http_result reply_string(struct call *call, const char *value);
+/* Value is this JSON text; it is freed. */
+enum http_result reply_json(struct call *call, struct buf *value);
+enum http_result reply_error(struct call *call, const struct err *err);
+enum http_result reply_failure(struct call *call, enum err_code code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* reply_ok or reply_error, by code. */
+enum http_result reply_result(struct call *call, enum err_code code, const struct err *err);
+
+/* Appends ,"ClientTransactionID":...,"ErrorMessage":"..."} to out; err NULL for success. */
+void reply_tail(const struct call *call, const struct err *err, struct buf *out);
+
+/* ---- handlers, by file ---- */
+
+/* common.c */
+enum http_result common_action(struct call *call);
+enum http_result common_connected(struct call *call);
+enum http_result common_set_connected(struct call *call);
+enum http_result common_connect(struct call *call);
+enum http_result common_disconnect(struct call *call);
+enum http_result common_connecting(struct call *call);
+enum http_result common_description(struct call *call);
+enum http_result common_driverinfo(struct call *call);
+enum http_result common_driverversion(struct call *call);
+enum http_result common_interfaceversion(struct call *call);
+enum http_result common_name(struct call *call);
+enum http_result common_supportedactions(struct call *call);
+
+/* focuser.c */
+enum http_result focuser_get_devicestate(struct call *call);
+enum http_result focuser_get_absolute(struct call *call);
+enum http_result focuser_get_ismoving(struct call *call);
+enum http_result focuser_get_maxincrement(struct call *call);
+enum http_result focuser_get_maxstep(struct call *call);
+enum http_result focuser_get_position(struct call *call);
+enum http_result focuser_get_stepsize(struct call *call);
+enum http_result focuser_get_tempcomp(struct call *call);
+enum http_result focuser_put_tempcomp(struct call *call);
+enum http_result focuser_get_tempcompavailable(struct call *call);
+enum http_result focuser_get_temperature(struct call *call);
+enum http_result focuser_put_halt(struct call *call);
+enum http_result focuser_put_move(struct call *call);
+
+/* camera.c */
+enum http_result camera_get_devicestate(struct call *call);
+enum http_result camera_get_no(struct call *call); /* false */
+enum http_result camera_get_canfastreadout(struct call *call);
+enum http_result camera_get_cangetcoolerpower(struct call *call);
+enum http_result camera_get_canpulseguide(struct call *call);
+enum http_result camera_get_cansetccdtemperature(struct call *call);
+enum http_result camera_get_ccdtemperature(struct call *call);
+enum http_result camera_get_cooleron(struct call *call);
+enum http_result camera_get_coolerpower(struct call *call);
+enum http_result camera_get_fastreadout(struct call *call);
+enum http_result camera_get_heatsinktemperature(struct call *call);
+enum http_result camera_get_ispulseguiding(struct call *call);
+enum http_result camera_get_setccdtemperature(struct call *call);
+enum http_result camera_put_cooleron(struct call *call);
+enum http_result camera_put_fastreadout(struct call *call);
+enum http_result camera_put_pulseguide(struct call *call);
+enum http_result camera_put_setccdtemperature(struct call *call);
+enum http_result camera_get_bayeroffsetx(struct call *call);
+enum http_result camera_get_bayeroffsety(struct call *call);
+enum http_result camera_get_bin(struct call *call);
+enum http_result camera_put_bin(struct call *call);
+enum http_result camera_get_camerastate(struct call *call);
+enum http_result camera_get_cameraxsize(struct call *call);
+enum http_result camera_get_cameraysize(struct call *call);
+enum http_result camera_get_canabortexposure(struct call *call);
+enum http_result camera_get_canstopexposure(struct call *call);
+enum http_result camera_get_electronsperadu(struct call *call);
+enum http_result camera_get_exposuremax(struct call *call);
+enum http_result camera_get_exposuremin(struct call *call);
+enum http_result camera_get_exposureresolution(struct call *call);
+enum http_result camera_get_fullwellcapacity(struct call *call);
+enum http_result camera_get_gain(struct call *call);
+enum http_result camera_put_gain(struct call *call);
+enum http_result camera_get_gainmax(struct call *call);
+enum http_result camera_get_gainmin(struct call *call);
+enum http_result camera_get_hasshutter(struct call *call);
+enum http_result camera_get_imageready(struct call *call);
+enum http_result camera_get_lastexposureduration(struct call *call);
+enum http_result camera_get_lastexposurestarttime(struct call *call);
+enum http_result camera_get_maxadu(struct call *call);
+enum http_result camera_get_maxbin(struct call *call);
+enum http_result camera_get_numx(struct call *call);
+enum http_result camera_put_numx(struct call *call);
+enum http_result camera_get_numy(struct call *call);
+enum http_result camera_put_numy(struct call *call);
+enum http_result camera_get_offset(struct call *call);
+enum http_result camera_put_offset(struct call *call);
+enum http_result camera_get_offsetmax(struct call *call);
+enum http_result camera_get_offsetmin(struct call *call);
+enum http_result camera_get_percentcompleted(struct call *call);
+enum http_result camera_get_pixelsize(struct call *call);
+enum http_result camera_get_readoutmode(struct call *call);
+enum http_result camera_put_readoutmode(struct call *call);
+enum http_result camera_get_readoutmodes(struct call *call);
+enum http_result camera_get_sensorname(struct call *call);
+enum http_result camera_get_sensortype(struct call *call);
+enum http_result camera_get_startx(struct call *call);
+enum http_result camera_put_startx(struct call *call);
+enum http_result camera_get_starty(struct call *call);
+enum http_result camera_put_starty(struct call *call);
+enum http_result camera_put_abortexposure(struct call *call);
+enum http_result camera_put_startexposure(struct call *call);
+enum http_result camera_put_stopexposure(struct call *call);
+
+/* imagebytes.c */
+enum http_result camera_get_imagearray(struct call *call);
+
+/* Whether an Accept header (may be NULL) asks for application/imagebytes. */
+bool image_wants_bytes(const char *accept);
+/* Makes the response send a frame; takes over the reference, also on failure (ERR_NOMEM). */
+enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transaction,
+	uint32_t server_transaction, struct http_response *res);
+/* tail is what reply_tail() wrote; copied. */
+enum err_code image_stream_json(struct frame *frame, const char *tail, struct http_response *res);
+
+/* actions.c */
+/* The names, NULL-terminated, of what a device of this type can do. */
+const char *const *actions_of(enum device_type type);
+/* calibrate.c: whether this device can calibrate itself; the action. */
+bool calibrate_possible(struct call *call);
+enum http_result calibrate_action(struct call *call, const char *parameters);
+
+enum http_result action_run(struct call *call, const char *name, const char *parameters);
+
+/* management.c: everything below /management. */
+enum http_result management_handle(
+	struct alpaca *alpaca, const struct http_request *req, struct http_response *res);
+
+/* request.c and routes.c share: the number of this reply, 1.. and never 0. */
+uint32_t alpaca_next_transaction(struct alpaca *alpaca);
+
+#endif

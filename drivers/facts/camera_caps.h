@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a camera is and can do, as plain values: filled by its driver, told to clients by the Alpaca members
+ * and the page.
+ */
+#ifndef FOCUSD_CAMERA_CAPS_H
+#define FOCUSD_CAMERA_CAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "device_settings.h"
+
+/* Facts of the camera, as the Alpaca camera members want them.  NAN or 0 where unknown. */
+struct camera_caps {
+	int32_t width, height;          /* px, unbinned */
+	int max_bin;                    /* symmetric binning 1..max_bin, every factor works */
+	bool can_abort, can_stop;
+	double pixel_um;
+	int sensor_type;                /* Alpaca: 0 monochrome, 1 three colours in each pixel, 2 RGGB */
+	int bayer_offset_x, bayer_offset_y;
+	char sensor_name[64];           /* "" unknown */
+	char identity[64];              /* Alpaca description, at most 64 characters */
+	double exposure_min_s, exposure_max_s, exposure_resolution_s;
+	int32_t max_adu;                /* highest pixel value */
+	double electrons_per_adu, full_well_e; /* NAN unknown */
+	bool has_gain;                  /* value mode */
+	int gain_min, gain_max, gain_default;
+	bool has_offset;
+	int32_t offset_min, offset_max, offset_default;
+	bool has_shutter;
+	bool optics_known;              /* the driver knows its telescope (a simulated one) */
+	struct optics_config optics;    /* used where no [telescope.N] is configured */
+	const char *const *readout_modes; /* NULL-terminated, at least one; one when can_fast_readout */
+	bool can_fast_readout;
+	bool has_temperature;           /* of the sensor; poll_climate tells it */
+	bool has_heatsink;              /* temperature of the warm side */
+	bool has_cooler;                /* on and off, and a set point: set_cooler */
+	bool has_cooler_power;
+	double set_point_min_c, set_point_max_c, set_point_default_c; /* with has_cooler */
+	bool can_pulse_guide;
+};
+
+/* Elements of one pixel in a frame of this camera. */
+static inline int32_t camera_planes(const struct camera_caps *caps)
+{
+	return caps->sensor_type == 1 ? 3 : 1;
+}
+
+/* As Alpaca numbers them. */
+enum camera_guide { CAMERA_NORTH = 0, CAMERA_SOUTH = 1, CAMERA_EAST = 2, CAMERA_WEST = 3 };
+
+#endif

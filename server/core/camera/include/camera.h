@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Everything true of every camera, above the driver: frame settings, the exposure's state machine,
+ * the picture clients see, and the private exposures of a run.  Any thread; nothing here waits for
+ * hardware except camera_run_expose().
+ */
+#ifndef FOCUSD_CAMERA_H
+#define FOCUSD_CAMERA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "camera_caps.h"
+#include "device.h"
+#include "image.h"
+
+/* Alpaca CameraState. */
+enum camera_activity {
+	CAMERA_IDLE = 0,
+	CAMERA_WAITING = 1,
+	CAMERA_EXPOSING = 2,
+	CAMERA_READING = 3,
+	CAMERA_DOWNLOAD = 4,
+	CAMERA_ERROR = 5,
+};
+
+/* What clients set for the next exposure. */
+struct camera_setup {
+	int bin;
+	int32_t start_x, start_y, num_x, num_y; /* binned px; checked only when an exposure starts */
+	int gain;
+	int32_t offset;
+	int readout_mode;
+	bool fast_readout;
+};
+
+struct camera_state {
+	enum device_link link;
+	struct camera_caps caps;      /* valid while connected */
+	struct camera_setup setup;
+	enum camera_activity activity; /* of client exposures and runs alike */
+	int percent;                  /* 0..100 */
+	double exposure_elapsed_s, exposure_duration_s; /* of the running one */
+	bool image_ready;
+	bool has_last_exposure;
+	double last_duration_s;
+	int64_t last_start_utc_ms;
+	uint64_t leased_to_run;
+	uint64_t preview_serial;      /* grows with each new frame, a run's included */
+	/* What was wished last, known to be done or not. */
+	bool cooler_on;
+	double set_point_c;
+	/* As read last, NAN while that fails; which of them exist is constant, see caps. */
+	double sensor_c, heatsink_c, cooler_power_percent;
+	bool guiding;                 /* from the wish for a pulse to its end */
+};
+
+void camera_state(struct device *dev, struct camera_state *out);
+
+/* Whether the client has connected again, after its own False, since the last exposure was started:
+ * then it finds neither picture nor last exposure, as in a camera just opened, while the others who
+ * kept the link up keep theirs. */
+bool camera_is_new_to(struct device *dev, const struct client *client);
+
+/* Changes one setting: bin sets both axes; ERR_INVALID_VALUE outside the device's range for bin, gain,
+ * offset, readout mode; ERR_NOT_IMPLEMENTED where the camera has no such thing.  Frame numbers are
+ * not checked.  What the hardware has to do follows at once, on the device's worker. */
+enum camera_setting {
+	CAMERA_SET_BIN,
+	CAMERA_SET_START_X,
+	CAMERA_SET_START_Y,
+	CAMERA_SET_NUM_X,
+	CAMERA_SET_NUM_Y,
+	CAMERA_SET_GAIN,
+	CAMERA_SET_OFFSET,
+	CAMERA_SET_READOUT_MODE,
+	CAMERA_SET_FAST_READOUT, /* 0 or 1 */
+	CAMERA_SET_COOLER,       /* 0 or 1; switches nothing but the cooler */
+};
+enum err_code camera_set(struct device *dev, enum camera_setting what, int32_t value,
+	struct err *err);
+
+/* The temperature that the cooler keeps; does not switch it on.  ERR_INVALID_VALUE outside the
+ * device's range. */
+enum err_code camera_set_point(struct device *dev, double celsius, struct err *err);
+
+/* Starts a guide pulse and returns: `guiding` is true before this returns.  direction as Alpaca
+ * numbers them, 0..3; others and negative durations are ERR_INVALID_VALUE. */
+enum err_code camera_pulse_guide(struct device *dev, int32_t direction, int32_t duration_ms,
+	struct err *err);
+/* Completion property: a failed pulse is reported here for 5 s, then false. */
+enum err_code camera_guiding(struct device *dev, bool *out, struct err *err);
+
+/* Starts and returns: image_ready is false and the activity WAITING or EXPOSING before this returns.
+ * Checks in order: link, duration, frame (ERR_INVALID_VALUE), busy (ERR_INVALID_OPERATION, naming a run
+ * that holds the lease). */
+enum err_code camera_start_exposure(struct device *dev, double duration_s, bool light,
+	struct err *err);
+
+/* Fine when idle.  While a run holds the lease an abort also aborts the run. */
+enum err_code camera_abort(struct device *dev, struct err *err);
+enum err_code camera_stop(struct device *dev, struct err *err);
+
+/* Completion property: a failed exposure is reported here for 5 s, then false. */
+enum err_code camera_image_ready(struct device *dev, bool *out, struct err *err);
+
+/* The client's picture with a reference of its own (frame_unref); ERR_INVALID_OPERATION without. */
+enum err_code camera_frame(struct device *dev, struct frame **out, struct err *err);
+
+/* The newest frame of all, a run's included, for the page; NULL when there is none. */
+struct frame *camera_preview_frame(struct device *dev, uint64_t *serial);
+
+/* For core/autofocus.c: exposes for the holder of the lease, blocks until the frame is there (*out,
+ * own reference), *cancel becomes true (the exposure is aborted), or it failed.  ImageReady, LastExposure*
+ * and the client's picture and settings do not change.  focuser_position is where the focuser stands. */
+enum err_code camera_run_expose(struct device *dev, uint64_t run, double duration_s, int bin, int gain,
+	double focuser_position, const _Atomic bool *cancel, struct frame **out, struct err *err);
+
+#endif
