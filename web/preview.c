@@ -404,7 +404,7 @@ enum http_result preview_answer(struct web *web, const char *rest, const struct 
 	const char *end;
 	int number = web_path_number(rest, &end);
 	struct device *dev = number >= 0 && strcmp(end, "/preview.jpg") == 0 ?
-		observatory_device(web->obs, DEVICE_CAMERA, number) : NULL;
+		devices_find(web->served->devices, &camera_kind, number) : NULL;
 	struct http_wait *wait = req->wait;
 	struct preview_key key = {.camera = number};
 	struct frame *frame = NULL;
