@@ -134,8 +134,9 @@ static int reap(pid_t pid)
 static enum err_code tell_end(const char *path, bool late, int status, int64_t time_ms, struct err *err)
 {
 	if (late || (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)) {
-		return err_set(err, ERR_IO, "%s is damaged, or too large for this machine: reading it was given up after %d s",
-			path, (int)(time_ms / 1000));
+		return err_set(err, ERR_IO,
+			"%s is damaged, or too large for this machine: reading it was given up after %d s", path,
+			(int)(time_ms / 1000));
 	}
 	const char *how = WIFSIGNALED(status) ? sigdescr_np(WTERMSIG(status)) : NULL;
 	return err_set(err, ERR_IO, "%s is damaged: the FITS library failed on it (%s)", path,
@@ -198,7 +199,7 @@ enum err_code fits_child_read(const char *path, bool pixels, struct fits_frame *
 	}
 	pid_t pid = fork();
 	if (pid == 0) {
-		/* The writing end has to outlive everything else that the child closes: it is moved onto standard input. */
+		/* The writing end has to outlive all that the child closes, so it takes the place of standard input. */
 		dup2(end[1], STDIN_FILENO);
 		shut_in(fd, time_ms);
 		be_child(fd, path, pixels);

@@ -55,8 +55,8 @@ static enum err_code name_format(const char *path, struct err *err)
 	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
 		const struct format *f = &formats[i];
 		if ((size_t)n >= f->at + f->len && memcmp(head + f->at, f->bytes, f->len) == 0) {
-			return err_set(err, ERR_IO, "%s is %s; focusd reads FITS (.fits, .fit, .fts, also .gz and .fz)", path,
-				f->name);
+			return err_set(err, ERR_IO,
+				"%s is %s; focusd reads FITS (.fits, .fit, .fts, also .gz and .fz)", path, f->name);
 		}
 	}
 	return ERR_OK;
