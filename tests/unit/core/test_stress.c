@@ -254,7 +254,7 @@ static enum err_code camera_abort_now(void *ctx, struct err *err)
 	return camera_fate(c, err);
 }
 
-static enum err_code camera_read(void *ctx, uint16_t *out, size_t count, struct frame_info *info,
+static enum err_code camera_read(void *ctx, void *out, size_t count, struct frame_info *info,
 	struct err *err)
 {
 	struct camera_ctx *c = ctx;

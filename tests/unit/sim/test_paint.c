@@ -132,7 +132,7 @@ static void test_no_seams(void **state)
 	for (int32_t y = 0; y < 80; y++) {
 		double sum = 0.0;
 		for (int32_t x = 0; x < 2000; x++) {
-			sum += job.frame->pixels[(size_t)x * 80 + (size_t)y];
+			sum += frame_u16(job.frame)[(size_t)x * 80 + (size_t)y];
 		}
 		assert_true(fabs(sum / 2000.0 - wanted) < 4.5 * sd / sqrt(2000.0));
 	}
