@@ -52,7 +52,8 @@ static void make_digits(void)
 
 static const struct digits *digits_of(const struct frame *frame, size_t index)
 {
-	return &digits[frame->info.type == IMAGE_U8 ? ((const uint8_t *)frame->pixels)[index] : frame_u16(frame)[index]];
+	const uint8_t *bytes = frame->pixels;
+	return &digits[frame->info.type == IMAGE_U8 ? bytes[index] : frame_u16(frame)[index]];
 }
 
 /* Characters of an element that is printed, without its comma; 0: it is out of the table.  Nine digits tell a

@@ -259,7 +259,7 @@ static enum err_code camera_read(void *ctx, void *out, size_t count, struct fram
 {
 	struct camera_ctx *c = ctx;
 	c->exposing = false;
-	memset(out, 0, count * sizeof *out);
+	memset(out, 0, count * sizeof(uint16_t));
 	info->width = c->request.num_x;
 	info->height = c->request.num_y;
 	info->planes = 1;
