@@ -165,8 +165,11 @@ static void http_family(struct web *web, struct buf *out)
 	}
 }
 
-void metrics_answer(struct web *web, struct http_response *res)
+enum http_result metrics_answer(struct web *web, const char *rest, const struct http_request *req,
+	struct http_response *res)
 {
+	(void)rest;
+	(void)req;
 	web_body(res, "text/plain; version=0.0.4; charset=utf-8", 256 * 1024);
 	struct buf *out = &res->body;
 	family(out, "focusd_build_info", "gauge", "Always 1; the version is in the label.");
@@ -186,4 +189,5 @@ void metrics_answer(struct web *web, struct http_response *res)
 	run_families(web, out);
 	http_family(web, out);
 	web_check_body(res);
+	return HTTP_DONE;
 }

@@ -426,8 +426,5 @@ enum http_result preview_answer(struct web *web, const char *rest, const struct 
 		}
 	}
 	frame_unref(frame);
-	if (result == HTTP_DONE) {
-		http_add_header(res, "Cache-Control", "no-store");
-	}
 	return result;
 }

@@ -9,15 +9,17 @@
 #define DEFAULT_LIMIT 50
 #define MAX_LIMIT 1000
 
-void runs_list_answer(struct web *web, const struct http_request *req, struct http_response *res)
+enum http_result runs_list_answer(struct web *web, const char *rest, const struct http_request *req,
+	struct http_response *res)
 {
+	(void)rest;
 	char text[16];
 	uint32_t limit = DEFAULT_LIMIT;
 	int found = http_field(req->query, "limit", true, text, sizeof text);
 	if (found == -2 || (found == 0 && (!text_parse_u32(span_of(text), &limit) || limit < 1 ||
 		limit > MAX_LIMIT))) {
 		http_text(res, 400, "limit must be a whole number from 1 to %d.", MAX_LIMIT);
-		return;
+		return HTTP_DONE;
 	}
 	web_body(res, "application/json", 4 * 1024 * 1024);
 	struct err err = {0};
@@ -25,9 +27,10 @@ void runs_list_answer(struct web *web, const struct http_request *req, struct ht
 		buf_fini(&res->body);
 		log_warn("web", "the history of runs cannot be read: %s", err.text);
 		http_text(res, 500, "The history of runs cannot be read: %s", err.text);
-		return;
+		return HTTP_DONE;
 	}
 	web_check_body(res);
+	return HTTP_DONE;
 }
 
 /* The run from memory while it goes on, else from the store. */
@@ -58,18 +61,18 @@ static bool parse_id(const char *text, uint64_t *id, const char **end)
 	return value > 0;
 }
 
-void runs_one_answer(struct web *web, const char *rest, const struct http_request *req,
+enum http_result runs_one_answer(struct web *web, const char *rest, const struct http_request *req,
 	struct http_response *res)
 {
 	uint64_t id;
 	const char *end;
 	if (!parse_id(rest, &id, &end) || (*end != '\0' && strcmp(end, "/cutouts.jpg") != 0)) {
 		http_text(res, 404, "A run is at /focusd/v1/runs/ID with the number of the run.");
-		return;
+		return HTTP_DONE;
 	}
 	if (*end != '\0') {
 		http_text(res, 404, "Star cutouts of run %" PRIu64 " are not kept.", id);
-		return;
+		return HTTP_DONE;
 	}
 	static const struct {
 		const char *name;
@@ -90,20 +93,21 @@ void runs_one_answer(struct web *web, const char *rest, const struct http_reques
 	}
 	if (f == sizeof formats / sizeof formats[0]) {
 		http_text(res, 400, "format must be json, csv or nina.");
-		return;
+		return HTTP_DONE;
 	}
 	struct err err = {0};
 	struct run *run = find_run(web, id, &err);
 	if (run == NULL && err.code == ERR_INVALID_VALUE) {
 		http_text(res, 404, "There is no run %" PRIu64 ".", id);
-		return;
+		return HTTP_DONE;
 	}
 	if (run == NULL) {
 		http_text(res, 500, "Run %" PRIu64 " cannot be read: %s", id, err.text);
-		return;
+		return HTTP_DONE;
 	}
 	web_body(res, formats[f].content_type, 1024 * 1024);
 	formats[f].print(run, &res->body);
 	run_free(run);
 	web_check_body(res);
+	return HTTP_DONE;
 }

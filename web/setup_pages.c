@@ -176,9 +176,10 @@ static void how_to_change(struct buf *out, const char *section)
 		"right.</p>\n");
 }
 
-void setup_server_answer(struct web *web, const struct http_request *req,
+enum http_result setup_server_answer(struct web *web, const char *rest, const struct http_request *req,
 	struct http_response *res)
 {
+	(void)rest;
 	const struct config_server *server = &observatory_config(web->obs)->server;
 	web_body(res, "text/html; charset=utf-8", 256 * 1024);
 	struct buf *out = &res->body;
@@ -213,6 +214,7 @@ void setup_server_answer(struct web *web, const struct http_request *req,
 	how_to_change(out, "server");
 	page_end(out);
 	web_check_body(res);
+	return HTTP_DONE;
 }
 
 static void common_rows(struct buf *out, struct device *dev)
@@ -415,7 +417,7 @@ static void camera_page(struct web *web, struct device *dev, struct buf *out)
 	}
 }
 
-void setup_device_answer(struct web *web, const char *rest, const struct http_request *req,
+enum http_result setup_device_answer(struct web *web, const char *rest, const struct http_request *req,
 	struct http_response *res)
 {
 	bool focuser = strncmp(rest, "focuser/", 8) == 0;
@@ -434,7 +436,7 @@ void setup_device_answer(struct web *web, const char *rest, const struct http_re
 		buf_puts(out, "<p>The list of devices is at <a href=\"/setup\">/setup</a>.</p>\n");
 		page_end(out);
 		web_check_body(res);
-		return;
+		return HTTP_DONE;
 	}
 	const struct device_info *info = device_info(dev);
 	char lead[160];
@@ -450,4 +452,5 @@ void setup_device_answer(struct web *web, const char *rest, const struct http_re
 	address(web, req, out, info);
 	page_end(out);
 	web_check_body(res);
+	return HTTP_DONE;
 }

@@ -154,7 +154,7 @@ static void sse_release(void *arg)
 	free(sub);
 }
 
-void sse_open(struct web *web, struct http_response *res)
+static void open_stream(struct web *web, struct http_response *res)
 {
 	struct subscriber *sub = calloc(1, sizeof *sub);
 	if (sub == NULL) {
@@ -173,4 +173,16 @@ void sse_open(struct web *web, struct http_response *res)
 		.block = 16 * 1024,
 		.wake_ms = ALIVE_MS,
 	};
+}
+
+enum http_result sse_answer(struct web *web, const char *rest, const struct http_request *req,
+	struct http_response *res)
+{
+	(void)rest;
+	if (req->verb == HTTP_HEAD) {
+		web_body(res, "text/event-stream", 0);
+	} else {
+		open_stream(web, res);
+	}
+	return HTTP_DONE;
 }

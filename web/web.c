@@ -82,86 +82,67 @@ void web_set_server(struct web *web, struct http_server *server)
 	pthread_mutex_unlock(&web->lock);
 }
 
-void web_wake_in(struct web *web, int64_t delay_ms)
+/* ---- which answer belongs to which path ---- */
+
+static enum http_result healthz(struct web *web, const char *rest, const struct http_request *req,
+	struct http_response *res)
 {
-	int64_t at_ms = clock_now_ms(clock_real()) + delay_ms;
-	pthread_mutex_lock(&web->lock);
-	if (at_ms < web->wake_at_ms) {
-		web->wake_at_ms = at_ms;
-		pthread_cond_signal(&web->cond);
+	(void)web;
+	(void)rest;
+	(void)req;
+	http_text(res, 200, "ok");
+	return HTTP_DONE;
+}
+
+static const struct route {
+	const char *path;       /* ending in '/': everything below it */
+	enum http_result (*answer)(struct web *web, const char *rest, const struct http_request *req,
+		struct http_response *res);
+} routes[] = {
+	{"/events", sse_answer},
+	{"/healthz", healthz},
+	{"/metrics", metrics_answer},
+	{"/setup", setup_server_answer},
+	{"/setup/v1/", setup_device_answer},
+	{"/focusd/v1/camera/", preview_answer},
+	{"/focusd/v1/runs", runs_list_answer},
+	{"/focusd/v1/runs/", runs_one_answer},
+};
+
+/* The route of a path, and in *rest what stands behind the fixed part; NULL when there is none. */
+static const struct route *find_route(const char *path, const char **rest)
+{
+	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
+		size_t len = strlen(routes[i].path);
+		if (strncmp(path, routes[i].path, len) == 0 &&
+			(path[len] == '\0' || routes[i].path[len - 1] == '/')) {
+			*rest = path + len;
+			return &routes[i];
+		}
 	}
-	pthread_mutex_unlock(&web->lock);
-}
-
-int web_path_number(const char *text, const char **end)
-{
-	int value = 0;
-	const char *p = text;
-	while (*p >= '0' && *p <= '9' && p - text < 6) {
-		value = value * 10 + (*p++ - '0');
-	}
-	*end = p;
-	bool strict = p > text && (text[0] != '0' || p == text + 1) && !(*p >= '0' && *p <= '9');
-	return strict ? value : -1;
-}
-
-void web_body(struct http_response *res, const char *content_type, size_t ceiling)
-{
-	res->status = 200;
-	res->content_type = content_type;
-	buf_init(&res->body, ceiling);
-}
-
-void web_check_body(struct http_response *res)
-{
-	if (res->body.failed) {
-		buf_fini(&res->body);
-		http_text(res, 503, "The answer does not fit into memory just now.");
-	}
-}
-
-/* The path behind prefix, or NULL when it does not begin with it. */
-static const char *behind(const char *path, const char *prefix)
-{
-	size_t len = strlen(prefix);
-	return strncmp(path, prefix, len) == 0 ? path + len : NULL;
+	return NULL;
 }
 
 static enum http_result answer(struct web *web, const struct http_request *req,
 	struct http_response *res)
 {
-	const char *path = req->path;
 	const char *rest;
+	const struct route *route;
+	enum http_result result = HTTP_DONE;
 	if (req->verb != HTTP_GET && req->verb != HTTP_HEAD) {
 		http_text(res, 405, "Only GET is answered here.");
 		http_add_header(res, "Allow", "GET, HEAD");
 	} else if (pages_asset(req, res)) {
-		return HTTP_DONE; /* sets its own caching */
-	} else if ((rest = behind(path, "/focusd/v1/camera/")) != NULL) {
-		return preview_answer(web, rest, req, res);
-	} else if (strcmp(path, "/events") == 0) {
-		if (req->verb == HTTP_HEAD) {
-			web_body(res, "text/event-stream", 0);
-		} else {
-			sse_open(web, res);
-		}
-	} else if (strcmp(path, "/healthz") == 0) {
-		http_text(res, 200, "ok");
-	} else if (strcmp(path, "/metrics") == 0) {
-		metrics_answer(web, res);
-	} else if (strcmp(path, "/focusd/v1/runs") == 0) {
-		runs_list_answer(web, req, res);
-	} else if ((rest = behind(path, "/focusd/v1/runs/")) != NULL) {
-		runs_one_answer(web, rest, req, res);
-	} else if (strcmp(path, "/setup") == 0) {
-		setup_server_answer(web, req, res);
-	} else if ((rest = behind(path, "/setup/v1/")) != NULL) {
-		setup_device_answer(web, rest, req, res);
+		return HTTP_DONE; /* Files have a caching of their own. */
+	} else if ((route = find_route(req->path, &rest)) != NULL) {
+		result = route->answer(web, rest, req, res);
 	} else {
 		http_text(res, 404, "There is nothing at this address. The status page is at /");
 	}
-	http_add_header(res, "Cache-Control", "no-store");
-	return HTTP_DONE;
+	if (result == HTTP_DONE) {
+		http_add_header(res, "Cache-Control", "no-store");
+	}
+	return result;
 }
 
 enum http_result web_handle(struct web *web, const struct http_request *req,

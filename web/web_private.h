@@ -62,17 +62,23 @@ extern const size_t web_asset_count;
 /* Answers when the path is an embedded file; false when it is not. */
 bool pages_asset(const struct http_request *req, struct http_response *res);
 
-/* Each answers the request whose path is its own; `rest` is the path behind the fixed part. */
-void sse_open(struct web *web, struct http_response *res);
-void metrics_answer(struct web *web, struct http_response *res);
-void runs_list_answer(struct web *web, const struct http_request *req, struct http_response *res);
-void runs_one_answer(struct web *web, const char *rest, const struct http_request *req,
+/*
+ * Each answers the requests of one row of the table of routes in web.c; `rest` is the path behind the row's own
+ * part, "" when there is nothing more.  HTTP_WAIT as http.h says.
+ */
+enum http_result sse_answer(struct web *web, const char *rest, const struct http_request *req,
 	struct http_response *res);
-void setup_server_answer(struct web *web, const struct http_request *req,
+enum http_result metrics_answer(struct web *web, const char *rest, const struct http_request *req,
 	struct http_response *res);
-void setup_device_answer(struct web *web, const char *rest, const struct http_request *req,
+enum http_result setup_server_answer(struct web *web, const char *rest, const struct http_request *req,
+	struct http_response *res);
+enum http_result setup_device_answer(struct web *web, const char *rest, const struct http_request *req,
 	struct http_response *res);
 enum http_result preview_answer(struct web *web, const char *rest, const struct http_request *req,
+	struct http_response *res);
+enum http_result runs_list_answer(struct web *web, const char *rest, const struct http_request *req,
+	struct http_response *res);
+enum http_result runs_one_answer(struct web *web, const char *rest, const struct http_request *req,
 	struct http_response *res);
 
 /* The room's own thread: renders one wanted picture, called and returning with web->lock held.

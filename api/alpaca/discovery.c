@@ -21,12 +21,12 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "discovery_limit.h"
 #include "log.h"
 
 enum {
 	RETRY_MS = 30000,
-	TOKENS_MAX = 100, /* a burst: ten pages of a client times several adapters */
-	TOKENS_PER_S = 50,
+	IN_A_ROW = 100, /* datagrams, so that stopping is not starved by a flood */
 };
 
 struct discovery {
@@ -40,8 +40,7 @@ struct discovery {
 	bool complained;
 	char reply[32];
 	size_t reply_len;
-	double tokens;
-	int64_t tokens_ms;
+	struct discovery_limit limit;
 };
 
 bool discovery_is_request(const void *data, size_t len)
@@ -172,20 +171,21 @@ static bool may_answer6(const struct sockaddr_in6 *from)
 					       (a->s6_addr[0] & 0xFE) == 0xFC);
 }
 
-/* A token bucket, so that nobody can make us shout. */
-static bool take_token(struct discovery *d)
+/* Whether the source may be answered once more. */
+static bool take_allowance(struct discovery *d, const struct sockaddr_storage *from)
 {
-	int64_t now_ms = clock_now_ms(clock_real());
-	d->tokens += (double)(now_ms - d->tokens_ms) * TOKENS_PER_S / 1000.0;
-	d->tokens_ms = now_ms;
-	if (d->tokens > TOKENS_MAX) {
-		d->tokens = TOKENS_MAX;
+	uint8_t host[16] = {0};
+	uint16_t port;
+	if (from->ss_family == AF_INET) {
+		const struct sockaddr_in *from4 = (const struct sockaddr_in *)from;
+		memcpy(host, &from4->sin_addr, sizeof from4->sin_addr);
+		port = ntohs(from4->sin_port);
+	} else {
+		const struct sockaddr_in6 *from6 = (const struct sockaddr_in6 *)from;
+		memcpy(host, &from6->sin6_addr, sizeof from6->sin6_addr);
+		port = ntohs(from6->sin6_port);
 	}
-	if (d->tokens < 1) {
-		return false;
-	}
-	d->tokens -= 1;
-	return true;
+	return discovery_limit_take(&d->limit, host, port, clock_now_ms(clock_real()));
 }
 
 /* ---- one datagram ---- */
@@ -253,7 +253,7 @@ static bool answer_one(struct discovery *d, int fd)
 						: may_answer6((const struct sockaddr_in6 *)&from);
 	size_t control_len = reply_control(d, &message, &control_out, sizeof control_out);
 	if (!discovery_is_request(data, (size_t)n) || !wanted || control_len == 0 ||
-		!take_token(d)) {
+		!take_allowance(d, &from)) {
 		return true;
 	}
 	struct iovec out = {.iov_base = d->reply, .iov_len = d->reply_len};
@@ -283,8 +283,7 @@ static void *listen_thread(void *arg)
 				return NULL;
 			}
 			for (int i = 1; n > 0 && i < 3; i++) {
-				/* At most so many in a row, so that stopping is not starved. */
-				for (int k = 0; (fds[i].revents & POLLIN) != 0 && k < TOKENS_MAX;
+				for (int k = 0; (fds[i].revents & POLLIN) != 0 && k < IN_A_ROW;
 					k++) {
 					if (!answer_one(d, fds[i].fd)) {
 						break;
@@ -330,8 +329,6 @@ enum err_code discovery_start_for(const char *bind_to, int port, int alpaca_port
 	limit_to(d, bind_to);
 	d->fd4 = -1;
 	d->fd6 = -1;
-	d->tokens = TOKENS_MAX;
-	d->tokens_ms = clock_now_ms(clock_real());
 	d->reply_len =
 		(size_t)snprintf(d->reply, sizeof d->reply, "{\"AlpacaPort\":%d}", alpaca_port);
 	d->stop_fd = eventfd(0, EFD_CLOEXEC);

@@ -160,7 +160,8 @@ static enum err_code refuse_neighbour(const struct port_info *here, struct err *
 {
 	char now[160];
 	ports_describe(here, now, sizeof now);
-	return err_set(err, ERR_IO, "%.40s looks like a %.30s (%.60s) and is left alone; if it is the focuser: port = %.90s",
+	return err_set(err, ERR_IO,
+		"%.40s looks like a %.30s (%.60s) and is left alone; if it is the focuser: port = %.90s",
 		here->node, here->what, now, here->stable);
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Rules that the compiler does not keep: one door for each library, no banned function, a licence line, no
-half-merged file.
+half-merged file, no line of C that is wider than WIDTH.
 
 check_doors.py ROOT looks at the tree; check_doors.py --self-test makes sure that it would find something.
 """
@@ -28,9 +28,11 @@ DOORS = {
     "zlib.h": ["web/pages.c", "server/store/position_slot.c"],
 }
 # Tests may look at a JPEG or a database with the library that wrote it.
-TESTS_MAY = {"jpeglib.h", "sqlite3.h", "fitsio.h", "pthread.h"}
+TESTS_MAY = {"cJSON.h", "jpeglib.h", "sqlite3.h", "fitsio.h", "pthread.h"}
 BANNED = ("strcpy strcat sprintf vsprintf gets atoi atof atol strtok sleep usleep system alloca setlocale "
           "scanf").split()
+# Columns of a line of C, with tabs of eight.
+WIDTH = 120
 C_FILES = (".c", ".h")
 LICENSED = C_FILES + (".py", ".js", ".css", ".html", ".svg", ".build", ".service", ".conf", ".sh", ".rules")
 SKIP = re.compile(r"^(build.*|\..*|__pycache__)$")
@@ -61,6 +63,10 @@ def check_c(name, text):
                 continue
             line = text.count("\n", 0, match.start(1)) + 1
             yield f"{name}:{line}: {header} belongs to {' '.join(DOORS[header]) or 'nobody'} only"
+    for number, line in enumerate(text.split("\n"), 1):
+        width = len(line.expandtabs(8))
+        if width > WIDTH:
+            yield f"{name}:{number}: {width} columns wide, more than {WIDTH}"
     code = NO_CODE.sub(blank, text)
     for match in CALL.finditer(code):
         line = code.count("\n", 0, match.start()) + 1
@@ -101,6 +107,7 @@ def self_test():
                              "void mysleep(void);\n",
         "web/b.c": licence + "\n\tsleep (1);\n",
         "web/c.c": "int x;\n",
+        "web/wide.c": licence + "\t/* " + "x" * 106 + " */\n\t/* " + "x" * 107 + " */\n",
         "packaging/tool": "#!/bin/sh\n",
         "web/merged.md": "text\n" + "<" * 7 + " HEAD\nmore\n",
     }
@@ -111,7 +118,7 @@ def self_test():
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
         found = sorted(line.split(": ")[0] for line in check(root))
-    expected = ["api/other.c:3", "packaging/tool:1", "web/b.c:3", "web/c.c:1", "web/merged.md:2"]
+    expected = ["api/other.c:3", "packaging/tool:1", "web/b.c:3", "web/c.c:1", "web/merged.md:2", "web/wide.c:3"]
     if found != expected:
         print(f"found {found}, expected {expected}")
         return 1

@@ -79,6 +79,8 @@ DEBTS = {
 TOPS = ("server", "drivers", "api", "web")
 # A circle of more files than this is a tangle.
 CIRCLE = 3
+# And a function of more lines is named by --count.
+FUNCTION = 60
 INCLUDE = re.compile(r'^\s*#\s*include\s*"([^"]+)"', re.M)
 
 
@@ -209,14 +211,42 @@ def check_circles(root, build):
             yield f"{circle[0]}:1: in a circle of {len(circle)} files: {' '.join(circle)}"
 
 
+def functions(text):
+    """(name, lines) of each function: from the line that names it to its closing brace at the margin."""
+    lines = text.split("\n")
+    start = None
+    for i, line in enumerate(lines):
+        if line == "{" and i > 0 and ")" in lines[i - 1]:
+            start = i
+            while start > 0 and lines[start - 1].startswith(("\t", " ")):
+                start -= 1
+            start = max(start - 1, 0)
+            name = re.search(r"(\w+)\(", " ".join(lines[start:i]))
+        elif line == "}" and start is not None:
+            yield name.group(1) if name else "?", i - start + 1
+            start = None
+
+
+def structs(text):
+    """(name, members) of each struct; the members of unnamed structs inside count for it."""
+    for match in re.finditer(r"^struct (\w+) \{\n(.*?)^\}", text, re.M | re.S):
+        body = re.sub(r"/\*.*?\*/", "", match.group(2), flags=re.S)
+        body = re.sub(r"\([^()]*\)", "()", re.sub(r"\{[^{}]*\}", "", body))
+        yield match.group(1), sum(1 + part.count(",") for part in body.split(";") if part.strip())
+
+
 def count(root, build):
     pairs = collections.Counter()
     rooms = set()
     lengths = {}
+    long_ones, large_ones = [], []
     for path in sources(root):
         rooms.add(room_of(path))
         with open(os.path.join(root, path), encoding="utf-8") as file:
-            lengths[path] = file.read().count("\n")
+            text = file.read()
+        lengths[path] = text.count("\n")
+        long_ones += [(n, name, path) for name, n in functions(text)]
+        large_ones += [(n, name, path) for name, n in structs(text)]
     for path, _, target in arrows(root):
         if room_of(path) != room_of(target):
             pairs[room_of(path), room_of(target)] += 1
@@ -224,6 +254,12 @@ def count(root, build):
     yield f"arrows between rooms {len(pairs)}, includes along them {sum(pairs.values())}"
     for path in sorted(lengths, key=lambda p: -lengths[p])[:5]:
         yield f"{lengths[path]} lines: {path}"
+    over = sorted(((n, name, path) for n, name, path in long_ones if n > FUNCTION), reverse=True)
+    yield f"functions {len(long_ones)}, over {FUNCTION} lines {len(over)}"
+    for n, name, path in over[:12]:
+        yield f"  {n} lines: {name} in {path}"
+    for n, name, path in sorted(large_ones, reverse=True)[:4]:
+        yield f"{n} members: struct {name} in {path}"
     if build:
         circles = strong(file_graph(root, build))
         yield f"circles {len(circles)}: {' '.join(str(len(c)) for c in circles)}"

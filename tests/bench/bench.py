@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Speed as ratios to yardsticks that run beside the program: bench.py --focusd F --bare B --load L
---transpose T --wire W --paint S P1 [P2 ...].  Prints one line for each; fails only when something cannot be
+--transpose T --wire W --paint S --halt H --slow-disk D P1 [P2 ...].  Prints one line for each; fails only when something cannot be
 measured.
 README.md beside this file explains the figures.
 """
@@ -15,6 +15,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -56,9 +57,9 @@ def load(*words, cpus=None):
 class Program:
     """A process that ends with the block."""
 
-    def __init__(self, *words, cpus=None):
+    def __init__(self, *words, cpus=None, env=None):
         self.process = subprocess.Popen([*map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True,
+                                        text=True, env={**os.environ, **(env or {})},
                                         preexec_fn=lambda: os.sched_setaffinity(0, cpus or {CPU}))
         self.pid = self.process.pid
 
@@ -125,18 +126,18 @@ class Raw(Program):
         self.port = int(self.line())
 
 
-def serve_words(config="", port=0, time_factor=1, simulate=True):
+def serve_words(config="", port=0, time_factor=1, simulate=True, state=None):
     where = pathlib.Path(tempfile.mkdtemp(dir=folder))
     path = where / "focusd.conf"
     path.write_text(config, encoding="ascii")
     return [arguments.focusd, "serve", "--config", path, "--bind", "127.0.0.1", "--port", port,
-            "--discovery-port", 0, "--state-dir", where / "state", "--seed", 1, "--time-factor", time_factor,
+            "--discovery-port", 0, "--state-dir", state or where / "state", "--seed", 1, "--time-factor", time_factor,
             "--log-level", "error"] + (["--simulate"] if simulate else [])
 
 
 class Focusd(Program):
-    def __init__(self, config="", connect=("focuser",), cpus=None, **more):
-        super().__init__(*serve_words(config, **more), cpus=cpus)
+    def __init__(self, config="", connect=("focuser",), cpus=None, env=None, **more):
+        super().__init__(*serve_words(config, **more), cpus=cpus, env=env)
         self.port = urllib.parse.urlparse(self.line().split()[-1]).port
         for device in connect:
             self.put(f"{device}/0/connected", Connected="True")
@@ -445,6 +446,87 @@ def p23():
         note=f"{rate:.0f}/s of {limit:.1f}/s")
 
 
+def fill_history(state, count):
+    """One run as the program writes it, copied until there are so many."""
+    with Focusd(time_factor=100, state=state, connect=("focuser", "camera"), cpus=CPUS) as server:
+        for action, parameters in (("Autofocus", ""), ("AutofocusWait", "90")):
+            server.put("focuser/0/action", Action=action, Parameters=parameters)
+    with contextlib.closing(sqlite3.connect(state / "focusd.db", isolation_level=None)) as db:
+        names = {table: [row[1] for row in db.execute(f"PRAGMA table_info({table})")] for table in ("runs", "points")}
+        [(first,)] = db.execute("SELECT max(id) FROM runs").fetchall()
+        db.execute("BEGIN")
+        for number in range(first + 1, first + count):
+            for table, key in (("runs", "id"), ("points", "run")):
+                others = ", ".join(name for name in names[table] if name != key)
+                db.execute(f"INSERT INTO {table} ({key}, {others}) SELECT ?, {others} FROM {table} WHERE {key} = ?",
+                           (number, first))
+        db.execute("UPDATE counters SET value = ?", (first + count,))
+        db.execute("COMMIT")
+
+
+class Crowd:
+    """Clients on other machines, so at a lower priority: each asks again and again, whatever it is answered."""
+
+    def __init__(self, port, wishes):
+        self.over = threading.Event()
+        self.answered = [0] * len(wishes)
+        self.threads = [threading.Thread(target=self.ask, args=(i, port, *wish)) for i, wish in enumerate(wishes)]
+
+    def ask(self, index, port, accept, path):
+        while not self.over.is_set():
+            process = subprocess.Popen([arguments.load, "fetch", str(port), "1000000", accept, path], text=True,
+                                       stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                       preexec_fn=lambda: os.nice(10))
+            for _ in process.stdout:
+                self.answered[index] += 1
+                if self.over.is_set():
+                    break
+            process.kill()
+            process.wait()
+            self.over.wait(0.1)
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        time.sleep(1)
+        return self
+
+    def __exit__(self, *why):
+        self.over.set()
+        for thread in self.threads:
+            thread.join()
+
+
+def p25():
+    state = pathlib.Path(tempfile.mkdtemp(dir=folder))
+    fill_history(state, 2000)
+    with Program(arguments.halt, cpus=CPUS) as line:
+        words = f"[simulator]\nwidth = {WIDTH}\nheight = {HEIGHT}\n[camera.0]\ndriver = simulator\n" \
+            f"[focuser.0]\ndriver = moonlite\nport = {line.line()}\nopen_wait_ms = 0\n"
+
+        def measure(server, count):
+            line.process.stdin.write(f"measure {server.port} {count}\n")
+            line.process.stdin.flush()
+            return json.loads(line.line())
+
+        with Focusd(words, connect=("focuser", "camera"), simulate=False, state=state, cpus=CPUS) as server:
+            server.expose()
+            quiet = measure(server, 200)
+        with Focusd(words, connect=("focuser", "camera"), simulate=False, state=state, cpus=CPUS,
+                    env={"LD_PRELOAD": arguments.slow_disk}) as server, \
+                contextlib.closing(sqlite3.connect(state / "focusd.db", isolation_level=None)) as db:
+            server.expose()
+            db.execute("BEGIN EXCLUSIVE")
+            with Crowd(server.port, [("application/json", IMAGE), ("*/*", "/focusd/v1/runs?limit=1000"),
+                                     ("*/*", "/focusd/v1/camera/0/preview.jpg"),
+                                     ("*/*", "/focusd/v1/camera/0/preview.jpg?x={x}&y=0&w=2000&h=2000")]) as crowd:
+                beside = measure(server, 100)
+    say("P25", "PUT halt to the wire beside everything, p99, of idle", beside["p99_us"] / quiet["p99_us"], 3, 1.5,
+        better="less", note=f"p50 {beside['p50_us'] / 1e3:.2f} ms, p99 {beside['p99_us'] / 1e3:.2f} ms, "
+        f"worst {beside['max_us'] / 1e3:.2f} ms; idle {quiet['p50_us'] / 1e3:.2f}, {quiet['p99_us'] / 1e3:.2f}, "
+        f"{quiet['max_us'] / 1e3:.2f} ms; answered beside: {crowd.answered}")
+
+
 def sky():
     """What the simulated camera needs for a frame that it exposes for one second."""
     for colour in ("mono", "bayer", "rgb"):
@@ -467,13 +549,13 @@ def sky():
 
 ALL = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10,
        "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21, "P22": p22, "P23": p23,
-       "sky": sky}
+       "P25": p25, "sky": sky}
 
 
 def main():
     global arguments, folder
     parser = argparse.ArgumentParser()
-    for name in ("focusd", "bare", "load", "transpose", "wire", "paint"):
+    for name in ("focusd", "bare", "load", "transpose", "wire", "paint", "halt", "slow-disk"):
         parser.add_argument("--" + name, required=True)
     parser.add_argument("numbers", nargs="+", choices=[*ALL, "all"])
     arguments = parser.parse_args()

@@ -15,7 +15,7 @@
  * load start PORT PATH PROGRAM [ARGUMENT...]              starts it, asks until it answers, ends it
  *
  * {n} in a path or body becomes a number of eight digits that counts up, {p} one of five digits
- * from 10000 to 29999.
+ * from 10000 to 29999, {x} one of four digits from 1000 to 5999.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -88,7 +88,7 @@ static int number(const char *text)
 struct request {
 	char text[ROOM];
 	size_t len;
-	char *counter[2], *position[2];
+	char *counter[2], *position[2], *pixel[2];
 	uint32_t n;
 };
 
@@ -124,6 +124,10 @@ static void expand(char *out, size_t cap, const char *text)
 			memcpy(out + n, "{ppp}", 5);
 			n += 5;
 			text += 3;
+		} else if (strncmp(text, "{x}", 3) == 0) {
+			memcpy(out + n, "{xx}", 4);
+			n += 4;
+			text += 3;
 		} else {
 			out[n++] = *text++;
 		}
@@ -151,6 +155,7 @@ static void prepare(struct request *r, const char *method, const char *raw_path,
 		keep ? "" : "Connection: close\r\n", body);
 	find_marks(r, "{nnnnnn}", "00000000", r->counter);
 	find_marks(r, "{ppp}", "10000", r->position);
+	find_marks(r, "{xx}", "1000", r->pixel);
 }
 
 static void next(struct request *r)
@@ -162,6 +167,9 @@ static void next(struct request *r)
 		}
 		if (r->position[i] != NULL) {
 			put_number(r->position[i], 10000 + r->n * 7 % 20000, 5);
+		}
+		if (r->pixel[i] != NULL) {
+			put_number(r->pixel[i], 1000 + r->n * 37 % 5000, 4);
 		}
 	}
 }

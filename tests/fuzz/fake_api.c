@@ -14,16 +14,23 @@ static const char *no_header(const struct http_request *req, const char *name)
 
 static void check_text(const struct http_response *res)
 {
+	/* The HTTP room answers for a body that could not be finished (500, in words of its own). */
+	if (res->body.failed) {
+		FUZZ_CHECK(fuzz_starved());
+		return;
+	}
 	struct span text = {.data = buf_text(&res->body), .len = res->body.len};
 	FUZZ_CHECK(text_is_utf8(text));
 	if (res->status != 200) {
-		FUZZ_CHECK(res->status >= 400 && res->status < 500 && text.len > 1);
+		FUZZ_CHECK(res->status >= 400 && (res->status < 500 || fuzz_starved()) && text.len > 1);
 		return;
 	}
 	struct err err;
+	bool before = fuzz_spare(true);
 	struct json *json = json_parse(text, &err);
 	FUZZ_CHECK(json != NULL && json_is_object(json));
 	json_free(json);
+	fuzz_spare(before);
 }
 
 /* Reads a stream to its end in pieces of an odd size. */
@@ -41,9 +48,11 @@ static void check_stream(const struct http_stream *stream)
 
 void fake_api_ask(enum http_verb verb, const char *path, struct span form)
 {
+	bool before = fuzz_spare(true);
 	struct observatory *obs = fake_observatory();
 	struct alpaca *alpaca = alpaca_create(obs);
 	FUZZ_CHECK(alpaca != NULL);
+	fuzz_spare(before);
 	struct http_wait wait;
 	memset(&wait, 0, sizeof wait);
 	struct http_request req = {.verb = verb,

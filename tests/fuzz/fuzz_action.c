@@ -8,11 +8,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf form;
 	for (const char *const *name = actions_of(DEVICE_FOCUSER); *name != NULL; name++) {
+		bool before = fuzz_spare(true);
 		buf_init(&form, 16 << 20);
 		buf_printf(&form, "Action=%s&Parameters=", *name);
 		for (size_t i = 0; i < size; i++) {
 			buf_printf(&form, "%%%02X", data[i]);
 		}
+		fuzz_spare(before);
 		fake_api_ask(HTTP_PUT, "/api/v1/focuser/0/action",
 			(struct span){.data = buf_text(&form), .len = form.len});
 		buf_fini(&form);

@@ -11,7 +11,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	enum err_code code = alpaca_path_parse(path, &found, &err);
 	if (code == ERR_OK) {
 		/* What was taken apart makes the path again: nothing was skipped or read twice. */
+		bool before = fuzz_spare(true);
 		char *again = malloc(strlen(path) + 32);
+		fuzz_spare(before);
 		FUZZ_CHECK(again != NULL);
 		int n = snprintf(again, strlen(path) + 32, "/api/v1/%s/%u/%.*s",
 			found.type == DEVICE_FOCUSER ? "focuser" : "camera", found.number,

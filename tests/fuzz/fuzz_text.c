@@ -31,7 +31,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(strcasecmp(text, flag ? "true" : "false") == 0);
 	}
 	for (size_t cap = 1; cap < 64; cap = cap * 2 + 1) {
+		bool before = fuzz_spare(true);
 		char *out = malloc(cap);
+		fuzz_spare(before);
 		FUZZ_CHECK(out != NULL);
 		text_copy_clean(out, cap, text);
 		FUZZ_CHECK(memchr(out, '\0', cap) != NULL && text_is_utf8(span_of(out)));

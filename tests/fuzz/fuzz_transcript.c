@@ -8,6 +8,11 @@ static void check_again(const struct transcript_entry *entry)
 	struct buf buf;
 	buf_init(&buf, 1 << 16);
 	transcript_print(&buf, entry->ms, entry->kind, entry->data, entry->len);
+	if (buf.failed) {
+		FUZZ_CHECK(fuzz_starved());
+		buf_fini(&buf);
+		return;
+	}
 	struct span text = {.data = buf_text(&buf), .len = buf.len};
 	struct span line;
 	size_t len = 0;

@@ -209,7 +209,8 @@ static void test_lines_at_open_and_close(void **state)
 		{{.baud = 9600}, "open dtr=1 rts=1 close dtr=1 rts=1 "},
 		{{.baud = 9600, .rts_low = true}, "open dtr=1 rts=1 set dtr=1 rts=0 close dtr=1 rts=0 "},
 		{{.baud = 9600, .dtr_low = true}, "open dtr=1 rts=1 set dtr=0 rts=1 close dtr=0 rts=1 "},
-		{{.baud = 9600, .dtr_low = true, .rts_low = true}, "open dtr=1 rts=1 set dtr=0 rts=0 close dtr=0 rts=0 "},
+		{{.baud = 9600, .dtr_low = true, .rts_low = true},
+			"open dtr=1 rts=1 set dtr=0 rts=0 close dtr=0 rts=0 "},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct transport *t = open_with(&rows[i].settings);

@@ -68,8 +68,8 @@ struct http_response {
 
 enum http_result { HTTP_DONE, HTTP_WAIT };
 
-/* res is zeroed before each call, but for header_value; whoever writes to body calls buf_init() first.  What a call that
- * answers HTTP_WAIT left in res is thrown away. */
+/* res is zeroed before each call, but for header_value; whoever writes to body calls buf_init() first.
+ * What a call that answers HTTP_WAIT left in res is thrown away. */
 typedef enum http_result (*http_handler)(void *arg, const struct http_request *req,
 	struct http_response *res);
 

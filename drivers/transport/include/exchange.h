@@ -46,9 +46,9 @@ enum err_code exchange_tell(struct exchange *x, struct span command, int64_t dea
 
 /* Sends a request and waits for its frame.  After an exchange without a usable answer it first lets
  * the line fall quiet (150 ms); when the deadline has passed by then nothing is sent.  *frame borrows
- * from x until the next call.  ERR_TIMEOUT when nothing came, ERR_PROTOCOL when only bytes came that are no frame, ERR_IO when the device is
- * gone, ERR_CANCELLED when something urgent came up: then nothing was sent, or the device has had
- * more time than one that works needs for its answer. */
+ * from x until the next call.  ERR_TIMEOUT when nothing came, ERR_PROTOCOL when only bytes came that are no
+ * frame, ERR_IO when the device is gone, ERR_CANCELLED when something urgent came up: then nothing
+ * was sent, or the device has had more time than one that works needs for its answer. */
 enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan,
 	struct span *frame, int64_t deadline_ms, struct err *err);
 

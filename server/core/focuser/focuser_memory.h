@@ -61,9 +61,9 @@ void focuser_memory_close(struct device *dev);
 void focuser_memory_judge(struct device *dev);
 
 /* After a reading: whether the device has lost its count under us, as a board does whose power failed while
- * its adapter's did not: the driver says so, or it rests at 0, which is nowhere near.  Then whatever runs has ended, a run moves
- * nothing more, and the position is judged as after a lost link: to go on would mean to count the way
- * from 0, into the stop. */
+ * its adapter's did not: the driver says so, or it rests at 0, which is nowhere near.  Then whatever runs
+ * has ended, a run moves nothing more, and the position is judged as after a lost link: to go on
+ * would mean to count the way from 0, into the stop. */
 bool focuser_memory_forgot(struct device *dev);
 
 /* A move is about to start as planned: true when its way is on the disk (or cannot be brought there),

@@ -281,7 +281,10 @@ static bool keep(struct af_plan *plan, const struct af_observation *seen, bool u
 			.error_px = plan->p.raw_error_px[i], .duration_s = seen->duration_s,
 			.stars = usable ? seen->stars : 0,
 			.used = usable && !cloud && !validation,
-			.why = seen->trailed ? CURVE_TRAILED : !usable ? CURVE_NO_STARS : cloud ? CURVE_CLOUD : CURVE_USED}};
+			.why = seen->trailed ? CURVE_TRAILED
+				: !usable	 ? CURVE_NO_STARS
+				: cloud		 ? CURVE_CLOUD
+						 : CURVE_USED}};
 	return true;
 }
 

@@ -67,7 +67,8 @@ static void find_play(struct af_plan *plan)
 			double due = slope * fabs(b->position - a->position);
 			if (!af_usable(plan, last) || !af_usable(plan, last + 1) ||
 				plan->p.recording[last] != 0 || fmin(a->hfr_px, b->hfr_px) < STILL_RATIO * least ||
-				due < STILL_RATIO * 0.1 * a->hfr_px || fabs(b->hfr_px - a->hfr_px) > STILL_SHARE * due) {
+				due < STILL_RATIO * 0.1 * a->hfr_px ||
+				fabs(b->hfr_px - a->hfr_px) > STILL_SHARE * due) {
 				break;
 			}
 		}

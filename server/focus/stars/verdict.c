@@ -323,7 +323,9 @@ void work_judge(struct work *work, struct measurement *out)
 /* Sky and noise around the stars, when one is so large that it fills the frame and the mesh. */
 static void sky_under_stars(struct work *work, double scale, struct measurement *out)
 {
-	int32_t least = work->pyramid.width[0] < work->pyramid.height[0] ? work->pyramid.width[0] : work->pyramid.height[0];
+	int32_t width = work->pyramid.width[0];
+	int32_t height = work->pyramid.height[0];
+	int32_t least = width < height ? width : height;
 	if (median_of(work, offsetof(struct object, p.hfr)) > 0.15 * least) {
 		out->background_adu = median_of(work, offsetof(struct object, p.sky));
 		out->noise_adu = scale * median_of(work, offsetof(struct object, p.sigma));

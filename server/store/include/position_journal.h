@@ -17,9 +17,10 @@
  * entry that counts is the one with the higher sequence number among those whose checksum is right.
  *
  * Numbers of steps are the motor's own, also with reverse; max_step is the limit that clients saw, and mirror the
- * motor's number that they saw as 0 when reverse is true.  position is where the motor was last seen; while it moves, from, target, low
- * and high describe the way, overshoot included.  offset is what has to be added to the motor's count to
- * get the count from before a shift; null where that is not known.
+ * motor's number that they saw as 0 when reverse is true.  position is where the motor was last
+ * seen; while it moves, from, target, low and high describe the way, overshoot included.  offset is
+ * what has to be added to the motor's count to get the count from before a shift; null where that
+ * is not known.
  *
  * Each write is one pwrite of a whole slot and an fdatasync, on a thread of the journal's own: an SD
  * card may take a second for it, and a halt must not wait for that.  Only the start of a move waits for

@@ -542,7 +542,9 @@ void run_free(struct run *run)
 struct run *run_copy(const struct run *run)
 {
 	struct run *copy = malloc(sizeof *copy);
-	*copy = *run;
+	if (copy != NULL) {
+		*copy = *run;
+	}
 	return copy;
 }
 
@@ -568,10 +570,14 @@ enum err_code autofocus_start(struct observatory *obs, int focuser,
 	} else {
 		run_free(obs->run);
 		obs->run = calloc(1, sizeof *obs->run);
-		obs->run->id = 41;
-		obs->run_starts++;
-		obs->run_params = *params;
-		*run = 41;
+		if (obs->run == NULL) {
+			code = err_set(err, ERR_NOMEM, "out of memory");
+		} else {
+			obs->run->id = 41;
+			obs->run_starts++;
+			obs->run_params = *params;
+			*run = 41;
+		}
 	}
 	fake_unlock();
 	return code;

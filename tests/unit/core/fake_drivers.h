@@ -35,7 +35,8 @@ struct fake {
 	_Atomic bool runs_off;      /* drives the other way */
 	_Atomic bool says_moving;   /* whatever it does */
 	_Atomic int32_t true_position; /* what the last reading should have said */
-	_Atomic int calibration_ms; /* that "fake-slow-calibrator" takes, device clock; its position says nothing meanwhile */
+	/* What "fake-slow-calibrator" takes, device clock; its position says nothing meanwhile. */
+	_Atomic int calibration_ms;
 	_Atomic bool calibration_hangs;
 	_Atomic bool calibration_stale; /* it says "done" of the last one while the next runs */
 	_Atomic bool calibration_runs;  /* at the last poll */

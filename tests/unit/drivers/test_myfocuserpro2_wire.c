@@ -331,7 +331,8 @@ static void test_late_reply(void **state)
 static void test_bad_answers(void **state)
 {
 	(void)state;
-	static const char *const bad[] = {"P2", "P", "20000#", "P20 00#", "P2O000#", "\xFE\x80z4?", "M5#", "P2147483648#"};
+	static const char *const bad[] = {
+		"P2", "P", "20000#", "P20 00#", "P2O000#", "\xFE\x80z4?", "M5#", "P2147483648#"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		const struct script_step steps[] = {KNOWN, {":01#", "I1#", NULL}, {":00#", bad[i], NULL},
 			{":02#", "EOK#", NULL}, {":01#", "I1#", NULL}, {":00#", "P20003#", NULL}, {0}};
