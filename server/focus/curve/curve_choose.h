@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which points a curve is drawn through: without outliers, and in a window about the vertex.  Pure; private to the curve. */
+/* Which points a curve is drawn through: no outliers, and a window about the vertex.  Pure; private to the curve. */
 #ifndef FOCUSD_CURVE_CHOOSE_H
 #define FOCUSD_CURVE_CHOOSE_H
 
