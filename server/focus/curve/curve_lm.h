@@ -52,8 +52,8 @@ void curve_lm_gradient(const struct curve *curve, double x, double gradient[CURV
  * tolerances fits every focuser.  2) the start is the best of a grid of vertices, on each of which
  * h^2 = P + Q (x - x0)^2 is linear; no other start is needed.  3) y0 is bound * tanh(q): the solver sees no
  * wall.  4) tried on noise-free hyperbolas with slopes of 1e-4..10 px/step about vertices of 0..1e6 steps,
- * the vertex up to 1.9 half widths off the middle: x0 returns within 1e-12 of the sampled half width, a and k within 1e-12
- * relative: tests/unit/focus/test_curve_lm.c exact_curves_return.
+ * the vertex up to 1.9 half widths off the middle: x0 returns within 1e-12 of the sampled half
+ * width, a and k within 1e-12 relative: tests/unit/focus/test_curve_lm.c exact_curves_return.
  * Sources: Levenberg, Quarterly of Applied Mathematics 2 (1944) 164; Marquardt, SIAM J. 11 (1963) 431; More,
  * The Levenberg-Marquardt Algorithm, in Numerical Analysis, Lecture Notes in Mathematics 630 (1978) 105:
  * MINPACK's lmder.  Covariance: Press et al., Numerical Recipes, 3rd edition (2007), equation 15.4.15. */
