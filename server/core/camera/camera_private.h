@@ -25,8 +25,8 @@ struct camera_core {
 	void *ctx;
 	struct camera_caps fresh_caps;
 	struct camera_climate fresh_climate;
-	uint16_t *rows; /* what the driver fills, row-major; kept from frame to frame */
-	size_t rows_cap;
+	void *rows;       /* what the driver fills, row-major; kept from frame to frame */
+	size_t rows_cap;  /* bytes */
 	struct frame *lent; /* the one being exposed, which the driver may fill by now */
 	struct frame_pool *pool; /* where frames come from */
 

@@ -63,6 +63,7 @@ static enum err_code lend_frame(struct camera_core *c, const struct exposure_req
 		.height = request->num_y,
 		.planes = camera_planes(&c->caps),
 		.bin = request->bin,
+		.type = c->caps.frame_type,
 	};
 	enum err_code code = new_frame(c, &info, &c->lent, err);
 	if (code == ERR_OK) {
@@ -183,10 +184,11 @@ static void publish_frame(struct device *dev, struct frame *frame)
 
 static enum err_code need_rows(struct camera_core *c, size_t count, struct err *err)
 {
-	if (count > c->rows_cap) {
+	size_t bytes = count * image_type_size(c->caps.frame_type);
+	if (bytes > c->rows_cap) {
 		free(c->rows);
-		c->rows = malloc(count * sizeof *c->rows);
-		c->rows_cap = c->rows != NULL ? count : 0;
+		c->rows = malloc(bytes);
+		c->rows_cap = c->rows != NULL ? bytes : 0;
 	}
 	return c->rows != NULL ? ERR_OK
 			       : err_set(err, ERR_NOMEM, "no memory for a frame of %zu pixels", count);
@@ -215,6 +217,7 @@ static enum err_code read_lent(struct camera_core *c, const struct exposure_requ
 	}
 	if (code == ERR_OK) {
 		info.start_utc_ms = c->start_utc_ms;
+		info.type = c->caps.frame_type;
 		c->lent->info = info;
 		*out = c->lent;
 		c->lent = NULL;
@@ -237,6 +240,7 @@ static enum err_code read_whole(struct camera_core *c, const struct exposure_req
 	}
 	if (code == ERR_OK) {
 		info.start_utc_ms = c->start_utc_ms;
+		info.type = c->caps.frame_type;
 		code = new_frame(c, &info, out, err);
 	}
 	if (code == ERR_OK) {
