@@ -19,7 +19,7 @@ DOORS = {
     "libudev.h": ["drivers/ports/ports_system.c", "drivers/ports/ports_watch.c"],
     "cJSON.h": ["server/base/json.c"],
     "sqlite3.h": ["server/store/runs.c"],
-    "fitsio.h": ["server/fits/fits_frame.c"],
+    "fitsio.h": ["server/fits/fits_parse.c"],
     "jpeglib.h": ["web/preview.c"],
     "cminpack.h": ["server/focus/curve/curve*.c"],
     "ini.h": ["server/config/config*.c"],
