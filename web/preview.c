@@ -45,7 +45,7 @@ static uint16_t box_mean(const struct frame *frame, int32_t x, int32_t y, int32_
 	int32_t y1 = y0 + b < frame->info.height ? y0 + b : frame->info.height;
 	uint32_t sum = 0;
 	for (int32_t i = x0; i < x1; i++) {
-		const uint16_t *column = frame->pixels + ((size_t)i * height) * planes + (size_t)plane;
+		const uint16_t *column = frame_u16(frame) + ((size_t)i * height) * planes + (size_t)plane;
 		for (int32_t j = y0; j < y1; j++) {
 			sum += column[(size_t)j * planes];
 		}

@@ -261,10 +261,13 @@ enum http_result camera_get_imagearray(struct call *call);
 
 /* Whether an Accept header (may be NULL) asks for application/imagebytes. */
 bool image_wants_bytes(const char *accept);
+/* What clients are told of one element, in either form: its value, and 0 for one that is missing (not finite),
+ * because JSON has no word for that and few clients reckon with NaN. */
+double image_published(const struct frame *frame, size_t index);
 /* Makes the response send a frame; takes over the reference, also on failure (ERR_NOMEM). */
 enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transaction,
 	uint32_t server_transaction, struct http_response *res);
-/* tail is what reply_tail() wrote; copied. */
+/* imagejson.c: the same as text.  tail is what reply_tail() wrote; copied. */
 enum err_code image_stream_json(struct frame *frame, const char *tail, struct http_response *res);
 
 /* actions.c */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The picture on the wire: ImageBytes and JSON text, both produced while they are sent from the
- * frame's own memory, which already stands in Alpaca's order (x outer, y inner, planes innermost).
+ * The picture on the wire as ImageBytes, produced while it is sent from the frame's own memory, which already
+ * stands in Alpaca's order (x outer, y inner, planes innermost); and which of the two forms a client gets.
  */
 #include "alpaca_call.h"
 
-#include <pthread.h>
-#include <stdio.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -17,9 +16,12 @@
 enum {
 	HEADER_BYTES = 44,
 	BLOCK_BYTES = 512 * 1024,
-	ELEMENT_INT32 = 2,  /* what the client ends up with */
-	ELEMENT_UINT16 = 8, /* what is on the wire */
+	/* Elements that have to be converted take longer than those that are copied. */
+	CONVERTED_BLOCK_BYTES = 64 * 1024,
 };
+
+/* ImageArrayElementTypes of the Alpaca ImageBytes specification. */
+enum { ELEMENT_INT32 = 2, ELEMENT_DOUBLE = 3, ELEMENT_BYTE = 6, ELEMENT_UINT16 = 8 };
 
 /* ---- negotiation ---- */
 
@@ -56,44 +58,89 @@ bool image_wants_bytes(const char *accept)
 
 /* ---- ImageBytes ---- */
 
+/* What the client ends up with, what is on the wire, and its size there.  Whole numbers become Int32, as
+ * ImageArray wants them; clients widen smaller ones.  Floats of either size go as Double, the one type of
+ * fractions that the JSON form has, too: alpyca reads no Single, and clients widen none. */
+static const struct wire {
+	uint32_t element, transmission;
+	size_t size;
+} wires[] = {
+	[IMAGE_U8] = {ELEMENT_INT32, ELEMENT_BYTE, 1},
+	[IMAGE_U16] = {ELEMENT_INT32, ELEMENT_UINT16, 2},
+	[IMAGE_I32] = {ELEMENT_INT32, ELEMENT_INT32, 4},
+	[IMAGE_F32] = {ELEMENT_DOUBLE, ELEMENT_DOUBLE, 8},
+	[IMAGE_F64] = {ELEMENT_DOUBLE, ELEMENT_DOUBLE, 8},
+};
+
 struct bytes_stream {
 	struct frame *frame;
+	const struct wire *wire;
+	uint64_t size;
 	unsigned char header[HEADER_BYTES];
 };
 
-static void put_le32(unsigned char *out, uint32_t value)
+static void put_le(unsigned char *out, uint64_t value, size_t bytes)
 {
-	for (int i = 0; i < 4; i++) {
+	for (size_t i = 0; i < bytes; i++) {
 		out[i] = (unsigned char)(value >> (8 * i));
 	}
 }
 
-static void copy_le16(char *out, const struct frame *frame, uint64_t at, size_t len)
+/* One element as it stands on the wire, 8 bytes at most. */
+static void put_element(const struct bytes_stream *stream, size_t index, unsigned char *out)
 {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	memcpy(out, (const char *)frame->pixels + at, len);
-#else
-	for (size_t i = 0; i < len; i++) {
-		uint16_t value = frame->pixels[(at + i) / 2];
-		out[i] = (char)((at + i) % 2 == 0 ? value & 0xFF : value >> 8);
+	double value = image_published(stream->frame, index);
+	uint64_t bits;
+	if (stream->wire->element == ELEMENT_DOUBLE) {
+		memcpy(&bits, &value, sizeof bits);
+	} else {
+		bits = (uint64_t)(int64_t)value;
 	}
-#endif
+	put_le(out, bits, stream->wire->size);
+}
+
+/* Whether the elements stand in memory as they do on the wire.  Floats do not: some may be missing. */
+static bool is_copied(enum image_type type)
+{
+	return !image_type_is_float(type) && (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ || type == IMAGE_U8);
+}
+
+/* Bytes at..at+len of the elements. */
+static void copy_elements(const struct bytes_stream *stream, uint64_t at, size_t len, char *out)
+{
+	if (is_copied(stream->frame->info.type)) {
+		memcpy(out, (const char *)stream->frame->pixels + at, len);
+		return;
+	}
+	size_t size = stream->wire->size;
+	while (len > 0) {
+		unsigned char element[8];
+		size_t from = (size_t)(at % size);
+		size_t n = size - from < len ? size - from : len;
+		put_element(stream, (size_t)(at / size), element);
+		memcpy(out, element + from, n);
+		at += n;
+		out += n;
+		len -= n;
+	}
 }
 
 static ssize_t read_bytes(void *arg, uint64_t pos, char *out, size_t max)
 {
 	const struct bytes_stream *stream = arg;
-	uint64_t size = HEADER_BYTES + 2 * (uint64_t)stream->frame->count;
-	if (pos >= size) {
+	if (pos >= stream->size) {
 		return HTTP_STREAM_END;
 	}
 	size_t done = 0;
 	while (pos < HEADER_BYTES && done < max) {
 		out[done++] = (char)stream->header[pos++];
 	}
-	size_t len = max - done < size - pos ? max - done : (size_t)(size - pos);
-	copy_le16(out + done, stream->frame, pos - HEADER_BYTES, pos < HEADER_BYTES ? 0 : len);
-	return (ssize_t)(pos < HEADER_BYTES ? done : done + len);
+	if (done == max) {
+		return (ssize_t)done;
+	}
+	size_t len = max - done < stream->size - pos ? max - done : (size_t)(stream->size - pos);
+	copy_elements(stream, pos - HEADER_BYTES, len, out + done);
+	return (ssize_t)(done + len);
 }
 
 static void release_bytes(void *arg)
@@ -112,13 +159,15 @@ enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transactio
 		return ERR_NOMEM;
 	}
 	stream->frame = frame;
+	stream->wire = &wires[frame->info.type];
+	stream->size = HEADER_BYTES + stream->wire->size * (uint64_t)frame->count;
 	bool planes = frame->info.planes > 1;
 	const uint32_t words[HEADER_BYTES / 4] = {1, 0, client_transaction, server_transaction,
-		HEADER_BYTES, ELEMENT_INT32, ELEMENT_UINT16, planes ? 3 : 2,
+		HEADER_BYTES, stream->wire->element, stream->wire->transmission, planes ? 3 : 2,
 		(uint32_t)frame->info.width, (uint32_t)frame->info.height,
 		planes ? (uint32_t)frame->info.planes : 0};
 	for (size_t i = 0; i < HEADER_BYTES / 4; i++) {
-		put_le32(stream->header + 4 * i, words[i]);
+		put_le(stream->header + 4 * i, words[i], 4);
 	}
 	res->status = 200;
 	/* Exactly this: some clients compare the whole header. */
@@ -126,218 +175,8 @@ enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transactio
 	res->stream = (struct http_stream){.read = read_bytes,
 		.release = release_bytes,
 		.arg = stream,
-		.size = HEADER_BYTES + 2 * (int64_t)frame->count,
-		.block = BLOCK_BYTES};
-	return ERR_OK;
-}
-
-/* ---- JSON ---- */
-
-/* The decimal text of every value with a comma behind it; len counts the comma. */
-struct digits {
-	char text[7];
-	uint8_t len;
-};
-static struct digits digits[65536];
-static pthread_once_t digits_once = PTHREAD_ONCE_INIT;
-
-static void make_digits(void)
-{
-	for (unsigned value = 0; value < 65536; value++) {
-		char text[12];
-		int n = snprintf(text, sizeof text, "%u,", value);
-		memcpy(digits[value].text, text, sizeof digits[value].text);
-		digits[value].len = (uint8_t)n;
-	}
-}
-
-enum {
-	MARK_MAX = 5, /* the longest text between two elements, "]],[[" */
-	ELEMENT_MAX = 8 + MARK_MAX,
-};
-
-struct json_stream {
-	struct frame *frame;
-	size_t next;        /* element */
-	size_t column_left; /* elements to the end of this column */
-	size_t column;      /* elements in one */
-	size_t planes;
-	bool head_done, tail_done;
-	/* What did not fit into the last block. */
-	char left[ELEMENT_MAX];
-	size_t left_at, left_len;
-	size_t tail_at, tail_len;
-	char tail[];
-};
-
-static const char json_head2[] = "{\"Type\":2,\"Rank\":2,\"Value\":[[";
-static const char json_head3[] = "{\"Type\":2,\"Rank\":3,\"Value\":[[[";
-
-static const char *head_of(size_t planes)
-{
-	return planes > 1 ? json_head3 : json_head2;
-}
-
-/* Writes the next element and what stands behind it; out has room for ELEMENT_MAX. */
-static size_t put_element(struct json_stream *stream, char *out)
-{
-	const struct digits *d = &digits[stream->frame->pixels[stream->next]];
-	memcpy(out, d, 8);
-	size_t n = d->len;
-	stream->next++;
-	stream->column_left--;
-	bool pixel_end = stream->planes > 1 && stream->column_left % stream->planes == 0;
-	if (stream->column_left > 0 && !pixel_end) {
-		return n;
-	}
-	/* The comma gives way to the brackets. */
-	n--;
-	const char *mark = "],[";
-	if (stream->column_left == 0) {
-		bool last = stream->next == stream->frame->count;
-		mark = stream->planes > 1 ? (last ? "]]]," : "]],[[") : (last ? "]]," : "],[");
-		stream->column_left = stream->column;
-	}
-	size_t len = strlen(mark);
-	memcpy(out + n, mark, len);
-	return n + len;
-}
-
-/* Whole columns of one plane without looking for marks: the fast way through a large frame. */
-static size_t put_run(struct json_stream *stream, char *out, size_t room)
-{
-	size_t run = stream->column_left - 1;
-	if (run > room / 8) {
-		run = room / 8;
-	}
-	const uint16_t *pixels = stream->frame->pixels + stream->next;
-	char *at = out;
-	for (size_t i = 0; i < run; i++) {
-		const struct digits *d = &digits[pixels[i]];
-		memcpy(at, d, 8);
-		at += d->len;
-	}
-	stream->next += run;
-	stream->column_left -= run;
-	return (size_t)(at - out);
-}
-
-static size_t put_left(struct json_stream *stream, char *out, size_t max)
-{
-	size_t len = stream->left_len - stream->left_at;
-	if (len > max) {
-		len = max;
-	}
-	memcpy(out, stream->left + stream->left_at, len);
-	stream->left_at += len;
-	return len;
-}
-
-static ssize_t read_json(void *arg, uint64_t pos, char *out, size_t max)
-{
-	struct json_stream *stream = arg;
-	const char *head = head_of(stream->planes);
-	size_t done = 0;
-	if (!stream->head_done) {
-		size_t head_len = strlen(head);
-		size_t len = head_len - (size_t)pos < max ? head_len - (size_t)pos : max;
-		memcpy(out, head + pos, len);
-		done = len;
-		stream->head_done = pos + len == head_len;
-		if (!stream->head_done) {
-			return (ssize_t)done;
-		}
-	}
-	done += put_left(stream, out + done, max - done);
-	while (stream->next < stream->frame->count && done < max) {
-		if (max - done < ELEMENT_MAX) {
-			stream->left_len = put_element(stream, stream->left);
-			stream->left_at = 0;
-			done += put_left(stream, out + done, max - done);
-			continue;
-		}
-		if (stream->planes == 1 && stream->column_left > 1) {
-			done += put_run(stream, out + done, max - done);
-			continue;
-		}
-		done += put_element(stream, out + done);
-	}
-	if (stream->next == stream->frame->count && stream->left_at == stream->left_len) {
-		size_t len = stream->tail_len - stream->tail_at;
-		if (len > max - done) {
-			len = max - done;
-		}
-		memcpy(out + done, stream->tail + stream->tail_at, len);
-		stream->tail_at += len;
-		done += len;
-	}
-	return done > 0 ? (ssize_t)done : HTTP_STREAM_END;
-}
-
-static void release_json(void *arg)
-{
-	struct json_stream *stream = arg;
-	frame_unref(stream->frame);
-	free(stream);
-}
-
-/* The digits of all elements together.  Blocks of fixed size let the compiler count many at once.
- */
-static uint64_t count_digits(const uint16_t *pixels, size_t count)
-{
-	uint64_t sum = count;
-	size_t i = 0;
-	for (; i + 4096 <= count; i += 4096) {
-		uint16_t more = 0;
-		for (size_t k = 0; k < 4096; k++) {
-			uint16_t v = pixels[i + k];
-			more = (uint16_t)(more + (v > 9) + (v > 99) + (v > 999) + (v > 9999));
-		}
-		sum += more;
-	}
-	for (; i < count; i++) {
-		uint16_t v = pixels[i];
-		sum += (uint64_t)((v > 9) + (v > 99) + (v > 999) + (v > 9999));
-	}
-	return sum;
-}
-
-enum err_code image_stream_json(struct frame *frame, const char *tail, struct http_response *res)
-{
-	size_t tail_len = strlen(tail);
-	struct json_stream *stream = malloc(sizeof *stream + tail_len + 1);
-	if (stream == NULL) {
-		frame_unref(frame);
-		return ERR_NOMEM;
-	}
-	pthread_once(&digits_once, make_digits);
-	memset(stream, 0, sizeof *stream);
-	memcpy(stream->tail, tail, tail_len + 1);
-	stream->tail_len = tail_len;
-	stream->frame = frame;
-	stream->planes = (size_t)frame->info.planes;
-	stream->column = (size_t)frame->info.height * stream->planes;
-	stream->column_left = stream->column;
-	uint64_t width = (uint64_t)frame->info.width;
-	uint64_t pixel_count = frame->count / stream->planes;
-	/* Between two elements of a pixel ",", between pixels of a column "," or "],[", between
-	 * columns
-	 * "],[" or "]],[["; behind the last "]]," or "]]],". */
-	uint64_t size = strlen(head_of(stream->planes)) + tail_len +
-			count_digits(frame->pixels, frame->count);
-	if (stream->planes > 1) {
-		size += (frame->count - pixel_count) + 3 * (pixel_count - width) + 5 * (width - 1) +
-			4;
-	} else {
-		size += (frame->count - width) + 3 * (width - 1) + 3;
-	}
-	res->status = 200;
-	res->content_type = "application/json";
-	res->stream = (struct http_stream){.read = read_json,
-		.release = release_json,
-		.arg = stream,
-		.size = (int64_t)size,
-		.block = BLOCK_BYTES};
+		.size = (int64_t)stream->size,
+		.block = is_copied(frame->info.type) ? BLOCK_BYTES : CONVERTED_BLOCK_BYTES};
 	return ERR_OK;
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "device_settings.h"
+#include "image.h"
 
 /* Facts of the camera, as the Alpaca camera members want them.  NAN or 0 where unknown. */
 struct camera_caps {
@@ -22,7 +23,9 @@ struct camera_caps {
 	char sensor_name[64];           /* "" unknown */
 	char identity[64];              /* Alpaca description, at most 64 characters */
 	double exposure_min_s, exposure_max_s, exposure_resolution_s;
-	int32_t max_adu;                /* highest pixel value */
+	enum image_type frame_type;     /* of the elements of every frame; core allocates by it */
+	int32_t max_adu;                /* highest value that an element can have: at most 255 for IMAGE_U8, 65535 for
+					 * IMAGE_U16; of floats what the sensor saturates at; 0 unknown */
 	double electrons_per_adu, full_well_e; /* NAN unknown */
 	bool has_gain;                  /* value mode */
 	int gain_min, gain_max, gain_default;

@@ -71,10 +71,11 @@ struct camera_driver {
 	enum err_code (*abort)(void *ctx, struct err *err);
 	/* Optional: ends it early; it becomes READY with what was collected. */
 	enum err_code (*stop)(void *ctx, struct err *err);
-	/* Fills out (num_x * num_y * planes elements of the request, row-major, y outer, row 0 on top,
-	 * planes innermost) and info (width, height, planes, bin, mosaic, full scale, exposure really
-	 * taken, recording facts; start_utc_ms is core's).  Afterwards the driver is IDLE. */
-	enum err_code (*read_frame)(void *ctx, uint16_t *out, size_t count, struct frame_info *info,
+	/* Fills out (count = num_x * num_y * planes elements of the request, each of the type that
+	 * caps.frame_type said, row-major, y outer, row 0 on top, planes innermost) and info (width, height,
+	 * planes, bin, mosaic, full scale, exposure really taken, recording facts; type and start_utc_ms are
+	 * core's).  out is aligned for any type.  Afterwards the driver is IDLE. */
+	enum err_code (*read_frame)(void *ctx, void *out, size_t count, struct frame_info *info,
 		struct err *err);
 	/* These two, both or neither, take the place of read_frame, for drivers that make their pixels
 	 * themselves: core lends the frame that it is going to publish as soon as the exposure has begun, so

@@ -179,7 +179,7 @@ static enum err_code load(struct replay_camera *c, struct err *err)
 	return ERR_OK;
 }
 
-static enum err_code replay_read(void *ctx, uint16_t *out, size_t count, struct frame_info *info,
+static enum err_code replay_read(void *ctx, void *out, size_t count, struct frame_info *info,
 	struct err *err)
 {
 	struct replay_camera *c = ctx;

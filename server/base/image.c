@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "image.h"
 
+#include <float.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 /* Memory of one frame; in a pool's spare list while nobody refers to it. */
@@ -12,8 +14,9 @@ struct frame_box {
 	struct frame frame; /* first, so that the two pointers are the same */
 	atomic_uint refs;
 	struct frame_pool *pool; /* NULL: on its own */
-	uint16_t *pixels;
-	size_t capacity;         /* elements */
+	unsigned char *pixels;
+	size_t capacity;         /* bytes */
+	pthread_mutex_t max_lock; /* for frame.max_value while several threads fill the frame */
 };
 
 /* Buffers that a camera at work needs: one that clients look at, one that is being filled. */
@@ -30,13 +33,12 @@ struct frame_pool {
 /* From this size on, large pages halve the time of a transposition. */
 #define LARGE_PAGE ((size_t)2 << 20)
 
-static struct frame_box *box_create(size_t count)
+static struct frame_box *box_create(size_t bytes)
 {
 	struct frame_box *box = malloc(sizeof *box);
 	if (box == NULL) {
 		return NULL;
 	}
-	size_t bytes = (count > 0 ? count : 1) * sizeof *box->pixels;
 	void *memory = NULL;
 	if (bytes >= 2 * LARGE_PAGE) {
 		if (posix_memalign(&memory, LARGE_PAGE, bytes) != 0) {
@@ -45,18 +47,20 @@ static struct frame_box *box_create(size_t count)
 			madvise(memory, bytes, MADV_HUGEPAGE);
 		}
 	} else {
-		memory = malloc(bytes);
+		memory = malloc(bytes > 0 ? bytes : 1);
 	}
 	if (memory == NULL) {
 		free(box);
 		return NULL;
 	}
-	*box = (struct frame_box){.pixels = memory, .capacity = count};
+	*box = (struct frame_box){.pixels = memory, .capacity = bytes};
+	pthread_mutex_init(&box->max_lock, NULL);
 	return box;
 }
 
 static void box_free(struct frame_box *box)
 {
+	pthread_mutex_destroy(&box->max_lock);
 	free(box->pixels);
 	free(box);
 }
@@ -66,11 +70,16 @@ static size_t element_count(const struct frame_info *info)
 	return (size_t)info->width * (size_t)info->height * (size_t)info->planes;
 }
 
+static size_t byte_count(const struct frame_info *info)
+{
+	return element_count(info) * image_type_size(info->type);
+}
+
 static struct frame *box_start(struct frame_box *box, const struct frame_info *info)
 {
 	atomic_init(&box->refs, 1);
 	box->frame = (struct frame){
-		.info = *info, .pixels = box->pixels, .count = element_count(info)};
+		.info = *info, .pixels = box->pixels, .count = element_count(info), .max_value = -INFINITY};
 	return &box->frame;
 }
 
@@ -124,12 +133,12 @@ void frame_pool_trim(struct frame_pool *pool)
 }
 
 /* The smallest spare buffer that suffices, taken out of the list; NULL when there is none. */
-static struct frame_box *take_spare(struct frame_pool *pool, size_t count)
+static struct frame_box *take_spare(struct frame_pool *pool, size_t bytes)
 {
 	unsigned best = POOL_BUFFERS;
 	for (unsigned i = 0; i < pool->spares; i++) {
 		size_t capacity = pool->spare[i]->capacity;
-		if (capacity >= count
+		if (capacity >= bytes
 			&& (best == POOL_BUFFERS || capacity < pool->spare[best]->capacity)) {
 			best = i;
 		}
@@ -144,13 +153,13 @@ static struct frame_box *take_spare(struct frame_pool *pool, size_t count)
 
 struct frame *frame_pool_take(struct frame_pool *pool, const struct frame_info *info)
 {
-	size_t count = element_count(info);
+	size_t bytes = byte_count(info);
 	pthread_mutex_lock(&pool->lock);
-	struct frame_box *box = take_spare(pool, count);
+	struct frame_box *box = take_spare(pool, bytes);
 	if (box == NULL) {
 		/* What is too small now would only stay in the way of what is needed from now on. */
 		drop_spares(pool);
-		box = box_create(count);
+		box = box_create(bytes);
 		pool->buffers += box != NULL;
 	}
 	if (box != NULL) {
@@ -164,56 +173,105 @@ struct frame *frame_pool_take(struct frame_pool *pool, const struct frame_info *
 	return box_start(box, info);
 }
 
-static uint16_t largest(const uint16_t *values, size_t count)
+/* A loop of its own for each type of whole numbers, so that the compiler makes vectors of it. */
+#define LARGEST_WHOLE(name, type, least)                          \
+	static double name(const type *values, size_t count)      \
+	{                                                         \
+		type max = (least);                               \
+		for (size_t i = 0; i < count; i++) {              \
+			max = values[i] > max ? values[i] : max;  \
+		}                                                 \
+		return max;                                       \
+	}
+
+LARGEST_WHOLE(largest_u8, uint8_t, 0)
+LARGEST_WHOLE(largest_u16, uint16_t, 0)
+LARGEST_WHOLE(largest_i32, int32_t, INT32_MIN)
+
+static double largest(const void *values, enum image_type type, size_t count)
 {
-	uint16_t max = 0;
+	double max = -INFINITY;
+	if (count == 0) {
+		return max;
+	}
+	switch (type) {
+	case IMAGE_U8:
+		return largest_u8(values, count);
+	case IMAGE_U16:
+		return largest_u16(values, count);
+	case IMAGE_I32:
+		return largest_i32(values, count);
+	case IMAGE_F32:
+	case IMAGE_F64:
+		break;
+	}
 	for (size_t i = 0; i < count; i++) {
-		max = values[i] > max ? values[i] : max;
+		double v = image_element(values, type, i);
+		max = v > max && v <= DBL_MAX ? v : max;
 	}
 	return max;
 }
 
 /* Pixels of three planes, a tile at a time that stays in the cache. */
-static void fill_colours(uint16_t *out, size_t height, const uint16_t *in, size_t rows, size_t width)
+static inline __attribute__((always_inline)) void fill_colours(
+	size_t size, unsigned char *out, size_t height, const unsigned char *in, size_t rows, size_t width)
 {
 	enum { TILE = 32 };
+	size_t pixel = 3 * size;
 	for (size_t y0 = 0; y0 < rows; y0 += TILE) {
 		size_t y1 = y0 + TILE < rows ? y0 + TILE : rows;
 		for (size_t x = 0; x < width; x++) {
-			uint16_t *to = out + (x * height + y0) * 3;
+			unsigned char *to = out + (x * height + y0) * pixel;
 			for (size_t y = y0; y < y1; y++) {
-				const uint16_t *from = in + (y * width + x) * 3;
-				to[0] = from[0];
-				to[1] = from[1];
-				to[2] = from[2];
-				to += 3;
+				memcpy(to, in + (y * width + x) * pixel, pixel);
+				to += pixel;
 			}
 		}
 	}
 }
 
-void frame_fill(struct frame *frame, int32_t first, int32_t rows, const uint16_t *row_major)
+/* The size is a constant in each call, so that a pixel is copied without a loop over its bytes. */
+static void fill_colours_of(
+	size_t size, unsigned char *out, size_t height, const unsigned char *in, size_t rows, size_t width)
+{
+	switch (size) {
+	case 1:
+		fill_colours(1, out, height, in, rows, width);
+		break;
+	case 2:
+		fill_colours(2, out, height, in, rows, width);
+		break;
+	case 4:
+		fill_colours(4, out, height, in, rows, width);
+		break;
+	default:
+		fill_colours(8, out, height, in, rows, width);
+		break;
+	}
+}
+
+void frame_fill(struct frame *frame, int32_t first, int32_t rows, const void *row_major)
 {
 	struct frame_box *box = (struct frame_box *)(void *)frame;
 	size_t width = (size_t)frame->info.width;
 	size_t height = (size_t)frame->info.height;
 	size_t planes = (size_t)frame->info.planes;
+	size_t size = image_type_size(frame->info.type);
+	unsigned char *out = box->pixels + (size_t)first * planes * size;
 	if (planes == 1) {
-		image_transpose_into(
-			box->pixels + first, height, row_major, (size_t)rows, width);
+		image_transpose(size, out, height, row_major, (size_t)rows, width);
 	} else {
-		fill_colours(box->pixels + (size_t)first * planes, height, row_major, (size_t)rows, width);
+		fill_colours_of(size, out, height, row_major, (size_t)rows, width);
 	}
-	uint16_t max = largest(row_major, (size_t)rows * width * planes);
-	uint16_t seen = __atomic_load_n(&frame->max_value, __ATOMIC_RELAXED);
-	while (max > seen && !__atomic_compare_exchange_n(&frame->max_value, &seen, max, true,
-			__ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
-	}
+	double max = largest(row_major, frame->info.type, (size_t)rows * width * planes);
+	pthread_mutex_lock(&box->max_lock);
+	frame->max_value = fmax(frame->max_value, max);
+	pthread_mutex_unlock(&box->max_lock);
 }
 
-struct frame *frame_create(const struct frame_info *info, const uint16_t *row_major)
+struct frame *frame_create(const struct frame_info *info, const void *row_major)
 {
-	struct frame_box *box = box_create(element_count(info));
+	struct frame_box *box = box_create(byte_count(info));
 	if (box == NULL) {
 		return NULL;
 	}
@@ -256,20 +314,42 @@ void frame_unref(struct frame *frame)
 	pool_leave(pool);
 }
 
+/* Every planes-th element from number `plane` on. */
+static void take_plane(unsigned char *out, const void *pixels, size_t size, size_t planes, size_t plane,
+	size_t count)
+{
+	const unsigned char *in = (const unsigned char *)pixels + plane * size;
+	for (size_t i = 0; i < count; i++, out += size, in += planes * size) {
+		/* A copy of constant size is one instruction, one of variable size a call. */
+		switch (size) {
+		case 1:
+			*out = *in;
+			break;
+		case 2:
+			memcpy(out, in, 2);
+			break;
+		case 4:
+			memcpy(out, in, 4);
+			break;
+		default:
+			memcpy(out, in, 8);
+			break;
+		}
+	}
+}
+
 struct frame *frame_plane(const struct frame *frame, int32_t plane)
 {
 	struct frame_info info = frame->info;
 	size_t planes = (size_t)info.planes;
 	info.planes = 1;
-	struct frame_box *box = box_create(element_count(&info));
+	struct frame_box *box = box_create(byte_count(&info));
 	if (box == NULL) {
 		return NULL;
 	}
 	struct frame *out = box_start(box, &info);
-	for (size_t i = 0; i < out->count; i++) {
-		box->pixels[i] = frame->pixels[i * planes + (size_t)plane];
-	}
-	out->max_value = largest(box->pixels, out->count);
+	take_plane(box->pixels, frame->pixels, image_type_size(info.type), planes, (size_t)plane, out->count);
+	out->max_value = largest(box->pixels, info.type, out->count);
 	return out;
 }
 
@@ -277,7 +357,7 @@ struct image frame_image(const struct frame *frame)
 {
 	return (struct image){
 		.data = frame->pixels,
-		.type = IMAGE_U16,
+		.type = frame->info.type,
 		.mosaic = frame->info.mosaic,
 		.width = frame->info.height,
 		.height = frame->info.width,

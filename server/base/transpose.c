@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows to columns for frames of any size.  Eight by eight elements change places in vector registers;
- * the compiler makes SSE2 or NEON of it.  They are gathered in a tile that stays in the cache, tall and
- * as wide as a cache line, and leave it in long runs: past the cache where the processor can do that,
- * since nobody reads a large frame at once and memory written over whole need not be fetched first.
+ * Rows to columns for frames of any size and type of element.  Eight by eight elements change places at a
+ * time, those of 16 bits in vector registers; the compiler makes SSE2 or NEON of it.  They are gathered in a
+ * tile that stays in the cache, tall and as wide as a cache line, and leave it in long runs: past the cache
+ * where the processor can do that, since nobody reads a large frame at once and memory written over whole
+ * need not be fetched first.
  */
 #include "image.h"
 
@@ -20,24 +21,29 @@
 #endif
 
 enum {
-	TILE_COLUMNS = 32, /* elements of a cache line */
+	LINE_BYTES = 64,   /* of the cache: a tile is as wide */
 	TILE_ROWS = 512,
-	TILE_STRIDE = TILE_ROWS + 8, /* no two lines of a tile fall on the same place of the cache */
+	TILE_STRIDE = TILE_ROWS + 8, /* elements; no two lines of a tile fall on the same place of the cache */
+	TILE_BYTES = LINE_BYTES * TILE_STRIDE, /* the same for every size of element */
 	AHEAD_ROWS = 32,   /* what is fetched while these are at work */
-	PAST_CACHE_ROWS = 256, /* shorter runs are faster through the cache */
+	PAST_CACHE_BYTES = 512, /* shorter runs are faster through the cache */
 };
+
+/* The size of an element is a constant wherever one of these functions is put in, so that moving one is an
+ * instruction and no call. */
+#define IN_PLACE static inline __attribute__((always_inline))
 
 #ifdef HAVE_SHUFFLE
 typedef uint16_t vec8 __attribute__((vector_size(16)));
 
-static inline vec8 load(const uint16_t *from)
+static inline vec8 load(const unsigned char *from)
 {
 	vec8 v;
 	memcpy(&v, from, sizeof v);
 	return v;
 }
 
-static inline void store(uint16_t *to, vec8 v)
+static inline void store(unsigned char *to, vec8 v)
 {
 	memcpy(to, &v, sizeof v);
 }
@@ -49,8 +55,9 @@ static inline void store(uint16_t *to, vec8 v)
 #define LOW64(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
 #define HIGH64(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
 
-/* Three rounds of interleaving: elements, pairs, quadruples. */
-static inline void transpose_8x8(uint16_t *out, size_t stride, const uint16_t *in, size_t in_stride)
+/* Eight by eight elements of 16 bits in three rounds of interleaving: elements, pairs, quadruples.  Strides
+ * are in bytes. */
+static inline void transpose_vectors(unsigned char *out, size_t stride, const unsigned char *in, size_t in_stride)
 {
 	vec8 a0 = load(in), a1 = load(in + in_stride);
 	vec8 a2 = load(in + 2 * in_stride), a3 = load(in + 3 * in_stride);
@@ -69,22 +76,30 @@ static inline void transpose_8x8(uint16_t *out, size_t stride, const uint16_t *i
 	store(out + 6 * stride, LOW64(c3, c7));
 	store(out + 7 * stride, HIGH64(c3, c7));
 }
+#endif
 
-#else
-static inline void transpose_8x8(uint16_t *out, size_t stride, const uint16_t *in, size_t in_stride)
+/* Eight by eight elements; strides are in bytes. */
+IN_PLACE void transpose_8x8(size_t size, unsigned char *out, size_t stride, const unsigned char *in, size_t in_stride)
 {
+#ifdef HAVE_SHUFFLE
+	if (size == 2) {
+		transpose_vectors(out, stride, in, in_stride);
+		return;
+	}
+#endif
 	for (size_t c = 0; c < 8; c++) {
 		for (size_t r = 0; r < 8; r++) {
-			out[c * stride + r] = in[r * in_stride + c];
+			memcpy(out + c * stride + r * size, in + r * in_stride + c * size, size);
 		}
 	}
 }
-#endif
 
-/* Fills the tile with columns x rows elements; `behind` rows of the picture follow these. */
-static void gather(uint16_t tile[TILE_COLUMNS][TILE_STRIDE], const uint16_t *in, size_t in_stride,
-	size_t rows, size_t columns, size_t behind)
+/* Fills the tile with columns x rows elements, in_stride bytes apart; `behind` rows of the picture follow
+ * these. */
+IN_PLACE void gather(size_t size, unsigned char *tile, const unsigned char *in, size_t in_stride, size_t rows,
+	size_t columns, size_t behind)
 {
+	size_t stride = TILE_STRIDE * size;
 	size_t rows8 = rows / 8 * 8;
 	size_t columns8 = columns / 8 * 8;
 	for (size_t r = 0; r < rows8; r += 8) {
@@ -92,47 +107,54 @@ static void gather(uint16_t tile[TILE_COLUMNS][TILE_STRIDE], const uint16_t *in,
 			__builtin_prefetch(in + (k + AHEAD_ROWS) * in_stride);
 		}
 		for (size_t c = 0; c < columns8; c += 8) {
-			transpose_8x8(&tile[c][r], TILE_STRIDE, in + r * in_stride + c, in_stride);
+			transpose_8x8(size, tile + c * stride + r * size, stride, in + r * in_stride + c * size,
+				in_stride);
 		}
 	}
 	for (size_t c = 0; c < columns; c++) {
 		for (size_t r = c < columns8 ? rows8 : 0; r < rows; r++) {
-			tile[c][r] = in[r * in_stride + c];
+			memcpy(tile + c * stride + r * size, in + r * in_stride + c * size, size);
 		}
 	}
 }
 
-static void copy_run(uint16_t *to, const uint16_t *from, size_t count, bool past_cache)
+/* Sizes are in bytes, and `to` is aligned for elements of `size`. */
+IN_PLACE void copy_run(size_t size, unsigned char *to, const unsigned char *from, size_t bytes, bool past_cache)
 {
 #ifdef __SSE2__
 	if (past_cache) {
-		while (count > 0 && ((uintptr_t)to & 15) != 0) {
-			*to++ = *from++;
-			count--;
+		while (bytes > 0 && ((uintptr_t)to & 15) != 0) {
+			memcpy(to, from, size);
+			to += size;
+			from += size;
+			bytes -= size;
 		}
-		for (; count >= 8; count -= 8, to += 8, from += 8) {
+		for (; bytes >= 16; bytes -= 16, to += 16, from += 16) {
 			_mm_stream_si128((__m128i *)(void *)to,
 				_mm_loadu_si128((const __m128i *)(const void *)from));
 		}
 	}
 #else
+	(void)size;
 	(void)past_cache;
 #endif
-	memcpy(to, from, count * sizeof *to);
+	memcpy(to, from, bytes);
 }
 
-void image_transpose_into(uint16_t *out, size_t stride, const uint16_t *in, size_t rows,
+IN_PLACE void transpose(size_t size, unsigned char *out, size_t stride, const unsigned char *in, size_t rows,
 	size_t columns)
 {
-	uint16_t tile[TILE_COLUMNS][TILE_STRIDE];
-	bool past_cache = rows >= PAST_CACHE_ROWS;
+	unsigned char tile[TILE_BYTES];
+	size_t tile_columns = LINE_BYTES / size;
+	bool past_cache = rows * size >= PAST_CACHE_BYTES;
 	for (size_t r = 0; r < rows; r += TILE_ROWS) {
 		size_t high = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
-		for (size_t c = 0; c < columns; c += TILE_COLUMNS) {
-			size_t wide = columns - c < TILE_COLUMNS ? columns - c : TILE_COLUMNS;
-			gather(tile, in + r * columns + c, columns, high, wide, rows - r - high);
+		for (size_t c = 0; c < columns; c += tile_columns) {
+			size_t wide = columns - c < tile_columns ? columns - c : tile_columns;
+			gather(size, tile, in + (r * columns + c) * size, columns * size, high, wide, rows - r - high);
 			for (size_t k = 0; k < wide; k++) {
-				copy_run(out + (c + k) * stride + r, tile[k], high, past_cache);
+				copy_run(size, out + ((c + k) * stride + r) * size, tile + k * TILE_STRIDE * size,
+					high * size, past_cache);
 			}
 		}
 	}
@@ -141,7 +163,20 @@ void image_transpose_into(uint16_t *out, size_t stride, const uint16_t *in, size
 #endif
 }
 
-void image_transpose_u16(uint16_t *out, const uint16_t *in, size_t rows, size_t columns)
+void image_transpose(size_t size, void *out, size_t stride, const void *in, size_t rows, size_t columns)
 {
-	image_transpose_into(out, rows, in, rows, columns);
+	switch (size) {
+	case 1:
+		transpose(1, out, stride, in, rows, columns);
+		break;
+	case 2:
+		transpose(2, out, stride, in, rows, columns);
+		break;
+	case 4:
+		transpose(4, out, stride, in, rows, columns);
+		break;
+	default:
+		transpose(8, out, stride, in, rows, columns);
+		break;
+	}
 }

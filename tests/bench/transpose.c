@@ -53,7 +53,7 @@ int main(void)
 		/* Keeps the compiler from leaving the copy out. */
 		__asm__ volatile("" : : "r"(out) : "memory");
 		double t1 = now_ms();
-		image_transpose_u16(out, in, ROWS, COLUMNS);
+		image_transpose(sizeof *in, out, ROWS, in, ROWS, COLUMNS);
 		double t2 = now_ms();
 		struct frame_info info = {.width = COLUMNS, .height = ROWS, .planes = 1, .bin = 1};
 		struct frame *frame = frame_create(&info, in);

@@ -128,6 +128,80 @@ static void images_as_bytes(void **state)
 	assert_memory_equal(answer.text + 44, pixels, sizeof pixels);
 }
 
+/* 2 wide, 2 high; rows as named. */
+static void give(enum image_type type, const void *rows)
+{
+	struct frame_info info = {.width = 2, .height = 2, .planes = 1, .bin = 1, .type = type};
+	frame_unref(obs->device[1].frame);
+	obs->device[1].frame = frame_create(&info, rows);
+	obs->device[1].camera.image_ready = true;
+}
+
+static const uint8_t bytes_u8[] = {0, 7, 99, 255};
+static const int32_t words_i32[] = {0, INT32_MAX, -5, INT32_MIN};
+static const float floats[] = {0.5F, NAN, -INFINITY, 16777216.0F};
+static const double doubles[] = {0.1, 4294967295.0, NAN, -2.2250738585072014e-308};
+
+/* Types of elements: the ImageBytes specification (2 Int32, 3 Double, 6 Byte); numbers: IEEE 754 and two's
+ * complement, by Python's struct.pack("<...").  What is missing is 0. */
+static void every_type_as_bytes(void **state)
+{
+	(void)state;
+	static const struct {
+		enum image_type type;
+		const void *rows;
+		uint32_t element, transmission;
+		size_t len;
+		const char *pixels; /* by columns */
+	} row[] = {
+		{IMAGE_U8, bytes_u8, 2, 6, 4, "\x00\x63\x07\xff"},
+		{IMAGE_I32, words_i32, 2, 2, 16,
+			"\x00\x00\x00\x00\xfb\xff\xff\xff\xff\xff\xff\x7f\x00\x00\x00\x80"},
+		{IMAGE_F32, floats, 3, 3, 32,
+			"\x00\x00\x00\x00\x00\x00\xe0\x3f\x00\x00\x00\x00\x00\x00\x00\x00"
+			"\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x70\x41"},
+		{IMAGE_F64, doubles, 3, 3, 32,
+			"\x9a\x99\x99\x99\x99\x99\xb9\x3f\x00\x00\x00\x00\x00\x00\x00\x00"
+			"\x00\x00\xe0\xff\xff\xff\xef\x41\x00\x00\x00\x00\x00\x00\x10\x80"},
+	};
+	for (size_t i = 0; i < COUNT(row); i++) {
+		accept_header = "application/imagebytes";
+		give(row[i].type, row[i].rows);
+		struct answer answer = get("camera/0/imagearray");
+		assert_string_equal(answer.content_type, "application/imagebytes");
+		assert_int_equal(answer.len, 44 + row[i].len);
+		assert_int_equal(word(&answer, 5), row[i].element);
+		assert_int_equal(word(&answer, 6), row[i].transmission);
+		assert_memory_equal(answer.text + 44, row[i].pixels, row[i].len);
+	}
+}
+
+/* The same as text.  The length that was promised is checked by get(). */
+static void every_type_as_json(void **state)
+{
+	(void)state;
+	static const struct {
+		enum image_type type;
+		const void *rows;
+		const char *start;
+	} row[] = {
+		{IMAGE_U8, bytes_u8, "{\"Type\":2,\"Rank\":2,\"Value\":[[0,99],[7,255]],\"Client"},
+		{IMAGE_I32, words_i32, "{\"Type\":2,\"Rank\":2,\"Value\":[[          0,         -5],"
+			"[ 2147483647,-2147483648]],\"Client"},
+		{IMAGE_F32, floats, "{\"Type\":3,\"Rank\":2,\"Value\":[[            0.5,              0],"
+			"[              0,       16777216]],\"Client"},
+		{IMAGE_F64, doubles, "{\"Type\":3,\"Rank\":2,\"Value\":[[     0.10000000000000001,"
+			"                       0],[              4294967295,-2.2250738585072014e-308]],\"Client"},
+	};
+	accept_header = NULL;
+	for (size_t i = 0; i < COUNT(row); i++) {
+		give(row[i].type, row[i].rows);
+		struct answer answer = get("camera/0/imagearray");
+		assert_has(&answer, row[i].start);
+		assert_int_equal(number(&answer), 0);
+	}
+}
+
 static void accept_headers(void **state)
 {
 	(void)state;
@@ -153,6 +227,8 @@ int main(void)
 		TEST(images_as_json),
 		TEST(colour_images_as_json),
 		TEST(images_as_bytes),
+		TEST(every_type_as_bytes),
+		TEST(every_type_as_json),
 		TEST(accept_headers),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -408,7 +408,7 @@ static enum err_code camera_stop_now(void *ctx, struct err *err)
 	return ERR_OK;
 }
 
-static enum err_code camera_read(void *ctx, uint16_t *out, size_t count, struct frame_info *info,
+static enum err_code camera_read(void *ctx, void *out, size_t count, struct frame_info *info,
 	struct err *err)
 {
 	struct fake_camera *c = ctx;
@@ -418,7 +418,7 @@ static enum err_code camera_read(void *ctx, uint16_t *out, size_t count, struct 
 		return err_set(err, ERR_PROTOCOL, "the frame was torn");
 	}
 	for (size_t i = 0; i < count; i++) {
-		out[i] = (uint16_t)i;
+		((uint16_t *)out)[i] = (uint16_t)i;
 	}
 	info->width = c->request.num_x;
 	info->height = c->request.num_y;

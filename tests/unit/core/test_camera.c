@@ -153,12 +153,12 @@ static void exposes_and_keeps_the_picture(void **state)
 	struct frame *frame = NULL;
 	assert_int_equal(camera_frame(f->camera, &frame, &err), ERR_OK);
 	assert_int_equal(frame->info.width, 64);
-	assert_int_equal(frame->pixels[1], 64); /* (0, 1): second row of the sensor */
+	assert_int_equal(frame_u16(frame)[1], 64); /* (0, 1): second row of the sensor */
 	/* A download keeps its picture while the next exposure runs. */
 	assert_int_equal(camera_start_exposure(f->camera, 100.0, true, &err), ERR_OK);
 	struct frame *none = NULL;
 	assert_int_equal(camera_frame(f->camera, &none, &err), ERR_INVALID_OPERATION);
-	assert_int_equal(frame->pixels[1], 64);
+	assert_int_equal(frame_u16(frame)[1], 64);
 	frame_unref(frame);
 	assert_int_equal(camera_abort(f->camera, &err), ERR_OK);
 	assert_int_equal(camera_abort(f->camera, &err), ERR_OK);
@@ -239,7 +239,7 @@ static void a_driver_that_fills_the_frame(void **state)
 	assert_int_equal(frame->info.width, 64);
 	assert_int_equal(frame->info.height, 48);
 	assert_true(frame->info.exposure_s == 0.5);
-	assert_int_equal(frame->pixels[1], 64); /* (0, 1): second row of the sensor */
+	assert_int_equal(frame_u16(frame)[1], 64); /* (0, 1): second row of the sensor */
 	/* Away while it reads: the worker does not wait either. */
 	fake.read_waits = true;
 	assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
@@ -248,7 +248,7 @@ static void a_driver_that_fills_the_frame(void **state)
 	assert_int_equal(device_disconnect(f->camera, &alice, &closing, &err), ERR_OK);
 	assert_true(closing);
 	wait_for(f, camera_down);
-	assert_int_equal(frame->pixels[1], 64);
+	assert_int_equal(frame_u16(frame)[1], 64);
 	frame_unref(frame);
 }
 

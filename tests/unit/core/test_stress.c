@@ -254,12 +254,12 @@ static enum err_code camera_abort_now(void *ctx, struct err *err)
 	return camera_fate(c, err);
 }
 
-static enum err_code camera_read(void *ctx, uint16_t *out, size_t count, struct frame_info *info,
+static enum err_code camera_read(void *ctx, void *out, size_t count, struct frame_info *info,
 	struct err *err)
 {
 	struct camera_ctx *c = ctx;
 	c->exposing = false;
-	memset(out, 0, count * sizeof *out);
+	memset(out, 0, count * sizeof(uint16_t));
 	info->width = c->request.num_x;
 	info->height = c->request.num_y;
 	info->planes = 1;

@@ -47,7 +47,7 @@ static enum err_code test_read(struct test_lend *lend, const struct camera_drive
 	for (int32_t y = 0; code == ERR_OK && y < info->height; y++) {
 		for (int32_t x = 0; x < info->width; x++) {
 			for (int32_t p = 0; p < info->planes; p++) {
-				*row_major++ = lend->frame->pixels[((size_t)x * (size_t)info->height
+				*row_major++ = frame_u16(lend->frame)[((size_t)x * (size_t)info->height
 					+ (size_t)y) * (size_t)info->planes + (size_t)p];
 			}
 		}

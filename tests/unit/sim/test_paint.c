@@ -105,7 +105,7 @@ static void test_threads_make_no_difference(void **state)
 		struct frame *alone = painted(&s, row[i].bin);
 		assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
 		assert_int_equal(many->count, alone->count);
-		assert_memory_equal(many->pixels, alone->pixels, many->count * sizeof *many->pixels);
+		assert_memory_equal(many->pixels, alone->pixels, many->count * sizeof(uint16_t));
 		assert_int_equal(many->max_value, alone->max_value);
 		frame_unref(many);
 		frame_unref(alone);
@@ -132,14 +132,14 @@ static void test_no_seams(void **state)
 	for (int32_t y = 0; y < 80; y++) {
 		double sum = 0.0;
 		for (int32_t x = 0; x < 2000; x++) {
-			sum += job.frame->pixels[(size_t)x * 80 + (size_t)y];
+			sum += frame_u16(job.frame)[(size_t)x * 80 + (size_t)y];
 		}
 		assert_true(fabs(sum / 2000.0 - wanted) < 4.5 * sd / sqrt(2000.0));
 	}
 	/* Neighbours across the seam have nothing in common. */
 	double product = 0.0;
 	for (int32_t x = 0; x < 2000; x++) {
-		const uint16_t *column = job.frame->pixels + (size_t)x * 80;
+		const uint16_t *column = frame_u16(job.frame) + (size_t)x * 80;
 		product += (column[31] - wanted) * (column[32] - wanted) / (sd * sd * 2000.0);
 	}
 	assert_true(fabs(product) < 4.5 / sqrt(2000.0));
