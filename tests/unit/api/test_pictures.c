@@ -133,8 +133,8 @@ static void give(enum image_type type, const void *rows)
 {
 	struct frame_info info = {.width = 2, .height = 2, .planes = 1, .bin = 1, .type = type};
 	frame_unref(fake->device[1].frame);
-	obs->device[1].frame = frame_create(&info, rows);
-	obs->device[1].camera.image_ready = true;
+	fake->device[1].frame = frame_create(&info, rows);
+	fake->device[1].camera.image_ready = true;
 }
 
 static const uint8_t bytes_u8[] = {0, 7, 99, 255};
