@@ -77,27 +77,27 @@ static bool differs(double a, double b)
 	return isfinite(a) != isfinite(b) || fabs(a - b) >= 0.05;
 }
 
-static void poll_climate(struct device *dev, bool *alive, struct err *err)
+static struct step poll_climate(struct device *dev)
 {
 	struct camera_core *c = dev->camera;
+	struct err err = {0};
 	struct camera_climate fresh = climate_unknown;
 	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->poll_climate(c->ctx, &fresh, err);
+	enum err_code code = c->driver->poll_climate(c->ctx, &fresh, &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	c->next_climate_ms = clock_now_ms(dev->clock) + poll_interval_ms(dev, fresh.next_poll_ms);
 	if (code == ERR_IO) {
-		*alive = false;
-		return;
+		return step_lost(&err);
 	}
 	if (code != ERR_OK) {
 		if (++c->climate_failures < CLIMATE_FAILURES) {
-			return;
+			return step_again();
 		}
 		if (c->climate_failures == CLIMATE_FAILURES) {
-			log_warn(dev->info.source, "temperatures cannot be read: %s", err->text);
+			log_warn(dev->info.source, "temperatures cannot be read: %s", err.text);
 			if (c->guiding) {
-				device_failed(dev, &c->guide_told, err);
+				device_failed(dev, &c->guide_told, &err);
 			}
 		}
 		fresh = climate_unknown;
@@ -112,32 +112,37 @@ static void poll_climate(struct device *dev, bool *alive, struct err *err)
 	if (news) {
 		device_changed(dev);
 	}
+	return step_again();
 }
 
-static void set_cooler(struct device *dev, bool *alive, struct err *err)
+static struct step set_cooler(struct device *dev)
 {
 	struct camera_core *c = dev->camera;
+	struct err err = {0};
 	bool on = c->cooler_on;
 	double set_point_c = c->set_point_c;
 	c->cooler_wanted = false;
 	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->set_cooler(c->ctx, on, set_point_c, err);
+	enum err_code code = c->driver->set_cooler(c->ctx, on, set_point_c, &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	c->next_climate_ms = clock_now_ms(dev->clock);
 	if (code == ERR_IO) {
 		c->cooler_wanted = true; /* when the link is back */
-		*alive = false;
-	} else if (code != ERR_OK) {
-		log_error(dev->info.source, "cooler: %s", err->text);
-		device_failed(dev, NULL, err);
+		return step_lost(&err);
+	}
+	if (code != ERR_OK) {
+		log_error(dev->info.source, "cooler: %s", err.text);
+		device_failed(dev, NULL, &err);
 		device_changed(dev);
 	}
+	return step_again();
 }
 
-static void start_pulse(struct device *dev, struct guide_wish *wish, bool *alive, struct err *err)
+static struct step start_pulse(struct device *dev, struct guide_wish *wish)
 {
 	struct camera_core *c = dev->camera;
+	struct err err = {0};
 	struct guide_wish pulse = *wish;
 	/* The wish counts as guiding until the driver has taken it over. */
 	bool other = c->guiding;
@@ -145,42 +150,44 @@ static void start_pulse(struct device *dev, struct guide_wish *wish, bool *alive
 	c->guiding = true;
 	pthread_mutex_unlock(&dev->lock);
 	enum err_code code =
-		c->driver->pulse_guide(c->ctx, pulse.direction, pulse.duration_ms, err);
+		c->driver->pulse_guide(c->ctx, pulse.direction, pulse.duration_ms, &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	c->next_climate_ms = clock_now_ms(dev->clock);
 	if (code == ERR_IO) {
-		*alive = false;
-	} else if (code != ERR_OK) {
-		log_error(dev->info.source, "guide pulse: %s", err->text);
+		return step_lost(&err);
+	}
+	if (code != ERR_OK) {
+		log_error(dev->info.source, "guide pulse: %s", err.text);
 		c->guiding = other;
-		device_failed(dev, &c->guide_told, err);
+		device_failed(dev, &c->guide_told, &err);
 		device_changed(dev);
 	}
+	return step_again();
 }
 
-bool camera_climate_step(struct device *dev, int64_t *next_ms, bool *alive, struct err *err)
+bool camera_climate_step(struct device *dev, struct step *out)
 {
 	struct camera_core *c = dev->camera;
 	for (int axis = 0; axis < 2; axis++) {
 		if (c->guide[axis].wanted) {
-			start_pulse(dev, &c->guide[axis], alive, err);
+			*out = start_pulse(dev, &c->guide[axis]);
 			return true;
 		}
 	}
 	if (c->cooler_wanted) {
-		set_cooler(dev, alive, err);
+		*out = set_cooler(dev);
 		return true;
 	}
 	if (!readable(c)) {
-		*next_ms = CLOCK_NEVER;
+		*out = step_at(CLOCK_NEVER);
 		return false;
 	}
 	if (clock_now_ms(dev->clock) >= c->next_climate_ms) {
-		poll_climate(dev, alive, err);
+		*out = poll_climate(dev);
 		return true;
 	}
-	*next_ms = c->next_climate_ms;
+	*out = step_at(c->next_climate_ms);
 	return false;
 }
 

@@ -77,9 +77,10 @@ extern const struct device_class camera_class;
 /* With the lock held: full frame, bin 1, the device's default gain and offset, no picture. */
 void camera_reset(struct device *dev);
 
-/* camera_climate.c.  With the lock held, which they give back around driver calls: the next thing to
- * do for cooler and guide port, false when there is none now; *next_ms: when to come again. */
-bool camera_climate_step(struct device *dev, int64_t *next_ms, bool *alive, struct err *err);
+/* camera_climate.c.  With the lock held, which it gives back around a driver call: does the next thing for
+ * cooler and guide port and returns true with what it came to; false when there is nothing to do before
+ * out->at_ms (STEP_AT). */
+bool camera_climate_step(struct device *dev, struct step *out);
 /* Reads everything once after open, without the lock. */
 void camera_climate_open(struct device *dev);
 /* With the lock held. */

@@ -79,15 +79,16 @@ static void take_back(struct camera_core *c)
 	c->lent = NULL;
 }
 
-static int64_t begin_exposure(struct device *dev, bool *alive, struct err *err)
+static struct step begin_exposure(struct device *dev)
 {
 	struct camera_core *c = dev->camera;
+	struct err err = {0};
 	struct exposure_request request = c->request;
 	pthread_mutex_unlock(&dev->lock);
 	ask_focuser(dev, &request);
-	enum err_code code = c->driver->start_exposure(c->ctx, &request, err);
+	enum err_code code = c->driver->start_exposure(c->ctx, &request, &err);
 	if (code == ERR_OK && c->driver->lend_frame != NULL) {
-		code = lend_frame(c, &request, err);
+		code = lend_frame(c, &request, &err);
 	}
 	if (code != ERR_OK && code != ERR_IO && c->driver->lend_frame != NULL) {
 		struct err ignored;
@@ -96,12 +97,11 @@ static int64_t begin_exposure(struct device *dev, bool *alive, struct err *err)
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (code == ERR_IO) {
-		*alive = false;
-		return 0;
+		return step_lost(&err);
 	}
 	if (code != ERR_OK) {
-		end_without_frame(dev, err);
-		return 0;
+		end_without_frame(dev, &err);
+		return step_again();
 	}
 	c->phase = EXPOSE_RUNNING;
 	c->reading = false;
@@ -110,44 +110,46 @@ static int64_t begin_exposure(struct device *dev, bool *alive, struct err *err)
 	c->next_poll_ms = c->start_ms;
 	c->poll_failures = 0;
 	device_changed(dev);
-	return 0;
+	return step_again();
 }
 
-static int64_t abort_exposure(struct device *dev, bool *alive, struct err *err)
+static struct step abort_exposure(struct device *dev)
 {
 	struct camera_core *c = dev->camera;
+	struct err err = {0};
 	enum err_code code = ERR_OK;
 	if (c->phase == EXPOSE_RUNNING) {
 		pthread_mutex_unlock(&dev->lock);
-		code = c->driver->abort(c->ctx, err);
+		code = c->driver->abort(c->ctx, &err);
 		take_back(c);
 		pthread_mutex_lock(&dev->lock);
 	}
 	if (code == ERR_IO) {
-		*alive = false;
-		return 0;
+		return step_lost(&err);
 	}
 	struct err why;
 	err_set(&why, ERR_CANCELLED, "the exposure of %s was aborted", dev->info.name);
-	end_without_frame(dev, code == ERR_OK ? &why : err);
-	return 0;
+	end_without_frame(dev, code == ERR_OK ? &why : &err);
+	return step_again();
 }
 
-static int64_t stop_exposure(struct device *dev, bool *alive, struct err *err)
+static struct step stop_exposure(struct device *dev)
 {
 	struct camera_core *c = dev->camera;
+	struct err err = {0};
 	c->stop_wanted = false;
 	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->stop(c->ctx, err);
+	enum err_code code = c->driver->stop(c->ctx, &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (code == ERR_IO) {
-		*alive = false;
-	} else if (code != ERR_OK) {
-		log_warn(dev->info.source, "stop: %s", err->text);
+		return step_lost(&err);
+	}
+	if (code != ERR_OK) {
+		log_warn(dev->info.source, "stop: %s", err.text);
 	}
 	c->next_poll_ms = 0;
-	return 0;
+	return step_again();
 }
 
 static void publish_frame(struct device *dev, struct frame *frame)
@@ -247,16 +249,17 @@ static enum err_code read_whole(struct camera_core *c, const struct exposure_req
 	return code;
 }
 
-static int64_t read_out(struct device *dev, bool *alive, struct err *err)
+static struct step read_out(struct device *dev)
 {
 	struct camera_core *c = dev->camera;
+	struct err err = {0};
 	c->phase = EXPOSE_READING;
 	device_changed(dev);
 	struct exposure_request request = c->request;
 	struct frame *frame = NULL;
 	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->lend_frame != NULL ? read_lent(c, &request, &frame, err)
-							   : read_whole(c, &request, &frame, err);
+	enum err_code code = c->driver->lend_frame != NULL ? read_lent(c, &request, &frame, &err)
+							   : read_whole(c, &request, &frame, &err);
 	if (code != ERR_OK && code != ERR_IO) {
 		struct err ignored;
 		c->driver->abort(c->ctx, &ignored); /* wherever it got stuck, it is idle now */
@@ -267,14 +270,15 @@ static int64_t read_out(struct device *dev, bool *alive, struct err *err)
 		frame_unref(frame);
 	}
 	if (code == ERR_IO) {
-		*alive = false;
-	} else if (c->abort_wanted) {
+		return step_lost(&err);
+	}
+	if (c->abort_wanted) {
 		struct err why;
 		err_set(&why, ERR_CANCELLED, "the exposure of %s was aborted", dev->info.name);
 		end_without_frame(dev, &why);
 	} else if (code != ERR_OK && code != ERR_CANCELLED && !c->retried && request.duration_s <= RETRY_LONGEST_S) {
 		/* A client that gets no picture may go on with the last one it had. */
-		log_warn(dev->info.source, "read-out failed, exposing again: %s", err->text);
+		log_warn(dev->info.source, "read-out failed, exposing again: %s", err.text);
 		device_count_error(dev, code);
 		c->retried = true;
 		c->stop_wanted = false;
@@ -282,39 +286,39 @@ static int64_t read_out(struct device *dev, bool *alive, struct err *err)
 		c->phase = EXPOSE_ACCEPTED;
 		device_changed(dev);
 	} else if (code != ERR_OK) {
-		end_without_frame(dev, err);
+		end_without_frame(dev, &err);
 	} else {
 		publish_frame(dev, frame);
 	}
-	return 0;
+	return step_again();
 }
 
-static int64_t watch_exposure(struct device *dev, bool *alive, struct err *err)
+static struct step watch_exposure(struct device *dev)
 {
 	struct camera_core *c = dev->camera;
+	struct err err = {0};
 	struct camera_reading reading = {0};
 	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->poll(c->ctx, &reading, err);
+	enum err_code code = c->driver->poll(c->ctx, &reading, &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	int64_t now = clock_now_ms(dev->clock);
 	c->next_poll_ms = now + (reading.next_poll_ms > 0 ? reading.next_poll_ms : POLL_MS);
 	if (code == ERR_IO) {
-		*alive = false;
-		return 0;
+		return step_lost(&err);
 	}
 	if (code != ERR_OK) {
 		if (++c->poll_failures >= POLL_FAILURES) {
-			end_without_frame(dev, err);
+			end_without_frame(dev, &err);
 		}
-		return c->next_poll_ms;
+		return step_at(c->next_poll_ms);
 	}
 	c->poll_failures = 0;
 	if (c->abort_wanted || c->stop_wanted) {
-		return 0;
+		return step_again();
 	}
 	if (reading.state == CAMERA_DRIVER_READY) {
-		return read_out(dev, alive, err);
+		return read_out(dev);
 	}
 	if ((reading.state == CAMERA_DRIVER_READING) != c->reading) {
 		c->reading = reading.state == CAMERA_DRIVER_READING;
@@ -324,12 +328,12 @@ static int64_t watch_exposure(struct device *dev, bool *alive, struct err *err)
 		struct err why;
 		err_set(&why, ERR_REFUSED, "%s ended the exposure without a frame", dev->info.name);
 		end_without_frame(dev, &why);
-		return 0;
+		return step_again();
 	}
-	return c->next_poll_ms;
+	return step_at(c->next_poll_ms);
 }
 
-static int64_t camera_step(struct device *dev, bool *alive, struct err *err)
+static struct step camera_step(struct device *dev)
 {
 	struct camera_core *c = dev->camera;
 	if (c->phase != EXPOSE_RUNNING && c->lent != NULL) {
@@ -341,25 +345,22 @@ static int64_t camera_step(struct device *dev, bool *alive, struct err *err)
 		pthread_mutex_lock(&dev->lock);
 	}
 	if (c->phase != EXPOSE_NONE && c->abort_wanted) {
-		return abort_exposure(dev, alive, err);
+		return abort_exposure(dev);
 	}
 	if (c->phase == EXPOSE_ACCEPTED) {
-		return begin_exposure(dev, alive, err);
+		return begin_exposure(dev);
 	}
 	if (c->phase != EXPOSE_NONE && c->stop_wanted) {
-		return stop_exposure(dev, alive, err);
+		return stop_exposure(dev);
 	}
-	int64_t next_ms;
-	if (camera_climate_step(dev, &next_ms, alive, err)) {
-		return 0;
-	}
-	if (c->phase == EXPOSE_NONE) {
-		return next_ms;
+	struct step climate;
+	if (camera_climate_step(dev, &climate) || c->phase == EXPOSE_NONE) {
+		return climate;
 	}
 	if (clock_now_ms(dev->clock) >= c->next_poll_ms) {
-		return watch_exposure(dev, alive, err);
+		return watch_exposure(dev);
 	}
-	return c->next_poll_ms < next_ms ? c->next_poll_ms : next_ms;
+	return step_at(c->next_poll_ms < climate.at_ms ? c->next_poll_ms : climate.at_ms);
 }
 
 static enum err_code camera_open(struct device *dev, struct err *err)

@@ -201,20 +201,18 @@ static int64_t worker_step(struct device *dev)
 	case LINK_LOST:
 		return open_step(dev);
 	case LINK_UP: {
-		bool alive = true;
-		struct err err = {0};
 		if (dev->pulled) {
 			dev->pulled = false;
+			struct err err;
 			err_set(&err, ERR_IO, "%s was unplugged", dev->tty);
 			link_lost(dev, &err);
 			return 0;
 		}
-		int64_t next = dev->class->step(dev, &alive, &err);
-		if (!alive) {
-			link_lost(dev, &err);
-			return 0;
+		struct step step = dev->class->step(dev);
+		if (step.what == STEP_LOST) {
+			link_lost(dev, &step.why);
 		}
-		return next;
+		return step.what == STEP_AT ? step.at_ms : 0;
 	}
 	case LINK_CLOSING:
 		break;

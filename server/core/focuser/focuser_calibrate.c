@@ -187,8 +187,9 @@ static void fail_with_advice(struct device *dev, const char *what)
 	end_calibration(dev, CALIBRATION_FAILED, reason);
 }
 
-/* Tells the device to begin or to end.  False when nothing is to be concluded from it. */
-static bool tell(struct device *dev, bool start, bool *alive, enum err_code *code, struct err *err)
+/* Tells the device to begin or to end.  False when nothing is to be concluded from it, or the link is lost
+ * (ERR_IO). */
+static bool tell(struct device *dev, bool start, enum err_code *code, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	pthread_mutex_unlock(&dev->lock);
@@ -196,11 +197,7 @@ static bool tell(struct device *dev, bool start, bool *alive, enum err_code *cod
 	*code = f->driver->calibrate(f->ctx, start, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, *code);
-	if (*code == ERR_IO) {
-		*alive = false;
-		return false;
-	}
-	if (f->phase != MOVE_CALIBRATING || *code == ERR_CANCELLED) {
+	if (f->phase != MOVE_CALIBRATING || *code == ERR_CANCELLED || *code == ERR_IO) {
 		return false;
 	}
 	if ((*code == ERR_TIMEOUT || *code == ERR_PROTOCOL) && ++f->calibration.tries < TRIES) {
@@ -210,45 +207,47 @@ static bool tell(struct device *dev, bool start, bool *alive, enum err_code *cod
 	return true;
 }
 
-static int64_t begin(struct device *dev, bool *alive, struct err *err)
+static struct step begin(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
+	struct err err = {0};
 	struct calibration_core *c = &f->calibration;
 	enum err_code code;
 	f->motor_moving = true;
 	/* Also for whoever starts after us, should we not see the end. */
 	focuser_memory_doubt(dev, "A calibration was begun, which numbers positions anew");
 	focuser_memory_rest(dev);
-	if (!tell(dev, true, alive, &code, err) || !c->start_due) {
-		return 0;
+	if (!tell(dev, true, &code, &err) || !c->start_due) {
+		return code == ERR_IO ? step_lost(&err) : step_again();
 	}
 	c->start_due = false;
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
 		/* It may have been heard, and the device on its way. */
-		snprintf(c->why_failed, sizeof c->why_failed, "%s", err->text);
+		snprintf(c->why_failed, sizeof c->why_failed, "%s", err.text);
 		c->abort_due = true;
-		return 0;
+		return step_again();
 	}
 	if (code != ERR_OK) {
-		end_calibration(dev, CALIBRATION_FAILED, err->text);
-		return 0;
+		end_calibration(dev, CALIBRATION_FAILED, err.text);
+		return step_again();
 	}
 	int64_t now = clock_now_ms(dev->clock);
 	c->began_ms = now;
 	c->progress_ms = now;
 	c->next_look_ms = now + FIRST_LOOK_MS;
-	return c->next_look_ms;
+	return step_at(c->next_look_ms);
 }
 
-static int64_t abort_it(struct device *dev, bool *alive, struct err *err)
+static struct step abort_it(struct device *dev)
 {
 	struct calibration_core *c = &dev->focuser->calibration;
+	struct err err = {0};
 	enum err_code code;
-	if (!tell(dev, false, alive, &code, err)) {
-		return 0;
+	if (!tell(dev, false, &code, &err)) {
+		return code == ERR_IO ? step_lost(&err) : step_again();
 	}
 	if (code != ERR_OK) {
-		log_error(dev->info.source, "the calibration may still run: %s", err->text);
+		log_error(dev->info.source, "the calibration may still run: %s", err.text);
 	}
 	if (c->why_failed[0] != '\0') {
 		fail_with_advice(dev, c->why_failed);
@@ -256,7 +255,7 @@ static int64_t abort_it(struct device *dev, bool *alive, struct err *err)
 		end_calibration(dev, CALIBRATION_ABORTED,
 			code == ERR_OK ? "" : "but the device has not confirmed it");
 	}
-	return 0;
+	return step_again();
 }
 
 /* What a reading means for it. */
@@ -300,49 +299,49 @@ static void judge(struct device *dev, const struct focuser_reading *r)
 	}
 }
 
-static int64_t look(struct device *dev, bool *alive, struct err *err)
+static struct step look(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
+	struct err err = {0};
 	struct calibration_core *c = &f->calibration;
 	const unsigned want = FOCUSER_WANT_MOTION | FOCUSER_WANT_CALIBRATION;
 	f->fresh = (struct focuser_reading){0};
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", want);
-	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, err);
+	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (f->phase != MOVE_CALIBRATING || c->abort_due || code == ERR_CANCELLED) {
-		return 0;
+		return step_again();
 	}
 	c->next_look_ms = clock_now_ms(dev->clock) + LOOK_MS;
 	if (code != ERR_OK) {
-		*alive = !focuser_poll_failed(f, code);
-		return c->next_look_ms;
+		return focuser_poll_failed(f, code) ? step_lost(&err) : step_at(c->next_look_ms);
 	}
 	f->poll_failures = 0;
 	focuser_take_reading(dev, &f->fresh);
 	if (f->fresh.calibration_valid) {
 		judge(dev, &f->fresh);
 	}
-	return c->abort_due || c->identify_due ? 0 : c->next_look_ms;
+	return c->abort_due || c->identify_due ? step_again() : step_at(c->next_look_ms);
 }
 
 /* Limits and position anew; then the device is a focuser as any other again. */
-static int64_t identify_again(struct device *dev, bool *alive, struct err *err)
+static struct step identify_again(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
+	struct err err = {0};
 	struct calibration_core *c = &f->calibration;
 	pthread_mutex_unlock(&dev->lock);
 	f->identified = false;
-	enum err_code code = focuser_class.identify(dev, err);
+	enum err_code code = focuser_class.identify(dev, &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (f->phase != MOVE_CALIBRATING) {
-		return 0;
+		return step_again();
 	}
 	if (code != ERR_OK) {
-		*alive = code != ERR_IO && ++c->tries < TRIES;
-		return 0;
+		return code == ERR_IO || ++c->tries >= TRIES ? step_lost(&err) : step_again();
 	}
 	c->identify_due = false;
 	focuser_renew(dev);
@@ -357,22 +356,22 @@ static int64_t identify_again(struct device *dev, bool *alive, struct err *err)
 	log_info(dev->info.source, "%s position=%d min_step=%d max_step=%d", f->caps.identity,
 		(int)f->position, (int)f->rules.min_step, (int)f->caps.max_step);
 	device_changed(dev);
-	return 0;
+	return step_again();
 }
 
-int64_t focuser_calibrate_step(struct device *dev, bool *alive, struct err *err)
+struct step focuser_calibrate_step(struct device *dev)
 {
 	struct calibration_core *c = &dev->focuser->calibration;
 	if (c->identify_due) {
-		return identify_again(dev, alive, err);
+		return identify_again(dev);
 	}
 	if (c->abort_due) {
-		return abort_it(dev, alive, err);
+		return abort_it(dev);
 	}
 	if (c->start_due) {
-		return begin(dev, alive, err);
+		return begin(dev);
 	}
-	return clock_now_ms(dev->clock) < c->next_look_ms ? c->next_look_ms : look(dev, alive, err);
+	return clock_now_ms(dev->clock) < c->next_look_ms ? step_at(c->next_look_ms) : look(dev);
 }
 
 void focuser_calibration_came_up(struct device *dev)

@@ -75,9 +75,10 @@ static int64_t way_ms(const struct focuser_core *f, int64_t steps)
 }
 
 /* Sends the motor from where it stands towards the point under way, as far as one leg goes. */
-static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
+static struct step start_leg(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
+	struct err err = {0};
 	uint64_t op = f->op;
 	f->leg_target = moves_leg(&f->rules, f->position, f->plan.point[f->point]);
 	f->phase = MOVE_LEG;
@@ -90,28 +91,27 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->halt_watched = false;
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "move %d", (int)focuser_to_motor(f, f->leg_target));
-	enum err_code code = f->driver->start_move(f->ctx, focuser_to_motor(f, f->leg_target), err);
+	enum err_code code = f->driver->start_move(f->ctx, focuser_to_motor(f, f->leg_target), &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (code == ERR_IO) {
-		*alive = false;
-		return 0;
+		return step_lost(&err);
 	}
 	if (f->op != op || f->phase != MOVE_LEG) {
-		return 0;
+		return step_again();
 	}
 	if (code == ERR_CANCELLED) {
 		f->phase = MOVE_ACCEPTED;
-		return 0;
+		return step_again();
 	}
 	int64_t now = clock_now_ms(dev->clock);
 	if (code != ERR_OK) {
 		if ((code == ERR_TIMEOUT || code == ERR_PROTOCOL) && ++f->leg_tries < LEG_TRIES) {
-			return start_leg(dev, alive, err);
+			return start_leg(dev);
 		}
 		focuser_wish_halt(f);
-		focuser_end_move(dev, err);
-		return 0;
+		focuser_end_move(dev, &err);
+		return step_again();
 	}
 	int64_t way = focuser_distance(f->leg_target, f->position);
 	f->leg_deadline_ms = now + LEG_ALLOWANCE_MS + way_ms(f, way);
@@ -124,7 +124,7 @@ static int64_t start_leg(struct device *dev, bool *alive, struct err *err)
 	f->rest_polls = 0;
 	f->next_poll_ms = now + f->driver->first_poll_ms;
 	f->gather_until_ms = now + GATHER_MS;
-	return f->next_poll_ms;
+	return step_at(f->next_poll_ms);
 }
 
 /* The way from where the motor stands to the target. */
@@ -140,16 +140,16 @@ static void plan_way(struct focuser_core *f)
 }
 
 /* The first leg of a planned way. */
-static int64_t start_way(struct device *dev, bool *alive, struct err *err)
+static struct step start_way(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	if (f->plan.overshoot_skipped) {
 		log_info(dev->info.source, "no room for the overshoot target=%d", (int)f->target);
 	}
-	return start_leg(dev, alive, err);
+	return start_leg(dev);
 }
 
-int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err)
+struct step focuser_begin_move(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	bool exact = f->rules.backlash_steps > 0 || f->rules.max_increment < f->rules.max_step;
@@ -159,20 +159,20 @@ int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err)
 		f->phase = MOVE_STOPPING;
 		f->leg_deadline_ms = clock_now_ms(dev->clock) + STOPPING_MS;
 		focuser_wish_halt(f);
-		return 0;
+		return step_again();
 	}
 	if (!f->motor_moving && f->position == f->target) {
 		focuser_end_move(dev, NULL);
-		return 0;
+		return step_again();
 	}
 	plan_way(f);
 	int64_t next_ms = 0;
 	if (!focuser_memory_begin(dev, &next_ms)) {
-		return next_ms;
+		return step_at(next_ms);
 	}
 	f->leg_tries = 0;
 	f->way_tries = 0;
-	return start_way(dev, alive, err);
+	return start_way(dev);
 }
 
 /* Further from the leg's end than it has been: more than arrivals and play account for. */
@@ -192,7 +192,7 @@ static bool count_jumped(const struct focuser_core *f)
 }
 
 /* The motor rests: on target, or not. */
-static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
+static struct step leg_at_rest(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	int64_t now = clock_now_ms(dev->clock);
@@ -206,14 +206,14 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 	if (close && (!untouched || (rested && f->leg_tries + 1 >= tries))) {
 		f->leg_tries = 0;
 		if (target != f->plan.point[f->point] || ++f->point < f->plan.count) {
-			return start_leg(dev, alive, err);
+			return start_leg(dev);
 		}
 		f->phase = MOVE_SETTLE;
 		f->settle_until_ms = now + f->cfg->settle_ms;
-		return 0;
+		return step_again();
 	}
 	if (!rested) {
-		return f->next_poll_ms;
+		return step_at(f->next_poll_ms);
 	}
 	struct err why;
 	if (count_jumped(f)) {
@@ -222,19 +222,19 @@ static int64_t leg_at_rest(struct device *dev, bool *alive, struct err *err)
 			"controller has restarted or lost count, and nobody knows where the motor stands",
 			dev->info.name, (int)was, (int)f->position);
 		stalled(dev, &why);
-		return 0;
+		return step_again();
 	}
 	if (++f->leg_tries < tries && ++f->way_tries < WAY_TRIES) {
 		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->position,
 			(int)target);
 		/* Planned anew: beyond the target it has to come back from the right side. */
 		plan_way(f);
-		return start_way(dev, alive, err);
+		return start_way(dev);
 	}
 	err_set(&why, ERR_STALLED, "%s stopped at %d and does not reach %d", dev->info.name,
 		(int)f->position, (int)target);
 	stalled(dev, &why);
-	return 0;
+	return step_again();
 }
 
 /* When to look again at a motor on its way. */
@@ -259,7 +259,7 @@ static bool out_of_bounds(const struct focuser_core *f)
 	return f->position < low - margin || f->position > high + margin;
 }
 
-static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
+static struct step watch_leg(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	int64_t now = clock_now_ms(dev->clock);
@@ -277,7 +277,7 @@ static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
 		f->nearer_ms = now;
 	}
 	if (!f->motor_moving) {
-		return leg_at_rest(dev, alive, err);
+		return leg_at_rest(dev);
 	}
 	f->receded = f->receded || further_off(f);
 	f->rest_polls = 0;
@@ -287,27 +287,27 @@ static int64_t watch_leg(struct device *dev, bool *alive, struct err *err)
 			dev->info.name, (int)f->rules.min_step, (int)f->rules.max_step, (int)f->leg_target,
 			(int)f->position);
 		stalled(dev, &why);
-		return 0;
+		return step_again();
 	}
 	if (now - f->progress_ms > FOCUSER_STALL_MS) {
 		err_set(&why, ERR_STALLED, "%s says it moves but stands at %d on the way to %d",
 			dev->info.name, (int)f->position, (int)f->leg_target);
 		stalled(dev, &why);
-		return 0;
+		return step_again();
 	}
 	if (now - f->nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
 		err_set(&why, ERR_STALLED, "%s moves, but not towards %d: it is at %d", dev->info.name,
 			(int)f->leg_target, (int)f->position);
 		stalled(dev, &why);
-		return 0;
+		return step_again();
 	}
 	if (now > f->leg_deadline_ms) {
 		err_set(&why, ERR_STALLED, "%s is still not at %d after the time the way should take",
 			dev->info.name, (int)f->leg_target);
 		stalled(dev, &why);
-		return 0;
+		return step_again();
 	}
-	return next_look(f, now);
+	return step_at(next_look(f, now));
 }
 
 /* Told to stop, it has to: otherwise it is told again, and in the end somebody else. */
@@ -339,45 +339,45 @@ void focuser_watch_halt(struct device *dev)
 	device_changed(dev);
 }
 
-int64_t focuser_do_halt(struct device *dev, bool *alive, struct err *err)
+struct step focuser_do_halt(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
+	struct err err = {0};
 	f->halt_wanted = false;
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "halt");
-	enum err_code code = f->driver->halt(f->ctx, err);
+	enum err_code code = f->driver->halt(f->ctx, &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (code == ERR_IO) {
-		*alive = false;
-		return 0;
+		return step_lost(&err);
 	}
 	if (code != ERR_OK) {
 		if (++f->halt_tries < HALT_TRIES) {
 			f->halt_wanted = true;
-			return 0;
+			return step_again();
 		}
-		log_error(dev->info.source, "halt failed: %s", err->text);
-		device_failed(dev, &f->move_told, err);
+		log_error(dev->info.source, "halt failed: %s", err.text);
+		device_failed(dev, &f->move_told, &err);
 	}
 	f->halted_ms = clock_now_ms(dev->clock);
 	f->halt_watched = true;
 	f->next_poll_ms = 0;
-	return 0;
+	return step_again();
 }
 
-int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
+struct step focuser_follow(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	int64_t read_ms = clock_now_ms(dev->clock);
 	switch (f->phase) {
 	case MOVE_LEG:
 		focuser_memory_seen(dev);
-		return watch_leg(dev, alive, err);
+		return watch_leg(dev);
 	case MOVE_STOPPING:
 		if (!f->motor_moving) {
 			f->phase = MOVE_ACCEPTED;
-			return 0;
+			return step_again();
 		}
 		if (read_ms > f->leg_deadline_ms) {
 			struct err why;
@@ -409,12 +409,12 @@ int64_t focuser_follow(struct device *dev, bool *alive, struct err *err)
 		break;
 	case MOVE_ACCEPTED:
 		f->looked_op = f->op;
-		return 0;
+		return step_again();
 	case MOVE_NONE:
 		focuser_memory_seen(dev);
 		break;
 	case MOVE_CALIBRATING:
 		break;
 	}
-	return f->next_poll_ms;
+	return step_at(f->next_poll_ms);
 }

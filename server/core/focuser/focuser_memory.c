@@ -336,16 +336,17 @@ bool focuser_memory_forgot(struct device *dev)
 	return true;
 }
 
-int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
+struct step focuser_memory_sync(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
+	struct err err = {0};
 	struct focuser_memory *m = &f->memory;
 	struct focuser_sync_wish wish = f->sync;
 	enum err_code code = ERR_OK;
 	if (wish.tell) {
 		pthread_mutex_unlock(&dev->lock);
 		transcript_say(dev->transcript, TRANSCRIPT_CALL, "set_position %d", (int)wish.position);
-		code = f->driver->set_position(f->ctx, wish.position, err);
+		code = f->driver->set_position(f->ctx, wish.position, &err);
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
 	}
@@ -353,13 +354,12 @@ int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
 	f->sync.done = wish.ticket;
 	f->sync.result = (struct err){0};
 	if (code != ERR_OK) {
-		f->sync.result = *err;
+		f->sync.result = err;
 		f->sync.unsure = code != ERR_INVALID_OPERATION && code != ERR_INVALID_VALUE;
-		log_warn(dev->info.source, "SetPosition failed: %s", err->text);
+		log_warn(dev->info.source, "SetPosition failed: %s", err.text);
 		device_changed(dev);
-		*alive = code != ERR_IO;
 		f->next_poll_ms = 0;
-		return 0;
+		return code == ERR_IO ? step_lost(&err) : step_again();
 	}
 	log_info(dev->info.source, "position set to %d, was %d (%s)",
 		(int)focuser_from_motor(f, wish.position), (int)f->position, focuser_trust_name(m->trust));
@@ -372,7 +372,7 @@ int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err)
 	focuser_memory_afresh(dev);
 	f->sync.noting = m->journal != NULL;
 	f->sync.patience_real_ms = clock_now_ms(clock_real()) + POSITION_JOURNAL_PATIENCE_MS;
-	return 0;
+	return step_again();
 }
 
 void focuser_memory_went_down(struct device *dev, const struct err *why)

@@ -13,6 +13,7 @@
 #include "err.h"
 #include "log.h"
 #include "position_journal.h"
+#include "step.h"
 
 struct device;
 struct focuser_state;
@@ -83,7 +84,7 @@ void focuser_memory_doubt(struct device *dev, const char *why);
 void focuser_memory_afresh(struct device *dev);
 
 /* Carries out a wished SetPosition; gives the lock back around the driver's call. */
-int64_t focuser_memory_sync(struct device *dev, bool *alive, struct err *err);
+struct step focuser_memory_sync(struct device *dev);
 
 /* The link is gone: so is a wished SetPosition. */
 void focuser_memory_went_down(struct device *dev, const struct err *why);

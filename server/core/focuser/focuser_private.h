@@ -160,7 +160,7 @@ void focuser_wish_calibration_abort(struct focuser_core *f);
 /* The rest is for the worker, locked. */
 
 /* The next thing to do in MOVE_CALIBRATING, as below. */
-int64_t focuser_calibrate_step(struct device *dev, bool *alive, struct err *err);
+struct step focuser_calibrate_step(struct device *dev);
 
 /* The link is up: goes on with a calibration that runs in the device.  It is down, by wish or lost. */
 void focuser_calibration_came_up(struct device *dev);
@@ -195,11 +195,11 @@ bool focuser_take_temperature(struct device *dev, double celsius);
 /* The operation is over: at its target (err NULL), or not. */
 void focuser_end_move(struct device *dev, const struct err *err);
 
-/* These do one thing and return when to go on, device clock; false in *alive: the link is lost. */
-int64_t focuser_begin_move(struct device *dev, bool *alive, struct err *err);
-int64_t focuser_do_halt(struct device *dev, bool *alive, struct err *err);
+/* These do one thing. */
+struct step focuser_begin_move(struct device *dev);
+struct step focuser_do_halt(struct device *dev);
 /* After a reading that belongs to the present operation and phase: what it means for them. */
-int64_t focuser_follow(struct device *dev, bool *alive, struct err *err);
+struct step focuser_follow(struct device *dev);
 
 /* After each reading: told to stop, the motor has to. */
 void focuser_watch_halt(struct device *dev);

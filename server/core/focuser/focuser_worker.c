@@ -17,9 +17,10 @@
 #define STOP_ROUNDS 3
 #define STOP_LOOKS 4
 
-static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
+static struct step poll_device(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
+	struct err err = {0};
 	int64_t now = clock_now_ms(dev->clock);
 	unsigned want = FOCUSER_WANT_MOTION;
 	if (f->caps.has_temperature && f->probe_wanted && now >= f->next_temperature_ms) {
@@ -31,7 +32,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	f->fresh = (struct focuser_reading){0};
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", want);
-	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, err);
+	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	bool busy = f->phase != MOVE_NONE || (f->motor_moving && !f->stuck) || f->drifting;
@@ -39,15 +40,14 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 			  (busy ? f->driver->poll_moving_ms : f->driver->poll_idle_ms);
 	if (code == ERR_CANCELLED) {
 		f->next_poll_ms = 0;
-		return 0;
+		return step_again();
 	}
 	if (code != ERR_OK) {
 		if (focuser_poll_failed(f, code)) {
-			*alive = false;
-			return 0;
+			return step_lost(&err);
 		}
-		log_debug(dev->info.source, "poll failed: %s", err->text);
-		return f->next_poll_ms;
+		log_debug(dev->info.source, "poll failed: %s", err.text);
+		return step_at(f->next_poll_ms);
 	}
 	f->poll_failures = 0;
 	bool drifting = f->drifting;
@@ -57,7 +57,7 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 			device_changed(dev);
 		}
 		f->next_poll_ms = 0;
-		return 0;
+		return step_again();
 	}
 	if (f->drifting != drifting) {
 		f->next_poll_ms = clock_now_ms(dev->clock) + f->driver->poll_moving_ms;
@@ -66,83 +66,85 @@ static int64_t poll_device(struct device *dev, bool *alive, struct err *err)
 	focuser_take_reading(dev, &f->fresh);
 	focuser_watch_halt(dev);
 	if (focuser_memory_forgot(dev)) {
-		return 0;
+		return step_again();
 	}
 	if (f->op != op || f->phase != phase) {
 		/* The wish changed while we asked: what was read says nothing about the new one. */
-		return 0;
+		return step_again();
 	}
-	return focuser_follow(dev, alive, err);
+	return focuser_follow(dev);
 }
 
-static int64_t set_tempcomp(struct device *dev, bool *alive, struct err *err)
+static struct step set_tempcomp(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
+	struct err err = {0};
 	bool on = f->tempcomp_wanted;
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "tempcomp %d", on);
-	enum err_code code = f->driver->set_tempcomp(f->ctx, on, err);
+	enum err_code code = f->driver->set_tempcomp(f->ctx, on, &err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
 	if (code == ERR_IO) {
-		*alive = false;
-		return 0;
+		return step_lost(&err);
 	}
 	if (code != ERR_OK) {
-		device_failed(dev, NULL, err);
-		log_warn(dev->info.source, "temperature compensation: %s", err->text);
+		device_failed(dev, NULL, &err);
+		log_warn(dev->info.source, "temperature compensation: %s", err.text);
 		f->tempcomp_wanted = f->tempcomp;
 		device_changed(dev);
 	} else {
 		f->tempcomp = on;
 	}
-	return 0;
+	return step_again();
 }
 
-static int64_t next_thing(struct device *dev, bool *alive, struct err *err)
+static struct step next_thing(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	if (f->phase == MOVE_CALIBRATING) {
-		return focuser_calibrate_step(dev, alive, err);
+		return focuser_calibrate_step(dev);
 	}
 	if (f->halt_wanted) {
-		return focuser_do_halt(dev, alive, err);
+		return focuser_do_halt(dev);
 	}
 	if (f->phase == MOVE_ACCEPTED) {
 		int64_t now = clock_now_ms(dev->clock);
 		if (now < f->gather_until_ms) {
-			return f->gather_until_ms;
+			return step_at(f->gather_until_ms);
 		}
 		/* A hand at the knob since the last look: the play may lie on the other side. */
 		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op;
-		return look ? poll_device(dev, alive, err) : focuser_begin_move(dev, alive, err);
+		return look ? poll_device(dev) : focuser_begin_move(dev);
 	}
 	if (f->sync.wanted) {
-		return focuser_memory_sync(dev, alive, err);
+		return focuser_memory_sync(dev);
 	}
 	if (f->tempcomp_wanted != f->tempcomp) {
-		return set_tempcomp(dev, alive, err);
+		return set_tempcomp(dev);
 	}
 	int64_t now = clock_now_ms(dev->clock);
 	if (f->phase == MOVE_SETTLE && now >= f->settle_until_ms) {
 		focuser_end_move(dev, NULL);
-		return 0;
+		return step_again();
 	}
 	if (now >= f->next_poll_ms) {
-		return poll_device(dev, alive, err);
+		return poll_device(dev);
 	}
-	return f->phase == MOVE_SETTLE && f->settle_until_ms < f->next_poll_ms ? f->settle_until_ms
-										 : f->next_poll_ms;
+	return step_at(f->phase == MOVE_SETTLE && f->settle_until_ms < f->next_poll_ms ? f->settle_until_ms
+										 : f->next_poll_ms);
 }
 
-static int64_t focuser_step(struct device *dev, bool *alive, struct err *err)
+static struct step focuser_step(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
-	int64_t next = next_thing(dev, alive, err);
-	/* Targets that come until then do not wake us. */
-	return next > f->gather_until_ms && clock_now_ms(dev->clock) < f->gather_until_ms
-		       ? f->gather_until_ms
-		       : next;
+	struct step next = next_thing(dev);
+	/* A target that comes before this time does not wake the worker, so it has to look by itself then. */
+	if (next.what == STEP_AT && next.at_ms > f->gather_until_ms &&
+		clock_now_ms(dev->clock) < f->gather_until_ms) {
+		next.at_ms = f->gather_until_ms;
+	}
+	return next;
 }
 
 static enum err_code focuser_open(struct device *dev, struct err *err)

@@ -219,7 +219,7 @@ static struct run *new_run(struct autofocus *af, uint64_t id, const struct devic
 		.hfr_predicted_px = NAN,
 		.hfr_final_px = NAN,
 		.r_squared = NAN,
-		.fit = {NAN, NAN, NAN, NAN},
+		.curve = {NAN, NAN, NAN, NAN},
 	};
 	snprintf(run->phase, sizeof run->phase, "start");
 	snprintf(run->focuser_name, sizeof run->focuser_name, "%s", af->focuser->info.name);

@@ -35,7 +35,7 @@ static struct run_point point_of(const struct af_plan_point *p)
 /* fit NULL: there is none.  One that was not accepted is drawn, but names no best position. */
 static void show_fit(struct run *run, const struct curve_result *fit)
 {
-	bool drawn = fit != NULL && isfinite(fit->params[0]);
+	bool drawn = fit != NULL && isfinite(fit->curve.a);
 	bool known = drawn && fit->accepted;
 	run->best_position = known ? fit->best_position : NAN;
 	run->uncertainty_steps = known ? fit->uncertainty_steps : NAN;
@@ -43,8 +43,9 @@ static void show_fit(struct run *run, const struct curve_result *fit)
 	run->interval95_steps[1] = known ? fit->interval95_steps[1] : NAN;
 	run->r_squared = drawn ? fit->r_squared : NAN;
 	snprintf(run->model, sizeof run->model, "%s", drawn ? curve_model_name(fit->model) : "");
-	for (int i = 0; i < 4; i++) {
-		run->fit[i] = drawn ? fit->params[i] : NAN;
+	run->curve = (struct run_curve){NAN, NAN, NAN, NAN};
+	if (drawn) {
+		run->curve = (struct run_curve){fit->curve.a, fit->curve.k, fit->curve.x0, fit->curve.y0};
 	}
 }
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Frames in FITS files (plain, .gz, .fz) as other programs left them: faults of real headers are
- * tolerated.  The one door to the FITS library.  Called by the replay camera, `focusd measure` and
- * `focusd fit`; one thread per call, no shared state.
+ * tolerated.  Each file is taken apart in a child process with limits on time and memory, so that a damaged one
+ * ends in a sentence and never in the caller.  Called by the replay camera, `focusd measure` and `focusd fit`;
+ * any thread, no shared state; the calls block until the child has ended.
  */
 #ifndef FOCUSD_FITS_FRAME_H
 #define FOCUSD_FITS_FRAME_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -25,10 +27,13 @@ struct fits_frame {
 	double pixel_um;           /* XPIXSZ; NAN */
 	int32_t bin;               /* XBINNING; 1 when absent */
 	char warning[160];         /* "" or a sentence, e.g. name and header disagree */
+	void *mapping;             /* what fits_frame_free() gives back */
+	size_t mapping_size;       /* bytes */
 };
 
-/* Reads the first image with two axes of a file (an empty primary is skipped; of three planes the
- * second, green, is taken).  ERR_IO with the library's reason when it cannot. */
+/* Reads the largest image with two axes of a file (the first of equals: some programs put a thumbnail in front; of
+ * three planes the second, green, is taken).  ERR_IO with a sentence when it cannot: another format is named, a
+ * damaged file is called so, one that takes longer than 30 s is given up.  out is untouched then. */
 enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err);
 
 void fits_frame_free(struct fits_frame *frame);
@@ -44,7 +49,8 @@ bool fits_name_position(const char *path, double *position_steps, double *exposu
 /* True for names that end in .fits, .fit, .fts, with .gz or .fz behind, in any case. */
 bool fits_name_is_frame(const char *path);
 
-/* The header's facts without the pixels (pixels is NULL in out): for listing a folder quickly. */
+/* The header's facts without the pixels (pixels is NULL in out): for listing a folder quickly.  Errors as above; a
+ * file is given up after 5 s. */
 enum err_code fits_frame_stat(const char *path, struct fits_frame *out, struct err *err);
 
 #endif

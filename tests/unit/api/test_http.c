@@ -19,9 +19,12 @@
 #include <unistd.h>
 
 #include "alpaca.h"
+#include "clock.h"
 #include "events.h"
 #include "fake_core.h"
 
+#define IMPATIENT_MS 200
+#define BLOCK_MS (5 * IMPATIENT_MS)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 static struct observatory *obs;
@@ -53,6 +56,24 @@ static void release_stream(void *arg)
 	stream_releases++;
 }
 
+/* What no handler should do: holds its thread for several times the request timeout of setup_impatient(). */
+static _Atomic int blocked;
+
+static void block(void)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	pthread_cond_t cond;
+	clock_cond_init(&cond);
+	int64_t end_ms = clock_now_ms(clock_real()) + BLOCK_MS;
+	blocked++;
+	pthread_mutex_lock(&lock);
+	while (clock_now_ms(clock_real()) < end_ms) {
+		clock_wait(clock_real(), &cond, &lock, end_ms);
+	}
+	pthread_mutex_unlock(&lock);
+	pthread_cond_destroy(&cond);
+}
+
 static enum http_result handle(void *arg, const struct http_request *req, struct http_response *res)
 {
 	(void)arg;
@@ -63,6 +84,11 @@ static enum http_result handle(void *arg, const struct http_request *req, struct
 		res->content_type = "text/plain";
 		res->stream = (struct http_stream){
 			.read = read_stream, .release = release_stream, .size = -1, .block = 4096};
+		return HTTP_DONE;
+	}
+	if (strcmp(req->path, "/blocks") == 0) {
+		block();
+		http_text(res, 200, "over");
 		return HTTP_DONE;
 	}
 	if (strcmp(req->path, "/static") == 0) {
@@ -117,7 +143,7 @@ static int setup(void **state)
 static int setup_impatient(void **state)
 {
 	(void)state;
-	return start(200);
+	return start(IMPATIENT_MS);
 }
 
 static void stop(void)
@@ -581,6 +607,41 @@ static void dribblers_are_closed(void **state)
 	close(fresh);
 }
 
+/* Requests that came whole while every thread of the server was held are answered afterwards, however long that
+ * was, and nobody is cut. */
+static void requests_behind_a_held_thread_are_answered(void **state)
+{
+	(void)state;
+	int holders[4];
+	int fd[8];
+	blocked = 0;
+	for (size_t i = 0; i < COUNT(holders); i++) {
+		holders[i] = dial();
+	}
+	for (size_t i = 0; i < COUNT(fd); i++) {
+		fd[i] = dial();
+		assert_int_equal(exchange(fd[i], GET_POSITION)->status, 200);
+	}
+	for (size_t i = 0; i < COUNT(holders); i++) {
+		say(holders[i], "GET /blocks HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	}
+	for (size_t i = 0; i < COUNT(fd); i++) {
+		say(fd[i], GET_POSITION);
+	}
+	for (size_t i = 0; i < COUNT(fd); i++) {
+		struct reply *reply = hear(fd[i], true);
+		assert_false(reply->closed);
+		assert_int_equal(reply->status, 200);
+		close(fd[i]);
+	}
+	for (size_t i = 0; i < COUNT(holders); i++) {
+		struct reply *reply = hear(holders[i], true);
+		assert_false(reply->closed);
+		close(holders[i]);
+	}
+	assert_int_equal(blocked, COUNT(holders));
+}
+
 static void *poll_position(void *arg)
 {
 	int *failures = arg;
@@ -677,6 +738,8 @@ int main(void)
 		TEST(streams_are_woken),
 		TEST(slow_senders_starve_nobody),
 		cmocka_unit_test_setup_teardown(dribblers_are_closed, setup_impatient, teardown),
+		cmocka_unit_test_setup_teardown(
+			requests_behind_a_held_thread_are_answered, setup_impatient, teardown),
 		TEST(many_clients),
 		TEST(images_travel_whole),
 		TEST(ports_and_addresses),

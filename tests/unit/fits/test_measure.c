@@ -26,7 +26,7 @@ static struct measurement measure(const struct image *img, struct star *list, si
 {
 	struct measure_options options = measure_defaults();
 	struct measurement m;
-	assert_int_equal(measure_frame(img, &options, list, cap, listed, &m), 0);
+	assert_int_equal(measure_frame(img, &options, list, cap, listed, &m, NULL), 0);
 	return m;
 }
 
@@ -347,7 +347,7 @@ static void pixel_types_and_orders_agree(void **state)
 
 	struct measure_options options = measure_defaults();
 	options.region = 0.45;
-	assert_int_equal(measure_frame(&img, &options, b, 4, &listed, &n), 0);
+	assert_int_equal(measure_frame(&img, &options, b, 4, &listed, &n, NULL), 0);
 	/* x 82.5 .. 217.5, y 60.5 .. 159.5 */
 	assert_int_equal(n.stars, 1);
 	assert_near(b[0].x, 200.75, 0.1, "region");
@@ -456,7 +456,7 @@ static void saturated_stars_are_not_used(void **state)
 	assert_near(list[0].x, 200.0, 0.1, "x");
 	struct measure_options options = measure_defaults();
 	options.dense_list = true;
-	assert_int_equal(measure_frame(&img, &options, list, 4, &listed, &m), 0);
+	assert_int_equal(measure_frame(&img, &options, list, 4, &listed, &m, NULL), 0);
 	assert_true(listed >= 2);
 	assert_true((list[0].flags & STAR_SATURATED) != 0);
 	sky_free(&sky);
@@ -642,10 +642,10 @@ static void tiny_views_are_refused(void **state)
 	struct measure_options options = measure_defaults();
 	struct measurement m;
 	img.width = 15;
-	assert_int_equal(measure_frame(&img, &options, NULL, 0, NULL, &m), -2);
+	assert_int_equal(measure_frame(&img, &options, NULL, 0, NULL, &m, NULL), ERR_INVALID_VALUE);
 	img.width = 16;
 	img.height = 16;
-	assert_int_equal(measure_frame(&img, &options, NULL, 0, NULL, &m), 0);
+	assert_int_equal(measure_frame(&img, &options, NULL, 0, NULL, &m, NULL), 0);
 	assert_int_equal(m.stars, 0);
 	sky_free(&sky);
 }

@@ -22,6 +22,7 @@
 #include "driver_host.h"
 #include "events.h"
 #include "log.h"
+#include "step.h"
 #include "transcripts.h"
 
 struct observatory;
@@ -38,10 +39,8 @@ struct device_class {
 	void (*came_up)(struct device *dev, bool again);
 	/* Locked.  The link is gone: running operations fail with why. */
 	void (*went_down)(struct device *dev, const struct err *why);
-	/* Locked, link up: does at most one thing, releasing the lock around driver calls; returns
-	 * when it wants to be called again, on the device's clock.  false in *alive: the link is lost
-	 * with err. */
-	int64_t (*step)(struct device *dev, bool *alive, struct err *err);
+	/* Locked, link up: does at most one thing, releasing the lock around driver calls. */
+	struct step (*step)(struct device *dev);
 	/* Locked, on the way to closing: stops whatever runs. */
 	void (*stop)(struct device *dev);
 };

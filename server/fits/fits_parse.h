@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one door to the FITS library.  A damaged file may crash the library, keep it busy for ever, or make it ask
+ * for all memory, so this is called in a child process only (fits_child.c), which has no other thread.
+ */
+#ifndef FOCUSD_FITS_PARSE_H
+#define FOCUSD_FITS_PARSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "fits_frame.h"
+
+/* Pixels at most, larger than any sensor sold (151 Mpx, IMX411): a header that claims more is damaged. */
+#define FITS_MOST_PIXELS (INT64_C(1) << 28)
+
+/* Where the pixels go: take() gives memory for count of them, NULL when there is none. */
+struct fits_room {
+	float *(*take)(void *arg, size_t count);
+	void *arg;
+};
+
+/* Reads the largest image of a file: its facts and, unless room is NULL, its pixels into the memory that room
+ * gives.  out is untouched on failure.  ERR_IO with a sentence that names the file, ERR_NOMEM. */
+enum err_code fits_parse(const char *path, const struct fits_room *room, struct fits_frame *out, struct err *err);
+
+#endif
