@@ -96,8 +96,9 @@ int preview_render(const struct frame *frame, const struct preview_key *key, uns
 		for (int32_t x = 0; x < width; x++) {
 			for (int32_t y = 0; y < height; y++) {
 				for (int p = 0; p < channels; p++) {
-					rows[((size_t)y * (size_t)width + (size_t)x) * (size_t)channels + (size_t)p] =
-						stretch_brightness(&stretch, from_x + x * factor, from_y + y * factor, b, p);
+					size_t at = ((size_t)y * (size_t)width + (size_t)x) * (size_t)channels;
+					rows[at + (size_t)p] = stretch_brightness(
+						&stretch, from_x + x * factor, from_y + y * factor, b, p);
 				}
 			}
 		}

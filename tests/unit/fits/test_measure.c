@@ -395,7 +395,7 @@ static void every_type_measures_the_same(void **state)
 		assert_near(m.background_adu, want.background_adu * row[k].scale, 1e-9 * row[k].scale, "background");
 		assert_near(stars[0].x, of_f32[0].x, 1e-9, "x");
 	}
-	/* A hole in a frame of doubles is missing, as in one of floats: a star that is all there counts, the other not. */
+	/* A hole in a frame of doubles is missing, as in one of floats: only the star that is whole counts. */
 	for (int j = 145; j < 156; j++) {
 		for (int i = 195; i < 206; i++) {
 			f64[j * W + i] = j % 2 == 0 ? NAN : INFINITY;
