@@ -321,6 +321,15 @@ enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err)
 	return code;
 }
 
+/* The configured direction of final legs, or what the driver's devices want. */
+static enum moves_approach focuser_approach_of(const struct config_focuser *cfg, const struct focuser_driver *driver)
+{
+	if (cfg->approach != CONFIG_APPROACH_UNSET) {
+		return cfg->approach == CONFIG_APPROACH_IN ? MOVES_APPROACH_IN : MOVES_APPROACH_OUT;
+	}
+	return driver->approach_up && cfg->reverse ? MOVES_APPROACH_IN : MOVES_APPROACH_OUT;
+}
+
 enum err_code focuser_core_create(struct device *dev, const struct config_focuser *cfg, struct err *err)
 {
 	const struct focuser_driver *driver = focuser_driver_find(cfg->driver);
@@ -341,11 +350,7 @@ enum err_code focuser_core_create(struct device *dev, const struct config_focuse
 	f->memory.trust = POSITION_UNKNOWN;
 	f->probe_wanted = focuser_probe_wanted(dev, cfg);
 	f->rules.min_step = cfg->min_step;
-	f->approach = cfg->approach;
-	if (driver->approach_up && config_place_of(observatory_config(dev->obs), "focuser.N", "approach",
-					   dev->info.number).file == 0) {
-		f->approach = cfg->reverse ? MOVES_APPROACH_IN : MOVES_APPROACH_OUT;
-	}
+	f->approach = focuser_approach_of(cfg, driver);
 	dev->focuser = f;
 	dev->class = &focuser_class;
 	return ERR_OK;
