@@ -36,9 +36,27 @@ struct param_value {
 	char *s; /* PARAM_STRING; owned by the call */
 };
 
-/* /api/v1/{type}/{number}/{member}, split.  The spans are borrowed from the path. */
+/* ---- kinds of devices ---- */
+
+/* A kind of device as Alpaca shows it. */
+struct alpaca_kind {
+	const struct device_kind *kind;
+	unsigned bit; /* in struct route: which rows are its members */
+	/* Writes what the connected device says it is, "" when it says nothing; cap counts the final 0. */
+	void (*describe)(struct device *dev, char *text, size_t cap);
+};
+
+/* The row of a kind, or of a name as it stands in addresses; NULL when there is none. */
+const struct alpaca_kind *alpaca_kind_of(const struct device_kind *kind);
+const struct alpaca_kind *alpaca_kind_named(struct span name);
+/* Writes the names of all, joined by `between`, and returns text. */
+const char *alpaca_kind_names(const char *between, char *text, size_t cap);
+
+/* ---- paths ---- */
+
+/* /api/v1/{kind}/{number}/{member}, split.  The spans are borrowed from the path. */
 struct alpaca_path {
-	enum device_type type;
+	const struct alpaca_kind *kind;
 	uint32_t number;
 	struct span member;
 };
@@ -122,7 +140,7 @@ struct alpaca_wait {
 
 struct call {
 	struct alpaca *alpaca;
-	struct observatory *obs;
+	const struct served *served;
 	const struct http_request *req;
 	struct http_response *res;
 	const struct route *route; /* NULL in management calls */
@@ -136,7 +154,7 @@ struct call {
 };
 
 struct alpaca {
-	struct observatory *obs;
+	const struct served *served;
 	_Atomic uint32_t transactions;
 	struct retry_table *retries;
 	const struct route **index; /* the rows sorted by member */
@@ -283,7 +301,7 @@ enum err_code image_stream_json(struct frame *frame, uint64_t text_length, const
 
 /* actions.c */
 /* The names, NULL-terminated, of what a device of this type can do. */
-const char *const *actions_of(enum device_type type);
+const char *const *actions_of(const struct device_kind *kind);
 /* calibrate.c: whether this device can calibrate itself; the action. */
 bool calibrate_possible(struct call *call);
 enum http_result calibrate_action(struct call *call, const char *parameters);

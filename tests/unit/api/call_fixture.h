@@ -20,7 +20,7 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct observatory *obs;
+static struct fake *fake;
 static struct alpaca *alpaca;
 static const char *accept_header;
 
@@ -40,8 +40,8 @@ static void forget_wait(void)
 static int setup(void **state)
 {
 	(void)state;
-	obs = fake_observatory();
-	alpaca = alpaca_create(obs);
+	fake = fake_create();
+	alpaca = alpaca_create(&fake->served);
 	accept_header = NULL;
 	return alpaca == NULL;
 }
@@ -51,7 +51,7 @@ static int teardown(void **state)
 	(void)state;
 	forget_wait();
 	alpaca_destroy(alpaca);
-	fake_free(obs);
+	fake_free(fake);
 	return 0;
 }
 

@@ -49,15 +49,15 @@ static void camera_facts(void **state)
 	assert_has(&answer, "{\"Value\":2,");
 	answer = put("camera/0/numx", "NumX=99999");
 	assert_int_equal(number(&answer), 0);
-	obs->device[1].camera.has_last_exposure = true;
-	obs->device[1].camera.last_duration_s = 2.5;
-	obs->device[1].camera.last_start_utc_ms = 1773526111250; /* date -u -d @1773526111 */
+	fake->device[1].camera.has_last_exposure = true;
+	fake->device[1].camera.last_duration_s = 2.5;
+	fake->device[1].camera.last_start_utc_ms = 1773526111250; /* date -u -d @1773526111 */
 	answer = get("camera/0/lastexposurestarttime");
 	assert_has(&answer, "{\"Value\":\"2026-03-14T22:08:31.250\",");
 	answer = get("camera/0/lastexposureduration");
 	assert_has(&answer, "{\"Value\":2.5,");
-	obs->device[1].camera.activity = CAMERA_EXPOSING;
-	obs->device[1].camera.percent = 40;
+	fake->device[1].camera.activity = CAMERA_EXPOSING;
+	fake->device[1].camera.percent = 40;
 	answer = get("camera/0/percentcompleted");
 	assert_has(&answer, "{\"Value\":40,");
 	answer = get("camera/0/camerastate");
@@ -71,8 +71,8 @@ static void give_frame(int planes)
 	static const uint16_t colour[] = {
 		1, 10, 100, 2, 20, 200, 3, 30, 300, 4, 40, 400, 5, 50, 500, 6, 60, 65535};
 	struct frame_info info = {.width = 3, .height = 2, .planes = planes, .bin = 1};
-	obs->device[1].frame = frame_create(&info, planes == 1 ? mono : colour);
-	obs->device[1].camera.image_ready = true;
+	fake->device[1].frame = frame_create(&info, planes == 1 ? mono : colour);
+	fake->device[1].camera.image_ready = true;
 }
 
 static void images_as_json(void **state)
@@ -133,9 +133,9 @@ static void images_as_bytes(void **state)
 static void give(enum image_type type, const void *rows)
 {
 	struct frame_info info = {.width = 2, .height = 2, .planes = 1, .bin = 1, .type = type};
-	frame_unref(obs->device[1].frame);
-	obs->device[1].frame = frame_create(&info, rows);
-	obs->device[1].camera.image_ready = true;
+	frame_unref(fake->device[1].frame);
+	fake->device[1].frame = frame_create(&info, rows);
+	fake->device[1].camera.image_ready = true;
 }
 
 static const uint8_t bytes_u8[] = {0, 7, 99, 255};
