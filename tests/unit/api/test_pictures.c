@@ -235,8 +235,8 @@ static void large_frames_are_counted_in_turns(void **state)
 		expected += (uint64_t)snprintf(text, sizeof text, "%d", rows[i]) + 1;
 	}
 	struct frame_info info = {.width = W, .height = H, .planes = 1, .bin = 1};
-	obs->device[1].frame = frame_create(&info, rows);
-	obs->device[1].camera.image_ready = true;
+	fake->device[1].frame = frame_create(&info, rows);
+	fake->device[1].camera.image_ready = true;
 	free(rows);
 	/* Each column has brackets of its own, and one comma less is between H elements and W columns. */
 	static const char head[] = "{\"Type\":2,\"Rank\":2,\"Value\":[";
