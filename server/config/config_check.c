@@ -70,8 +70,8 @@ static const struct config_driver *check_driver(const struct checking *check, en
 	if (name[0] == '\0') {
 		complain(check, row, n, "driver", "driver must be given; there are %s", names);
 	} else if (driver == NULL) {
-		complain(check, row, n, "driver", "there is no %s driver '%s'; there are %s", camera ? "camera" : "focuser",
-			name, names);
+		complain(check, row, n, "driver", "there is no %s driver '%s'; there are %s",
+			camera ? "camera" : "focuser", name, names);
 	}
 	return driver;
 }
@@ -206,7 +206,8 @@ static void check_camera(const struct checking *check, int n)
 		complain(check, CONFIG_SECTION_CAMERA, n, "port", "driver %s needs a port", c->driver);
 	}
 	if (driver->uses_path && c->port.path[0] == '\0') {
-		complain(check, CONFIG_SECTION_CAMERA, n, "path", "driver %s needs a path: a folder of frames", c->driver);
+		complain(check, CONFIG_SECTION_CAMERA, n, "path", "driver %s needs a path: a folder of frames",
+			c->driver);
 	}
 	if (c->port.device[0] != '\0' && !driver->uses_device) {
 		complain(check, CONFIG_SECTION_CAMERA, n, "device",

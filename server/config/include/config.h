@@ -128,7 +128,8 @@ bool config_set_bind(struct config *config, const char *address);
 /* What the checks have to know of one driver.  Texts are borrowed. */
 struct config_driver {
 	const char *name;       /* in the configuration: "moonlite" */
-	const char *quirks;     /* the words it knows, "hand-controller, aux-port"; "" none; of focusers, as what follows */
+	/* The words that may stand in quirks, "hand-controller, aux-port"; "" none. */
+	const char *quirks;
 	bool uses_port;         /* `port` must be given */
 	bool finds_port;        /* port = auto can find its devices */
 	bool sets_speed, sets_step_mode, has_tempcomp; /* it heeds speed, step_mode, tempcomp_steps_per_c */

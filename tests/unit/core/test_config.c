@@ -19,7 +19,8 @@
 static const struct config_driver focusers[] = {
 	{.name = "simulator", .quirks = ""},
 	{.name = "moonlite", .quirks = "even, odd", .uses_port = true},
-	{.name = "many", .quirks = "", .uses_port = true, .uses_device = true, .finds_port = true, .has_tempcomp = true},
+	{.name = "many", .quirks = "", .uses_port = true, .uses_device = true, .finds_port = true,
+		.has_tempcomp = true},
 	{.name = NULL},
 };
 static const struct config_driver cameras[] = {
