@@ -104,7 +104,5 @@ void device_destroy(struct device *dev)
 
 void device_quiet(struct device *dev)
 {
-	if (device_link(dev) == LINK_UP) {
-		dev->info.kind->life->quiet(dev);
-	}
+	dev->info.kind->life->quiet(dev);
 }

@@ -1,66 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Autofocus as clients call it, and the thread that does the work: start, abort, look, measure.  The run
- * itself is in autofocus_run.c. */
+/* Autofocus as clients call it: start, abort, look.  The run itself is in autofocus_run.c. */
 #include "autofocus.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "autofocus_private.h"
-#include "camera.h"
 #include "focuser.h"
-#include "measurement_json.h"
 
-/* Measuring gives way to requests and device polling. */
-#define THREAD_NICE 5
 /* Above this many pixels a monochrome frame is binned 2x2 when the binning is left to the run: enough
  * detail remains, and a frame costs a quarter. */
 #define BIN_ABOVE_PX 12000000.0
+/* A measurement without its list of stars is some hundred bytes of JSON. */
+#define MEASURE_TEXT_MAX 65536
 
 void autofocus_params_init(struct autofocus_params *params)
 {
 	*params = (struct autofocus_params){
 		.exposure_s = NAN, .step = NAN, .binning = -1, .gain = -1, .camera = -1};
-}
-
-/* Called under a device's lock: atomics only. */
-static void interrupt(void *arg, enum lease_interrupt why)
-{
-	struct autofocus *af = arg;
-	/* A halt is stronger than an abort and is never taken back by one. */
-	int now = atomic_load(&af->interrupt);
-	while (now < (int)why && !atomic_compare_exchange_weak(&af->interrupt, &now, (int)why)) {
-	}
-	atomic_store(&af->cancel, true);
-}
-
-static void poke(void *arg)
-{
-	struct autofocus *af = arg;
-	device_poke(af->focuser);
-	pthread_mutex_lock(&af->lock);
-	struct device *camera = af->camera;
-	pthread_mutex_unlock(&af->lock);
-	if (camera != NULL) {
-		device_poke(camera);
-	}
-}
-
-/* With af->lock held. */
-void autofocus_changed(struct autofocus *af)
-{
-	af->version++;
-	events_publish(af->needs.events);
-}
-
-static bool running_locked(const struct autofocus *af)
-{
-	return af->job != JOB_NONE;
 }
 
 double autofocus_where(struct autofocus *af)
@@ -70,62 +29,10 @@ double autofocus_where(struct autofocus *af)
 	return state.position_valid ? (double)state.motor_position : (double)NAN;
 }
 
-static void do_measure(struct autofocus *af)
-{
-	pthread_mutex_lock(&af->lock);
-	uint64_t job = af->measure_job;
-	double exposure_s = af->measure_exposure_s;
-	int bin = af->measure_binning;
-	int gain = af->measure_gain;
-	pthread_mutex_unlock(&af->lock);
-	struct seen seen;
-	struct err why = {0};
-	int64_t before = clock_now_ms(clock_real());
-	enum err_code code = autofocus_expose(af, UINT64_MAX, exposure_s, bin, gain, autofocus_where(af), &seen, &why);
-	double elapsed_ms = (double)(clock_now_ms(clock_real()) - before);
-	device_lease_drop(af->camera, UINT64_MAX);
-	pthread_mutex_lock(&af->lock);
-	af->measure_done = job;
-	af->measure_error = why;
-	buf_clear(&af->measure_text);
-	if (code == ERR_OK) {
-		measurement_json(&seen.measurement, seen.info.label[0] != '\0' ? seen.info.label : NULL,
-			seen.info.width, seen.info.height, elapsed_ms, NULL, 0, &af->measure_text);
-	}
-	af->job = JOB_NONE;
-	af->camera = NULL;
-	autofocus_changed(af);
-	pthread_mutex_unlock(&af->lock);
-}
-
-static void *thread_main(void *arg)
-{
-	struct autofocus *af = arg;
-	/* On Linux the nice value belongs to the thread. */
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
-	pthread_mutex_lock(&af->lock);
-	while (!af->quit || af->job != JOB_NONE) {
-		if (af->job == JOB_NONE) {
-			pthread_cond_wait(&af->work, &af->lock);
-			continue;
-		}
-		enum job job = af->job;
-		pthread_mutex_unlock(&af->lock);
-		if (job == JOB_RUN) {
-			autofocus_do_run(af);
-		} else {
-			do_measure(af);
-		}
-		pthread_mutex_lock(&af->lock);
-	}
-	pthread_mutex_unlock(&af->lock);
-	return NULL;
-}
-
-static int choose_binning(const struct autofocus *af, const struct config_autofocus *cfg,
+int autofocus_choose_binning(const struct autofocus_params *p, const struct config_autofocus *cfg,
 	const struct camera_caps *caps)
 {
-	int wanted = af->params.binning >= 0 ? af->params.binning : cfg->binning;
+	int wanted = p->binning >= 0 ? p->binning : cfg->binning;
 	if (wanted > 0) {
 		return wanted;
 	}
@@ -133,20 +40,7 @@ static int choose_binning(const struct autofocus *af, const struct config_autofo
 	return caps->sensor_type == 0 && caps->max_bin >= 2 && pixels > BIN_ABOVE_PX ? 2 : 1;
 }
 
-static enum err_code need_idle(const struct autofocus *af, struct err *err)
-{
-	if (af->job == JOB_RUN) {
-		return err_set(err, ERR_INVALID_OPERATION, "autofocus run %llu is %s",
-			(unsigned long long)af->run->id, af->run->state == RUN_RUNNING ? "going on"
-										       : "still ending");
-	}
-	if (af->job == JOB_MEASURE) {
-		return err_set(err, ERR_INVALID_OPERATION, "a measurement is going on");
-	}
-	return af->quit ? err_set(err, ERR_INVALID_OPERATION, "the server is stopping") : ERR_OK;
-}
-
-static enum err_code check_params(const struct autofocus_params *p, const struct camera_caps *caps,
+enum err_code autofocus_check_params(const struct autofocus_params *p, const struct camera_caps *caps,
 	struct err *err)
 {
 	if (isfinite(p->exposure_s) && !(p->exposure_s > 0 && p->exposure_s <= caps->exposure_max_s)) {
@@ -180,8 +74,7 @@ static enum err_code need_up(struct device *dev, struct err *err)
 	return code;
 }
 
-/* With af->lock held: finds the camera and checks that both devices are there. */
-static enum err_code find_camera(struct autofocus *af, int wanted, struct device **camera,
+enum err_code autofocus_find_camera(struct autofocus *af, int wanted, struct device **camera,
 	struct camera_state *state, struct err *err)
 {
 	int number = wanted >= 0 ? wanted : af->needs.config->focuser[af->number].camera;
@@ -227,35 +120,21 @@ static struct run *new_run(struct autofocus *af, uint64_t id, const struct devic
 	return run;
 }
 
-static enum err_code take_leases(struct autofocus *af, struct device *camera, uint64_t id, struct err *err)
-{
-	struct lease lease = {.run = id, .interrupt = interrupt, .poke = poke, .arg = af};
-	snprintf(lease.what, sizeof lease.what, "autofocus run %llu", (unsigned long long)id);
-	enum err_code code = device_lease_take(af->focuser, &lease, err);
-	if (code == ERR_OK) {
-		code = device_lease_take(camera, &lease, err);
-		if (code != ERR_OK) {
-			device_lease_drop(af->focuser, id);
-		}
-	}
-	return code;
-}
-
 static enum err_code start_locked(struct autofocus *af, const struct autofocus_params *params,
 	uint64_t *id, struct err *err)
 {
 	const struct config_autofocus *cfg = &af->needs.config->autofocus;
 	struct device *camera = NULL;
 	struct camera_state state = {0};
-	enum err_code code = need_idle(af, err);
+	enum err_code code = jobs_need_idle(&af->jobs, err);
 	if (code == ERR_OK) {
 		code = need_up(af->focuser, err);
 	}
 	if (code == ERR_OK) {
-		code = find_camera(af, params->camera, &camera, &state, err);
+		code = autofocus_find_camera(af, params->camera, &camera, &state, err);
 	}
 	if (code == ERR_OK) {
-		code = check_params(params, &state.caps, err);
+		code = autofocus_check_params(params, &state.caps, err);
 	}
 	if (code == ERR_OK) {
 		code = runs_next_id(af->needs.runs, id, err);
@@ -265,17 +144,16 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 		code = err_set(err, ERR_NOMEM, "out of memory");
 	}
 	if (code == ERR_OK) {
-		atomic_store(&af->interrupt, LEASE_RUNNING);
-		atomic_store(&af->cancel, false);
-		code = take_leases(af, camera, *id, err);
+		code = jobs_start(&af->jobs, &autofocus_run_job, *id, camera, err);
 	}
 	if (code != ERR_OK) {
 		run_free(run);
 		return code;
 	}
+	/* The thread looks at this when the lock is free. */
 	af->params = *params;
 	af->camera = camera;
-	run->binning = choose_binning(af, cfg, &state.caps);
+	run->binning = autofocus_choose_binning(params, cfg, &state.caps);
 	run->binning = run->binning > state.caps.max_bin ? state.caps.max_bin : run->binning;
 	run->exposure_s = finite_or(params->exposure_s, cfg->exposure_s);
 	run->backlash_steps = af->needs.config->focuser[af->number].backlash_steps;
@@ -283,19 +161,16 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 		params->filter[0] != '\0' ? params->filter : cfg->filter);
 	run_free(af->run);
 	af->run = run;
-	af->job = JOB_RUN;
-	pthread_cond_signal(&af->work);
-	autofocus_changed(af);
 	return ERR_OK;
 }
 
 enum err_code autofocus_start(struct autofocus *af,
 	const struct autofocus_params *params, uint64_t *run, struct err *err)
 {
-	pthread_mutex_lock(&af->lock);
+	pthread_mutex_lock(&af->jobs.lock);
 	uint64_t id = 0;
 	enum err_code code = start_locked(af, params, &id, err);
-	pthread_mutex_unlock(&af->lock);
+	pthread_mutex_unlock(&af->jobs.lock);
 	if (code == ERR_OK) {
 		*run = id;
 	}
@@ -304,32 +179,24 @@ enum err_code autofocus_start(struct autofocus *af,
 
 void autofocus_abort(struct autofocus *af)
 {
-	pthread_mutex_lock(&af->lock);
-	bool running = running_locked(af);
-	if (running) {
-		interrupt(af, LEASE_ABORT);
-	}
-	pthread_mutex_unlock(&af->lock);
-	if (running) {
-		poke(af);
-	}
+	jobs_abort(&af->jobs);
 }
 
 struct run *autofocus_run(struct autofocus *af, uint64_t id)
 {
 	struct run *copy = NULL;
-	pthread_mutex_lock(&af->lock);
+	pthread_mutex_lock(&af->jobs.lock);
 	if (af->run != NULL && (id == 0 || af->run->id == id)) {
 		copy = run_copy(af->run);
 		/* Who reads that it is over may use the devices and start another at once; until they
 		 * are free it goes on. */
-		if (copy != NULL && af->job == JOB_RUN && copy->state != RUN_RUNNING) {
+		if (copy != NULL && af->jobs.kind == &autofocus_run_job && copy->state != RUN_RUNNING) {
 			copy->state = RUN_RUNNING;
 			copy->code = ERR_OK;
 			copy->reason[0] = '\0';
 		}
 	}
-	pthread_mutex_unlock(&af->lock);
+	pthread_mutex_unlock(&af->jobs.lock);
 	if (copy == NULL && id != 0) {
 		copy = runs_load(af->needs.runs, id, NULL);
 	}
@@ -338,84 +205,25 @@ struct run *autofocus_run(struct autofocus *af, uint64_t id)
 
 uint64_t autofocus_running(struct autofocus *af)
 {
-	pthread_mutex_lock(&af->lock);
-	uint64_t id = af->job == JOB_RUN ? af->run->id : 0;
-	pthread_mutex_unlock(&af->lock);
+	pthread_mutex_lock(&af->jobs.lock);
+	uint64_t id = af->jobs.kind == &autofocus_run_job ? af->run->id : 0;
+	pthread_mutex_unlock(&af->jobs.lock);
 	return id;
 }
 
 uint64_t autofocus_version(struct autofocus *af)
 {
-	pthread_mutex_lock(&af->lock);
-	uint64_t version = af->version;
-	pthread_mutex_unlock(&af->lock);
+	pthread_mutex_lock(&af->jobs.lock);
+	uint64_t version = af->jobs.version;
+	pthread_mutex_unlock(&af->jobs.lock);
 	return version;
 }
 
 void autofocus_counts(struct autofocus *af, uint64_t by_state[4])
 {
-	pthread_mutex_lock(&af->lock);
+	pthread_mutex_lock(&af->jobs.lock);
 	memcpy(by_state, af->ended, sizeof af->ended);
-	pthread_mutex_unlock(&af->lock);
-}
-
-enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
-	int binning, int gain, uint64_t *job, struct err *err)
-{
-	struct autofocus_params params;
-	autofocus_params_init(&params);
-	params.exposure_s = exposure_s;
-	params.binning = binning;
-	params.gain = gain;
-	struct device *camera = NULL;
-	struct camera_state state = {0};
-	pthread_mutex_lock(&af->lock);
-	enum err_code code = need_idle(af, err);
-	if (code == ERR_OK) {
-		code = find_camera(af, -1, &camera, &state, err);
-	}
-	if (code == ERR_OK) {
-		code = check_params(&params, &state.caps, err);
-	}
-	if (code == ERR_OK) {
-		atomic_store(&af->interrupt, LEASE_RUNNING);
-		atomic_store(&af->cancel, false);
-		struct lease lease = {.run = UINT64_MAX, .interrupt = interrupt, .poke = poke, .arg = af};
-		snprintf(lease.what, sizeof lease.what, "a star measurement");
-		code = device_lease_take(camera, &lease, err);
-	}
-	if (code == ERR_OK) {
-		const struct config_autofocus *cfg = &af->needs.config->autofocus;
-		af->params = params;
-		af->camera = camera;
-		af->measure_exposure_s = finite_or(exposure_s, cfg->exposure_s);
-		af->measure_binning = choose_binning(af, cfg, &state.caps);
-		af->measure_gain = gain >= 0 ? gain : cfg->gain;
-		*job = ++af->measure_job;
-		af->job = JOB_MEASURE;
-		pthread_cond_signal(&af->work);
-	}
-	pthread_mutex_unlock(&af->lock);
-	return code;
-}
-
-bool autofocus_measure_done(struct autofocus *af, uint64_t job, struct buf *out,
-	enum err_code *result, struct err *err)
-{
-	pthread_mutex_lock(&af->lock);
-	/* Not before another one may be asked for. */
-	bool busy = af->job == JOB_MEASURE && af->measure_job == job;
-	bool done = af->measure_done >= job && !busy;
-	if (done) {
-		*result = af->measure_error.code;
-		if (*result != ERR_OK) {
-			err_copy(err, &af->measure_error);
-		} else {
-			buf_add(out, buf_text(&af->measure_text), af->measure_text.len);
-		}
-	}
-	pthread_mutex_unlock(&af->lock);
-	return done;
+	pthread_mutex_unlock(&af->jobs.lock);
 }
 
 struct autofocus *autofocus_create(const struct job_needs *needs, struct device *focuser)
@@ -427,41 +235,23 @@ struct autofocus *autofocus_create(const struct job_needs *needs, struct device 
 	af->needs = *needs;
 	af->number = device_info(focuser)->number;
 	af->focuser = focuser;
-	af->version = 1;
-	pthread_mutex_init(&af->lock, NULL);
-	pthread_cond_init(&af->work, NULL);
-	buf_init(&af->measure_text, 64 * 1024);
+	jobs_init(&af->jobs, focuser, needs->events, af);
+	buf_init(&af->measure_text, MEASURE_TEXT_MAX);
+	buf_init(&af->fresh_text, MEASURE_TEXT_MAX);
 	af->run = runs_last(needs->runs, af->number);
 	return af;
 }
 
 enum err_code autofocus_begin(struct autofocus *af, struct err *err)
 {
-	if (pthread_create(&af->thread, NULL, thread_main, af) != 0) {
-		return err_set(err, ERR_INTERNAL, "no thread for autofocus");
-	}
-	af->has_thread = true;
-	return ERR_OK;
+	return jobs_begin(&af->jobs, err);
 }
 
 void autofocus_end(struct autofocus *af)
 {
-	if (af == NULL || !af->has_thread) {
-		return;
+	if (af != NULL) {
+		jobs_end(&af->jobs);
 	}
-	pthread_mutex_lock(&af->lock);
-	af->quit = true;
-	bool running = running_locked(af);
-	pthread_cond_signal(&af->work);
-	pthread_mutex_unlock(&af->lock);
-	if (running) {
-		/* The same as STOP: the motor stops where it is and nothing moves afterwards. */
-		interrupt(af, LEASE_HALTED);
-		focuser_halt(af->focuser, NULL);
-		poke(af);
-	}
-	pthread_join(af->thread, NULL);
-	af->has_thread = false;
 }
 
 void autofocus_destroy(struct autofocus *af)
@@ -471,7 +261,7 @@ void autofocus_destroy(struct autofocus *af)
 	}
 	run_free(af->run);
 	buf_fini(&af->measure_text);
-	pthread_cond_destroy(&af->work);
-	pthread_mutex_destroy(&af->lock);
+	buf_fini(&af->fresh_text);
+	jobs_fini(&af->jobs);
 	free(af);
 }

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "camera.h"
 #include "match.h"
 
 /* A frame that failed to arrive is exposed once more before the run fails. */
@@ -17,7 +16,7 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 	enum err_code code = ERR_OK;
 	for (int i = 0; i < EXPOSE_TRIES; i++) {
 		code = camera_run_expose(af->camera, lease, exposure_s, bin, gain, focuser_position,
-			&af->cancel, &frame, err);
+			&af->jobs.cancel, &frame, err);
 		if (code == ERR_OK || code == ERR_CANCELLED || code == ERR_IO || code == ERR_NOT_CONNECTED) {
 			break;
 		}

@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of autofocus, shared by autofocus.c (what clients call), autofocus_run.c (the run) and
- * autofocus_frame.c (one exposure, measured). */
+/* The inside of autofocus, shared by autofocus.c (what clients call), autofocus_run.c (the run),
+ * autofocus_measure.c (MeasureStars) and autofocus_frame.c (one exposure, measured). */
 #ifndef FOCUSD_AUTOFOCUS_PRIVATE_H
 #define FOCUSD_AUTOFOCUS_PRIVATE_H
 
 #include <math.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "af_plan.h"
 #include "autofocus.h"
-#include "device_private.h"
+#include "camera.h"
+#include "jobs.h"
 #include "measure.h"
 
 #define AUTOFOCUS_MAX_STARS 512
 
-enum job { JOB_NONE, JOB_RUN, JOB_MEASURE };
+/* How a run ended. */
+struct autofocus_end {
+	enum run_state state;
+	struct err why; /* when it has not succeeded */
+	double final_position, temperature_c; /* NAN unknown */
+	double elapsed_s;
+};
 
 struct autofocus {
 	struct job_needs needs;
@@ -26,19 +31,10 @@ struct autofocus {
 	struct device *focuser;
 	struct device *camera; /* of the running job */
 
-	pthread_mutex_t lock;
-	pthread_cond_t work;
-	pthread_t thread;
-	bool has_thread;
-	bool quit;
-	enum job job;
+	struct jobs jobs; /* its lock guards the rest, but what is the thread's own */
 	struct autofocus_params params;
 	struct run *run;       /* the newest; NULL before the first */
-	uint64_t version;
 	uint64_t ended[4];     /* runs that ended since the start, by enum run_state */
-
-	_Atomic bool cancel;   /* set together with interrupt */
-	_Atomic int interrupt; /* enum lease_interrupt */
 
 	/* MeasureStars. */
 	uint64_t measure_job;  /* the newest */
@@ -49,6 +45,9 @@ struct autofocus {
 	struct buf measure_text;
 
 	/* The thread's own. */
+	struct autofocus_end end;
+	struct err fresh_error; /* of the measurement that is going on */
+	struct buf fresh_text;
 	struct af_plan plan;
 	struct star stars[AUTOFOCUS_MAX_STARS];
 	struct star reference[AUTOFOCUS_MAX_STARS];
@@ -63,7 +62,7 @@ struct seen {
 	size_t listed;
 };
 
-/* Exposes for the holder of the lease and measures; blocks; on the autofocus thread.  ERR_CANCELLED,
+/* Exposes for the holder of the lease and measures; blocks; on the thread of the jobs.  ERR_CANCELLED,
  * the camera's error, ERR_NOMEM, or ERR_CAMERA for a frame that cannot be measured. */
 enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double exposure_s, int bin, int gain,
 	double focuser_position, struct seen *out, struct err *err);
@@ -71,11 +70,24 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 /* Light of the stars common with the run's first frame, per second, against that frame; NAN unknown. */
 double autofocus_flux_ratio(struct autofocus *af, const struct seen *seen);
 
-/* One whole run, from the leases taken to the leases dropped; on the autofocus thread. */
-void autofocus_do_run(struct autofocus *af);
+/* The two kinds of job.  A run leases focuser and camera and has the number of its run object; a measurement leases
+ * the camera alone. */
+extern const struct job_kind autofocus_run_job;
+extern const struct job_kind autofocus_measure_job;
 
-/* With af->lock held: the newest run changed, everybody is told. */
-void autofocus_changed(struct autofocus *af);
+/* The number of a measurement's lease: no run has it. */
+#define MEASURE_LEASE UINT64_MAX
+
+/* With the lock held: finds the camera, by number or (-1) the one configured for the focuser, and copies its state;
+ * ERR_INVALID_VALUE when there is none, or why its link is not up. */
+enum err_code autofocus_find_camera(struct autofocus *af, int wanted, struct device **camera,
+	struct camera_state *state, struct err *err);
+/* Whether the camera can do what was asked for; ERR_INVALID_VALUE with a sentence. */
+enum err_code autofocus_check_params(const struct autofocus_params *p, const struct camera_caps *caps,
+	struct err *err);
+/* What is binned by: as asked for, else as configured, else what suits the sensor. */
+int autofocus_choose_binning(const struct autofocus_params *p, const struct config_autofocus *cfg,
+	const struct camera_caps *caps);
 
 /* Where the motor says it stands, steps; NAN when unknown. */
 double autofocus_where(struct autofocus *af);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run on the autofocus thread: asks the plan what it wants, moves, exposes, measures, tells the plan,
+ * A run as a job: asks the plan what it wants, moves, exposes, measures, tells the plan,
  * and ends by the rules: success stands at the best position, failure and abort go back to where the
  * run began, halt and a lost link stay.  No arithmetic here.
  */
@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "camera.h"
 #include "focuser.h"
 
 /* No single move of a run may take longer, device clock. */
@@ -68,7 +67,7 @@ static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 	} else if (af_plan_live_fit(plan, &live)) {
 		fit = &live;
 	}
-	pthread_mutex_lock(&af->lock);
+	pthread_mutex_lock(&af->jobs.lock);
 	struct run *run = af->run;
 	free(run->points);
 	run->points = points;
@@ -82,8 +81,8 @@ static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 	run->hfr_final_px = plan->hfr_final_px;
 	run->critical_focus_zone_steps = plan->critical_focus_zone_steps;
 	show_fit(run, fit);
-	autofocus_changed(af);
-	pthread_mutex_unlock(&af->lock);
+	jobs_changed(&af->jobs);
+	pthread_mutex_unlock(&af->jobs.lock);
 }
 
 /* cancel NULL: the way back, which only a halt or a lost link ends. */
@@ -95,7 +94,7 @@ static enum err_code go_to(struct autofocus *af, uint64_t run, int32_t position,
 	if (code != ERR_OK) {
 		return code;
 	}
-	return focuser_run_wait(af->focuser, op, cancellable ? &af->cancel : NULL,
+	return focuser_run_wait(af->focuser, op, cancellable ? &af->jobs.cancel : NULL,
 		clock_now_ms(af->focuser->clock) + MOVE_LIMIT_MS, err);
 }
 
@@ -140,7 +139,7 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 /* What an interrupt from outside makes of the run. */
 static enum err_code interrupted(struct autofocus *af, struct err *err)
 {
-	if (atomic_load(&af->interrupt) != LEASE_LINK_LOST) {
+	if (atomic_load(&af->jobs.interrupt) != LEASE_LINK_LOST) {
 		return err_set(err, ERR_CANCELLED, "interrupted");
 	}
 	char failure[sizeof err->text];
@@ -176,7 +175,7 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 		if (code == ERR_OK) {
 			code = go_to(af, id, plan->wish.position, true, &why);
 		}
-		if (atomic_load(&af->cancel)) {
+		if (atomic_load(&af->jobs.cancel)) {
 			return interrupted(af, err);
 		}
 		if (code != ERR_OK) {
@@ -192,7 +191,7 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 		double beyond_s =
 			(double)(clock_now_ms(clock_real()) - real_ms) / 1000.0 - asked_s / factor;
 		*arithmetic_s += beyond_s > 0 ? beyond_s * (factor - 1.0) : 0.0;
-		if (atomic_load(&af->cancel)) {
+		if (atomic_load(&af->jobs.cancel)) {
 			return interrupted(af, err);
 		}
 		if (code != ERR_OK) {
@@ -228,15 +227,15 @@ static bool link_is_up(struct device *dev)
 
 static void show_phase(struct autofocus *af, enum run_state state, const char *reason, const char *phase)
 {
-	pthread_mutex_lock(&af->lock);
+	pthread_mutex_lock(&af->jobs.lock);
 	af->run->state = state;
 	snprintf(af->run->phase, sizeof af->run->phase, "%s", phase);
 	if (state != RUN_RUNNING) {
 		af->run->code = ERR_CANCELLED;
 		snprintf(af->run->reason, sizeof af->run->reason, "%s", reason);
 	}
-	autofocus_changed(af);
-	pthread_mutex_unlock(&af->lock);
+	jobs_changed(&af->jobs);
+	pthread_mutex_unlock(&af->jobs.lock);
 }
 
 /* After a halt the motor may still be slowing down: say where it stands only when it rests. */
@@ -245,14 +244,8 @@ static void wait_for_rest(struct autofocus *af)
 	focuser_wait_rest(af->focuser, clock_now_ms(clock_real()) + REST_LIMIT_MS);
 }
 
-/* How a run ends. */
-struct outcome {
-	enum run_state state;
-	struct err why; /* not succeeded */
-};
-
 /* The way back to where the run began; *end is completed with how that went. */
-static void go_back(struct autofocus *af, uint64_t id, double start_position, struct outcome *end)
+static void go_back(struct autofocus *af, uint64_t id, double start_position, struct autofocus_end *end)
 {
 	bool aborted = end->state == RUN_ABORTED;
 	show_phase(af, aborted ? RUN_ABORTED : RUN_RUNNING,
@@ -266,7 +259,7 @@ static void go_back(struct autofocus *af, uint64_t id, double start_position, st
 		return;
 	}
 	const char *what = aborted ? "aborted" : first.text;
-	if (atomic_load(&af->interrupt) == LEASE_HALTED) {
+	if (atomic_load(&af->jobs.interrupt) == LEASE_HALTED) {
 		wait_for_rest(af);
 		err_set(&end->why, first.code, "%s; halted on the way back, it stands at %.0f", what,
 			autofocus_where(af));
@@ -276,16 +269,16 @@ static void go_back(struct autofocus *af, uint64_t id, double start_position, st
 }
 
 /* Brings the focuser where the rules say and tells how the run ended. */
-static struct outcome bring_to_end(struct autofocus *af, uint64_t id, enum err_code code,
+static struct autofocus_end bring_to_end(struct autofocus *af, uint64_t id, enum err_code code,
 	const struct err *why, double start_position)
 {
-	struct outcome end = {.state = RUN_SUCCEEDED};
+	struct autofocus_end end = {.state = RUN_SUCCEEDED};
 	if (code == ERR_OK) {
 		return end;
 	}
 	end.state = RUN_FAILED;
 	end.why = *why;
-	switch (atomic_load(&af->interrupt)) {
+	switch (atomic_load(&af->jobs.interrupt)) {
 	case LEASE_HALTED:
 		end.state = RUN_ABORTED;
 		show_phase(af, RUN_ABORTED, "halted; the focuser stays where it stops", "stopping");
@@ -299,7 +292,7 @@ static struct outcome bring_to_end(struct autofocus *af, uint64_t id, enum err_c
 	default:
 		break;
 	}
-	if (atomic_load(&af->interrupt) == LEASE_LINK_LOST || !link_is_up(af->focuser)) {
+	if (atomic_load(&af->jobs.interrupt) == LEASE_LINK_LOST || !link_is_up(af->focuser)) {
 		err_set(&end.why, end.why.code, "%s; nothing moves", end.state == RUN_ABORTED ? "aborted"
 										      : why->text);
 		return end;
@@ -309,17 +302,16 @@ static struct outcome bring_to_end(struct autofocus *af, uint64_t id, enum err_c
 }
 
 /* Fills the end of the run object. */
-static void set_end(struct run *run, const struct outcome *end, double final_position,
-	double temperature_c, double elapsed_s)
+static void set_end(struct run *run, const struct autofocus_end *end)
 {
 	bool good = end->state == RUN_SUCCEEDED;
 	run->state = end->state;
 	run->code = good ? ERR_OK : end->why.code;
 	snprintf(run->reason, sizeof run->reason, "%s", good ? "" : end->why.text);
 	snprintf(run->phase, sizeof run->phase, "over");
-	run->final_position = final_position;
-	run->duration_s = elapsed_s;
-	run->temperature_c = temperature_c;
+	run->final_position = end->final_position;
+	run->duration_s = end->elapsed_s;
+	run->temperature_c = end->temperature_c;
 	if (good) {
 		run->progress = 1.0;
 	}
@@ -327,7 +319,7 @@ static void set_end(struct run *run, const struct outcome *end, double final_pos
 
 /* A run looks for stars, not for numbers, so it goes on with a position that is not trusted; but when it
  * fails that may be why. */
-static void say_doubt(struct device *dev, struct outcome *end)
+static void say_doubt(struct device *dev, struct autofocus_end *end)
 {
 	struct focuser_state now;
 	focuser_state(dev, &now);
@@ -338,26 +330,25 @@ static void say_doubt(struct device *dev, struct outcome *end)
 	}
 }
 
-/* Keeps the run, lets the devices go, and only then says that it is over: whoever reads that may move
- * or start again at once. */
-static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, double elapsed_s)
+/* Keeps the run before it is said to be over, so that whoever reads that finds it in the history. */
+static void keep_run(struct autofocus *af, uint64_t id, const struct autofocus_end *end)
 {
-	say_doubt(af->focuser, end);
-	double final_position = autofocus_where(af);
-	double temperature_c = NAN;
-	focuser_temperature(af->focuser, &temperature_c, NULL);
-	pthread_mutex_lock(&af->lock);
+	pthread_mutex_lock(&af->jobs.lock);
 	struct run *copy = run_copy(af->run);
-	pthread_mutex_unlock(&af->lock);
+	pthread_mutex_unlock(&af->jobs.lock);
 	struct err save = {0};
 	if (copy != NULL) {
-		set_end(copy, end, final_position, temperature_c, elapsed_s);
+		set_end(copy, end);
 	}
 	if (copy == NULL || runs_save(af->needs.runs, copy, &save) != ERR_OK) {
 		log_error(af->focuser->info.source, "run=%llu could not be kept: %s",
 			(unsigned long long)id, save.text);
 	}
 	run_free(copy);
+}
+
+static void log_end(struct autofocus *af, uint64_t id, const struct autofocus_end *end)
+{
 	if (end->state == RUN_SUCCEEDED) {
 		log_info(af->focuser->info.source, "run=%llu succeeded best=%.1f", (unsigned long long)id,
 			af->plan.fit.best_position);
@@ -365,19 +356,20 @@ static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, do
 		log_warn(af->focuser->info.source, "run=%llu %s: %s", (unsigned long long)id,
 			run_state_name(end->state), end->why.text);
 	}
-	device_lease_drop(af->camera, id);
-	device_lease_drop(af->focuser, id);
-	pthread_mutex_lock(&af->lock);
-	set_end(af->run, end, final_position, temperature_c, elapsed_s);
-	af->ended[end->state]++;
-	af->job = JOB_NONE;
-	af->camera = NULL;
-	autofocus_changed(af);
-	pthread_mutex_unlock(&af->lock);
 }
 
-void autofocus_do_run(struct autofocus *af)
+/* The run is over and the devices are free: everybody may know. */
+static void over(void *owner)
 {
+	struct autofocus *af = owner;
+	set_end(af->run, &af->end);
+	af->ended[af->end.state]++;
+	af->camera = NULL;
+}
+
+static void run(void *owner)
+{
+	struct autofocus *af = owner;
 	const struct config_autofocus *cfg = &af->needs.config->autofocus;
 	struct focuser_state f;
 	struct camera_state c;
@@ -388,11 +380,11 @@ void autofocus_do_run(struct autofocus *af)
 				      ? af->focuser->clock
 				      : af->camera->clock;
 	int64_t begin_ms = clock_now_ms(clock);
-	pthread_mutex_lock(&af->lock);
+	pthread_mutex_lock(&af->jobs.lock);
 	uint64_t id = af->run->id;
 	int bin = af->run->binning;
 	double exposure_s = af->run->exposure_s;
-	pthread_mutex_unlock(&af->lock);
+	pthread_mutex_unlock(&af->jobs.lock);
 	int gain = af->params.gain >= 0 ? af->params.gain : cfg->gain;
 	bool tempcomp = f.tempcomp_available && f.tempcomp;
 	if (tempcomp) {
@@ -411,9 +403,24 @@ void autofocus_do_run(struct autofocus *af)
 		af, id, bin, exposure_s, gain, clock, begin_ms, &exposures, &arithmetic_s, &why);
 	begin_ms += (int64_t)(arithmetic_s * 1000.0);
 	publish_plan(af, exposures, (double)(clock_now_ms(clock) - begin_ms) / 1000.0);
-	struct outcome end = bring_to_end(af, id, code, &why, setup.start_position);
+	struct autofocus_end *end = &af->end;
+	*end = bring_to_end(af, id, code, &why, setup.start_position);
 	if (tempcomp && link_is_up(af->focuser)) {
 		focuser_set_tempcomp(af->focuser, true, NULL);
 	}
-	close_run(af, id, &end, (double)(clock_now_ms(clock) - begin_ms) / 1000.0);
+	say_doubt(af->focuser, end);
+	end->elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0;
+	end->final_position = autofocus_where(af);
+	end->temperature_c = NAN;
+	focuser_temperature(af->focuser, &end->temperature_c, NULL);
+	keep_run(af, id, end);
+	log_end(af, id, end);
 }
+
+const struct job_kind autofocus_run_job = {
+	.name = "autofocus run",
+	.numbered = true,
+	.takes_focuser = true,
+	.run = run,
+	.over = over,
+};

@@ -97,7 +97,8 @@ void device_last_failure(struct device *dev, char *out, int cap);
  * the end included). */
 void device_error_counts(struct device *dev, uint64_t by_code[ERR_CODE_COUNT]);
 
-/* The server ends: the device stops what it does by itself and keeps its link.  Ends a run that holds it. */
+/* The device stops what it does, as at the end of the server, and keeps its link; whatever holds its lease is
+ * interrupted.  Fine in every state of the link. */
 void device_quiet(struct device *dev);
 
 #endif

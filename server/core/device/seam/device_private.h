@@ -56,7 +56,7 @@ struct device_life {
 	enum err_code (*create)(struct device *dev, struct err *err);
 	/* Frees the core, after the worker has ended; also one that was never made. */
 	void (*destroy)(struct device *dev);
-	/* Any thread, without the lock, link up: the server ends, so the device stops what it does. */
+	/* Any thread, without the lock: the device stops what it does, and nothing starts again by itself. */
 	void (*quiet)(struct device *dev);
 };
 
