@@ -45,10 +45,10 @@
 /* Where refining samples lie, in a/k about the vertex, by refinement: both arms between 1 and 3 natural widths, where a
  * sample tells most about the vertex. */
 #define REFINED_PLACES 6
-static const double refined_places[REFINEMENTS_MOST][REFINED_PLACES] = {{0.6, 1.3, 2.0, -0.6, -1.3, -2.0},
-	{0.9, 1.7, 2.6, -0.9, -1.7, -2.6},
-	{1.1, 1.5, 2.3, -1.1, -1.5, -2.3}};
-/* Sigmas within which the mean of so many validation frames agrees: one that looks doubtful is not enough to believe. */
+static const double refined_places[REFINEMENTS_MOST][REFINED_PLACES] = {
+	{0.6, 1.3, 2.0, -0.6, -1.3, -2.0}, {0.9, 1.7, 2.6, -0.9, -1.7, -2.6}, {1.1, 1.5, 2.3, -1.1, -1.5, -2.3}};
+/* Sigmas within which the mean of so many validation frames agrees: one that looks doubtful is not enough to believe.
+ */
 static const double validation_sigmas[VALIDATIONS + 1] = {0, 1.5, 2.25, 3};
 
 /* Fits these of the plan's samples; the points show what the fit made of them. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The curve of growth of one star: light inside a circle against its squared radius, in rings of equal area, which
- * makes the profile, the curve and its half a matter of one array.  Private to the stars; pure.  Lengths in px of the level.
+ * makes the profile, the curve and its half a matter of one array.  Private to the stars; pure.
+ * Lengths are px of the level.
  */
 #ifndef FOCUSD_GROWTH_H
 #define FOCUSD_GROWTH_H
