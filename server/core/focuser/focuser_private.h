@@ -148,6 +148,11 @@ void focuser_wish_halt(struct focuser_core *f);
 /* Steps between two positions, whatever a driver calls a position. */
 int64_t focuser_distance(int32_t a, int32_t b);
 
+/* Whether a run may not have it just now, because it moves or is being told where it stands. */
+bool focuser_busy(struct device *dev, struct err *err);
+/* The same, or it may not move at all. */
+bool focuser_unfit(struct device *dev, struct err *err);
+
 /* Whether this focuser's own probe is asked at all. */
 bool focuser_probe_wanted(const struct device *dev, const struct config_focuser *cfg);
 

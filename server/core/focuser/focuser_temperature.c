@@ -4,8 +4,6 @@
 
 #include <math.h>
 
-#include "observatory.h"
-
 /* A temperature counts for three polls; never less than this, since some controllers are not asked for it
  * while they move. */
 #define TEMPERATURE_FLOOR_MS 120000
@@ -15,7 +13,7 @@ bool focuser_probe_wanted(const struct device *dev, const struct config_focuser 
 	if (cfg->temperature_source == CONFIG_TEMPERATURE_SELF) {
 		return true;
 	}
-	const struct config *config = observatory_config(dev->obs);
+	const struct config *config = dev->needs.config;
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
 		const struct config_focuser *other = &config->focuser[i];
 		if (other->present && other->temperature_source == CONFIG_TEMPERATURE_FOCUSER &&
@@ -102,7 +100,7 @@ static enum err_code temperature_of(struct device *dev, int depth, double *out, 
 		return told_temperature(dev, out, err);
 	case CONFIG_TEMPERATURE_FOCUSER: {
 		struct device *other =
-			observatory_device(dev->obs, DEVICE_FOCUSER, cfg->temperature_focuser);
+			devices_find(dev->needs.siblings, dev->info.kind, cfg->temperature_focuser);
 		if (other == NULL || depth > 0) {
 			return err_set(err, ERR_NOT_IMPLEMENTED, "%s: its temperature source has no sensor",
 				dev->info.name);

@@ -435,4 +435,6 @@ const struct device_class focuser_class = {
 	.went_down = focuser_went_down,
 	.step = focuser_step,
 	.stop = focuser_stop,
+	.unfit = focuser_unfit,
+	.loss_ends_lease = true,
 };

@@ -115,9 +115,9 @@ static void start(struct fixture *f)
 	struct observatory_options options = {.state_dir = f->dir, .seed = 1,
 		.time_factor = f->time_factor, .patience = f->patience};
 	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
-	assert_int_equal(events_listen(observatory_events(f->obs), on_news, NULL), 0);
-	f->focuser = observatory_device(f->obs, DEVICE_FOCUSER, 0);
-	f->camera = observatory_device(f->obs, DEVICE_CAMERA, 0);
+	assert_int_equal(events_listen(observatory_served(f->obs)->events, on_news, NULL), 0);
+	f->focuser = devices_find(observatory_served(f->obs)->devices, &focuser_kind, 0);
+	f->camera = devices_find(observatory_served(f->obs)->devices, &camera_kind, 0);
 	assert_non_null(f->focuser);
 	assert_non_null(f->camera);
 	assert_int_equal(device_connect(f->focuser, &alice, &ticket, &err), ERR_OK);
