@@ -74,8 +74,8 @@ static int32_t max_adu(const struct replay_frames *frames)
 static void tell_type(const struct replay_camera *c)
 {
 	if (image_type_is_float(c->frames.type)) {
-		log_warn(c->host->source, "the recorded frames hold floating point numbers, and clients get them as such: "
-			"programs that take whole numbers only cannot show them");
+		log_warn(c->host->source, "the recorded frames hold floating point numbers, and clients get them as "
+			"such: programs that take whole numbers only cannot show them");
 	}
 }
 
