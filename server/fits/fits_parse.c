@@ -141,9 +141,14 @@ static enum err_code fail(struct err *err, const char *path, int status)
 	char reason[FLEN_STATUS] = "";
 	char detail[FLEN_ERRMSG] = "";
 	fits_get_errstatus(status, reason);
-	/* The oldest message is the one nearest to the cause. */
+	/* The oldest message is the one nearest to the cause.  Some end in the middle, before what the library puts into
+	 * the next one, or with a line feed. */
 	fits_read_errmsg(detail);
 	fits_clear_errmsg();
+	size_t len = strlen(detail);
+	while (len > 0 && strchr(" :.\n", detail[len - 1]) != NULL) {
+		detail[--len] = '\0';
+	}
 	if (status == FILE_NOT_OPENED) {
 		return err_set(err, ERR_IO, "cannot open %s: no such file, or not readable", path);
 	}
