@@ -141,8 +141,8 @@ static enum err_code fail(struct err *err, const char *path, int status)
 	char reason[FLEN_STATUS] = "";
 	char detail[FLEN_ERRMSG] = "";
 	fits_get_errstatus(status, reason);
-	/* The oldest message is the one nearest to the cause.  Some end in the middle, before what the library puts into
-	 * the next one, or with a line feed. */
+	/* The oldest message is the one nearest to the cause.  Some end in the middle, before what the library puts
+	 * into the next one, or with a line feed. */
 	fits_read_errmsg(detail);
 	fits_clear_errmsg();
 	size_t len = strlen(detail);

@@ -49,7 +49,8 @@ static void check_table(const struct camera_bench *b)
 	CHECK(b, !b->caps.can_stop || d->stop != NULL);
 	/* What goes on by itself has to be watched. */
 	const struct camera_caps *c = &b->caps;
-	bool climate = c->has_temperature || c->has_heatsink || c->has_cooler || c->has_cooler_power || c->can_pulse_guide;
+	bool climate = c->has_temperature || c->has_heatsink || c->has_cooler || c->has_cooler_power
+		|| c->can_pulse_guide;
 	CHECK(b, !climate || d->poll_climate != NULL);
 	CHECK(b, !c->has_cooler || d->set_cooler != NULL);
 	CHECK(b, !c->can_pulse_guide || d->pulse_guide != NULL);
@@ -190,8 +191,9 @@ static void expose_exactly(struct camera_bench *b, const struct exposure_request
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (!touched[i]) {
-			bench_fail(b, "element %zu of %zu is not filled at bin %d, %dx%d from %d, %d", i, count, request->bin,
-				(int)request->num_x, (int)request->num_y, (int)request->start_x, (int)request->start_y);
+			bench_fail(b, "element %zu of %zu is not filled at bin %d, %dx%d from %d, %d", i, count,
+				request->bin, (int)request->num_x, (int)request->num_y, (int)request->start_x,
+				(int)request->start_y);
 		}
 	}
 	free(touched);
