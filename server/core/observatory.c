@@ -10,6 +10,7 @@
 #include "camera_driver.h"
 #include "device_private.h"
 #include "focuser.h"
+#include "focuser_build.h"
 #include "focuser_driver.h"
 #include "plug.h"
 #include "state.h"
@@ -129,7 +130,10 @@ static enum err_code add_device(struct observatory *obs, const struct observator
 	double step_size_um = NAN;
 	if (type == DEVICE_FOCUSER) {
 		const struct config_focuser *cfg = &config->focuser[number];
-		code = focuser_core_create(dev, cfg, err);
+		code = focuser_core_create(dev, &(struct focuser_needs){
+			.config = cfg,
+			.approach_configured = config_place_of(config, "focuser.N", "approach", number).file != 0,
+		}, err);
 		if (code != ERR_OK) {
 			return code;
 		}
@@ -183,6 +187,21 @@ static enum err_code add_device(struct observatory *obs, const struct observator
 	return state_unique_id(options->state_dir, key, dev->info.unique_id, err);
 }
 
+/* A focuser may take its temperature from another one. */
+static void share_thermometers(struct observatory *obs)
+{
+	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
+		const struct config_focuser *cfg = &obs->config->focuser[i];
+		if (!cfg->present || cfg->temperature_source != CONFIG_TEMPERATURE_FOCUSER) {
+			continue;
+		}
+		struct device *other = observatory_device(obs, DEVICE_FOCUSER, cfg->temperature_focuser);
+		if (other != NULL) {
+			focuser_use_thermometer(observatory_device(obs, DEVICE_FOCUSER, i), other);
+		}
+	}
+}
+
 static enum err_code build(struct observatory *obs, const struct observatory_options *options,
 	struct err *err)
 {
@@ -197,6 +216,9 @@ static enum err_code build(struct observatory *obs, const struct observatory_opt
 		if (obs->config->focuser[i].present) {
 			code = add_device(obs, options, DEVICE_FOCUSER, i, err);
 		}
+	}
+	if (code == ERR_OK) {
+		share_thermometers(obs);
 	}
 	for (int i = 0; code == ERR_OK && i < CONFIG_MAX_DEVICES; i++) {
 		if (obs->config->camera[i].present) {

@@ -70,8 +70,7 @@ DEBTS = {
     ("server/config/config_check.c", "camera_driver.h"), ("server/config/config_check.c", "focuser_driver.h"),
     ("server/config/config_check.c", "ports.h"), ("server/core/camera/camera.c", "focuser.h"),
     ("server/core/camera/camera.c", "observatory.h"), ("server/core/camera/camera_worker.c", "focuser.h"),
-    ("server/core/camera/camera_worker.c", "observatory.h"), ("server/core/focuser/focuser.c", "observatory.h"),
-    ("server/core/focuser/focuser_temperature.c", "observatory.h"),
+    ("server/core/camera/camera_worker.c", "observatory.h"),
     ("server/core/jobs/autofocus_private.h", "observatory_private.h"), ("server/store/include/run.h", "af_plan.h"),
 }
 TOPS = ("server", "drivers", "api", "web")

@@ -173,8 +173,6 @@ void device_lease_drop(struct device *dev, uint64_t run);
 void device_lease_lost(struct device *dev);
 
 /* The two types. */
-enum err_code focuser_core_create(struct device *dev, const struct config_focuser *cfg, struct err *err);
-void focuser_core_destroy(struct device *dev);
 bool focuser_busy(struct device *dev, struct err *err);
 /* The same, or it may not move at all. */
 bool focuser_unfit(struct device *dev, struct err *err);
