@@ -190,22 +190,9 @@ static enum err_code write_ready_file(const char *path, const char *url, int por
 /* Ends runs and exposures and stops motors where they are; works on with whatever is connected. */
 static void stop_devices(struct serve *serve)
 {
-	struct device *dev;
-	for (int i = 0; (dev = observatory_at(serve->obs, i)) != NULL; i++) {
-		if (device_link(dev) != LINK_UP) {
-			continue;
-		}
-		/* The frame of a run goes with the run, which the halt of its focuser ends:
-		 * aborting it here would send the focuser back to where the run began. */
-		if (device_info(dev)->type == DEVICE_FOCUSER) {
-			focuser_halt(dev, NULL);
-			continue;
-		}
-		struct camera_state camera;
-		camera_state(dev, &camera);
-		if (camera.leased_to_run == 0) {
-			camera_abort(dev, NULL);
-		}
+	const struct devices *devices = observatory_served(serve->obs)->devices;
+	for (int i = 0; i < devices->count; i++) {
+		device_quiet(devices->device[i]);
 	}
 }
 
@@ -238,8 +225,9 @@ static enum err_code build(struct serve *serve, const struct config *config,
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	serve->alpaca = alpaca_create(serve->obs);
-	serve->web = web_create(serve->obs);
+	const struct served *served = observatory_served(serve->obs);
+	serve->alpaca = alpaca_create(served);
+	serve->web = web_create(served);
 	if (serve->alpaca == NULL || serve->web == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
@@ -258,7 +246,7 @@ static enum err_code build(struct serve *serve, const struct config *config,
 	serve->server = server;
 	pthread_mutex_unlock(&serve->wake_lock);
 	web_set_server(serve->web, server);
-	if (events_listen(observatory_events(serve->obs), wake, serve) != 0) {
+	if (events_listen(served->events, wake, serve) != 0) {
 		return err_set(err, ERR_INTERNAL, "no room for another listener to events");
 	}
 	if (config->server.discovery_port != 0) {

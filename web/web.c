@@ -37,13 +37,13 @@ static void *web_thread(void *arg)
 	return NULL;
 }
 
-struct web *web_create(struct observatory *obs)
+struct web *web_create(const struct served *served)
 {
 	struct web *web = calloc(1, sizeof *web);
 	if (web == NULL) {
 		return NULL;
 	}
-	web->obs = obs;
+	web->served = served;
 	web->clock = clock_real();
 	web->started_utc_ms = clock_utc_ms();
 	web->wake_at_ms = CLOCK_NEVER;

@@ -34,7 +34,7 @@ struct preview_slot {
 };
 
 struct web {
-	struct observatory *obs;
+	const struct served *served;
 	struct clock *clock;    /* what streams pace themselves by: the real one, but for tests */
 	int64_t started_utc_ms;
 	pthread_t thread;

@@ -152,7 +152,7 @@ static enum http_result autofocus(struct call *call, const char *parameters)
 	}
 	uint64_t run = 0;
 	if (code == ERR_OK) {
-		code = autofocus_start(call->obs, call->info->number, &params, &run, &err);
+		code = autofocus_start(served_autofocus(call->served, call->dev), &params, &run, &err);
 	}
 	if (code != ERR_OK) {
 		return reply_result(call, code, &err);
@@ -172,7 +172,7 @@ static enum http_result autofocus_status(struct call *call, const char *paramete
 		return reply_failure(call, ERR_INVALID_VALUE,
 			"Parameters must be empty (the last run) or the number of a run.");
 	}
-	struct run *run = autofocus_run(call->obs, call->info->number, id);
+	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);
 	if (run == NULL && id != 0) {
 		return reply_failure(call, ERR_INVALID_VALUE, "There is no run %" PRIu32 ".", id);
 	}
@@ -182,7 +182,7 @@ static enum http_result autofocus_status(struct call *call, const char *paramete
 /* The end of a run as an answer: the object when it went well, else an error. */
 static enum http_result reply_outcome(struct call *call, uint64_t id)
 {
-	struct run *run = autofocus_run(call->obs, call->info->number, id);
+	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);
 	if (run == NULL) {
 		return reply_failure(call, ERR_INTERNAL, "Run %" PRIu64 " is no longer known.", id);
 	}
@@ -206,7 +206,7 @@ static enum http_result reply_outcome(struct call *call, uint64_t id)
 
 static enum http_result autofocus_wait(struct call *call, const char *parameters)
 {
-	int number = call->info->number;
+	struct autofocus *af = served_autofocus(call->served, call->dev);
 	uint64_t id;
 	int64_t deadline_ms;
 	if (call->wait == NULL) {
@@ -216,7 +216,7 @@ static enum http_result autofocus_wait(struct call *call, const char *parameters
 			return reply_failure(call, ERR_INVALID_VALUE,
 				"Parameters must be empty or seconds from 0 to %d.", WAIT_MAX_S);
 		}
-		struct run *run = autofocus_run(call->obs, number, 0);
+		struct run *run = autofocus_run(af, 0);
 		if (run == NULL) {
 			return reply_failure(call, ERR_INVALID_OPERATION,
 				"There has been no autofocus run yet: start one with the action "
@@ -229,7 +229,7 @@ static enum http_result autofocus_wait(struct call *call, const char *parameters
 		id = call->wait->ticket;
 		deadline_ms = call->wait->deadline_ms;
 	}
-	if (autofocus_running(call->obs, number) != id ||
+	if (autofocus_running(af) != id ||
 		clock_now_ms(clock_real()) >= deadline_ms) {
 		return reply_outcome(call, id);
 	}
@@ -241,12 +241,9 @@ static enum http_result autofocus_abort_action(struct call *call, const char *pa
 	if (!is_blank(parameters)) {
 		return reply_failure(call, ERR_INVALID_VALUE, "This action takes no parameters.");
 	}
-	struct err err = {.code = ERR_OK};
-	enum err_code code = autofocus_abort(call->obs, call->info->number, &err);
-	if (code != ERR_OK) {
-		return reply_result(call, code, &err);
-	}
-	return reply_run(call, autofocus_run(call->obs, call->info->number, 0));
+	struct autofocus *af = served_autofocus(call->served, call->dev);
+	autofocus_abort(af);
+	return reply_run(call, autofocus_run(af, 0));
 }
 
 static enum http_result measure_stars(struct call *call, const char *parameters)
@@ -269,7 +266,7 @@ static enum http_result measure_stars(struct call *call, const char *parameters)
 				parameters, members, sizeof members / sizeof members[0], &err);
 		}
 		if (code == ERR_OK) {
-			code = autofocus_measure_start(call->obs, call->info->number, exposure_s,
+			code = autofocus_measure_start(served_autofocus(call->served, call->dev), exposure_s,
 				binning, gain, &job, &err);
 		}
 		if (code != ERR_OK) {
@@ -284,7 +281,7 @@ static enum http_result measure_stars(struct call *call, const char *parameters)
 	buf_init(&text, 1024 * 1024);
 	enum err_code code = ERR_OK;
 	enum http_result result;
-	if (autofocus_measure_done(call->obs, call->info->number, job, &text, &code, &err)) {
+	if (autofocus_measure_done(served_autofocus(call->served, call->dev), job, &text, &code, &err)) {
 		result = code != ERR_OK ? reply_result(call, code, &err)
 					: reply_string(call, buf_text(&text));
 	} else if (call_is_late(call)) {
@@ -404,19 +401,19 @@ static const struct action focuser_actions[] = {
 };
 enum { FOCUSER_ACTIONS = sizeof focuser_actions / sizeof focuser_actions[0] };
 
-const char *const *actions_of(enum device_type type)
+const char *const *actions_of(const struct device_kind *kind)
 {
 	static const char *const none[] = {NULL};
 	static const char *const focuser[] = {"AutofocusStatus", "AutofocusWait", "MeasureStars",
 		"Autofocus", "AutofocusAbort", "SetPosition", "SetTemperature", NULL};
 	_Static_assert(sizeof focuser / sizeof focuser[0] == FOCUSER_ACTIONS + 1,
 		"a name for every action");
-	return type == DEVICE_FOCUSER ? focuser : none;
+	return kind == &focuser_kind ? focuser : none;
 }
 
 enum http_result action_run(struct call *call, const char *name, const char *parameters)
 {
-	for (int i = 0; call->info->type == DEVICE_FOCUSER && i < FOCUSER_ACTIONS; i++) {
+	for (int i = 0; call->info->kind == &focuser_kind && i < FOCUSER_ACTIONS; i++) {
 		if (strcasecmp(name, focuser_actions[i].name) == 0) {
 			return focuser_actions[i].run(call, parameters);
 		}

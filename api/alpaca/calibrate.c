@@ -9,7 +9,7 @@
 
 bool calibrate_possible(struct call *call)
 {
-	if (call->info->type != DEVICE_FOCUSER) {
+	if (call->info->kind != &focuser_kind) {
 		return false;
 	}
 	struct focuser_calibration now;

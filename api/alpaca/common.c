@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "camera.h"
 #include "clock.h"
-#include "focuser.h"
 #include "json.h"
 
 /* Clients give connecting 5 s and are promised an answer by 4.5 s; core's own is ready a little before
@@ -110,24 +108,10 @@ enum http_result common_connecting(struct call *call)
 
 enum http_result common_description(struct call *call)
 {
-	/* What the device said it is, while it is there; clients cut a camera's at 64 characters.
-	 */
+	/* What the device said it is, while it is there; clients cut a camera's at 64 characters. */
 	char text[65] = "";
 	if (device_connected(call->dev, &call->client)) {
-		if (call->info->type == DEVICE_FOCUSER) {
-			struct focuser_state state;
-			focuser_state(call->dev, &state);
-			text_copy_clean(text, sizeof text, state.identity);
-			size_t len = strlen(text);
-			if (len > 0 && state.steps_per_turn > 0) {
-				snprintf(text + len, sizeof text - len, ", %d steps a turn",
-					(int)state.steps_per_turn);
-			}
-		} else {
-			struct camera_state state;
-			camera_state(call->dev, &state);
-			text_copy_clean(text, sizeof text, state.caps.identity);
-		}
+		alpaca_kind_of(call->info->kind)->describe(call->dev, text, sizeof text);
 	}
 	if (text[0] == '\0') {
 		text_copy_clean(text, sizeof text, call->info->driver_title);
@@ -172,7 +156,7 @@ enum http_result common_supportedactions(struct call *call)
 	buf_init(&text, 4096);
 	json_begin(&w, &text);
 	json_array(&w);
-	for (const char *const *name = actions_of(call->info->type); *name != NULL; name++) {
+	for (const char *const *name = actions_of(call->info->kind); *name != NULL; name++) {
 		json_string(&w, *name);
 	}
 	if (calibrate_possible(call)) {

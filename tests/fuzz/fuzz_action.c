@@ -7,7 +7,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf form;
-	for (const char *const *name = actions_of(DEVICE_FOCUSER); *name != NULL; name++) {
+	for (const char *const *name = actions_of(&focuser_kind); *name != NULL; name++) {
 		bool before = fuzz_spare(true);
 		buf_init(&form, 16 << 20);
 		buf_printf(&form, "Action=%s&Parameters=", *name);

@@ -282,7 +282,7 @@ static void not_a_step_is_lost(void **state)
 	int64_t begin = now_ms();
 	for (int i = 0; i < ROUGH_LINES; i++) {
 		captains[i] = (struct captain){.lines = &lines, .number = i,
-			.dev = observatory_device(obs[i / each], DEVICE_FOCUSER, i % each),
+			.dev = devices_find(observatory_served(obs[i / each])->devices, &focuser_kind, i % each),
 			.moves = wanted_moves / ROUGH_LINES + (i < wanted_moves % ROUGH_LINES),
 			.luck = seed * 77 + (uint64_t)i};
 		assert_int_equal(pthread_create(&captains[i].thread, NULL, sail, &captains[i]), 0);

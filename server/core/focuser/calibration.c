@@ -312,7 +312,7 @@ static struct step look(struct device *dev)
 	}
 	c->next_look_ms = clock_now_ms(dev->clock) + LOOK_MS;
 	if (code != ERR_OK) {
-		return focuser_poll_failed(f, code) ? step_lost(&err) : step_at(c->next_look_ms);
+		return drive_poll_failed(f, code) ? step_lost(&err) : step_at(c->next_look_ms);
 	}
 	f->poll_failures = 0;
 	focuser_take_reading(dev, &f->fresh);

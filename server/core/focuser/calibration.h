@@ -34,6 +34,9 @@ struct calibration {
 /* Any thread: why the focuser may not move at all, because it calibrates or has to first; ERR_OK when it may. */
 enum err_code calibration_refuses_move(struct device *dev, struct err *err);
 
+/* Locked, any thread: the focuser is busy, or may not move at all; see struct device_class. */
+bool focuser_unfit(struct device *dev, struct err *err);
+
 /* Any thread: the worker shall end the calibration. */
 void calibration_wish_abort(struct focuser_core *f);
 

@@ -23,6 +23,13 @@ enum err_code drive_poll(struct device *dev, unsigned want, struct err *err)
 	return back(dev, f->driver->poll(f->ctx, want, &f->fresh, err));
 }
 
+bool drive_poll_failed(struct focuser_core *f, enum err_code code)
+{
+	f->poll_failures++;
+	return code == ERR_IO ||
+	       f->poll_failures >= (code == ERR_PROTOCOL ? FOCUSER_POLL_GARBLED : FOCUSER_POLL_FAILURES);
+}
+
 enum err_code drive_move(struct device *dev, int32_t target, struct err *err)
 {
 	const struct focuser_core *f = dev->focuser;

@@ -12,6 +12,7 @@
 #include "err.h"
 
 struct device;
+struct focuser_core;
 
 /* With the lock held, which is free during the call: afterwards the wishes may have changed.  All return what
  * the driver returned, and ERR_IO means that the link is lost. */
@@ -25,6 +26,14 @@ enum err_code drive_tempcomp(struct device *dev, bool on, struct err *err);
 /* position in the motor's steps. */
 enum err_code drive_set_position(struct device *dev, int32_t position, struct err *err);
 enum err_code drive_calibrate(struct device *dev, bool start, struct err *err);
+
+/* Polls in a row without a good answer before the link counts as lost; more where answers are garbled, since
+ * a device that speaks is there, and noise on the line passes. */
+#define FOCUSER_POLL_FAILURES 3
+#define FOCUSER_POLL_GARBLED 6
+
+/* Counts a poll that failed with code; true when the link is lost with it. */
+bool drive_poll_failed(struct focuser_core *f, enum err_code code);
 
 /* Without the lock, while the link comes up or goes; link.c of the device counts their failures. */
 enum err_code drive_open(struct device *dev, struct err *err);

@@ -2,12 +2,7 @@
 /* What clients and runs may ask of a focuser: checks, wishes and copies.  The moving is done by
  * worker.c. */
 #include "focuser_private.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include "focuser_build.h"
+#include "snapshot.h"
 
 /* With the lock held and every check but the target's done.  *wake says that the worker has to be woken
  * (when the lock is free, or it would wake just to wait for that). */
@@ -123,6 +118,15 @@ enum err_code focuser_run_wait(struct device *dev, uint64_t op, const _Atomic bo
 	return code;
 }
 
+void focuser_wait_rest(struct device *dev, int64_t deadline_ms)
+{
+	pthread_mutex_lock(&dev->lock);
+	while (dev->link == LINK_UP && focuser_busy(dev, NULL) &&
+		!clock_wait(clock_real(), &dev->changed, &dev->lock, deadline_ms)) {
+	}
+	pthread_mutex_unlock(&dev->lock);
+}
+
 enum err_code focuser_halt(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
@@ -176,44 +180,4 @@ enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err)
 	}
 	pthread_mutex_unlock(&dev->lock);
 	return code;
-}
-
-enum err_code focuser_core_create(struct device *dev, const struct focuser_needs *needs, struct err *err)
-{
-	const struct config_focuser *cfg = needs->config;
-	const struct focuser_driver *driver = focuser_driver_find(cfg->driver);
-	if (driver == NULL) {
-		return err_set(err, ERR_INVALID_VALUE, "there is no focuser driver '%s'", cfg->driver);
-	}
-	struct focuser_core *f = calloc(1, sizeof *f);
-	void *ctx = calloc(1, driver->ctx_size > 0 ? driver->ctx_size : 1);
-	if (f == NULL || ctx == NULL) {
-		free(f);
-		free(ctx);
-		return err_set(err, ERR_NOMEM, "out of memory");
-	}
-	f->driver = driver;
-	f->cfg = cfg;
-	f->ctx = ctx;
-	f->caps.step_size_um = NAN;
-	f->memory.trust = POSITION_UNKNOWN;
-	f->temperature.wanted = cfg->temperature_source == CONFIG_TEMPERATURE_SELF;
-	f->rules.min_step = cfg->min_step;
-	f->approach = cfg->approach;
-	if (driver->approach_up && !needs->approach_configured) {
-		f->approach = cfg->reverse ? MOVES_APPROACH_IN : MOVES_APPROACH_OUT;
-	}
-	dev->focuser = f;
-	dev->class = &focuser_class;
-	return ERR_OK;
-}
-
-void focuser_core_destroy(struct device *dev)
-{
-	if (dev->focuser != NULL) {
-		memory_close(dev);
-		free(dev->focuser->ctx);
-		free(dev->focuser);
-		dev->focuser = NULL;
-	}
 }

@@ -71,14 +71,6 @@ struct focuser_core {
 	struct arrival arrival;
 };
 
-/* Polls in a row without a good answer before the link counts as lost; more where answers are garbled, since
- * a device that speaks is there, and noise on the line passes. */
-#define FOCUSER_POLL_FAILURES 3
-#define FOCUSER_POLL_GARBLED 6
-
-/* Counts a poll that failed with code; true when the link is lost with it. */
-bool focuser_poll_failed(struct focuser_core *f, enum err_code code);
-
 /* See struct device_class. */
 extern const struct device_class focuser_class;
 

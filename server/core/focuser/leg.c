@@ -117,7 +117,8 @@ static struct step start_leg(struct device *dev)
 /* The way from where the motor stands to the target. */
 static void plan_way(struct focuser_core *f)
 {
-	moves_make(&f->rules, f->motion.position, f->rules.backlash_steps - f->motion.taken_up, f->target, &f->leg.plan);
+	moves_make(&f->rules, f->motion.position, f->rules.backlash_steps - f->motion.taken_up, f->target,
+		&f->leg.plan);
 	if (f->leg.plan.count == 0) {
 		/* Retargeted to where it is just passing: it still has to stop there. */
 		f->leg.plan.point[0] = f->target;

@@ -13,7 +13,7 @@ struct device;
 enum move_phase {
 	MOVE_NONE,        /* no operation of ours is under way */
 	MOVE_ACCEPTED,    /* a client's target waits for the worker */
-	MOVE_STOPPING,    /* a motion that is to be replaced must end first, so that the way is planned from a known place */
+	MOVE_STOPPING,    /* a motion must end before the next way can be planned from a known place */
 	MOVE_LEG,         /* the motor was sent along a leg of the planned way */
 	MOVE_SETTLE,      /* the motor rests at the target; settle_ms passes */
 	MOVE_HALTING,     /* a halt was wished and the motor is not at rest yet */

@@ -2,6 +2,7 @@
 #include "set_position.h"
 
 #include "focuser_private.h"
+#include "snapshot.h"
 
 bool set_position_pending(const struct set_position *s)
 {

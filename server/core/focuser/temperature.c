@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 #include "temperature.h"
 
-#include "focuser_build.h"
 #include "focuser_private.h"
 
 /* A temperature counts for three polls; never less than this, since some controllers are not asked for it
  * while they move. */
 #define TEMPERATURE_FLOOR_MS 120000
+
+void temperature_create(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	f->temperature.wanted = f->cfg->temperature_source == CONFIG_TEMPERATURE_SELF;
+	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
+		const struct config_focuser *other = &dev->needs.config->focuser[i];
+		f->temperature.wanted |= other->present && other->temperature_source == CONFIG_TEMPERATURE_FOCUSER &&
+					 other->temperature_focuser == dev->info.number;
+	}
+}
 
 void temperature_forget(struct temperature *t)
 {
@@ -100,7 +110,8 @@ static enum err_code temperature_of(struct device *dev, int depth, double *out, 
 	case CONFIG_TEMPERATURE_ACTION:
 		return told_temperature(dev, out, err);
 	case CONFIG_TEMPERATURE_FOCUSER: {
-		struct device *other = dev->focuser->temperature.other;
+		struct device *other =
+			devices_find(dev->needs.siblings, dev->info.kind, cfg->temperature_focuser);
 		if (other == NULL || depth > 0) {
 			return err_set(err, ERR_NOT_IMPLEMENTED, "%s: its temperature source has no sensor",
 				dev->info.name);
@@ -111,12 +122,6 @@ static enum err_code temperature_of(struct device *dev, int depth, double *out, 
 		break;
 	}
 	return probe_temperature(dev, out, err);
-}
-
-void focuser_use_thermometer(struct device *dev, struct device *other)
-{
-	dev->focuser->temperature.other = other;
-	other->focuser->temperature.wanted = true;
 }
 
 enum err_code focuser_temperature(struct device *dev, double *out, struct err *err)

@@ -17,13 +17,15 @@ struct temperature {
 	struct thermometer probe;    /* the device's own, on the device's clock */
 	enum thermometer_word word;  /* on the probe's last reading */
 	bool wanted;                 /* somebody's temperature comes from this probe; constant */
-	struct device *other;        /* temperature_source = focuser.N: that one; constant; may be NULL */
 	int64_t next_ms;             /* device clock; when the probe is to be asked again */
 	int64_t believed_real_ms;    /* clock_real(); when a reading was last believed */
 	bool told;                   /* temperature_source = action: a client has told one */
 	double told_c;
 	int64_t told_real_ms;        /* clock_real() */
 };
+
+/* The device was made: decides whether its probe is asked at all. */
+void temperature_create(struct device *dev);
 
 /* The link went, or another one came up: nothing is known, and the probe is to be asked at once. */
 void temperature_forget(struct temperature *t);

@@ -8,13 +8,6 @@
 #include "identify.h"
 #include "link_up.h"
 
-bool focuser_poll_failed(struct focuser_core *f, enum err_code code)
-{
-	f->poll_failures++;
-	return code == ERR_IO ||
-	       f->poll_failures >= (code == ERR_PROTOCOL ? FOCUSER_POLL_GARBLED : FOCUSER_POLL_FAILURES);
-}
-
 static struct step poll_device(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
@@ -35,7 +28,7 @@ static struct step poll_device(struct device *dev)
 		return step_again();
 	}
 	if (code != ERR_OK) {
-		if (focuser_poll_failed(f, code)) {
+		if (drive_poll_failed(f, code)) {
 			return step_lost(&err);
 		}
 		log_debug(dev->info.source, "poll failed: %s", err.text);
@@ -144,4 +137,6 @@ const struct device_class focuser_class = {
 	.went_down = link_up_went,
 	.step = focuser_step,
 	.stop = link_up_stop,
+	.unfit = focuser_unfit,
+	.loss_ends_lease = true,
 };

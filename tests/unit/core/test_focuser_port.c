@@ -116,7 +116,7 @@ static void test_a_damaged_memory_is_learned_anew(void **state)
 		end(f);
 		f = fresh("/dev/pts/98765");
 		assert_int_equal(answers(f, false, "Focuser 1.0", false, &err), ERR_OK);
-		assert_string_equal(f->focuser.port_known.answer, "Focuser 1.0");
+		assert_string_equal(f->focuser.book.known.answer, "Focuser 1.0");
 		end(f);
 	}
 }

@@ -184,7 +184,7 @@ static void test_history(void **state)
 	assert_int_equal(runs_save(runs, &run, NULL), ERR_OK);
 	run.id = 2;
 	run.state = RUN_FAILED;
-	run.fit[1] = 9;
+	run.curve.k = 9;
 	assert_int_equal(runs_save(runs, &run, NULL), ERR_OK);
 	assert_false(runs_history(runs, 0, 1, 2, &slope, &least));
 	assert_false(runs_history(runs, 0, 0, 1, &slope, &least));
