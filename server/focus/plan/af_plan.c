@@ -31,12 +31,6 @@
 /* The way that takes up a backlash which was seen, over that backlash. */
 #define BACKLASH_MARGIN 1.3
 
-const char *af_phase_name(enum af_phase phase)
-{
-	static const char *const names[] = {"start", "search", "sweep", "extend", "validate", "over"};
-	return names[phase];
-}
-
 bool af_usable(const struct af_plan *plan, size_t i)
 {
 	const struct af_plan_point *p = &plan->points[i];
