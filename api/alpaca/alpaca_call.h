@@ -102,6 +102,7 @@ enum value_type {
 enum {
 	ROUTE_LINK = 1 << 0,  /* 0x407 unless connected for this client */
 	ROUTE_RETRY = 1 << 1, /* a repeated PUT gets the first answer again */
+	ROUTE_ABOVE_ZERO = 1 << 2, /* of a field: the camera knows it only when it is finite and above 0 */
 };
 
 struct route {
@@ -111,8 +112,12 @@ struct route {
 	enum value_type value;
 	unsigned flags;
 	alpaca_fn handler;  /* NULL: not implemented */
-	const char *absent; /* then the sentence that says why */
+	const char *absent; /* then, and where a field is not there, the sentence that says why */
 	struct param param[ALPACA_MAX_PARAMS];
+	/* For camera_get_field() and camera_put_setting(). */
+	uint16_t at;        /* the field's offset in struct camera_state; its type follows from value */
+	uint16_t has;       /* the offset of the bool that says whether the camera has it; 0: every camera */
+	uint8_t setting;    /* enum camera_setting */
 };
 
 extern const struct route alpaca_routes[];
@@ -222,64 +227,22 @@ enum http_result focuser_put_move(struct call *call);
 /* camera.c */
 enum http_result camera_get_devicestate(struct call *call);
 enum http_result camera_get_no(struct call *call); /* false */
-enum http_result camera_get_canfastreadout(struct call *call);
-enum http_result camera_get_cangetcoolerpower(struct call *call);
-enum http_result camera_get_canpulseguide(struct call *call);
-enum http_result camera_get_cansetccdtemperature(struct call *call);
+enum http_result camera_get_field(struct call *call);   /* at, has of the row */
+enum http_result camera_put_setting(struct call *call); /* setting, has of the row */
 enum http_result camera_get_ccdtemperature(struct call *call);
-enum http_result camera_get_cooleron(struct call *call);
 enum http_result camera_get_coolerpower(struct call *call);
-enum http_result camera_get_fastreadout(struct call *call);
 enum http_result camera_get_heatsinktemperature(struct call *call);
 enum http_result camera_get_ispulseguiding(struct call *call);
-enum http_result camera_get_setccdtemperature(struct call *call);
-enum http_result camera_put_cooleron(struct call *call);
-enum http_result camera_put_fastreadout(struct call *call);
 enum http_result camera_put_pulseguide(struct call *call);
 enum http_result camera_put_setccdtemperature(struct call *call);
 enum http_result camera_get_bayeroffsetx(struct call *call);
 enum http_result camera_get_bayeroffsety(struct call *call);
-enum http_result camera_get_bin(struct call *call);
-enum http_result camera_put_bin(struct call *call);
 enum http_result camera_get_camerastate(struct call *call);
-enum http_result camera_get_cameraxsize(struct call *call);
-enum http_result camera_get_cameraysize(struct call *call);
-enum http_result camera_get_canabortexposure(struct call *call);
-enum http_result camera_get_canstopexposure(struct call *call);
-enum http_result camera_get_electronsperadu(struct call *call);
-enum http_result camera_get_exposuremax(struct call *call);
-enum http_result camera_get_exposuremin(struct call *call);
-enum http_result camera_get_exposureresolution(struct call *call);
-enum http_result camera_get_fullwellcapacity(struct call *call);
-enum http_result camera_get_gain(struct call *call);
-enum http_result camera_put_gain(struct call *call);
-enum http_result camera_get_gainmax(struct call *call);
-enum http_result camera_get_gainmin(struct call *call);
-enum http_result camera_get_hasshutter(struct call *call);
 enum http_result camera_get_imageready(struct call *call);
 enum http_result camera_get_lastexposureduration(struct call *call);
 enum http_result camera_get_lastexposurestarttime(struct call *call);
-enum http_result camera_get_maxadu(struct call *call);
-enum http_result camera_get_maxbin(struct call *call);
-enum http_result camera_get_numx(struct call *call);
-enum http_result camera_put_numx(struct call *call);
-enum http_result camera_get_numy(struct call *call);
-enum http_result camera_put_numy(struct call *call);
-enum http_result camera_get_offset(struct call *call);
-enum http_result camera_put_offset(struct call *call);
-enum http_result camera_get_offsetmax(struct call *call);
-enum http_result camera_get_offsetmin(struct call *call);
 enum http_result camera_get_percentcompleted(struct call *call);
-enum http_result camera_get_pixelsize(struct call *call);
-enum http_result camera_get_readoutmode(struct call *call);
-enum http_result camera_put_readoutmode(struct call *call);
 enum http_result camera_get_readoutmodes(struct call *call);
-enum http_result camera_get_sensorname(struct call *call);
-enum http_result camera_get_sensortype(struct call *call);
-enum http_result camera_get_startx(struct call *call);
-enum http_result camera_put_startx(struct call *call);
-enum http_result camera_get_starty(struct call *call);
-enum http_result camera_put_starty(struct call *call);
 enum http_result camera_put_abortexposure(struct call *call);
 enum http_result camera_put_startexposure(struct call *call);
 enum http_result camera_put_stopexposure(struct call *call);

@@ -88,6 +88,64 @@ enum http_result camera_get_devicestate(struct call *call)
 	return reply_json(call, &text);
 }
 
+/* ---- members that are one field ---- */
+
+/* Whether the camera has what the row is about. */
+static bool has(const struct call *call, const struct camera_state *state)
+{
+	const char *base = (const char *)state;
+	return call->route->has == 0 || *(const bool *)(base + call->route->has);
+}
+
+static enum http_result absent(struct call *call)
+{
+	return reply_failure(call, ERR_NOT_IMPLEMENTED, "%s", call->route->absent);
+}
+
+enum http_result camera_get_field(struct call *call)
+{
+	struct camera_state state = state_of(call);
+	const void *field = (const char *)&state + call->route->at;
+	bool above_zero = (call->route->flags & ROUTE_ABOVE_ZERO) != 0;
+	if (!has(call, &state)) {
+		return absent(call);
+	}
+	switch (call->route->value) {
+	case VALUE_BOOL:
+		return reply_bool(call, *(const bool *)field);
+	case VALUE_INT: {
+		int value = *(const int *)field;
+		return above_zero && value <= 0 ? absent(call) : reply_int(call, value);
+	}
+	case VALUE_DOUBLE: {
+		double value = *(const double *)field;
+		return above_zero && !(isfinite(value) && value > 0) ? absent(call) : reply_double(call, value);
+	}
+	case VALUE_STRING:
+		return reply_string(call, field);
+	case VALUE_NONE:
+	case VALUE_ARRAY:
+	case VALUE_IMAGE:
+		break;
+	}
+	return reply_failure(call, ERR_INTERNAL, "This member has no single field.");
+}
+
+enum http_result camera_put_setting(struct call *call)
+{
+	const struct route *route = call->route;
+	if (route->has != 0) {
+		struct camera_state state = state_of(call);
+		if (!has(call, &state)) {
+			return absent(call);
+		}
+	}
+	int32_t value = route->param[0].type == PARAM_BOOL ? call->value[0].b : call->value[0].i;
+	struct err err = {.code = ERR_OK};
+	enum err_code code = camera_set(call->dev, (enum camera_setting)route->setting, value, &err);
+	return reply_result(call, code, &err);
+}
+
 enum http_result camera_get_no(struct call *call)
 {
 	return reply_bool(call, false);
@@ -115,222 +173,6 @@ enum http_result camera_get_bayeroffsety(struct call *call)
 	return bayer_offset(call, true);
 }
 
-enum http_result camera_get_cameraxsize(struct call *call)
-{
-	return reply_int(call, state_of(call).caps.width);
-}
-
-enum http_result camera_get_cameraysize(struct call *call)
-{
-	return reply_int(call, state_of(call).caps.height);
-}
-
-/* A fact that the camera may not know. */
-static enum http_result known(struct call *call, double value, const char *what)
-{
-	if (!isfinite(value) || value <= 0) {
-		return reply_failure(
-			call, ERR_NOT_IMPLEMENTED, "This camera does not know its %s.", what);
-	}
-	return reply_double(call, value);
-}
-
-enum http_result camera_get_electronsperadu(struct call *call)
-{
-	return known(call, state_of(call).caps.electrons_per_adu, "electrons per ADU");
-}
-
-enum http_result camera_get_fullwellcapacity(struct call *call)
-{
-	return known(call, state_of(call).caps.full_well_e, "full well capacity");
-}
-
-enum http_result camera_get_pixelsize(struct call *call)
-{
-	return known(call, state_of(call).caps.pixel_um, "pixel size");
-}
-
-enum http_result camera_get_exposuremax(struct call *call)
-{
-	return reply_double(call, state_of(call).caps.exposure_max_s);
-}
-
-enum http_result camera_get_exposuremin(struct call *call)
-{
-	return reply_double(call, state_of(call).caps.exposure_min_s);
-}
-
-enum http_result camera_get_exposureresolution(struct call *call)
-{
-	return reply_double(call, state_of(call).caps.exposure_resolution_s);
-}
-
-enum http_result camera_get_hasshutter(struct call *call)
-{
-	return reply_bool(call, state_of(call).caps.has_shutter);
-}
-
-enum http_result camera_get_maxadu(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	if (state.caps.max_adu < 1) {
-		return reply_failure(call, ERR_NOT_IMPLEMENTED,
-			"This camera does not know its highest pixel value.");
-	}
-	return reply_int(call, state.caps.max_adu);
-}
-
-enum http_result camera_get_sensorname(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	return reply_string(call, state.caps.sensor_name);
-}
-
-enum http_result camera_get_sensortype(struct call *call)
-{
-	return reply_int(call, state_of(call).caps.sensor_type);
-}
-
-enum http_result camera_get_canabortexposure(struct call *call)
-{
-	return reply_bool(call, state_of(call).caps.can_abort);
-}
-
-enum http_result camera_get_canstopexposure(struct call *call)
-{
-	return reply_bool(call, state_of(call).caps.can_stop);
-}
-
-/* ---- settings of the next exposure ---- */
-
-static enum http_result put(struct call *call, enum camera_setting what)
-{
-	struct err err = {.code = ERR_OK};
-	enum err_code code = camera_set(call->dev, what, call->value[0].i, &err);
-	return reply_result(call, code, &err);
-}
-
-enum http_result camera_get_bin(struct call *call)
-{
-	return reply_int(call, state_of(call).setup.bin);
-}
-
-enum http_result camera_put_bin(struct call *call)
-{
-	return put(call, CAMERA_SET_BIN);
-}
-
-enum http_result camera_get_maxbin(struct call *call)
-{
-	return reply_int(call, state_of(call).caps.max_bin);
-}
-
-enum http_result camera_get_numx(struct call *call)
-{
-	return reply_int(call, state_of(call).setup.num_x);
-}
-
-enum http_result camera_put_numx(struct call *call)
-{
-	return put(call, CAMERA_SET_NUM_X);
-}
-
-enum http_result camera_get_numy(struct call *call)
-{
-	return reply_int(call, state_of(call).setup.num_y);
-}
-
-enum http_result camera_put_numy(struct call *call)
-{
-	return put(call, CAMERA_SET_NUM_Y);
-}
-
-enum http_result camera_get_startx(struct call *call)
-{
-	return reply_int(call, state_of(call).setup.start_x);
-}
-
-enum http_result camera_put_startx(struct call *call)
-{
-	return put(call, CAMERA_SET_START_X);
-}
-
-enum http_result camera_get_starty(struct call *call)
-{
-	return reply_int(call, state_of(call).setup.start_y);
-}
-
-enum http_result camera_put_starty(struct call *call)
-{
-	return put(call, CAMERA_SET_START_Y);
-}
-
-static enum http_result no_gain(struct call *call)
-{
-	return reply_failure(call, ERR_NOT_IMPLEMENTED, "This camera has no gain to set.");
-}
-
-static enum http_result no_offset(struct call *call)
-{
-	return reply_failure(call, ERR_NOT_IMPLEMENTED, "This camera has no offset to set.");
-}
-
-enum http_result camera_get_gain(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	return state.caps.has_gain ? reply_int(call, state.setup.gain) : no_gain(call);
-}
-
-enum http_result camera_put_gain(struct call *call)
-{
-	return state_of(call).caps.has_gain ? put(call, CAMERA_SET_GAIN) : no_gain(call);
-}
-
-enum http_result camera_get_gainmax(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	return state.caps.has_gain ? reply_int(call, state.caps.gain_max) : no_gain(call);
-}
-
-enum http_result camera_get_gainmin(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	return state.caps.has_gain ? reply_int(call, state.caps.gain_min) : no_gain(call);
-}
-
-enum http_result camera_get_offset(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	return state.caps.has_offset ? reply_int(call, state.setup.offset) : no_offset(call);
-}
-
-enum http_result camera_put_offset(struct call *call)
-{
-	return state_of(call).caps.has_offset ? put(call, CAMERA_SET_OFFSET) : no_offset(call);
-}
-
-enum http_result camera_get_offsetmax(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	return state.caps.has_offset ? reply_int(call, state.caps.offset_max) : no_offset(call);
-}
-
-enum http_result camera_get_offsetmin(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	return state.caps.has_offset ? reply_int(call, state.caps.offset_min) : no_offset(call);
-}
-
-enum http_result camera_get_readoutmode(struct call *call)
-{
-	return reply_int(call, state_of(call).setup.readout_mode);
-}
-
-enum http_result camera_put_readoutmode(struct call *call)
-{
-	return put(call, CAMERA_SET_READOUT_MODE);
-}
-
 enum http_result camera_get_readoutmodes(struct call *call)
 {
 	struct camera_state state = state_of(call);
@@ -345,35 +187,6 @@ enum http_result camera_get_readoutmodes(struct call *call)
 	}
 	json_end_array(&w);
 	return reply_json(call, &text);
-}
-
-enum http_result camera_get_canfastreadout(struct call *call)
-{
-	return reply_bool(call, state_of(call).caps.can_fast_readout);
-}
-
-static enum http_result no_fast_readout(struct call *call)
-{
-	return reply_failure(call, ERR_NOT_IMPLEMENTED,
-		"This camera has no fast readout; see its readout modes.");
-}
-
-enum http_result camera_get_fastreadout(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	return state.caps.can_fast_readout ? reply_bool(call, state.setup.fast_readout)
-					   : no_fast_readout(call);
-}
-
-enum http_result camera_put_fastreadout(struct call *call)
-{
-	if (!state_of(call).caps.can_fast_readout) {
-		return no_fast_readout(call);
-	}
-	struct err err = {.code = ERR_OK};
-	enum err_code code =
-		camera_set(call->dev, CAMERA_SET_FAST_READOUT, call->value[0].b, &err);
-	return reply_result(call, code, &err);
 }
 
 /* ---- exposure ---- */

@@ -50,38 +50,6 @@ enum http_result camera_get_coolerpower(struct call *call)
 		call, state.caps.has_cooler_power, state.cooler_power_percent, "cooler's power");
 }
 
-enum http_result camera_get_cangetcoolerpower(struct call *call)
-{
-	return reply_bool(call, state_of(call).caps.has_cooler_power);
-}
-
-enum http_result camera_get_cansetccdtemperature(struct call *call)
-{
-	return reply_bool(call, state_of(call).caps.has_cooler);
-}
-
-enum http_result camera_get_cooleron(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	return state.caps.has_cooler ? reply_bool(call, state.cooler_on) : no_cooler(call);
-}
-
-enum http_result camera_put_cooleron(struct call *call)
-{
-	if (!state_of(call).caps.has_cooler) {
-		return no_cooler(call);
-	}
-	struct err err = {.code = ERR_OK};
-	enum err_code code = camera_set(call->dev, CAMERA_SET_COOLER, call->value[0].b, &err);
-	return reply_result(call, code, &err);
-}
-
-enum http_result camera_get_setccdtemperature(struct call *call)
-{
-	struct camera_state state = state_of(call);
-	return state.caps.has_cooler ? reply_double(call, state.set_point_c) : no_cooler(call);
-}
-
 enum http_result camera_put_setccdtemperature(struct call *call)
 {
 	if (!state_of(call).caps.has_cooler) {
@@ -96,11 +64,6 @@ static enum http_result no_guiding(struct call *call)
 {
 	return reply_failure(
 		call, ERR_NOT_IMPLEMENTED, "This camera has no guide port that focusd can use.");
-}
-
-enum http_result camera_get_canpulseguide(struct call *call)
-{
-	return reply_bool(call, state_of(call).caps.can_pulse_guide);
 }
 
 enum http_result camera_get_ispulseguiding(struct call *call)
