@@ -171,68 +171,100 @@ static enum err_code interrupted(struct autofocus *af, struct err *err)
 		failure[0] != '\0' ? ": " : "", failure);
 }
 
-/* The loop: what the plan wishes is done and told.  ERR_OK when the plan succeeded; ERR_CANCELLED when
- * interrupted; else why the run failed.  *arithmetic_s: seconds of clock that are not the night's. */
-static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exposure_s, int gain,
-	struct clock *clock, int64_t begin_ms, int *exposures, double *arithmetic_s, struct err *err)
+/* What the loop of a run goes by. */
+struct walk {
+	uint64_t id;
+	int bin, gain;
+	double exposure_s;
+	struct clock *clock;
+	int64_t begin_ms;    /* on clock */
+	int exposures;       /* frames that came */
+	double arithmetic_s; /* seconds of clock that are not the night's */
+};
+
+static double elapsed_s(const struct walk *walk)
+{
+	return (double)(clock_now_ms(walk->clock) - walk->begin_ms) / 1000.0 - walk->arithmetic_s;
+}
+
+/* Brings the focuser where the plan wishes to have its next frame, by the way that the plan wishes. */
+static enum err_code go_to_sample(struct autofocus *af, const struct walk *walk, struct err *err)
+{
+	const struct af_plan *plan = &af->plan;
+	struct err why = {0};
+	enum err_code code = ERR_OK;
+	if (plan->wish.via != plan->wish.position) {
+		code = go_to(af, walk->id, plan->wish.via, true, &why);
+	}
+	if (code == ERR_OK) {
+		code = go_to(af, walk->id, plan->wish.position, true, &why);
+	}
+	if (atomic_load(&af->jobs.cancel)) {
+		return interrupted(af, err);
+	}
+	return code == ERR_OK ? ERR_OK : err_set(err, ERR_FOCUSER, "the focuser failed: %s", why.text);
+}
+
+/* Exposes where the focuser stands and tells the plan what the frame shows. */
+static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct err *err)
 {
 	struct af_plan *plan = &af->plan;
+	double position = autofocus_where(af);
+	double factor = clock_factor(walk->clock);
+	double asked_s = walk->exposure_s * plan->wish.exposure_factor;
+	int64_t real_ms = clock_now_ms(clock_real());
+	struct seen seen;
+	struct err why = {0};
+	enum err_code code = autofocus_expose(af, walk->id, asked_s, walk->bin, walk->gain, position, &seen, &why);
+	/* Under a sky that runs faster than life the arithmetic does not: on its clock it would seem
+	 * to take minutes.  What a frame took beyond its exposure counts at life's pace. */
+	double beyond_s = (double)(clock_now_ms(clock_real()) - real_ms) / 1000.0 - asked_s / factor;
+	walk->arithmetic_s += beyond_s > 0 ? beyond_s * (factor - 1.0) : 0.0;
+	if (atomic_load(&af->jobs.cancel)) {
+		return interrupted(af, err);
+	}
+	if (code != ERR_OK) {
+		return err_set(err, ERR_CAMERA, "the camera failed: %s", why.text);
+	}
+	walk->exposures++;
+	struct af_observation observation = {
+		.position = seen.info.position_known ? seen.info.position_steps : position,
+		.stars = seen.measurement.trailed ? 0 : seen.measurement.stars,
+		.hfr_px = seen.measurement.hfr_px,
+		.error_px = seen.measurement.hfr_error_px,
+		.flux_ratio = autofocus_flux_ratio(af, &seen),
+		.duration_s = seen.info.exposure_s,
+		.trailed = seen.measurement.trailed,
+		.recording_id = seen.info.recording_id,
+	};
+	log_info(af->focuser->info.source,
+		"run=%llu sample position=%.0f hfr_px=%.3f error_px=%.3f stars=%d flux_ratio=%.2f",
+		(unsigned long long)walk->id, observation.position, observation.hfr_px,
+		observation.error_px, observation.stars, observation.flux_ratio);
+	af_plan_tell(plan, &observation);
+	return ERR_OK;
+}
+
+/* The loop: what the plan wishes is done and told.  ERR_OK when the plan succeeded; ERR_CANCELLED when
+ * interrupted; else why the run failed. */
+static enum err_code go_through(struct autofocus *af, struct walk *walk, struct err *err)
+{
+	const struct af_plan *plan = &af->plan;
 	double limit_s = af->needs.config->autofocus.time_limit_s;
-	double factor = clock_factor(clock);
-	*arithmetic_s = 0;
 	while (plan->wish.want == AF_WANT_SAMPLE || plan->wish.want == AF_WANT_FINAL) {
-		double elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0 - *arithmetic_s;
-		publish_plan(af, *exposures, elapsed_s);
-		if (elapsed_s > limit_s) {
+		double elapsed = elapsed_s(walk);
+		publish_plan(af, walk->exposures, elapsed);
+		if (elapsed > limit_s) {
 			return err_set(err, ERR_BAD_FIT, "the time limit of %g s passed before the curve was complete",
 				limit_s);
 		}
-		struct err why = {0};
-		enum err_code code = ERR_OK;
-		if (plan->wish.via != plan->wish.position) {
-			code = go_to(af, id, plan->wish.via, true, &why);
-		}
+		enum err_code code = go_to_sample(af, walk, err);
 		if (code == ERR_OK) {
-			code = go_to(af, id, plan->wish.position, true, &why);
-		}
-		if (atomic_load(&af->jobs.cancel)) {
-			return interrupted(af, err);
+			code = take_sample(af, walk, err);
 		}
 		if (code != ERR_OK) {
-			return err_set(err, ERR_FOCUSER, "the focuser failed: %s", why.text);
+			return code;
 		}
-		double position = autofocus_where(af);
-		struct seen seen;
-		double asked_s = exposure_s * plan->wish.exposure_factor;
-		int64_t real_ms = clock_now_ms(clock_real());
-		code = autofocus_expose(af, id, asked_s, bin, gain, position, &seen, &why);
-		/* Under a sky that runs faster than life the arithmetic does not: on its clock it would seem
-		 * to take minutes.  What a frame took beyond its exposure counts at life's pace. */
-		double beyond_s =
-			(double)(clock_now_ms(clock_real()) - real_ms) / 1000.0 - asked_s / factor;
-		*arithmetic_s += beyond_s > 0 ? beyond_s * (factor - 1.0) : 0.0;
-		if (atomic_load(&af->jobs.cancel)) {
-			return interrupted(af, err);
-		}
-		if (code != ERR_OK) {
-			return err_set(err, ERR_CAMERA, "the camera failed: %s", why.text);
-		}
-		(*exposures)++;
-		struct af_observation observation = {
-			.position = seen.info.position_known ? seen.info.position_steps : position,
-			.stars = seen.measurement.trailed ? 0 : seen.measurement.stars,
-			.hfr_px = seen.measurement.hfr_px,
-			.error_px = seen.measurement.hfr_error_px,
-			.flux_ratio = autofocus_flux_ratio(af, &seen),
-			.duration_s = seen.info.exposure_s,
-			.trailed = seen.measurement.trailed,
-			.recording_id = seen.info.recording_id,
-		};
-		log_info(af->focuser->info.source,
-			"run=%llu sample position=%.0f hfr_px=%.3f error_px=%.3f stars=%d flux_ratio=%.2f",
-			(unsigned long long)id, observation.position, observation.hfr_px,
-			observation.error_px, observation.stars, observation.flux_ratio);
-		af_plan_tell(plan, &observation);
 	}
 	if (plan->wish.want == AF_WANT_SUCCESS) {
 		return ERR_OK;
@@ -399,42 +431,38 @@ static void run(void *owner)
 	struct clock *clock = clock_factor(af->focuser->clock) <= clock_factor(af->camera->clock)
 				      ? af->focuser->clock
 				      : af->camera->clock;
-	int64_t begin_ms = clock_now_ms(clock);
+	struct walk walk = {.clock = clock, .begin_ms = clock_now_ms(clock)};
 	pthread_mutex_lock(&af->jobs.lock);
-	uint64_t id = af->run->id;
-	int bin = af->run->binning;
-	double exposure_s = af->run->exposure_s;
+	walk.id = af->run->id;
+	walk.bin = af->run->binning;
+	walk.exposure_s = af->run->exposure_s;
 	pthread_mutex_unlock(&af->jobs.lock);
-	int gain = af->params.gain >= 0 ? af->params.gain : cfg->gain;
+	walk.gain = af->params.gain >= 0 ? af->params.gain : cfg->gain;
 	bool tempcomp = f.tempcomp_available && f.tempcomp;
 	if (tempcomp) {
 		focuser_set_tempcomp(af->focuser, false, NULL);
 	}
 	struct af_plan_setup setup;
-	fill_setup(af, &setup, bin, &c.caps);
+	fill_setup(af, &setup, walk.bin, &c.caps);
 	af->reference_count = 0;
 	af_plan_init(&af->plan, &setup);
 	log_info(af->focuser->info.source, "run=%llu started position=%.0f exposure_s=%g binning=%d",
-		(unsigned long long)id, setup.start_position, exposure_s, bin);
-	int exposures = 0;
+		(unsigned long long)walk.id, setup.start_position, walk.exposure_s, walk.bin);
 	struct err why = {0};
-	double arithmetic_s = 0;
-	enum err_code code = walk(
-		af, id, bin, exposure_s, gain, clock, begin_ms, &exposures, &arithmetic_s, &why);
-	begin_ms += (int64_t)(arithmetic_s * 1000.0);
-	publish_plan(af, exposures, (double)(clock_now_ms(clock) - begin_ms) / 1000.0);
+	enum err_code code = go_through(af, &walk, &why);
+	publish_plan(af, walk.exposures, elapsed_s(&walk));
 	struct autofocus_end *end = &af->end;
-	*end = bring_to_end(af, id, code, &why, setup.start_position);
+	*end = bring_to_end(af, walk.id, code, &why, setup.start_position);
 	if (tempcomp && link_is_up(af->focuser)) {
 		focuser_set_tempcomp(af->focuser, true, NULL);
 	}
 	say_doubt(af->focuser, end);
-	end->elapsed_s = (double)(clock_now_ms(clock) - begin_ms) / 1000.0;
+	end->elapsed_s = elapsed_s(&walk);
 	end->final_position = autofocus_where(af);
 	end->temperature_c = NAN;
 	focuser_temperature(af->focuser, &end->temperature_c, NULL);
-	keep_run(af, id, end);
-	log_end(af, id, end);
+	keep_run(af, walk.id, end);
+	log_end(af, walk.id, end);
 }
 
 const struct job_kind autofocus_run_job = {
