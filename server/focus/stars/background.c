@@ -184,12 +184,12 @@ static void strip_fill(struct strip *strip, const struct pyramid *pyramid, int f
 	}
 }
 
-static int strip_init(struct strip *strip, int32_t width, int32_t columns)
+static bool strip_init(struct strip *strip, int32_t width, int32_t columns)
 {
 	strip->row = malloc((size_t)width * sizeof *strip->row);
 	strip->samples = malloc((size_t)columns * CELL_SAMPLES * sizeof *strip->samples);
 	strip->count = malloc((size_t)columns * sizeof *strip->count);
-	return strip->row != NULL && strip->samples != NULL && strip->count != NULL ? 0 : -1;
+	return strip->row != NULL && strip->samples != NULL && strip->count != NULL;
 }
 
 static void strip_fini(struct strip *strip)
@@ -199,7 +199,7 @@ static void strip_fini(struct strip *strip)
 	free(strip->count);
 }
 
-int background_init(struct background *bg, const struct pyramid *pyramid, int level, int32_t cell)
+bool background_init(struct background *bg, const struct pyramid *pyramid, int level, int32_t cell)
 {
 	int from = sampled_level(pyramid, level);
 	int32_t height = pyramid->height[from];
@@ -212,8 +212,8 @@ int background_init(struct background *bg, const struct pyramid *pyramid, int le
 	bg->level = malloc(count * sizeof *bg->level);
 	float *scratch = malloc(count * sizeof *scratch);
 	struct strip strip;
-	int status = strip_init(&strip, pyramid->width[from], columns);
-	if (status == 0 && bg->level != NULL && scratch != NULL) {
+	bool enough = strip_init(&strip, pyramid->width[from], columns) && bg->level != NULL && scratch != NULL;
+	if (enough) {
 		size_t known = 0;
 		for (int32_t r = 0; r < rows; r++) {
 			strip_fill(&strip, pyramid, from, (int32_t)((int64_t)height * r / rows),
@@ -230,15 +230,13 @@ int background_init(struct background *bg, const struct pyramid *pyramid, int le
 		}
 		bg->typical = known > 0 ? (double)select_float(scratch, known, known / 2) : 0.0;
 		smooth_mesh(bg, scratch);
-	} else {
-		status = -1;
 	}
 	strip_fini(&strip);
 	free(scratch);
-	if (status != 0) {
+	if (!enough) {
 		background_fini(bg);
 	}
-	return status;
+	return enough;
 }
 
 double background_noise(const struct pyramid *pyramid)

@@ -73,15 +73,15 @@ enum {
 #define TAIL_FROM 0.8
 #define TAIL_FROM_CUT 0.9
 
-int probe_scratch_init(struct probe_scratch *scratch)
+bool probe_scratch_init(struct probe_scratch *scratch)
 {
 	scratch->stamp = malloc((size_t)SIDE * SIDE * sizeof *scratch->stamp);
 	scratch->samples = malloc(STAMP_SAMPLES * sizeof *scratch->samples);
 	if (scratch->stamp == NULL || scratch->samples == NULL) {
 		probe_scratch_fini(scratch);
-		return -1;
+		return false;
 	}
-	return 0;
+	return true;
 }
 
 void probe_scratch_fini(struct probe_scratch *scratch)

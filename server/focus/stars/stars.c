@@ -137,7 +137,7 @@ struct grid {
 	int *head;
 };
 
-static int grid_init(struct grid *grid, const struct pyramid *pyramid, double cell)
+static bool grid_init(struct grid *grid, const struct pyramid *pyramid, double cell)
 {
 	grid->cell = cell;
 	grid->columns = (int)(pyramid->width[0] / cell) + 1;
@@ -145,12 +145,12 @@ static int grid_init(struct grid *grid, const struct pyramid *pyramid, double ce
 	size_t count = (size_t)grid->columns * (size_t)grid->rows;
 	grid->head = malloc(count * sizeof *grid->head);
 	if (grid->head == NULL) {
-		return -1;
+		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
 		grid->head[i] = -1;
 	}
-	return 0;
+	return true;
 }
 
 static int grid_index(int at, int count)
@@ -205,11 +205,11 @@ static bool crowds(const struct object *other, const void *arg)
 }
 
 /* Second reading: everything of about the common size. */
-static int find_stars(struct work *work, double region, double size, double factor)
+static bool find_stars(struct work *work, double region, double size, double factor)
 {
 	struct grid grid;
-	if (grid_init(&grid, &work->pyramid, fmax(GRID_LEAST, GRID_HFR * size)) != 0) {
-		return -1;
+	if (!grid_init(&grid, &work->pyramid, fmax(GRID_LEAST, GRID_HFR * size))) {
+		return false;
 	}
 	double low = DISK_OVER_HFR * size / 2.0;
 	double high = fmax(DISK_OVER_HFR * size * 2.0, 2.0);
@@ -247,7 +247,7 @@ static int find_stars(struct work *work, double region, double size, double fact
 		}
 	}
 	free(grid.head);
-	return 0;
+	return true;
 }
 
 /* Least sides of a view, px: a star and the sky about it.  A colour mosaic is halved first. */
@@ -268,7 +268,7 @@ struct listing {
 static bool measure_mono(struct work *work, double region, double scale, struct listing *listing,
 	struct measurement *out)
 {
-	if (detect(&work->pyramid, &work->found) != 0) {
+	if (!detect(&work->pyramid, &work->found)) {
 		return false;
 	}
 	out->background_adu = work->pyramid.sky;
@@ -279,7 +279,7 @@ static bool measure_mono(struct work *work, double region, double scale, struct 
 	if (isnan(size) || work_is_debris(work, size)) {
 		return true;
 	}
-	if (find_stars(work, region, size, factor) != 0) {
+	if (!find_stars(work, region, size, factor)) {
 		return false;
 	}
 	work_judge(work, out);
@@ -298,7 +298,7 @@ static bool work_init(struct work *work, const struct image *img)
 	work->object = malloc(MAX_OBJECTS * sizeof *work->object);
 	work->value = malloc(2 * MAX_OBJECTS * sizeof *work->value);
 	work->weighted = malloc(MAX_OBJECTS * sizeof *work->weighted);
-	return pyramid_init(&work->pyramid, img) == 0 && probe_scratch_init(&work->scratch) == 0 &&
+	return pyramid_init(&work->pyramid, img) && probe_scratch_init(&work->scratch) &&
 		work->object != NULL && work->value != NULL && work->weighted != NULL;
 }
 
