@@ -69,7 +69,8 @@ def check(root):
         code = TEXT.sub(blank, COMMENT.sub(blank, text))
         for start, name, span in constants(text):
             line = text.count("\n", 0, start) + 1
-            if not any(ground in comment_of(text, start) for ground in GROUNDS):
+            comment = re.sub(r"\n[ \t]*\*?[ \t]*", " ", comment_of(text, start))
+            if not any(ground in comment for ground in GROUNDS):
                 yield f"{path}:{line}: {name} does not say where its value comes from"
             code = code[:span[0]] + re.sub(r"[^\n]", " ", code[span[0]:span[1]]) + code[span[1]:]
         for match in FLOAT.finditer(code):
@@ -93,7 +94,7 @@ def count(root):
         with open(os.path.join(root, path), encoding="utf-8") as file:
             text = file.read()
         for start, _, _ in constants(text):
-            comment = comment_of(text, start)
+            comment = re.sub(r"\n[ \t]*\*?[ \t]*", " ", comment_of(text, start))
             grounds[next((g for g in GROUNDS if g in comment), "nothing")] += 1
     yield f"named constants {sum(grounds.values())}: " + ", ".join(f"{g} {n}" for g, n in grounds.most_common())
 
@@ -103,7 +104,7 @@ def self_test():
         "tests/unit/a.c": "static void it_holds(void **state)\n{\n}\n",
         "server/focus/good.c": (
             "/* Two of them.  Derived: by hand. */\n#define A 1.5\n#define B 3.25\n"
-            "#define C 7.5 /* Source: a book */\n/* More.  Tuned on tests/unit/a.c it_holds: 3 %. */\n"
+            "#define C 7.5 /* Source: a book */\n/* More.  Tuned\n * on tests/unit/a.c it_holds: 3 %. */\n"
             "static const double table[2][2] = {{1.5, 2.5},\n\t{3.5, 4.5}};\n"
             "double f(double x)\n{\n\t/* 3.7 in words */\n\treturn 0.5 * x + A + 2.0 + 3 * x; /* not 9.9 */\n}\n"
             "const char *g(void)\n{\n\treturn \"1.25\";\n}\n"),

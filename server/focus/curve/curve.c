@@ -10,21 +10,24 @@
 #include "curve_lm.h"
 #include "curve_weigh.h"
 
-/* Student's t exceeded with 2.5 % for 1..10 degrees of freedom, where the expansion is worse than four digits. */
+/* Student's t exceeded with 2.5 % for 1..10 degrees of freedom, where the expansion is worse than four digits.
+ * Source: Abramowitz and Stegun (1964), table 26.10. */
 static const double student_small[] = {12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622,
 	2.2281};
 #define STUDENT_SMALL ((int)(sizeof student_small / sizeof student_small[0]))
-/* The same of the normal distribution. */
+/* The same of the normal distribution.  Derived: the 97.5 % quantile of the normal distribution. */
 #define NORMAL_975 1.959964
-/* Bounds of how much worse or better an exposure averages the seeing than the reference exposure does. */
+/* Bounds of how much worse or better an exposure averages the seeing than the reference exposure does.  Estimate:
+ * 0.7 moves no figure of tests/unit/focus/test_curve.c interval_covers. */
 #define EXPOSURE_GAIN_LEAST 0.5
 #define EXPOSURE_GAIN_MOST 4
 /* A fourth parameter needs so many points, so many of them on each arm, and has to lower -2 log likelihood by so
- * much. */
+ * much.  Tuned on tests/unit/focus/test_curve.c interval_covers: 21 moves 1 of 25 lines, none beyond its limit. */
 #define OFFSET_POINTS 9
 #define OFFSET_ARM 3
 #define OFFSET_GAIN 15.0
-/* An offset beyond this share of its bound has run against it. */
+/* An offset beyond this share of its bound has run against it.  Tuned on tests/unit/focus/test_curve.c
+ * interval_covers: 1.36 moves 3 of 25 lines, none beyond its limit. */
 #define OFFSET_WALL 0.97
 /* Three parameters go through fewer points exactly. */
 #define SOLVABLE_POINTS 3

@@ -13,7 +13,8 @@
 
 #include "af_inside.h"
 
-/* Light of common stars, as a share of the reference, below which a frame does not count. */
+/* Light of common stars, as a share of the reference, below which a frame does not count.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
 #define CLOUD_FLUX 0.5
 /* Cloudy frames of one sample and of a run, and blank places in a row that are looked at twice. */
 #define CLOUD_REPEATS 3
@@ -23,12 +24,15 @@
 #define OBSERVATIONS_MOST (AF_MAX_OBSERVATIONS - 20)
 /* Places that are looked at when the start shows no star. */
 #define SCOUTS 4
-/* Bounds of the first probe in steps where neither optics nor history tell the scale. */
+/* Bounds of the first probe in steps where neither optics nor history tell the scale.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
 #define LEAST_PROBE 2.0
 #define MOST_PROBE 64.0
-/* The first probe where they do, in half sweeps. */
+/* The first probe where they do, in half sweeps.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds
+ * with it; not varied yet. */
 #define PROBE_SHARE 0.7
-/* The way that takes up a backlash which was seen, over that backlash. */
+/* The way that takes up a backlash which was seen, over that backlash.  Estimate: tests/unit/focus/test_af_plan.c
+ * unknown_optics holds with it; not varied yet. */
 #define BACKLASH_MARGIN 1.3
 
 const char *af_phase_name(enum af_phase phase)

@@ -76,7 +76,7 @@ struct measurement {
  * the weighted median of the 40 brightest used stars; hfr_error_px holds photon noise and the scatter of the stars,
  * not the seeing of the moment.  5) no gain is needed; snr takes the noise of the sky for that of photons, and is a
  * lower bound.
- * Accuracy of hfr_px (tests/unit/fits/test_measure.c unless another is named):
+ * Accuracy of hfr_px (each in tests/unit/fits/test_measure.c: where no other file is named):
  *	Gaussian, sigma 1 px, SNR 800         3 %       sizes_of_bright_stars
  *	Gaussian, sigma 2 to 8 px             1.5 to 2 %  there
  *	Moffat, beta 4.765 and 3              3, 7 %    there: the wings beyond the aperture
