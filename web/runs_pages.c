@@ -23,7 +23,7 @@ enum http_result runs_list_answer(struct web *web, const char *rest, const struc
 	}
 	web_body(res, "application/json", 4 * 1024 * 1024);
 	struct err err = {0};
-	if (runs_list_json(observatory_runs(web->obs), (int)limit, &res->body, &err) != ERR_OK) {
+	if (runs_list_json(web->served->runs, (int)limit, &res->body, &err) != ERR_OK) {
 		buf_fini(&res->body);
 		log_warn("web", "the history of runs cannot be read: %s", err.text);
 		http_text(res, 500, "The history of runs cannot be read: %s", err.text);
@@ -37,16 +37,16 @@ enum http_result runs_list_answer(struct web *web, const char *rest, const struc
 static struct run *find_run(struct web *web, uint64_t id, struct err *err)
 {
 	struct device *dev;
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
-		const struct device_info *info = device_info(dev);
-		if (info->type == DEVICE_FOCUSER && autofocus_running(web->obs, info->number) == id) {
-			struct run *run = autofocus_run(web->obs, info->number, id);
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
+		struct autofocus *af = served_autofocus(web->served, dev);
+		if (af != NULL && autofocus_running(af) == id) {
+			struct run *run = autofocus_run(af, id);
 			if (run != NULL) {
 				return run;
 			}
 		}
 	}
-	return runs_load(observatory_runs(web->obs), id, err);
+	return runs_load(web->served->runs, id, err);
 }
 
 static bool parse_id(const char *text, uint64_t *id, const char **end)

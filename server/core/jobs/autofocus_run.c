@@ -15,6 +15,8 @@
 
 /* No single move of a run may take longer, device clock. */
 #define MOVE_LIMIT_MS 600000
+/* A motor that was told to stop is given so long to come to rest before its place is told. */
+#define REST_LIMIT_MS 5000
 
 static struct run_point point_of(const struct af_plan_point *p)
 {
@@ -50,6 +52,26 @@ static void show_fit(struct run *run, const struct curve_result *fit)
 }
 
 /* Copies what the plan knows into the run object that everybody sees. */
+/* What people who watch are told of the plan's phase. */
+static enum run_phase phase_of(enum af_phase phase)
+{
+	switch (phase) {
+	case AF_PHASE_START:
+		return RUN_PHASE_START;
+	case AF_PHASE_SEARCH:
+		return RUN_PHASE_SEARCH;
+	case AF_PHASE_SWEEP:
+		return RUN_PHASE_SWEEP;
+	case AF_PHASE_EXTEND:
+		return RUN_PHASE_EXTEND;
+	case AF_PHASE_VALIDATE:
+		return RUN_PHASE_VALIDATE;
+	case AF_PHASE_OVER:
+		break;
+	}
+	return RUN_PHASE_OVER;
+}
+
 static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 {
 	const struct af_plan *plan = &af->plan;
@@ -74,7 +96,7 @@ static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 	run->exposures = exposures;
 	run->duration_s = elapsed_s;
 	run->progress = af_plan_progress(plan);
-	snprintf(run->phase, sizeof run->phase, "%s", af_phase_name(plan->phase));
+	snprintf(run->phase, sizeof run->phase, "%s", run_phase_name(phase_of(plan->phase)));
 	run->hfr_start_px = plan->hfr_start_px;
 	run->hfr_predicted_px = plan->hfr_predicted_px;
 	run->hfr_final_px = plan->hfr_final_px;
@@ -100,7 +122,7 @@ static enum err_code go_to(struct autofocus *af, uint64_t run, int32_t position,
 static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin,
 	const struct camera_caps *caps)
 {
-	const struct config *config = observatory_config(af->obs);
+	const struct config *config = af->needs.config;
 	const struct config_autofocus *cfg = &config->autofocus;
 	const struct optics_config *optics = af->camera->host.optics;
 	if (!isfinite(optics->focal_length_mm) && caps->optics_known) {
@@ -128,7 +150,7 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 	};
 	double slope;
 	double least;
-	if (runs_history(observatory_runs(af->obs), af->number, af->camera->info.number, bin, &slope,
+	if (runs_history(af->needs.runs, af->number, af->camera->info.number, bin, &slope,
 		    &least)) {
 		setup->known_slope_px_per_step = slope;
 		setup->known_hfr_min_px = least;
@@ -156,7 +178,7 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 	struct clock *clock, int64_t begin_ms, int *exposures, double *arithmetic_s, struct err *err)
 {
 	struct af_plan *plan = &af->plan;
-	double limit_s = observatory_config(af->obs)->autofocus.time_limit_s;
+	double limit_s = af->needs.config->autofocus.time_limit_s;
 	double factor = clock_factor(clock);
 	*arithmetic_s = 0;
 	while (plan->wish.want == AF_WANT_SAMPLE || plan->wish.want == AF_WANT_FINAL) {
@@ -224,11 +246,11 @@ static bool link_is_up(struct device *dev)
 	return device_link(dev) == LINK_UP;
 }
 
-static void show_phase(struct autofocus *af, enum run_state state, const char *reason, const char *phase)
+static void show_phase(struct autofocus *af, enum run_state state, const char *reason, enum run_phase phase)
 {
 	pthread_mutex_lock(&af->lock);
 	af->run->state = state;
-	snprintf(af->run->phase, sizeof af->run->phase, "%s", phase);
+	snprintf(af->run->phase, sizeof af->run->phase, "%s", run_phase_name(phase));
 	if (state != RUN_RUNNING) {
 		af->run->code = ERR_CANCELLED;
 		snprintf(af->run->reason, sizeof af->run->reason, "%s", reason);
@@ -240,17 +262,7 @@ static void show_phase(struct autofocus *af, enum run_state state, const char *r
 /* After a halt the motor may still be slowing down: say where it stands only when it rests. */
 static void wait_for_rest(struct autofocus *af)
 {
-	struct device *dev = af->focuser;
-	struct clock *clock = clock_real();
-	int64_t deadline = clock_now_ms(clock) + 5000;
-	pthread_mutex_lock(&dev->lock);
-	for (;;) {
-		bool resting = dev->link != LINK_UP || !focuser_busy(dev, NULL);
-		if (resting || clock_wait(clock, &dev->changed, &dev->lock, deadline)) {
-			break;
-		}
-	}
-	pthread_mutex_unlock(&dev->lock);
+	focuser_wait_rest(af->focuser, clock_now_ms(clock_real()) + REST_LIMIT_MS);
 }
 
 /* How a run ends. */
@@ -264,7 +276,7 @@ static void go_back(struct autofocus *af, uint64_t id, double start_position, st
 {
 	bool aborted = end->state == RUN_ABORTED;
 	show_phase(af, aborted ? RUN_ABORTED : RUN_RUNNING,
-		"aborted; the focuser returns to where the run began", "returning");
+		"aborted; the focuser returns to where the run began", RUN_PHASE_RETURNING);
 	struct err back = {0};
 	struct err first = end->why;
 	if (go_to(af, id, (int32_t)lround(start_position), false, &back) == ERR_OK) {
@@ -296,7 +308,7 @@ static struct outcome bring_to_end(struct autofocus *af, uint64_t id, enum err_c
 	switch (atomic_load(&af->interrupt)) {
 	case LEASE_HALTED:
 		end.state = RUN_ABORTED;
-		show_phase(af, RUN_ABORTED, "halted; the focuser stays where it stops", "stopping");
+		show_phase(af, RUN_ABORTED, "halted; the focuser stays where it stops", RUN_PHASE_STOPPING);
 		wait_for_rest(af);
 		err_set(&end.why, ERR_CANCELLED, "halted; the focuser stays where it stopped, at %.0f",
 			autofocus_where(af));
@@ -324,7 +336,7 @@ static void set_end(struct run *run, const struct outcome *end, double final_pos
 	run->state = end->state;
 	run->code = good ? ERR_OK : end->why.code;
 	snprintf(run->reason, sizeof run->reason, "%s", good ? "" : end->why.text);
-	snprintf(run->phase, sizeof run->phase, "over");
+	snprintf(run->phase, sizeof run->phase, "%s", run_phase_name(RUN_PHASE_OVER));
 	run->final_position = final_position;
 	run->duration_s = elapsed_s;
 	run->temperature_c = temperature_c;
@@ -361,7 +373,7 @@ static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, do
 	if (copy != NULL) {
 		set_end(copy, end, final_position, temperature_c, elapsed_s);
 	}
-	if (copy == NULL || runs_save(observatory_runs(af->obs), copy, &save) != ERR_OK) {
+	if (copy == NULL || runs_save(af->needs.runs, copy, &save) != ERR_OK) {
 		log_error(af->focuser->info.source, "run=%llu could not be kept: %s",
 			(unsigned long long)id, save.text);
 	}
@@ -386,7 +398,7 @@ static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, do
 
 void autofocus_do_run(struct autofocus *af)
 {
-	const struct config_autofocus *cfg = &observatory_config(af->obs)->autofocus;
+	const struct config_autofocus *cfg = &af->needs.config->autofocus;
 	struct focuser_state f;
 	struct camera_state c;
 	focuser_state(af->focuser, &f);

@@ -35,12 +35,6 @@
  * unknown_optics holds with it; not varied yet. */
 #define BACKLASH_MARGIN 1.3
 
-const char *af_phase_name(enum af_phase phase)
-{
-	static const char *const names[] = {"start", "search", "sweep", "extend", "validate", "over"};
-	return names[phase];
-}
-
 bool af_usable(const struct af_plan *plan, size_t i)
 {
 	const struct af_plan_point *p = &plan->points[i];

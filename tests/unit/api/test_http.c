@@ -27,7 +27,7 @@
 #define BLOCK_MS (5 * IMPATIENT_MS)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct observatory *obs;
+static struct fake *fake;
 static struct alpaca *alpaca;
 static struct http_server *server;
 static struct http_server *_Atomic woken; /* for the listener, also before the server is there */
@@ -118,9 +118,9 @@ static void on_event(void *arg)
 static int start(int request_timeout_ms)
 {
 	struct err err;
-	obs = fake_observatory();
-	alpaca = alpaca_create(obs);
-	events_listen(obs->events, on_event, NULL);
+	fake = fake_create();
+	alpaca = alpaca_create(&fake->served);
+	events_listen(fake->events, on_event, NULL);
 	stream_lines = stream_over = stream_releases = stream_sleeps = 0;
 	struct http_options options = {.bind = "127.0.0.1",
 		.server_name = "focusd",
@@ -160,7 +160,7 @@ static int teardown(void **state)
 		stop();
 	}
 	alpaca_destroy(alpaca);
-	fake_free(obs);
+	fake_free(fake);
 	return 0;
 }
 
@@ -340,8 +340,8 @@ static void bodies(void **state)
 		"Transfer-Encoding: chunked\r\n\r\n5\r\nPosit\r\n5\r\nion=7\r\n0\r\n\r\n");
 	assert_int_equal(hear(fd, true)->status, 200);
 	fake_lock();
-	assert_int_equal(obs->device[0].target, 7);
-	assert_int_equal(obs->device[0].moves, 3);
+	assert_int_equal(fake->device[0].target, 7);
+	assert_int_equal(fake->device[0].moves, 3);
 	fake_unlock();
 	/* 200 kB of parameters: read to the end and refused, and the connection lives. */
 	say(fd, "PUT /api/v1/focuser/0/action HTTP/1.1\r\nHost: localhost\r\n"
@@ -379,7 +379,7 @@ static void framing_that_contradicts_itself(void **state)
 		close(fd);
 	}
 	fake_lock();
-	assert_int_equal(obs->device[0].halts, 0);
+	assert_int_equal(fake->device[0].halts, 0);
 	fake_unlock();
 }
 
@@ -409,7 +409,7 @@ static void browsers_of_strangers(void **state)
 		assert_int_equal(once(text)->status, cases[i].status);
 	}
 	fake_lock();
-	assert_int_equal(obs->device[0].halts, 2);
+	assert_int_equal(fake->device[0].halts, 2);
 	fake_unlock();
 }
 
@@ -447,7 +447,7 @@ static void junk_requests(void **state)
 static void waiting_holds_no_thread(void **state)
 {
 	(void)state;
-	struct device *dev = &obs->device[0];
+	struct device *dev = &fake->device[0];
 	dev->connected = false;
 	dev->hold_connect = true;
 	int fds[8];
@@ -460,9 +460,9 @@ static void waiting_holds_no_thread(void **state)
 		struct reply *reply =
 			once("GET /api/v1/focuser/0/connected HTTP/1.1\r\nHost: localhost\r\n\r\n");
 		assert_non_null(strstr(reply->body, "{\"Value\":false,"));
-		events_publish(obs->events); /* news that is not for them */
+		events_publish(fake->events); /* news that is not for them */
 	}
-	fake_finish_connect(obs, dev, ERR_OK);
+	fake_finish_connect(fake, dev, ERR_OK);
 	for (size_t i = 0; i < COUNT(fds); i++) {
 		/* A PUT that came only now starts over and is over at once. */
 		fake_lock();
@@ -484,8 +484,8 @@ static void waiting_holds_no_thread(void **state)
 static void stopping_ends_what_waits(void **state)
 {
 	(void)state;
-	obs->device[0].hold_connect = true;
-	obs->device[0].connected = false;
+	fake->device[0].hold_connect = true;
+	fake->device[0].connected = false;
 	int waiting = dial();
 	put(waiting, "connected", "Connected=True");
 	int stream = dial();
@@ -499,7 +499,7 @@ static void stopping_ends_what_waits(void **state)
 	for (bool asked = false; !asked;) {
 		assert_int_equal(exchange(idle, GET_POSITION)->status, 200);
 		fake_lock();
-		asked = obs->device[0].link == LINK_OPENING;
+		asked = fake->device[0].link == LINK_OPENING;
 		fake_unlock();
 	}
 	stop();
@@ -522,7 +522,7 @@ static void streams_are_woken(void **state)
 	assert_non_null(strstr(reply->head, "chunked"));
 	for (int i = 0; i < 50; i++) {
 		stream_lines++;
-		events_publish(obs->events);
+		events_publish(fake->events);
 		char c = '\0';
 		/* One chunk: "5\r\nline\n\r\n". */
 		while (c != 'e') {
@@ -535,7 +535,7 @@ static void streams_are_woken(void **state)
 	/* Asleep in between: not asked again and again. */
 	assert_true(stream_sleeps <= 110);
 	stream_over = 1;
-	events_publish(obs->events);
+	events_publish(fake->events);
 	char tail[5];
 	for (int k = 0; k < 5; k++) {
 		assert_true(read_byte(fd, tail + k));
@@ -674,7 +674,7 @@ static void many_clients(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, poll_position, &failures[i]), 0);
 	}
 	for (int i = 0; i < 200; i++) {
-		events_publish(obs->events);
+		events_publish(fake->events);
 	}
 	for (size_t i = 0; i < COUNT(threads); i++) {
 		pthread_join(threads[i], NULL);
@@ -691,7 +691,7 @@ static void images_travel_whole(void **state)
 		pixels[i] = (uint16_t)(i * 7);
 	}
 	struct frame_info info = {.width = W, .height = H, .planes = 1, .bin = 1};
-	obs->device[1].frame = frame_create(&info, pixels);
+	fake->device[1].frame = frame_create(&info, pixels);
 	struct reply *reply = once("GET /api/v1/camera/0/imagearray HTTP/1.1\r\nHost: localhost\r\n"
 				   "Accept: application/imagebytes\r\n\r\n");
 	assert_int_equal(reply->len, 44 + 2 * W * H);
