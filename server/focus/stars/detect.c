@@ -465,15 +465,9 @@ static bool detect_coarse(struct pyramid *pyramid, int level, struct candidates 
 	}
 	bool enough = scan_begin(&scan, pyramid, level);
 	size_t w = (size_t)pyramid->width[level];
-<<<<<<< HEAD
 	for (int32_t y = 0; y < pyramid->height[level] && enough; y++) {
 		enough = scan_row(&scan, pyramid->kept[level] + (size_t)y * w,
-			pyramid->source->type == IMAGE_F32);
-=======
-	for (int32_t y = 0; y < pyramid->height[level] && status == 0; y++) {
-		status = scan_row(&scan, pyramid->kept[level] + (size_t)y * w,
 			image_type_is_float(pyramid->source->type));
->>>>>>> main
 	}
 	if (enough) {
 		enough = scan_end(&scan, least, list);

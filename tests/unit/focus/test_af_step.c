@@ -23,7 +23,8 @@ static void slope_and_size(void **state)
 	(void)state;
 	static const struct {
 		double ratio, aperture_mm, obstruction, slope_px_per_mm, hfr_px, short_by;
-	} rows[] = {{5, 106, 0, 18.806, 1.06, 0.09}, {10, 203, 0.34, 9.932, 3.82, 0.04}, {4, 200, 0, 23.507, 1.50, 0.05}};
+	} rows[] = {
+		{5, 106, 0, 18.806, 1.06, 0.09}, {10, 203, 0.34, 9.932, 3.82, 0.04}, {4, 200, 0, 23.507, 1.50, 0.05}};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct af_plan_setup setup = optics(rows[i].ratio, rows[i].aperture_mm, rows[i].obstruction);
 		double slope = 1000 * af_optics_slope(&setup);

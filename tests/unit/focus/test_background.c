@@ -26,7 +26,8 @@ static void order(void **state)
 			float values[MOST], sorted[MOST];
 			for (size_t i = 0; i < n; i++) {
 				/* Normal, few different ones, all alike. */
-				double v = kind == 0 ? 100 * sky_normal(&seed) : kind == 1 ? floor(5 * sky_uniform(&seed)) - 2 : 3;
+				double few = floor(5 * sky_uniform(&seed)) - 2;
+				double v = kind == 0 ? 100 * sky_normal(&seed) : kind == 1 ? few : 3;
 				values[i] = sorted[i] = (float)v;
 			}
 			sort_float(sorted, n);
@@ -90,7 +91,8 @@ static void sky_of_mixtures(void **state)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		struct bias b = bias_of(512, rows[i].brighter, rows[i].annulus, &seed);
 		print_message("%s, %2.0f %% brighter: level %+.3f sigma (rms %.3f), sigma %+.1f %%\n",
-			rows[i].annulus ? "annulus" : "samples", 100 * rows[i].brighter, b.level, b.level_rms, 100 * b.sigma);
+			rows[i].annulus ? "annulus" : "samples", 100 * rows[i].brighter, b.level, b.level_rms,
+			100 * b.sigma);
 		assert_true(fabs(b.level) < rows[i].level_most && fabs(b.sigma) < rows[i].sigma_most);
 	}
 }

@@ -13,8 +13,8 @@
 
 enum { MOST = 200 };
 
-/* A field of 2000 x 1500 px, brightest first, and how it looks after a shift: each star is off by scatter px (1 sigma per
- * axis), its light by 5 %; a share of the stars is lost and as many others are seen instead. */
+/* A field of 2000 x 1500 px, brightest first, and how it looks after a shift: each star is off by scatter px (1 sigma
+ * per axis), its light by 5 %; a share of the stars is lost and as many others are seen instead. */
 static size_t field(struct star *first, struct star *second, size_t n, double dx, double dy, double light,
 	double lost, double scatter, uint64_t *seed)
 {
@@ -60,7 +60,8 @@ static void shift_and_light_come_back(void **state)
 			worst_shift = fmax(worst_shift, fmax(fabs(m.shift_x_px - dx), fabs(m.shift_y_px - dy)));
 			worst_light = fmax(worst_light, fabs(m.flux_ratio / light - 1));
 		}
-		print_message("%3zu stars, %2.0f %% others: matched %d of 100, shift within %.2f px, light within %.1f %%\n",
+		print_message("%3zu stars, %2.0f %% others: matched %d of 100, shift within %.2f px, light within "
+			"%.1f %%\n",
 			rows[r].stars, 100 * rows[r].lost, found, worst_shift, 100 * worst_light);
 		assert_true(found >= 99);
 		assert_true(worst_shift < rows[r].shift_most && worst_light < rows[r].light_most);
@@ -89,7 +90,8 @@ static void other_fields_do_not_match(void **state)
 static void what_is_not_used(void **state)
 {
 	(void)state;
-	struct star a[2] = {{.x = 10, .y = 10, .flux_adu = 9, .flags = STAR_SATURATED}, {.x = 50, .y = 60, .flux_adu = 4}};
+	struct star a[2] = {{.x = 10, .y = 10, .flux_adu = 9, .flags = STAR_SATURATED},
+		{.x = 50, .y = 60, .flux_adu = 4}};
 	struct star b[2] = {{.x = 11, .y = 10, .flux_adu = 9}, {.x = 53, .y = 60, .flux_adu = 2}};
 	struct match_result m;
 	match_stars(a, 2, b, 2, 5, 20, &m);

@@ -166,10 +166,6 @@ double af_plan_progress(const struct af_plan *plan);
  * only between rounds).  False when it makes no V yet. */
 bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out);
 
-<<<<<<< HEAD
-/* "start", "search", "sweep", "extend", "validate", "over". */
-const char *af_phase_name(enum af_phase phase);
-
 /* Full width of the critical focus zone: there the FWHM has grown by 10 %.
  * Given: setup, of which two of aperture, focal length and focal ratio suffice; hfr_min_px, HFR at best focus, px.
  * Returned: Z = c theta sqrt(tau) D N^2 / q, steps; theta = 1.76 hfr_min_px times the scale, arcsec; tau = 10; D mm;
@@ -179,12 +175,6 @@ const char *af_phase_name(enum af_phase phase);
  * with an obstruction of 0.34, 10 % for 106 mm f/5 without: tests/unit/focus/test_af_plan.c critical_focus_zone.
  * Source: the form is the New Critical Focus Zone of Gold Astro; the coefficients come from convolving Kolmogorov
  * seeing with the pupil, where that page has 0.00225 for Gaussian seeing. */
-=======
-/* Full width of the critical focus zone in steps at 10 % growth of FWHM:
- * coefficient * theta * sqrt(10) * D * N^2 / q with coefficient 0.0021, or 0.00195 when the
- * obstruction exceeds a quarter of the aperture; theta = FWHM at best focus in arcsec, taken as
- * 1.76 x hfr_min_px x plate scale.  NAN when anything is unknown. */
->>>>>>> main
 double af_critical_focus_zone_steps(const struct af_plan_setup *setup, double hfr_min_px);
 
 #endif
