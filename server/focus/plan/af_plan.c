@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The plan's outer machine: takes observations, repeats what clouds or blank frames spoiled, hands
- * finished rounds to the search or the review.  Called by the autofocus thread.
- */
+/* The plan's outer machine takes observations, repeats what clouds or blank frames spoiled, and hands finished
+ * rounds to the search or the review.  The autofocus thread calls it. */
 #include "af_plan.h"
 
 #include <math.h>
@@ -88,8 +86,8 @@ void af_route(struct af_plan *plan)
 	double way = sign * (position - plan->p.stand);
 	plan->wish.via = plan->wish.position;
 	if (way < 0) {
-		/* The configured overshoot is made with every such move; a shorter way of ours adds
-		 * nothing to it. */
+		/* The mover makes the configured overshoot with every such move; a shorter one asked for here adds
+		 * nothing. */
 		double preload = fmax(plan->p.preload, BACKLASH_MARGIN * plan->p.backlash);
 		if (preload > plan->setup.backlash_steps) {
 			plan->wish.via = clamped(plan, position - sign * preload);
@@ -205,7 +203,7 @@ void af_fail_blank(struct af_plan *plan)
 	}
 }
 
-/* The start shows nothing: look a little to both sides, longer. */
+/* The start shows no star: some places to both sides of it are looked at, with twice the exposure. */
 static void scout(struct af_plan *plan)
 {
 	static const double offsets[SCOUTS] = {1, -1, 2, -2};
@@ -294,7 +292,7 @@ static bool keep(struct af_plan *plan, const struct af_observation *seen, bool u
 	return true;
 }
 
-/* Same position again after a spoiled frame; false when that was tried enough. */
+/* Asks for the same position again after a spoiled frame; false when that was tried enough. */
 static bool repeat(struct af_plan *plan, bool usable, bool cloud, bool trailed)
 {
 	if (cloud) {

@@ -70,10 +70,10 @@ static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 			points[i] = plan->points[index[i]].curve;
 			points[i].error_px = plan->p.raw_error_px[index[i]];
 		}
-		/* The zone depends on the fitted star size: the first pass finds it. */
+		/* The zone depends on the fitted star size, which the first pass finds. */
 		double limit = 0;
 		if (pass == 1) {
-			/* The motor cannot stand between steps: less than one is never asked for. */
+			/* The motor cannot stand between steps, so that less than one step is never asked for. */
 			limit = isfinite(plan->critical_focus_zone_steps)
 				? fmax(1, plan->critical_focus_zone_steps / 4)
 				: curve_tenth_width(&plan->fit.curve);
@@ -88,7 +88,8 @@ static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 	}
 }
 
-/* After a reversal the size stands still on an arm: the motor turns, the optics do not yet. */
+/* Finds backlash: after a reversal the size stands still on an arm, because the motor turns and the optics do not
+ * follow yet. */
 static void find_backlash(struct af_plan *plan)
 {
 	double slope = plan->fit.curve.k, least = plan->fit.hfr_min_px;
@@ -271,7 +272,7 @@ static void extend(struct af_plan *plan, const struct extent *e)
 	}
 }
 
-/* Adds samples where they tell most: on both arms between 1 and 3 natural widths. */
+/* Adds samples where they tell most, on both arms between 1 and 3 natural widths. */
 static void refine(struct af_plan *plan)
 {
 	double width = plan->fit.curve.a / plan->fit.curve.k;

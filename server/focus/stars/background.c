@@ -100,7 +100,7 @@ struct sky sky_of_annulus(float *samples, size_t n, double quantum)
 {
 	sort_float(samples, n);
 	struct sky guess = {(double)samples[n / 2], 0.0};
-	/* The lower half only: neighbours and wings stand in the upper one. */
+	/* Only the lower half is used, because neighbours and wings stand in the upper one. */
 	double quarter = (double)samples[n / 4];
 	guess.sigma = (guess.level - quarter + 0.5 * quantum) * SIGMA_PER_MAD;
 	double floor_sigma = QUANTUM_SHARE * quantum;
@@ -129,7 +129,7 @@ static void smooth_mesh(struct background *bg, float *scratch)
 					}
 				}
 			}
-			/* An even count leans to the lower value: the sky is the darker of two. */
+			/* Of an even count the lower middle value is taken: the sky is the darker of two. */
 			float own = n > 0 ? select_float(near, n, (n - 1) / 2) : (float)bg->typical;
 			bool corner = n < 5 && isfinite(scratch[r * bg->columns + c]);
 			bg->level[r * bg->columns + c] =
@@ -164,7 +164,7 @@ static void strip_fill(struct strip *strip, const struct pyramid *pyramid, int f
 	int32_t most = width / columns + 1;
 	int32_t rows = CELL_SAMPLES / most;
 	rows = rows < 1 ? 1 : rows;
-	/* An odd step, because rows may alternate in level. */
+	/* The step is odd, because rows may alternate in level. */
 	int32_t step = (y1 - y0 + rows - 1) / rows;
 	step = step > 1 ? step | 1 : 1;
 	int32_t thin = most / CELL_SAMPLES + 1;

@@ -136,7 +136,7 @@ static float *out_at(const struct scan *scan, int kernel, int32_t y)
 	return scan->outs + ((size_t)kernel * 3 + (size_t)((y + 3) % 3)) * (size_t)scan->width;
 }
 
-/* Takes in row y; past the end of the image, NULL and zeros. */
+/* Takes in row y; past the end of the image from is NULL and zeros are taken. */
 static void take_row(struct scan *scan, const float *from, int32_t y, bool may_miss)
 {
 	int32_t w = scan->width;
@@ -275,7 +275,7 @@ static bool peaks(struct scan *scan, int kernel, int32_t y)
 	return true;
 }
 
-/* Structure everywhere: keep the brighter half and so on. */
+/* Raises the threshold where structure is everywhere, until few enough peaks are left. */
 static void thin_out(struct scan *scan, int kernel)
 {
 	struct candidates *found = &scan->found[kernel];
@@ -343,7 +343,7 @@ static struct sky filter_noise(const struct scan *scan, int kernel, bool large)
 	return sky;
 }
 
-/* The last rows, and what is bright enough goes into the list.  least is the frame's shorter side. */
+/* Takes the last rows and puts what is bright enough into the list.  least is the frame's shorter side, px. */
 static bool scan_end(struct scan *scan, int32_t least, struct candidates *list)
 {
 	for (int i = 0; i < REACH; i++) {
@@ -398,7 +398,8 @@ static bool cascade(struct scan *scan, struct pyramid *pyramid, int levels, cons
 	}
 }
 
-/* A mesh of one cell would be full of star: the sky of the whole frame serves. */
+/* Prepares the scan of a level.  A mesh of one cell would be full of star, so that the sky of the whole frame serves
+ * instead. */
 static bool scan_begin(struct scan *scan, struct pyramid *pyramid, int level)
 {
 	if (!scan_init(scan, pyramid, level)) {

@@ -58,7 +58,7 @@ static void grow_pixel(struct growth *g, double dx, double dy, double v, int pie
 static int pieces_at(double r2, double hfr, int most)
 {
 	int pieces = r2 < CORE_R2 ? CORE_PIECES : (r2 < NEAR_R2 ? NEAR_PIECES : (r2 < FAR_R2 ? FAR_PIECES : 2));
-	/* A twentieth of the HFR is always fine enough. */
+	/* Pieces of a twentieth of the HFR are always fine enough. */
 	int enough = (int)ceil(PIECES_OF_HFR / hfr);
 	pieces = pieces < enough ? pieces : enough;
 	return pieces < most ? pieces : most;

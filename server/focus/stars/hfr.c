@@ -209,7 +209,7 @@ static void look(struct making *m, const struct radii *r)
 			stamp_mend_spikes(&m->stamp, m->scratch->stamp, m->sky.level, m->sky.sigma);
 		}
 	}
-	/* The ring is wide: small steps of the star leave its sky what it was. */
+	/* The ring is wide, so that small steps of the star leave its sky what it was. */
 	if (!(fabs(r->inner - m->sky_inner) < SAME_RING * r->inner &&
 		hypot(p->x - m->sky_x, p->y - m->sky_y) < SAME_PLACE)) {
 		take_sky(m, r);
@@ -235,7 +235,7 @@ static bool centre(struct making *m, double size)
 
 enum outcome { FAILED, CHANGED, SETTLED };
 
-/* One round: everything again from what the last one found. */
+/* One round does everything again from what the last one found. */
 static enum outcome refine(struct making *m, int round)
 {
 	struct probe *p = &m->p;
@@ -278,7 +278,7 @@ static enum outcome refine(struct making *m, int round)
 	return CHANGED;
 }
 
-/* What follows from the last round. */
+/* Computes what follows from the last round. */
 static void conclude(struct making *m)
 {
 	struct probe *p = &m->p;

@@ -133,10 +133,10 @@ static unsigned judge(const struct work *work, struct object *o)
 	}
 	bool faint = p->snr < LEAST_SNR || (double)o->c.snr < LEAST_DISK_SNR;
 	unsigned flags = faint ? STAR_FAINT : 0;
-	/* A ring ends; the wings of a sharp star go on, and lenses add to them. */
+	/* A ring ends, but the wings of a sharp star go on, and lenses add to them. */
 	double open = (p->concentration > PEAKED ? OPEN_PEAKED : OPEN_RING) + SURE_SIGMAS * p->tail_error;
 	bool is_open = p->tail > open || p->tail < -open || is_cloud(p);
-	/* Where the frame ends, its noise does not: half a band of it looks like half a star. */
+	/* Half a band of noise that the edge of the frame cuts looks like half a star. */
 	if (p->cut && (p->aperture < EDGE_APERTURE * p->hfr || is_open || p->snr < 2.0 * LEAST_SNR)) {
 		flags |= STAR_EDGE;
 	} else if (is_open) {

@@ -57,7 +57,7 @@ static double claim(const struct object *o)
 	return o->p.valid ? fmax(CLAIM * o->p.hfr, disk) : disk;
 }
 
-/* First reading: the brightest objects of any size. */
+/* The first reading: finds the brightest objects of any size. */
 static void find_voters(struct work *work, double region)
 {
 	work->objects = 0;
@@ -74,7 +74,8 @@ static void find_voters(struct work *work, double region)
 			const struct object *a = &work->object[j];
 			double d = hypot((double)(c->x - a->c.x), (double)(c->y - a->c.y));
 			taken = d < claim(a) + 0.5 * fmin((double)c->radius, claim(a));
-			/* What could not be measured explains nothing: it may be a piece of this. */
+			/* An object that could not be measured explains nothing, because it may be a piece of this
+			 * one. */
 			if (a->p.valid && d < claim(a) + (double)c->radius) {
 				explained += fmax((double)a->c.flux, a->p.flux);
 			}
@@ -208,7 +209,7 @@ static bool crowds(const struct object *other, const void *arg)
 	return d < o->p.aperture + o->p.hfr;
 }
 
-/* Second reading: everything of about the common size. */
+/* The second reading: finds everything of about the common size.  False when out of memory. */
 static bool find_stars(struct work *work, double region, double size, double factor)
 {
 	struct grid grid;

@@ -110,7 +110,7 @@ static double weighted_median(struct weighted *item, size_t n)
 	return item[n - 1].value;
 }
 
-/* Weight of a star's size: bright stars count alike, because what scatters them is not noise. */
+/* Weight of the size of a star.  Bright stars count alike, because what scatters them is not noise. */
 static double weight_of(double snr)
 {
 	return snr * snr / (snr * snr + FULL_WEIGHT_SNR * FULL_WEIGHT_SNR);
@@ -231,7 +231,7 @@ static double hfr_spread(struct work *work, double middle)
 	return n < 2 ? 0.0 : SIGMA_PER_MAD * weighted_median(work->weighted, n);
 }
 
-/* Beside one to three stars that say everything, those at the edge of detection add only doubt. */
+/* Drops those at the edge of detection beside one to three stars that say everything: they add only doubt. */
 static void drop_faint(struct work *work)
 {
 	double most = 0.0;
@@ -282,8 +282,8 @@ static void judge_sizes(struct work *work)
 	}
 }
 
-/* The chance that some two of n objects have that many in their strip, one star wide, when they
- * are strewn over the frame. */
+/* The chance that some two of n objects that are strewn over the frame have that many in the strip between them, one
+ * star wide. */
 static double line_chance(const struct work *work, size_t n, size_t in_strip, double half_width)
 {
 	double w = work->pyramid.width[0];
@@ -342,7 +342,7 @@ static void judge_lines(struct work *work)
 	}
 }
 
-/* One or two objects as sharp as pixels are: a lens that draws so finely shows more stars. */
+/* Drops one or two objects that are as sharp as pixels, because a lens that draws so finely shows more stars. */
 static void judge_lone_pixels(struct work *work)
 {
 	size_t used = 0;

@@ -143,11 +143,11 @@ struct af_plan {
  * %, in runs of 300 (tests/unit/focus/test_af_plan.c): optics known, start up to 8 u off: all succeed within a
  * quarter of the zone, 12 exposures (known_optics); nothing known, slopes of 0.001 to 1 px/step, start up to 16 u
  * off: 0 to 1 of 300 fail, none is beyond a quarter of the zone, 15 exposures (unknown_optics); backlash that is
- * configured: none wrong (play_is_taken_up), and that nobody configured, up to 2 u: none wrong
- * (play_nobody_configured); slope or size wrong by a factor of 5: none fails (wrong_knowledge); frames of 0.3 s with
- * a scatter of 16 to 25 %: 1 to 3 of 150 fail, 0 to 2 are beyond a quarter of the zone (short_exposures); recorded
- * frames of an 8 inch Schmidt-Cassegrain: 1152 of 1152 runs end within 10 steps of 7990 +- 3 (c8_comes_to_focus);
- * random junk is taken for a curve in 1 of 800 (junk_ends).
+ * configured: none wrong (backlash_is_taken_up), and that nobody configured, up to 2 u: none wrong
+ * (backlash_nobody_configured); slope or size wrong by a factor of 5: none fails (wrong_knowledge); frames of 0.3 s
+ * with a scatter of 16 to 25 %: 1 to 3 of 150 fail, 0 to 2 are beyond a quarter of the zone (short_exposures);
+ * recorded frames of an 8 inch Schmidt-Cassegrain: 1152 of 1152 runs end within 10 steps of 7990 +- 3
+ * (c8_comes_to_focus); random junk is taken for a curve in 1 of 800 (junk_ends).
  * Sources: sampling to 3 to 5 times the least size: Weber and Brady (2001), and Monte Carlo with the exact curve. */
 void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup);
 
