@@ -6,11 +6,12 @@
  * driver.
  *
  * Two things are wrong.  The motor recedes: on the near side of the target its distance to the target grows, by more
- * than `slack`, over ASTRAY_READINGS readings.  Or it passes: it is beyond the target by more than `past`, and goes
- * on, over as many readings.  What comes in between is none of that: a motor that starts late, one number that a bad
- * line has made (the next reading leads back), an overshoot by deceleration, a device that goes past its target
- * against its own backlash and returns.  A motor that was running when it was sent has to slow down and turn first,
- * so nothing is judged before it has turned or ASTRAY_TURN_MS have passed.
+ * than is forgiven (the margin below and the device's own backlash), over ASTRAY_READINGS readings.  Or it passes: it
+ * is beyond the target by more than that, and goes on, over as many readings.  What comes in between is none of that:
+ * a motor that starts late, one number that a bad line has made (the next reading leads back), an overshoot by
+ * deceleration, a device that goes past its target against its own backlash and returns.  A motor that was running
+ * when it was sent has to slow down and turn first, so it is not judged before it has turned or ASTRAY_TURN_MS have
+ * passed.
  */
 #ifndef FOCUSD_FOCUSER_ASTRAY_H
 #define FOCUSD_FOCUSER_ASTRAY_H

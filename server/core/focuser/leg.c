@@ -185,7 +185,7 @@ struct step leg_begin_move(struct device *dev)
 	return start_way(dev);
 }
 
-/* Further from the leg's end than it has been: more than arrivals and play account for. */
+/* Further from the leg's end than it has been: more than arrivals and backlash account for. */
 static bool further_off(const struct focuser_core *f)
 {
 	return focuser_distance(f->motion.position, f->leg.target) >
@@ -207,8 +207,8 @@ static struct step moved_by_somebody_else(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	struct err why;
-	err_set(&why, ERR_STALLED, "%s had arrived at %d and was moved away by somebody else, to %d: a hand controller, "
-		"or another program", dev->info.name, (int)f->leg.target, (int)f->motion.position);
+	err_set(&why, ERR_STALLED, "%s had arrived at %d and was moved away by somebody else, to %d: a hand "
+		"controller, or another program", dev->info.name, (int)f->leg.target, (int)f->motion.position);
 	leg_end_move(dev, &why);
 	return step_again();
 }
