@@ -71,6 +71,17 @@ static void a_move_keeps_its_backlash(void **state)
 	assert_int_equal(fake.move[3], 3000);
 }
 
+static void not_heeded(void *arg, enum lease_interrupt why)
+{
+	(void)arg;
+	(void)why;
+}
+
+static void not_woken(void *arg)
+{
+	(void)arg;
+}
+
 /* A run is many moves: they are all of one kind. */
 static void a_run_keeps_its_settings(void **state)
 {
@@ -78,7 +89,7 @@ static void a_run_keeps_its_settings(void **state)
 	f->config.focuser[0].backlash_steps = 300;
 	start(f);
 	struct err err;
-	const struct lease lease = {.run = 7, .what = "a run"};
+	const struct lease lease = {.run = 7, .what = "a run", .interrupt = not_heeded, .poke = not_woken};
 	assert_int_equal(device_lease_take(f->focuser, &lease, &err), ERR_OK);
 	set(f, "focuser.0.backlash_steps", "100");
 	let_the_worker_look(f);
