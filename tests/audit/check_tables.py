@@ -16,14 +16,15 @@ def code_of(text):
 
 
 def check_routes(routes, tests):
-    rows = re.findall(r"^\t(NO_)?(READ|WRITE)\(ROUTE_\w+,\s*\"(\w+)\"(.*?)\),$", code_of(routes), re.M | re.S)
+    rows = re.findall(r"^\t(NO_)?(READ|WRITE|FIELD|FIELD_IF|FIELD_KNOWN|SETTING|SETTING_IF)\((?:ROUTE_\w+,)?\s*"
+                      r"\"(\w+)\"(.*?)\),$", code_of(routes), re.M | re.S)
     if len(rows) < 80:
-        yield f"routes.c: only {len(rows)} rows were understood"
-    for absent, _, member, rest in rows:
-        if not absent and not re.search(r"\b(common|focuser|camera)_\w+", rest):
-            yield f"routes.c: {member} has no handler"
+        yield f"route_table.c: only {len(rows)} rows were understood"
+    for absent, kind, member, rest in rows:
+        if not absent and kind in ("READ", "WRITE") and not re.search(r"\b(common|focuser|camera)_\w+", rest):
+            yield f"route_table.c: {member} has no handler"
         if not re.search(rf"\b{member}\b", tests):
-            yield f"routes.c: {member} is named in no test"
+            yield f"route_table.c: {member} is named in no test"
 
 
 def check_options(table, manual, example):
@@ -100,7 +101,7 @@ def check(root):
     headers = {"focuser": read("drivers/include/focuser_driver.h"), "camera": read("drivers/include/camera_driver.h")}
     errors = "\n".join(path.read_text(encoding="utf-8") for path in
                        [root / "server/base/err.c", *sorted((root / "api").rglob("*.c"))])
-    yield from check_routes(read("api/alpaca/routes.c"), tests)
+    yield from check_routes(read("api/alpaca/route_table.c"), tests)
     yield from check_options(read("server/config/config_table.c"), manual, read("packaging/examples/focusd.conf"))
     commands = {path.name: path.read_text(encoding="utf-8") for path in sorted((root / "server").glob("*.c"))}
     yield from check_command_line(commands, read("packaging/man/focusd.1"))
@@ -116,7 +117,7 @@ def self_test():
         *check_drivers("&x_driver", {"focuser": "void (*open)(void); void (*poll)(void);", "camera": ""},
                        {"x.c": "const struct focuser_driver x_driver = {\n\t.name = \"x\", .open = o,\n};"}, "x", ""),
     ]
-    expected = ["routes.c: beta has no handler", "routes.c: beta is named in no test", "ERR_IO has no number of Alpaca",
+    expected = ["route_table.c: beta has no handler", "route_table.c: beta is named in no test", "ERR_IO has no number of Alpaca",
                 "focusd.conf.5: the driver x is not named", "x.c: x_driver has no poll"]
     if found != expected:
         print(f"found {found}, expected {expected}")

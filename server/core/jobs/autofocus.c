@@ -74,10 +74,17 @@ static enum err_code need_up(struct device *dev, struct err *err)
 	return code;
 }
 
+/* With the lock held, while no job runs. */
+void autofocus_take_settings(struct autofocus *af)
+{
+	settings_release(af->needs.settings, af->config);
+	af->config = settings_get(af->needs.settings);
+}
+
 enum err_code autofocus_find_camera(struct autofocus *af, int wanted, struct device **camera,
 	struct camera_state *state, struct err *err)
 {
-	int number = wanted >= 0 ? wanted : af->needs.config->focuser[af->number].camera;
+	int number = wanted >= 0 ? wanted : af->config->focuser[af->number].camera;
 	*camera = devices_find(af->needs.devices, &camera_kind, number);
 	if (*camera == NULL) {
 		return err_set(err, ERR_INVALID_VALUE, "there is no camera %d", number);
@@ -123,11 +130,11 @@ static struct run *new_run(struct autofocus *af, uint64_t id, const struct devic
 static enum err_code start_locked(struct autofocus *af, const struct autofocus_params *params,
 	uint64_t *id, struct err *err)
 {
-	const struct config_autofocus *cfg = &af->needs.config->autofocus;
 	struct device *camera = NULL;
 	struct camera_state state = {0};
 	enum err_code code = jobs_need_idle(&af->jobs, err);
 	if (code == ERR_OK) {
+		autofocus_take_settings(af);
 		code = need_up(af->focuser, err);
 	}
 	if (code == ERR_OK) {
@@ -153,10 +160,11 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	/* The thread looks at this when the lock is free. */
 	af->params = *params;
 	af->camera = camera;
+	const struct config_autofocus *cfg = &af->config->autofocus;
 	run->binning = autofocus_choose_binning(params, cfg, &state.caps);
 	run->binning = run->binning > state.caps.max_bin ? state.caps.max_bin : run->binning;
 	run->exposure_s = finite_or(params->exposure_s, cfg->exposure_s);
-	run->backlash_steps = af->needs.config->focuser[af->number].backlash_steps;
+	run->backlash_steps = af->config->focuser[af->number].backlash_steps;
 	snprintf(run->filter, sizeof run->filter, "%s",
 		params->filter[0] != '\0' ? params->filter : cfg->filter);
 	run_free(af->run);
@@ -260,6 +268,7 @@ void autofocus_destroy(struct autofocus *af)
 		return;
 	}
 	run_free(af->run);
+	settings_release(af->needs.settings, af->config);
 	buf_fini(&af->measure_text);
 	buf_fini(&af->fresh_text);
 	jobs_fini(&af->jobs);

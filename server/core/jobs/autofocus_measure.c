@@ -56,6 +56,7 @@ enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 	pthread_mutex_lock(&af->jobs.lock);
 	enum err_code code = jobs_need_idle(&af->jobs, err);
 	if (code == ERR_OK) {
+		autofocus_take_settings(af);
 		code = autofocus_find_camera(af, -1, &camera, &state, err);
 	}
 	if (code == ERR_OK) {
@@ -65,7 +66,7 @@ enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 		code = jobs_start(&af->jobs, &autofocus_measure_job, MEASURE_LEASE, camera, err);
 	}
 	if (code == ERR_OK) {
-		const struct config_autofocus *cfg = &af->needs.config->autofocus;
+		const struct config_autofocus *cfg = &af->config->autofocus;
 		af->params = params;
 		af->camera = camera;
 		af->measure_exposure_s = finite_or(exposure_s, cfg->exposure_s);

@@ -27,6 +27,9 @@ struct autofocus_end {
 
 struct autofocus {
 	struct job_needs needs;
+	/* The settings of the running or last job, taken when it was accepted.  Replaced under the lock while no job
+	 * runs, so the thread reads it without. */
+	const struct config *config;
 	int number;
 	struct device *focuser;
 	struct device *camera; /* of the running job */
@@ -78,6 +81,8 @@ extern const struct job_kind autofocus_measure_job;
 /* The number of a measurement's lease: no run has it. */
 #define MEASURE_LEASE UINT64_MAX
 
+/* With the lock held, while no job runs: the settings of the next job are those of this moment. */
+void autofocus_take_settings(struct autofocus *af);
 /* With the lock held: finds the camera, by number or (-1) the one configured for the focuser, and copies its state;
  * ERR_INVALID_VALUE when there is none, or why its link is not up. */
 enum err_code autofocus_find_camera(struct autofocus *af, int wanted, struct device **camera,

@@ -121,9 +121,8 @@ static enum err_code go_to(struct autofocus *af, uint64_t run, int32_t position,
 static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin,
 	const struct camera_caps *caps)
 {
-	const struct config *config = af->needs.config;
-	const struct config_autofocus *cfg = &config->autofocus;
-	const struct optics_config *optics = af->camera->host.optics;
+	const struct config_autofocus *cfg = &af->config->autofocus;
+	const struct optics_config *optics = &af->config->telescope[af->camera->info.number];
 	if (!isfinite(optics->focal_length_mm) && caps->optics_known) {
 		optics = &caps->optics;
 	}
@@ -250,7 +249,7 @@ static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct
 static enum err_code go_through(struct autofocus *af, struct walk *walk, struct err *err)
 {
 	const struct af_plan *plan = &af->plan;
-	double limit_s = af->needs.config->autofocus.time_limit_s;
+	double limit_s = af->config->autofocus.time_limit_s;
 	while (plan->wish.want == AF_WANT_SAMPLE || plan->wish.want == AF_WANT_FINAL) {
 		double elapsed = elapsed_s(walk);
 		publish_plan(af, walk->exposures, elapsed);
@@ -424,7 +423,7 @@ static void over(void *owner)
 static void run(void *owner)
 {
 	struct autofocus *af = owner;
-	const struct config_autofocus *cfg = &af->needs.config->autofocus;
+	const struct config_autofocus *cfg = &af->config->autofocus;
 	struct focuser_state f;
 	struct camera_state c;
 	focuser_state(af->focuser, &f);

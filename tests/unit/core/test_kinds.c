@@ -14,6 +14,7 @@
 
 #include "device_private.h"
 #include "jobs.h"
+#include "settings_fixture.h"
 
 /* ---- a filter wheel ---- */
 
@@ -89,7 +90,20 @@ static bool wheel_unfit(struct device *dev, struct err *err)
 	return turning;
 }
 
+static bool wheel_between(const struct device *dev)
+{
+	(void)dev;
+	return true;
+}
+
+static void wheel_configure(struct device *dev)
+{
+	(void)dev;
+}
+
 static const struct device_class wheel_class = {
+	.between = wheel_between,
+	.configure = wheel_configure,
 	.open = wheel_open,
 	.close = wheel_close,
 	.open_wait_ms = wheel_open_wait,
@@ -192,6 +206,7 @@ static const struct job_kind wizard_job = {
 
 static struct {
 	struct config config;
+	struct settings *settings;
 	struct events *events;
 	struct devices devices;
 	struct clock *fast;
@@ -266,9 +281,10 @@ static int setup(void **state)
 	snprintf(house.dir, sizeof house.dir, "/tmp/focusd-test-XXXXXX");
 	assert_non_null(mkdtemp(house.dir));
 	config_defaults(&house.config);
+	settings_anew(&house.settings, &house.config);
 	house.events = events_create();
 	house.fast = clock_create_scaled(20);
-	const struct device_needs needs = {.config = &house.config,
+	const struct device_needs needs = {.settings = house.settings,
 		.state_dir = house.dir,
 		.fast_clock = house.fast,
 		.events = house.events,
@@ -295,6 +311,8 @@ static int teardown(void **state)
 	jobs_fini(&wizard.jobs);
 	device_destroy(wizard.dev);
 	house.devices.count = 0;
+	settings_destroy(house.settings);
+	house.settings = NULL;
 	clock_destroy(house.fast);
 	events_destroy(house.events);
 	char path[128];
