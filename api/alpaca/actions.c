@@ -165,6 +165,34 @@ static enum http_result autofocus(struct call *call, const char *parameters)
 	return result;
 }
 
+/* Steps of calls that may wait: for a run to end, then for the store. */
+enum { STEP_RUN, STEP_STORE };
+
+/* Lets the call wait for an old run, which the store has. */
+static enum http_result ask_store(struct call *call, uint64_t id)
+{
+	return call_wait(call, STEP_STORE, store_ask_run(observatory_store(call->obs), id),
+		clock_now_ms(clock_real()) + STORE_PATIENCE_MS);
+}
+
+/* Picks the run up: true with *run or with err filled, false while the store has no answer. */
+static bool store_answered(struct call *call, struct run **run, struct err *err)
+{
+	struct store_answer answer;
+	if (store_take(observatory_store(call->obs), call->wait->ticket, &answer)) {
+		*run = answer.run;
+		*err = answer.err;
+		answer.run = NULL;
+		store_answer_fini(&answer);
+		return true;
+	}
+	if (call_is_late(call)) {
+		err_set(err, ERR_TIMEOUT, "the disk did not answer in %d s", STORE_PATIENCE_MS / 1000);
+		return true;
+	}
+	return false;
+}
+
 static enum http_result autofocus_status(struct call *call, const char *parameters)
 {
 	uint32_t id = 0;
@@ -172,36 +200,64 @@ static enum http_result autofocus_status(struct call *call, const char *paramete
 		return reply_failure(call, ERR_INVALID_VALUE,
 			"Parameters must be empty (the last run) or the number of a run.");
 	}
-	struct run *run = autofocus_run(call->obs, call->info->number, id);
-	if (run == NULL && id != 0) {
+	struct err err = {.code = ERR_OK};
+	struct run *run = NULL;
+	if (call->wait == NULL) {
+		run = autofocus_run(call->obs, call->info->number, id);
+		if (run == NULL && id != 0) {
+			return ask_store(call, id);
+		}
+	} else if (!store_answered(call, &run, &err)) {
+		return call_wait(call, STEP_STORE, call->wait->ticket, call->wait->deadline_ms);
+	}
+	if (err.code == ERR_INVALID_VALUE) {
 		return reply_failure(call, ERR_INVALID_VALUE, "There is no run %" PRIu32 ".", id);
+	}
+	if (err.code != ERR_OK) {
+		return reply_failure(call, err.code, "Run %" PRIu32 " cannot be read: %s", id, err.text);
 	}
 	return reply_run(call, run);
 }
 
-/* The end of a run as an answer: the object when it went well, else an error. */
-static enum http_result reply_outcome(struct call *call, uint64_t id)
+/* A run as the outcome of waiting for it: the object when it went well, else an error.  Frees the run. */
+static enum http_result reply_outcome(struct call *call, struct run *run)
 {
-	struct run *run = autofocus_run(call->obs, call->info->number, id);
-	if (run == NULL) {
-		return reply_failure(call, ERR_INTERNAL, "Run %" PRIu64 " is no longer known.", id);
-	}
 	if (run->state == RUN_SUCCEEDED) {
 		return reply_run(call, run);
 	}
 	struct err err = {.code = ERR_OK};
 	if (run->state == RUN_RUNNING) {
 		err_set(&err, ERR_INVALID_OPERATION,
-			"Run %" PRIu64 " is still running (%s, %d %%).", id, run->phase,
+			"Run %" PRIu64 " is still running (%s, %d %%).", run->id, run->phase,
 			(int)(run->progress * 100));
 	} else if (run->state == RUN_ABORTED) {
-		err_set(&err, ERR_CANCELLED, "Run %" PRIu64 " was aborted: %s", id, run->reason);
+		err_set(&err, ERR_CANCELLED, "Run %" PRIu64 " was aborted: %s", run->id, run->reason);
 	} else {
 		enum err_code code = run->code != ERR_OK ? run->code : ERR_INTERNAL;
-		err_set(&err, code, "Run %" PRIu64 " failed: %s", id, run->reason);
+		err_set(&err, code, "Run %" PRIu64 " failed: %s", run->id, run->reason);
 	}
 	run_free(run);
 	return reply_error(call, &err);
+}
+
+/* The run is over, and another may have begun since: then the store has it. */
+static enum http_result outcome_of(struct call *call, uint64_t id)
+{
+	struct run *run = autofocus_run(call->obs, call->info->number, id);
+	return run != NULL ? reply_outcome(call, run) : ask_store(call, id);
+}
+
+static enum http_result outcome_from_store(struct call *call)
+{
+	struct run *run = NULL;
+	struct err err = {.code = ERR_OK};
+	if (!store_answered(call, &run, &err)) {
+		return call_wait(call, STEP_STORE, call->wait->ticket, call->wait->deadline_ms);
+	}
+	if (err.code != ERR_OK) {
+		return reply_failure(call, err.code, "The run is over, but how it ended cannot be read: %s", err.text);
+	}
+	return reply_outcome(call, run);
 }
 
 static enum http_result autofocus_wait(struct call *call, const char *parameters)
@@ -209,6 +265,9 @@ static enum http_result autofocus_wait(struct call *call, const char *parameters
 	int number = call->info->number;
 	uint64_t id;
 	int64_t deadline_ms;
+	if (call->wait != NULL && call->wait->step == STEP_STORE) {
+		return outcome_from_store(call);
+	}
 	if (call->wait == NULL) {
 		double seconds = WAIT_MAX_S;
 		if (!is_blank(parameters) && (!text_parse_double(span_of(parameters), &seconds) ||
@@ -231,9 +290,9 @@ static enum http_result autofocus_wait(struct call *call, const char *parameters
 	}
 	if (autofocus_running(call->obs, number) != id ||
 		clock_now_ms(clock_real()) >= deadline_ms) {
-		return reply_outcome(call, id);
+		return outcome_of(call, id);
 	}
-	return call_wait(call, 0, id, deadline_ms);
+	return call_wait(call, STEP_RUN, id, deadline_ms);
 }
 
 static enum http_result autofocus_abort_action(struct call *call, const char *parameters)

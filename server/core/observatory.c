@@ -13,6 +13,7 @@
 #include "focuser_driver.h"
 #include "plug.h"
 #include "state.h"
+#include "store.h"
 #include "transcripts.h"
 
 #define MAX_DEVICES (2 * CONFIG_MAX_DEVICES)
@@ -21,7 +22,7 @@
 struct observatory {
 	const struct config *config;
 	struct events *events;
-	struct runs *runs;
+	struct store *store;
 	struct transcripts *transcripts;
 	struct clock *fast; /* for simulated devices */
 	struct device *all[MAX_DEVICES];
@@ -183,6 +184,12 @@ static enum err_code add_device(struct observatory *obs, const struct observator
 	return state_unique_id(options->state_dir, key, dev->info.unique_id, err);
 }
 
+/* On the store's thread: whoever waits for an answer looks again. */
+static void store_answered(void *arg)
+{
+	events_publish(arg);
+}
+
 static enum err_code build(struct observatory *obs, const struct observatory_options *options,
 	struct err *err)
 {
@@ -192,7 +199,7 @@ static enum err_code build(struct observatory *obs, const struct observatory_opt
 	if (obs->events == NULL || obs->fast == NULL || obs->transcripts == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
-	enum err_code code = runs_open(options->state_dir, &obs->runs, err);
+	enum err_code code = store_open(options->state_dir, store_answered, obs->events, &obs->store, err);
 	for (int i = 0; code == ERR_OK && i < CONFIG_MAX_DEVICES; i++) {
 		if (obs->config->focuser[i].present) {
 			code = add_device(obs, options, DEVICE_FOCUSER, i, err);
@@ -263,7 +270,7 @@ void observatory_destroy(struct observatory *obs)
 		free(obs->share[i].memory);
 	}
 	transcripts_destroy(obs->transcripts);
-	runs_close(obs->runs);
+	store_close(obs->store);
 	events_destroy(obs->events);
 	clock_destroy(obs->fast);
 	pthread_mutex_destroy(&obs->share_lock);
@@ -280,9 +287,9 @@ struct events *observatory_events(const struct observatory *obs)
 	return obs->events;
 }
 
-struct runs *observatory_runs(const struct observatory *obs)
+struct store *observatory_store(const struct observatory *obs)
 {
-	return obs->runs;
+	return obs->store;
 }
 
 struct device *observatory_device(const struct observatory *obs, enum device_type type, int number)

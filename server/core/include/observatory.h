@@ -12,7 +12,7 @@
 #include "device.h"
 #include "err.h"
 #include "events.h"
-#include "run.h"
+#include "store.h"
 
 struct observatory;
 struct device_patience;
@@ -34,7 +34,7 @@ void observatory_destroy(struct observatory *obs);
 
 const struct config *observatory_config(const struct observatory *obs);
 struct events *observatory_events(const struct observatory *obs);
-struct runs *observatory_runs(const struct observatory *obs);
+struct store *observatory_store(const struct observatory *obs);
 
 /* Devices by type and number; NULL when not configured.  Numbers need not be contiguous. */
 struct device *observatory_device(const struct observatory *obs, enum device_type type, int number);

@@ -258,7 +258,7 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 		code = check_params(params, &state.caps, err);
 	}
 	if (code == ERR_OK) {
-		code = runs_next_id(observatory_runs(af->obs), id, err);
+		*id = store_next_run_id(observatory_store(af->obs));
 	}
 	struct run *run = code == ERR_OK ? new_run(af, *id, camera) : NULL;
 	if (code == ERR_OK && run == NULL) {
@@ -343,9 +343,6 @@ struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id)
 		}
 	}
 	pthread_mutex_unlock(&af->lock);
-	if (copy == NULL && id != 0) {
-		copy = runs_load(observatory_runs(obs), id, NULL);
-	}
 	return copy;
 }
 
@@ -462,7 +459,7 @@ struct autofocus *autofocus_create(struct observatory *obs, int focuser)
 	pthread_mutex_init(&af->lock, NULL);
 	pthread_cond_init(&af->work, NULL);
 	buf_init(&af->measure_text, 64 * 1024);
-	af->run = runs_last(observatory_runs(obs), focuser);
+	af->run = store_last_run(observatory_store(obs), focuser);
 	return af;
 }
 

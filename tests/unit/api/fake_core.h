@@ -33,9 +33,11 @@ struct observatory {
 	struct config config;
 	struct events *events;
 	struct device device[2]; /* focuser.0, camera.0 */
-	struct run *run;         /* the newest; NULL none */
+	struct run *run;         /* the newest; NULL none.  The store knows runs 5 (succeeded) and 6 (failed) */
 	int run_starts;
 	struct autofocus_params run_params;
+	bool store_ready;        /* it answers */
+	enum err_code store_fails;
 	bool measured;
 	enum err_code measure_result;
 };
@@ -52,5 +54,7 @@ void fake_unlock(void);
 void fake_finish_connect(struct observatory *obs, struct device *dev, enum err_code result);
 void fake_finish_run(struct observatory *obs, enum run_state state, enum err_code code);
 void fake_finish_measure(struct observatory *obs);
+/* Another run takes the place of the newest one. */
+void fake_forget_run(struct observatory *obs);
 
 #endif

@@ -36,8 +36,8 @@ enum err_code autofocus_start(struct observatory *obs, int focuser,
  * is running. */
 enum err_code autofocus_abort(struct observatory *obs, int focuser, struct err *err);
 
-/* The focuser's newest run (running or last; id 0), or one by id: a copy the caller frees with
- * run_free().  NULL when there is none. */
+/* The focuser's newest run, running or last: a copy the caller frees with run_free().  NULL when there has been
+ * none, or when id is not 0 and not that run's: older runs are asked of the store (store_ask_run()). */
 struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id);
 
 /* The id of the run going on for this focuser, 0 when none. */
