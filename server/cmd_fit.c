@@ -53,22 +53,19 @@ static bool add_frame(const char *path, struct curve_point *point, struct sample
 	struct measure_options how = measure_defaults();
 	struct measurement m;
 	size_t listed = 0;
-	int status = known ? measure_frame(&img, &how, NULL, 0, &listed, &m) : 0;
-	if (known && status == 0) {
+	enum err_code status = known ? measure_frame(&img, &how, NULL, 0, &listed, &m, &err) : ERR_OK;
+	if (known && status == ERR_OK) {
 		bool usable = m.stars > 0 && !m.trailed;
 		*point = (struct curve_point){.position = frame.position_steps,
 			.hfr_px = usable ? m.hfr_px : NAN, .error_px = usable ? m.hfr_error_px : 0,
 			.duration_s = frame.exposure_s > 0 ? frame.exposure_s : 0,
 			.stars = usable ? m.stars : 0};
 		*sample = (struct sample){.file = path, .trailed = m.trailed};
-	} else if (status == -2) {
-		fprintf(stderr, "focusd: %s is only %d x %d pixels, too small to measure\n", path,
-			(int)frame.width, (int)frame.height);
-	} else if (status != 0) {
-		fprintf(stderr, "focusd: no memory to measure %s\n", path);
+	} else if (known) {
+		fprintf(stderr, "focusd: %s: %s\n", path, err.text);
 	}
 	fits_frame_free(&frame);
-	return known && status == 0;
+	return known && status == ERR_OK;
 }
 
 static void print_json(const struct curve_result *fit, const struct curve_point *points,
@@ -224,7 +221,9 @@ int cmd_fit(int argc, char **argv)
 	}
 	sort_by_position(points, samples, n);
 	struct curve_result fit;
-	if (curve_fit(points, n, 0, &fit) != 0) {
+	struct err err = {0};
+	if (curve_fit(points, n, 0, &fit, &err) != ERR_OK) {
+		fprintf(stderr, "focusd: %s\n", err.text);
 		return 1;
 	}
 	if (json) {

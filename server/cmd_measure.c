@@ -100,13 +100,10 @@ static int measure_file(const char *path, const struct options *options, struct 
 	struct measurement m;
 	size_t listed = 0;
 	int64_t start_ms = clock_now_ms(clock_real());
-	int status = measure_frame(&img, &how, list, MOST_LISTED, &listed, &m);
+	enum err_code status = measure_frame(&img, &how, list, MOST_LISTED, &listed, &m, &err);
 	int64_t elapsed_ms = clock_now_ms(clock_real()) - start_ms;
-	if (status == -1) {
-		fprintf(stderr, "focusd: no memory to measure %s\n", path);
-	} else if (status == -2) {
-		fprintf(stderr, "focusd: %s is only %d x %d pixels, too small to measure\n", path,
-			(int)frame.width, (int)frame.height);
+	if (status != ERR_OK) {
+		fprintf(stderr, "focusd: %s: %s\n", path, err.text);
 	} else if (options->json) {
 		print_json(path, &frame, &m, list, listed, options->stars, elapsed_ms);
 	} else {
@@ -116,7 +113,7 @@ static int measure_file(const char *path, const struct options *options, struct 
 		}
 	}
 	fits_frame_free(&frame);
-	return status == 0 ? 0 : 1;
+	return status == ERR_OK ? 0 : 1;
 }
 
 int cmd_measure(int argc, char **argv)

@@ -20,6 +20,7 @@
 #include "cmd.h"
 #include "config.h"
 #include "discovery.h"
+#include "driver_facts.h"
 #include "focuser.h"
 #include "http.h"
 #include "json.h"
@@ -82,7 +83,7 @@ static void user_config(char *out, size_t cap)
 }
 
 /* Reads and checks; complaints go to standard error.  An exit code. */
-static int load_config(const struct serve_options *options, struct config *config)
+static int load_config(const struct serve_options *options, const struct config_drivers *drivers, struct config *config)
 {
 	char user[1024];
 	user_config(user, sizeof user);
@@ -109,7 +110,7 @@ static int load_config(const struct serve_options *options, struct config *confi
 		config_simulate(config);
 	}
 	if (rc == ERR_OK) {
-		rc = config_check(config, &errors);
+		rc = config_check(config, drivers, &errors);
 	}
 	fputs(buf_text(&errors), stderr);
 	buf_fini(&errors);
@@ -190,22 +191,9 @@ static enum err_code write_ready_file(const char *path, const char *url, int por
 /* Ends runs and exposures and stops motors where they are; works on with whatever is connected. */
 static void stop_devices(struct serve *serve)
 {
-	struct device *dev;
-	for (int i = 0; (dev = observatory_at(serve->obs, i)) != NULL; i++) {
-		if (device_link(dev) != LINK_UP) {
-			continue;
-		}
-		/* The frame of a run goes with the run, which the halt of its focuser ends:
-		 * aborting it here would send the focuser back to where the run began. */
-		if (device_info(dev)->type == DEVICE_FOCUSER) {
-			focuser_halt(dev, NULL);
-			continue;
-		}
-		struct camera_state camera;
-		camera_state(dev, &camera);
-		if (camera.leased_to_run == 0) {
-			camera_abort(dev, NULL);
-		}
+	const struct devices *devices = observatory_served(serve->obs)->devices;
+	for (int i = 0; i < devices->count; i++) {
+		device_quiet(devices->device[i]);
 	}
 }
 
@@ -238,8 +226,9 @@ static enum err_code build(struct serve *serve, const struct config *config,
 	if (rc != ERR_OK) {
 		return rc;
 	}
-	serve->alpaca = alpaca_create(serve->obs);
-	serve->web = web_create(serve->obs);
+	const struct served *served = observatory_served(serve->obs);
+	serve->alpaca = alpaca_create(served);
+	serve->web = web_create(served);
 	if (serve->alpaca == NULL || serve->web == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
@@ -258,7 +247,7 @@ static enum err_code build(struct serve *serve, const struct config *config,
 	serve->server = server;
 	pthread_mutex_unlock(&serve->wake_lock);
 	web_set_server(serve->web, server);
-	if (events_listen(observatory_events(serve->obs), wake, serve) != 0) {
+	if (events_listen(served->events, wake, serve) != 0) {
 		return err_set(err, ERR_INTERNAL, "no room for another listener to events");
 	}
 	if (config->server.discovery_port != 0) {
@@ -351,12 +340,15 @@ int cmd_serve(int argc, char **argv)
 		fputs(options.help ? serve_help : serve_version, stdout);
 		return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 	}
+	struct driver_facts facts = {.focusers = NULL};
 	struct config *config = calloc(1, sizeof *config);
-	if (config == NULL) {
+	if (config == NULL || !driver_facts_init(&facts)) {
 		fprintf(stderr, "focusd: out of memory\n");
+		driver_facts_fini(&facts);
+		free(config);
 		return EXIT_FAILED;
 	}
-	int rc = load_config(&options, config);
+	int rc = load_config(&options, &facts.table, config);
 	if (rc == EXIT_DONE) {
 		rc = apply_options(&options, config);
 	}
@@ -365,5 +357,6 @@ int cmd_serve(int argc, char **argv)
 		rc = run_server(config, &options);
 	}
 	free(config);
+	driver_facts_fini(&facts);
 	return rc;
 }

@@ -29,7 +29,7 @@ static void sample(struct buf *out, const char *name, const struct device *dev, 
 
 static bool is_focuser(const struct device *dev)
 {
-	return device_info(dev)->type == DEVICE_FOCUSER;
+	return device_info(dev)->kind == &focuser_kind;
 }
 
 enum focuser_metric { METRIC_POSITION, METRIC_KNOWN, METRIC_JOURNAL, METRIC_TEMPERATURE, METRIC_MOVING };
@@ -39,7 +39,7 @@ static void focuser_family(struct web *web, struct buf *out, enum focuser_metric
 {
 	family(out, name, "gauge", help);
 	struct device *dev;
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
 		if (!is_focuser(dev)) {
 			continue;
 		}
@@ -74,7 +74,7 @@ static void trust_family(struct web *web, struct buf *out)
 	family(out, "focusd_focuser_position_trust", "gauge",
 		"How far the position can be trusted: 1 for known, shifted or unknown.");
 	struct device *dev;
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
 		struct focuser_state s = {0};
 		if (is_focuser(dev)) {
 			focuser_state(dev, &s);
@@ -90,14 +90,14 @@ static void link_families(struct web *web, struct buf *out)
 {
 	struct device *dev;
 	family(out, "focusd_link_up", "gauge", "Whether the link to the hardware is up.");
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
 		sample(out, "focusd_link_up", dev, device_link(dev) == LINK_UP ? 1 : 0);
 	}
 	static const enum err_code kinds[] = {ERR_IO, ERR_TIMEOUT, ERR_PROTOCOL, ERR_REFUSED,
 		ERR_STALLED};
 	family(out, "focusd_serial_errors_total", "counter",
 		"Failed exchanges with the hardware since start, by kind.");
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
 		uint64_t counts[ERR_CODE_COUNT] = {0};
 		device_error_counts(dev, counts);
 		for (size_t k = 0; is_focuser(dev) && k < sizeof kinds / sizeof kinds[0]; k++) {
@@ -111,21 +111,21 @@ static void run_families(struct web *web, struct buf *out)
 {
 	struct device *dev;
 	family(out, "focusd_autofocus_running", "gauge", "Whether an autofocus run is going on.");
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
 		if (is_focuser(dev)) {
-			bool running = autofocus_running(web->obs, device_info(dev)->number) != 0;
+			bool running = autofocus_running(served_autofocus(web->served, dev)) != 0;
 			sample(out, "focusd_autofocus_running", dev, running ? 1 : 0);
 		}
 	}
 	static const enum run_state ends[] = {RUN_SUCCEEDED, RUN_FAILED, RUN_ABORTED};
 	family(out, "focusd_autofocus_runs_total", "counter",
 		"Autofocus runs that ended since start, by result.");
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
 		uint64_t counts[4] = {0};
 		if (!is_focuser(dev)) {
 			continue;
 		}
-		autofocus_counts(web->obs, device_info(dev)->number, counts);
+		autofocus_counts(served_autofocus(web->served, dev), counts);
 		for (size_t k = 0; k < sizeof ends / sizeof ends[0]; k++) {
 			buf_printf(out, "focusd_autofocus_runs_total{device=\"%s\",result=\"%s\"} %" PRIu64 "\n",
 				device_info(dev)->source, run_state_name(ends[k]), counts[ends[k]]);
@@ -137,9 +137,9 @@ static void run_families(struct web *web, struct buf *out)
 	family(out, "focusd_autofocus_hfr_pixels", "gauge",
 		"Half-flux radius measured at the end of the newest run.");
 	family(&durations, "focusd_autofocus_duration_seconds", "gauge", "Duration of the newest run.");
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
 		struct run *run = is_focuser(dev) ?
-			autofocus_run(web->obs, device_info(dev)->number, 0) : NULL;
+			autofocus_run(served_autofocus(web->served, dev), 0) : NULL;
 		if (run != NULL) {
 			sample(out, "focusd_autofocus_hfr_pixels", dev, run->hfr_final_px);
 			sample(&durations, "focusd_autofocus_duration_seconds", dev, run->duration_s);

@@ -5,114 +5,21 @@
  * request waits, and each picture is rendered once however many watch.
  */
 #include <inttypes.h>
-#include <math.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jpeglib.h>
 
+#include "preview_stretch.h"
 #include "web_private.h"
 
 #define WHOLE_WIDTH 1600
 #define PART_MOST 4096
 #define WAIT_MS 10000
 #define QUALITY 88
-
-/* Screen transfer: sky level goes to this brightness (0..1), and what lies this many sigma below
- * the sky is black. */
-#define SKY_BRIGHTNESS 0.13
-#define BLACK_SIGMAS 2.8
-
-/* ---- pixels ---- */
-
-/* Where a box of b pixels that would begin at `at` begins when it must not leave the frame. */
-static int32_t inside(int32_t at, int32_t b, int32_t size)
-{
-	int32_t most = size - b;
-	return most < 0 ? 0 : at < most ? at : most;
-}
-
-/* Mean of the b x b pixels at (x, y) of one plane, pushed inside at the frame's edges. */
-static uint16_t box_mean(const struct frame *frame, int32_t x, int32_t y, int32_t b, int32_t plane)
-{
-	size_t height = (size_t)frame->info.height;
-	size_t planes = (size_t)frame->info.planes;
-	int32_t x0 = inside(x, b, frame->info.width);
-	int32_t y0 = inside(y, b, frame->info.height);
-	int32_t x1 = x0 + b < frame->info.width ? x0 + b : frame->info.width;
-	int32_t y1 = y0 + b < frame->info.height ? y0 + b : frame->info.height;
-	uint32_t sum = 0;
-	for (int32_t i = x0; i < x1; i++) {
-		const uint16_t *column = frame_u16(frame) + ((size_t)i * height) * planes + (size_t)plane;
-		for (int32_t j = y0; j < y1; j++) {
-			sum += column[(size_t)j * planes];
-		}
-	}
-	uint32_t n = (uint32_t)((x1 - x0) * (y1 - y0));
-	return n > 0 ? (uint16_t)((sum + n / 2) / n) : 0;
-}
-
-/* How many pixels across are averaged for a shrink factor: a mosaic needs whole 2x2 cells, or its
- * pattern shows. */
-static int32_t box_size(const struct frame *frame, int32_t factor)
-{
-	return frame->info.mosaic == IMAGE_BAYER ? (factor + 1) / 2 * 2 : factor;
-}
-
-static uint32_t histogram_median(const uint32_t *histogram, uint32_t total)
-{
-	uint32_t seen = 0;
-	uint32_t value = 0;
-	while (value < 65535 && (seen += histogram[value]) * 2 < total) {
-		value++;
-	}
-	return value;
-}
-
-/* Midtones transfer function: 0 to 0, m to 0.5, 1 to 1. */
-static double midtones(double m, double x)
-{
-	return (m - 1) * x / ((2 * m - 1) * x - m);
-}
-
-/* Fills the table from ADU to brightness from a sample of the whole frame.  histogram is scratch of
- * 65536 counters. */
-static void make_stretch(const struct frame *frame, uint32_t *histogram, uint8_t *table)
-{
-	enum { GRID = 256 };
-	int32_t b = box_size(frame, 1);
-	int32_t step_x = frame->info.width > GRID ? frame->info.width / GRID : 1;
-	int32_t step_y = frame->info.height > GRID ? frame->info.height / GRID : 1;
-	memset(histogram, 0, 65536 * sizeof *histogram);
-	uint32_t total = 0;
-	for (int32_t x = 0; x < frame->info.width; x += step_x) {
-		for (int32_t y = 0; y < frame->info.height; y += step_y) {
-			histogram[box_mean(frame, x, y, b, frame->info.planes == 3 ? 1 : 0)]++;
-			total++;
-		}
-	}
-	uint32_t median = histogram_median(histogram, total);
-	/* The deviations' histogram folds the values' one about the median, from the median outwards. */
-	uint32_t deviation = 0;
-	uint32_t seen = histogram[median];
-	while (deviation < 65535 && seen * 2 < total) {
-		deviation++;
-		seen += deviation <= median ? histogram[median - deviation] : 0;
-		seen += median + deviation <= 65535 ? histogram[median + deviation] : 0;
-	}
-	double sigma = 1.4826 * (deviation > 0 ? (double)deviation : 1);
-	double black = fmax(0, median - BLACK_SIGMAS * sigma);
-	double white = fmax(frame->max_value, black + 20 * sigma);
-	double sky = (median - black) / (white - black);
-	/* The m that sends sky to SKY_BRIGHTNESS is the function itself with the two exchanged. */
-	double m = sky > 0 ? midtones(SKY_BRIGHTNESS, sky) : 0.5;
-	for (int v = 0; v < 65536; v++) {
-		double x = fmin(1, fmax(0, (v - black) / (white - black)));
-		table[v] = (uint8_t)lround(255 * midtones(m, x));
-	}
-}
 
 /* ---- JPEG ---- */
 
@@ -182,34 +89,77 @@ int preview_render(const struct frame *frame, const struct preview_key *key, uns
 	int32_t width = part ? key->part_w : (frame->info.width + factor - 1) / factor;
 	int32_t height = part ? key->part_h : (frame->info.height + factor - 1) / factor;
 	int channels = frame->info.planes == 3 ? 3 : 1;
-	int32_t b = box_size(frame, factor);
-	uint32_t *histogram = malloc(65536 * sizeof *histogram);
-	uint8_t *table = malloc(65536);
+	int32_t b = stretch_box(frame, factor);
+	struct stretch stretch;
 	uint8_t *rows = malloc((size_t)width * (size_t)height * (size_t)channels);
 	int result = -1;
-	if (histogram != NULL && table != NULL && rows != NULL) {
-		make_stretch(frame, histogram, table);
+	if (rows != NULL && stretch_init(&stretch, frame)) {
 		for (int32_t x = 0; x < width; x++) {
 			for (int32_t y = 0; y < height; y++) {
 				for (int p = 0; p < channels; p++) {
-					rows[((size_t)y * (size_t)width + (size_t)x) * (size_t)channels + (size_t)p] =
-						table[box_mean(frame, from_x + x * factor, from_y + y * factor, b, p)];
+					size_t at = ((size_t)y * (size_t)width + (size_t)x) * (size_t)channels;
+					rows[at + (size_t)p] = stretch_brightness(
+						&stretch, from_x + x * factor, from_y + y * factor, b, p);
 				}
 			}
 		}
+		stretch_fini(&stretch);
 		result = encode(rows, width, height, channels, jpeg, len);
 	}
 	free(rows);
-	free(table);
-	free(histogram);
 	return result;
+}
+
+/* ---- pictures ---- */
+
+/* What one call of a stream copies: a fraction of a millisecond. */
+#define BLOCK_BYTES (256 * 1024)
+
+struct picture {
+	_Atomic unsigned users;
+	unsigned char *jpeg;
+	size_t len;
+};
+
+/* Takes over jpeg (may be NULL); one reference, NULL when out of memory. */
+static struct picture *picture_create(unsigned char *jpeg, size_t len)
+{
+	struct picture *picture = jpeg != NULL ? calloc(1, sizeof *picture) : NULL;
+	if (picture == NULL) {
+		free(jpeg);
+		return NULL;
+	}
+	picture->users = 1;
+	picture->jpeg = jpeg;
+	picture->len = len;
+	return picture;
+}
+
+static void picture_unref(void *arg)
+{
+	struct picture *picture = arg;
+	if (picture != NULL && atomic_fetch_sub(&picture->users, 1) == 1) {
+		free(picture->jpeg);
+		free(picture);
+	}
+}
+
+static ssize_t read_picture(void *arg, uint64_t pos, char *out, size_t max)
+{
+	const struct picture *picture = arg;
+	if (pos >= picture->len) {
+		return HTTP_STREAM_END;
+	}
+	size_t n = picture->len - (size_t)pos < max ? picture->len - (size_t)pos : max;
+	memcpy(out, picture->jpeg + pos, n);
+	return (ssize_t)n;
 }
 
 /* ---- pictures kept and being made; all with web->lock held ---- */
 
 static void slot_clear(struct preview_slot *slot)
 {
-	free(slot->jpeg);
+	picture_unref(slot->picture);
 	frame_unref(slot->frame);
 	*slot = (struct preview_slot){0};
 }
@@ -240,10 +190,10 @@ bool preview_work(struct web *web)
 	size_t len = 0;
 	preview_render(slot->frame, &slot->key, &jpeg, &len);
 	frame_unref(slot->frame);
+	struct picture *picture = picture_create(jpeg, len);
 	pthread_mutex_lock(&web->lock);
 	slot->frame = NULL;
-	slot->jpeg = jpeg;
-	slot->jpeg_len = len;
+	slot->picture = picture;
 	slot->state = PREVIEW_DONE;
 	return true;
 }
@@ -341,7 +291,8 @@ static void make_etag(const struct web *web, const struct preview_key *key, char
 /* Answers from a slot that is done. */
 static void answer_from_slot(struct web *web, struct preview_slot *slot, struct http_response *res)
 {
-	if (slot->jpeg == NULL) {
+	struct picture *picture = slot->picture;
+	if (picture == NULL) {
 		slot_clear(slot);
 		http_text(res, 503, "There is no memory for the picture just now.");
 		return;
@@ -349,9 +300,16 @@ static void answer_from_slot(struct web *web, struct preview_slot *slot, struct 
 	char etag[ETAG_TEXT];
 	make_etag(web, &slot->key, etag);
 	slot->last_use = ++web->uses;
-	web_body(res, "image/jpeg", slot->jpeg_len);
-	buf_add(&res->body, slot->jpeg, slot->jpeg_len);
-	web_check_body(res);
+	atomic_fetch_add(&picture->users, 1);
+	res->status = 200;
+	res->content_type = "image/jpeg";
+	res->stream = (struct http_stream){
+		.read = read_picture,
+		.release = picture_unref,
+		.arg = picture,
+		.size = (int64_t)picture->len,
+		.block = picture->len < BLOCK_BYTES ? picture->len : BLOCK_BYTES,
+	};
 	http_add_header(res, "ETag", etag);
 }
 
@@ -404,7 +362,7 @@ enum http_result preview_answer(struct web *web, const char *rest, const struct 
 	const char *end;
 	int number = web_path_number(rest, &end);
 	struct device *dev = number >= 0 && strcmp(end, "/preview.jpg") == 0 ?
-		observatory_device(web->obs, DEVICE_CAMERA, number) : NULL;
+		devices_find(web->served->devices, &camera_kind, number) : NULL;
 	struct http_wait *wait = req->wait;
 	struct preview_key key = {.camera = number};
 	struct frame *frame = NULL;

@@ -21,7 +21,7 @@ static enum http_result wait_for(struct http_wait *wait, uint64_t ticket)
 /* HTTP_DONE with the answer, or with an error when the patience ended; else HTTP_WAIT. */
 static enum http_result picked_up(struct web *web, const struct http_wait *wait, struct store_answer *out)
 {
-	if (store_take(observatory_store(web->obs), wait->ticket[0], out)) {
+	if (store_take(web->served->store, wait->ticket[0], out)) {
 		return HTTP_DONE;
 	}
 	if (clock_now_ms(clock_real()) < wait->deadline_ms) {
@@ -52,7 +52,7 @@ enum http_result runs_list_answer(struct web *web, const char *rest, const struc
 	}
 	struct http_wait *wait = req->wait;
 	if (wait->ticket[0] == 0) {
-		return wait_for(wait, store_ask_list(observatory_store(web->obs), (int)limit));
+		return wait_for(wait, store_ask_list(web->served->store, (int)limit));
 	}
 	struct store_answer answer;
 	enum http_result result = picked_up(web, wait, &answer);
@@ -75,10 +75,10 @@ enum http_result runs_list_answer(struct web *web, const char *rest, const struc
 static struct run *running(struct web *web, uint64_t id)
 {
 	struct device *dev;
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
-		const struct device_info *info = device_info(dev);
-		if (info->type == DEVICE_FOCUSER && autofocus_running(web->obs, info->number) == id) {
-			struct run *run = autofocus_run(web->obs, info->number, id);
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
+		struct autofocus *af = served_autofocus(web->served, dev);
+		if (af != NULL && autofocus_running(af) == id) {
+			struct run *run = autofocus_run(af, id);
 			if (run != NULL) {
 				return run;
 			}
@@ -138,7 +138,7 @@ enum http_result runs_one_answer(struct web *web, const char *rest, const struct
 	if (wait->ticket[0] == 0) {
 		answer.run = running(web, id);
 		if (answer.run == NULL) {
-			return wait_for(wait, store_ask_run(observatory_store(web->obs), id));
+			return wait_for(wait, store_ask_run(web->served->store, id));
 		}
 	} else if (picked_up(web, wait, &answer) == HTTP_WAIT) {
 		return HTTP_WAIT;

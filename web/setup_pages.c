@@ -142,7 +142,7 @@ static void address(struct web *web, const struct http_request *req, struct buf 
 {
 	const char *given = req->header(req, "Host");
 	char host[256] = "";
-	int port = observatory_config(web->obs)->server.port;
+	int port = web->served->config->server.port;
 	if (given != NULL) {
 		text_copy_clean(host, sizeof host, given);
 		char *colon = strrchr(host, ':');
@@ -157,7 +157,7 @@ static void address(struct web *web, const struct http_request *req, struct buf 
 	row(out, "Host", "", "%s", host[0] != '\0' ? host : "this computer's name or address");
 	row(out, "Port", "", "%d", port);
 	if (info != NULL) {
-		row(out, "Device", "", "%s number %d", info->type == DEVICE_FOCUSER ? "focuser" : "camera",
+		row(out, "Device", "", "%s number %d", info->kind->name,
 			info->number);
 		row(out, "Unique ID", "", "%s", info->unique_id);
 	}
@@ -180,16 +180,16 @@ enum http_result setup_server_answer(struct web *web, const char *rest, const st
 	struct http_response *res)
 {
 	(void)rest;
-	const struct config_server *server = &observatory_config(web->obs)->server;
+	const struct config_server *server = &web->served->config->server;
 	web_body(res, "text/html; charset=utf-8", 256 * 1024);
 	struct buf *out = &res->body;
 	page_begin(out, server->name, "A focuser and a camera that bring a telescope to focus, for every "
 		"program that speaks ASCOM Alpaca.");
 	buf_puts(out, "<section class=\"card\"><h2>Devices</h2><ul class=\"links\">\n");
 	struct device *dev;
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
 		const struct device_info *info = device_info(dev);
-		const char *type = info->type == DEVICE_FOCUSER ? "focuser" : "camera";
+		const char *type = info->kind->name;
 		buf_printf(out, "<li><a href=\"/setup/v1/%s/%d/setup\">", type, info->number);
 		escape(out, info->name);
 		buf_printf(out, "</a> <span class=\"dim\">%s %d, %s</span></li>\n", type, info->number,
@@ -314,7 +314,7 @@ static void calibration_section(struct buf *out, struct device *dev, const struc
 static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 {
 	int number = device_info(dev)->number;
-	const struct config_focuser *config = &observatory_config(web->obs)->focuser[number];
+	const struct config_focuser *config = &web->served->config->focuser[number];
 	struct focuser_state s;
 	char scratch[32];
 	char text[64];
@@ -379,7 +379,7 @@ static void optics_section(struct buf *out, const struct optics_config *optics, 
 static void camera_page(struct web *web, struct device *dev, struct buf *out)
 {
 	int number = device_info(dev)->number;
-	const struct config *config = observatory_config(web->obs);
+	const struct config *config = web->served->config;
 	struct camera_state s;
 	camera_state(dev, &s);
 	bool known = s.link == LINK_UP || s.link == LINK_LOST;
@@ -417,16 +417,35 @@ static void camera_page(struct web *web, struct device *dev, struct buf *out)
 	}
 }
 
+/* What the page of a device says of it, by its kind. */
+static const struct {
+	const struct device_kind *kind;
+	void (*page)(struct web *web, struct device *dev, struct buf *out);
+} kinds[] = {
+	{&focuser_kind, focuser_page},
+	{&camera_kind, camera_page},
+};
+enum { KINDS = sizeof kinds / sizeof kinds[0] };
+
+/* Whether the path begins with the name and a slash. */
+static bool starts_with_name(const char *path, const char *name)
+{
+	size_t len = strlen(name);
+	return strncmp(path, name, len) == 0 && path[len] == '/';
+}
+
 enum http_result setup_device_answer(struct web *web, const char *rest, const struct http_request *req,
 	struct http_response *res)
 {
-	bool focuser = strncmp(rest, "focuser/", 8) == 0;
-	bool camera = strncmp(rest, "camera/", 7) == 0;
+	size_t k = 0;
+	while (k < KINDS && !starts_with_name(rest, kinds[k].kind->name)) {
+		k++;
+	}
 	const char *end = "";
-	int number = focuser || camera ? web_path_number(rest + (focuser ? 8 : 7), &end) : -1;
 	struct device *dev = NULL;
+	int number = k < KINDS ? web_path_number(rest + strlen(kinds[k].kind->name) + 1, &end) : -1;
 	if (number >= 0 && strcmp(end, "/setup") == 0) {
-		dev = observatory_device(web->obs, focuser ? DEVICE_FOCUSER : DEVICE_CAMERA, number);
+		dev = devices_find(web->served->devices, kinds[k].kind, number);
 	}
 	web_body(res, "text/html; charset=utf-8", 256 * 1024);
 	struct buf *out = &res->body;
@@ -440,14 +459,10 @@ enum http_result setup_device_answer(struct web *web, const char *rest, const st
 	}
 	const struct device_info *info = device_info(dev);
 	char lead[160];
-	snprintf(lead, sizeof lead, "%s %d of %s.", focuser ? "Focuser" : "Camera", info->number,
-		observatory_config(web->obs)->server.name);
+	snprintf(lead, sizeof lead, "%s %d of %s.", info->kind->alpaca_type, info->number,
+		web->served->config->server.name);
 	page_begin(out, info->name, lead);
-	if (focuser) {
-		focuser_page(web, dev, out);
-	} else {
-		camera_page(web, dev, out);
-	}
+	kinds[k].page(web, dev, out);
 	how_to_change(out, info->source);
 	address(web, req, out, info);
 	page_end(out);

@@ -14,7 +14,6 @@
 #define ALIVE_MS 5000
 /* At most ten batches of news a second. */
 #define BATCH_MS 100
-#define MAX_DEVICES (2 * CONFIG_MAX_DEVICES)
 
 struct subscriber {
 	struct web *web;
@@ -22,8 +21,8 @@ struct subscriber {
 	size_t sent;
 	bool greeted;
 	int64_t last_ms;                          /* of the last batch, on web->clock */
-	uint64_t device_version[MAX_DEVICES];     /* by index in the observatory */
-	uint64_t run_version[CONFIG_MAX_DEVICES]; /* by focuser number */
+	uint64_t device_version[DEVICES_MAX]; /* by index in the list of devices, as the next */
+	uint64_t run_version[DEVICES_MAX];
 };
 
 static void add_event(struct subscriber *sub, const char *name, uint64_t id, const struct buf *data)
@@ -33,9 +32,9 @@ static void add_event(struct subscriber *sub, const char *name, uint64_t id, con
 	buf_puts(&sub->pending, "\n\n");
 }
 
-static void add_run(struct subscriber *sub, int focuser, uint64_t id, struct buf *scratch)
+static void add_run(struct subscriber *sub, struct autofocus *af, uint64_t id, struct buf *scratch)
 {
-	struct run *run = autofocus_run(sub->web->obs, focuser, 0);
+	struct run *run = autofocus_run(af, 0);
 	if (run == NULL) {
 		return;
 	}
@@ -48,24 +47,24 @@ static void add_run(struct subscriber *sub, int focuser, uint64_t id, struct buf
 /* Puts what changed into pending. */
 static void collect(struct subscriber *sub)
 {
-	struct observatory *obs = sub->web->obs;
-	uint64_t id = events_now(observatory_events(obs));
+	const struct served *served = sub->web->served;
+	uint64_t id = events_now(served->events);
 	struct buf scratch;
 	buf_init(&scratch, 1024 * 1024);
 	bool whole = !sub->greeted;
-	bool changed[MAX_DEVICES] = {false};
-	bool run_changed[MAX_DEVICES] = {false};
+	bool changed[DEVICES_MAX] = {false};
+	bool run_changed[DEVICES_MAX] = {false};
 	struct device *dev;
 	/* Versions are read before the states: a change in between is sent twice, never lost. */
-	for (int i = 0; i < MAX_DEVICES && (dev = observatory_at(obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(served->devices, i)) != NULL; i++) {
 		uint64_t version = device_version(dev);
 		changed[i] = version != sub->device_version[i];
 		sub->device_version[i] = version;
-		const struct device_info *info = device_info(dev);
-		if (info->type == DEVICE_FOCUSER) {
-			uint64_t run_version = autofocus_version(obs, info->number);
-			run_changed[i] = whole || run_version != sub->run_version[info->number];
-			sub->run_version[info->number] = run_version;
+		struct autofocus *af = served_autofocus(served, dev);
+		if (af != NULL) {
+			uint64_t run_version = autofocus_version(af);
+			run_changed[i] = whole || run_version != sub->run_version[i];
+			sub->run_version[i] = run_version;
 		}
 	}
 	if (whole) {
@@ -74,15 +73,15 @@ static void collect(struct subscriber *sub)
 		add_event(sub, "state", id, &scratch);
 		sub->greeted = true;
 	}
-	for (int i = 0; i < MAX_DEVICES && (dev = observatory_at(obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(served->devices, i)) != NULL; i++) {
 		const struct device_info *info = device_info(dev);
 		if (!whole && (changed[i] || run_changed[i])) {
 			buf_clear(&scratch);
 			state_json_device(sub->web, dev, &scratch);
-			add_event(sub, info->type == DEVICE_FOCUSER ? "focuser" : "camera", id, &scratch);
+			add_event(sub, info->kind->name, id, &scratch);
 		}
 		if (run_changed[i]) {
-			add_run(sub, info->number, id, &scratch);
+			add_run(sub, served_autofocus(served, dev), id, &scratch);
 		}
 	}
 	if (scratch.failed) {
@@ -93,15 +92,14 @@ static void collect(struct subscriber *sub)
 
 static bool has_news(const struct subscriber *sub)
 {
-	struct observatory *obs = sub->web->obs;
+	const struct served *served = sub->web->served;
 	struct device *dev;
-	for (int i = 0; i < MAX_DEVICES && (dev = observatory_at(obs, i)) != NULL; i++) {
-		const struct device_info *info = device_info(dev);
+	for (int i = 0; (dev = devices_at(served->devices, i)) != NULL; i++) {
 		if (device_version(dev) != sub->device_version[i]) {
 			return true;
 		}
-		if (info->type == DEVICE_FOCUSER &&
-			autofocus_version(obs, info->number) != sub->run_version[info->number]) {
+		struct autofocus *af = served_autofocus(served, dev);
+		if (af != NULL && autofocus_version(af) != sub->run_version[i]) {
 			return true;
 		}
 	}

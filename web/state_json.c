@@ -42,7 +42,7 @@ static void common(struct json_writer *w, struct device *dev, enum device_link l
 	const struct device_info *info = device_info(dev);
 	char failure[256] = "";
 	device_last_failure(dev, failure, (int)sizeof failure);
-	json_key_string(w, "type", info->type == DEVICE_FOCUSER ? "focuser" : "camera");
+	json_key_string(w, "type", info->kind->name);
 	json_key_int(w, "number", info->number);
 	json_key_string(w, "name", info->name);
 	json_key_string(w, "unique_id", info->unique_id);
@@ -56,7 +56,7 @@ static void common(struct json_writer *w, struct device *dev, enum device_link l
 static void focuser_json(struct web *web, struct device *dev, struct json_writer *w)
 {
 	int number = device_info(dev)->number;
-	const struct config_focuser *config = &observatory_config(web->obs)->focuser[number];
+	const struct config_focuser *config = &web->served->config->focuser[number];
 	struct focuser_state s;
 	focuser_state(dev, &s);
 	bool up = s.link == LINK_UP || s.link == LINK_LOST;
@@ -94,7 +94,7 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 	key_text(w, "move_refusal", calibration.refusal);
 	json_key_int(w, "camera", config->camera);
 	key_id(w, "leased_to_run", s.leased_to_run);
-	key_id(w, "run", autofocus_running(web->obs, number));
+	key_id(w, "run", autofocus_running(served_autofocus(web->served, dev)));
 	key_text(w, "identity", s.identity);
 }
 
@@ -122,8 +122,9 @@ static void frame_json(struct device *dev, struct json_writer *w)
 	frame_unref(frame);
 }
 
-static void camera_json(struct device *dev, struct json_writer *w)
+static void camera_json(struct web *web, struct device *dev, struct json_writer *w)
 {
+	(void)web;
 	struct camera_state s;
 	camera_state(dev, &s);
 	bool known = s.link == LINK_UP || s.link == LINK_LOST;
@@ -146,13 +147,22 @@ static void camera_json(struct device *dev, struct json_writer *w)
 	key_text(w, "sensor_name", known ? s.caps.sensor_name : "");
 }
 
+/* The members of a device's object, by its kind. */
+static const struct {
+	const struct device_kind *kind;
+	void (*json)(struct web *web, struct device *dev, struct json_writer *w);
+} kinds[] = {
+	{&focuser_kind, focuser_json},
+	{&camera_kind, camera_json},
+};
+
 static void device_json(struct web *web, struct device *dev, struct json_writer *w)
 {
 	json_object(w);
-	if (device_info(dev)->type == DEVICE_FOCUSER) {
-		focuser_json(web, dev, w);
-	} else {
-		camera_json(dev, w);
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+		if (kinds[i].kind == device_info(dev)->kind) {
+			kinds[i].json(web, dev, w);
+		}
 	}
 	json_end_object(w);
 }
@@ -166,7 +176,7 @@ void state_json_device(struct web *web, struct device *dev, struct buf *out)
 
 void state_json_all(struct web *web, struct buf *out)
 {
-	const struct config_server *server = &observatory_config(web->obs)->server;
+	const struct config_server *server = &web->served->config->server;
 	char now[CLOCK_UTC_TEXT];
 	clock_utc_text(clock_utc_ms(), now);
 	struct json_writer w;
@@ -182,7 +192,7 @@ void state_json_all(struct web *web, struct buf *out)
 	json_key(&w, "devices");
 	json_array(&w);
 	struct device *dev;
-	for (int i = 0; (dev = observatory_at(web->obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
 		device_json(web, dev, &w);
 	}
 	json_end_array(&w);

@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "web_private.h"
@@ -12,9 +15,14 @@
 #define POLICY "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; " \
 	"frame-ancestors 'none'"
 
+/* Pictures can wait; a halt and the answers to polls go before, as they go before a run (autofocus.c). */
+#define THREAD_NICE 5
+
 static void *web_thread(void *arg)
 {
 	struct web *web = arg;
+	/* On Linux the nice value belongs to the thread. */
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
 	pthread_mutex_lock(&web->lock);
 	while (!web->stopping) {
 		if (web->wake_at_ms <= clock_now_ms(clock_real())) {
@@ -37,13 +45,13 @@ static void *web_thread(void *arg)
 	return NULL;
 }
 
-struct web *web_create(struct observatory *obs)
+struct web *web_create(const struct served *served)
 {
 	struct web *web = calloc(1, sizeof *web);
 	if (web == NULL) {
 		return NULL;
 	}
-	web->obs = obs;
+	web->served = served;
 	web->clock = clock_real();
 	web->started_utc_ms = clock_utc_ms();
 	web->wake_at_ms = CLOCK_NEVER;

@@ -36,9 +36,27 @@ struct param_value {
 	char *s; /* PARAM_STRING; owned by the call */
 };
 
-/* /api/v1/{type}/{number}/{member}, split.  The spans are borrowed from the path. */
+/* ---- kinds of devices ---- */
+
+/* A kind of device as Alpaca shows it. */
+struct alpaca_kind {
+	const struct device_kind *kind;
+	unsigned bit; /* in struct route: which rows are its members */
+	/* Writes what the connected device says it is, "" when it says nothing; cap counts the final 0. */
+	void (*describe)(struct device *dev, char *text, size_t cap);
+};
+
+/* The row of a kind, or of a name as it stands in addresses; NULL when there is none. */
+const struct alpaca_kind *alpaca_kind_of(const struct device_kind *kind);
+const struct alpaca_kind *alpaca_kind_named(struct span name);
+/* Writes the names of all, joined by `between`, and returns text. */
+const char *alpaca_kind_names(const char *between, char *text, size_t cap);
+
+/* ---- paths ---- */
+
+/* /api/v1/{kind}/{number}/{member}, split.  The spans are borrowed from the path. */
 struct alpaca_path {
-	enum device_type type;
+	const struct alpaca_kind *kind;
 	uint32_t number;
 	struct span member;
 };
@@ -102,6 +120,12 @@ extern const size_t alpaca_route_count;
 
 /* ---- a call ---- */
 
+/* How far the length of a frame's JSON text is counted; zeroed at first. */
+struct image_count {
+	size_t next;     /* element */
+	uint64_t length; /* of the elements before it, characters */
+};
+
 /* Kept by a waiting call between its turns, in http_wait.data. */
 struct alpaca_wait {
 	uint32_t server_transaction;
@@ -110,11 +134,13 @@ struct alpaca_wait {
 	int step;    /* the handler's own from here on */
 	uint64_t ticket;
 	int64_t deadline_ms;
+	struct frame *frame; /* own reference, of a call that counts its length; else NULL */
+	struct image_count count;
 };
 
 struct call {
 	struct alpaca *alpaca;
-	struct observatory *obs;
+	const struct served *served;
 	const struct http_request *req;
 	struct http_response *res;
 	const struct route *route; /* NULL in management calls */
@@ -128,7 +154,7 @@ struct call {
 };
 
 struct alpaca {
-	struct observatory *obs;
+	const struct served *served;
 	_Atomic uint32_t transactions;
 	struct retry_table *retries;
 	const struct route **index; /* the rows sorted by member */
@@ -162,8 +188,11 @@ void reply_tail(const struct call *call, const struct err *err, struct buf *out)
 
 /* ---- handlers, by file ---- */
 
-/* common.c */
+/* actions.c */
 enum http_result common_action(struct call *call);
+enum http_result common_supportedactions(struct call *call);
+
+/* common.c */
 enum http_result common_connected(struct call *call);
 enum http_result common_set_connected(struct call *call);
 enum http_result common_connect(struct call *call);
@@ -174,7 +203,6 @@ enum http_result common_driverinfo(struct call *call);
 enum http_result common_driverversion(struct call *call);
 enum http_result common_interfaceversion(struct call *call);
 enum http_result common_name(struct call *call);
-enum http_result common_supportedactions(struct call *call);
 
 /* focuser.c */
 enum http_result focuser_get_devicestate(struct call *call);
@@ -267,17 +295,11 @@ double image_published(const struct frame *frame, size_t index);
 /* Makes the response send a frame; takes over the reference, also on failure (ERR_NOMEM). */
 enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transaction,
 	uint32_t server_transaction, struct http_response *res);
-/* imagejson.c: the same as text.  tail is what reply_tail() wrote; copied. */
-enum err_code image_stream_json(struct frame *frame, const char *tail, struct http_response *res);
-
-/* actions.c */
-/* The names, NULL-terminated, of what a device of this type can do. */
-const char *const *actions_of(enum device_type type);
-/* calibrate.c: whether this device can calibrate itself; the action. */
-bool calibrate_possible(struct call *call);
-enum http_result calibrate_action(struct call *call, const char *parameters);
-
-enum http_result action_run(struct call *call, const char *name, const char *parameters);
+/* imagejson.c: counts on for a fraction of a millisecond.  True when the length of the frame's text is known. */
+bool image_count_on(const struct frame *frame, struct image_count *count);
+/* The same as image_stream_bytes() as text.  text_length is image_count.length when all is counted; tail is what
+ * reply_tail() wrote; copied. */
+enum err_code image_stream_json(struct frame *frame, uint64_t text_length, const char *tail, struct http_response *res);
 
 /* management.c: everything below /management. */
 enum http_result management_handle(

@@ -5,19 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "camera.h"
 #include "clock.h"
-#include "focuser.h"
 #include "json.h"
 
 /* Clients give connecting 5 s and are promised an answer by 4.5 s; core's own is ready a little before
  * this. */
 enum { CONNECT_WAIT_MS = 4400 };
-
-enum http_result common_action(struct call *call)
-{
-	return action_run(call, call->value[0].s, call->value[1].s);
-}
 
 enum http_result common_connected(struct call *call)
 {
@@ -110,24 +103,10 @@ enum http_result common_connecting(struct call *call)
 
 enum http_result common_description(struct call *call)
 {
-	/* What the device said it is, while it is there; clients cut a camera's at 64 characters.
-	 */
+	/* What the device said it is, while it is there; clients cut a camera's at 64 characters. */
 	char text[65] = "";
 	if (device_connected(call->dev, &call->client)) {
-		if (call->info->type == DEVICE_FOCUSER) {
-			struct focuser_state state;
-			focuser_state(call->dev, &state);
-			text_copy_clean(text, sizeof text, state.identity);
-			size_t len = strlen(text);
-			if (len > 0 && state.steps_per_turn > 0) {
-				snprintf(text + len, sizeof text - len, ", %d steps a turn",
-					(int)state.steps_per_turn);
-			}
-		} else {
-			struct camera_state state;
-			camera_state(call->dev, &state);
-			text_copy_clean(text, sizeof text, state.caps.identity);
-		}
+		alpaca_kind_of(call->info->kind)->describe(call->dev, text, sizeof text);
 	}
 	if (text[0] == '\0') {
 		text_copy_clean(text, sizeof text, call->info->driver_title);
@@ -163,21 +142,4 @@ enum http_result common_interfaceversion(struct call *call)
 enum http_result common_name(struct call *call)
 {
 	return reply_string(call, call->info->name);
-}
-
-enum http_result common_supportedactions(struct call *call)
-{
-	struct buf text;
-	struct json_writer w;
-	buf_init(&text, 4096);
-	json_begin(&w, &text);
-	json_array(&w);
-	for (const char *const *name = actions_of(call->info->type); *name != NULL; name++) {
-		json_string(&w, *name);
-	}
-	if (calibrate_possible(call)) {
-		json_string(&w, "Calibrate");
-	}
-	json_end_array(&w);
-	return reply_json(call, &text);
 }

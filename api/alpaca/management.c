@@ -7,18 +7,18 @@
 
 #include "json.h"
 
-static void api_versions(const struct observatory *obs, struct json_writer *w)
+static void api_versions(const struct served *served, struct json_writer *w)
 {
-	(void)obs;
+	(void)served;
 	/* Clients list every device once per version. */
 	json_array(w);
 	json_int(w, 1);
 	json_end_array(w);
 }
 
-static void description(const struct observatory *obs, struct json_writer *w)
+static void description(const struct served *served, struct json_writer *w)
 {
-	const struct config_server *server = &observatory_config(obs)->server;
+	const struct config_server *server = &served->config->server;
 	json_object(w);
 	json_key_string(w, "ServerName", server->name);
 	json_key_string(w, "Manufacturer", "focusd project");
@@ -27,16 +27,15 @@ static void description(const struct observatory *obs, struct json_writer *w)
 	json_end_object(w);
 }
 
-static void configured_devices(const struct observatory *obs, struct json_writer *w)
+static void configured_devices(const struct served *served, struct json_writer *w)
 {
 	json_array(w);
 	const struct device *dev;
-	for (int i = 0; (dev = observatory_at(obs, i)) != NULL; i++) {
+	for (int i = 0; (dev = devices_at(served->devices, i)) != NULL; i++) {
 		const struct device_info *info = device_info(dev);
 		json_object(w);
 		json_key_string(w, "DeviceName", info->name);
-		json_key_string(
-			w, "DeviceType", info->type == DEVICE_FOCUSER ? "Focuser" : "Camera");
+		json_key_string(w, "DeviceType", info->kind->alpaca_type);
 		json_key_int(w, "DeviceNumber", info->number);
 		json_key_string(w, "UniqueID", info->unique_id);
 		json_end_object(w);
@@ -46,7 +45,7 @@ static void configured_devices(const struct observatory *obs, struct json_writer
 
 static const struct {
 	const char *path;
-	void (*write)(const struct observatory *obs, struct json_writer *w);
+	void (*write)(const struct served *served, struct json_writer *w);
 } pages[] = {
 	{"/management/apiversions", api_versions},
 	{"/management/v1/description", description},
@@ -73,7 +72,7 @@ enum http_result management_handle(
 		return HTTP_DONE;
 	}
 	struct err err = {.code = ERR_OK};
-	struct call call = {.alpaca = alpaca, .obs = alpaca->obs, .req = req, .res = res};
+	struct call call = {.alpaca = alpaca, .served = alpaca->served, .req = req, .res = res};
 	if (alpaca_ids_parse(req->query, true, &call.ids, &err) != ERR_OK) {
 		http_text(res, 400, "%s", err.text);
 		return HTTP_DONE;
@@ -83,6 +82,6 @@ enum http_result management_handle(
 	struct json_writer w;
 	buf_init(&text, 64 * 1024);
 	json_begin(&w, &text);
-	pages[i].write(alpaca->obs, &w);
+	pages[i].write(alpaca->served, &w);
 	return reply_json(&call, &text);
 }

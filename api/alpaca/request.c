@@ -27,9 +27,10 @@ static int shown(struct span span)
 enum err_code alpaca_path_parse(const char *path, struct alpaca_path *out, struct err *err)
 {
 	static const char prefix[] = "/api/";
+	char names[64];
 	if (strncmp(path, prefix, sizeof prefix - 1) != 0) {
-		return err_set(err, ERR_INVALID_VALUE,
-			"Not an Alpaca address: use /api/v1/{focuser|camera}/{number}/{member}.");
+		return err_set(err, ERR_INVALID_VALUE, "Not an Alpaca address: use /api/v1/{%s}/{number}/{member}.",
+			alpaca_kind_names("|", names, sizeof names));
 	}
 	const char *rest = path + sizeof prefix - 1;
 	struct span version = next_element(&rest);
@@ -41,16 +42,11 @@ enum err_code alpaca_path_parse(const char *path, struct alpaca_path *out, struc
 			"There is no API version \"%.*s\" here, only v1 (in lower case).",
 			shown(version), version.data);
 	}
-	struct alpaca_path found = {.member = member};
-	if (span_equal(type, "focuser")) {
-		found.type = DEVICE_FOCUSER;
-	} else if (span_equal(type, "camera")) {
-		found.type = DEVICE_CAMERA;
-	} else {
+	struct alpaca_path found = {.kind = alpaca_kind_named(type), .member = member};
+	if (found.kind == NULL) {
 		return err_set(err, ERR_INVALID_VALUE,
-			"There is no device type \"%.*s\" here, only focuser and camera (in lower "
-			"case).",
-			shown(type), type.data);
+			"There is no device type \"%.*s\" here, only %s (in lower case).",
+			shown(type), type.data, alpaca_kind_names(" and ", names, sizeof names));
 	}
 	if (!text_parse_u32(number, &found.number) || (number.len > 1 && number.data[0] == '0')) {
 		return err_set(err, ERR_INVALID_VALUE,

@@ -209,13 +209,13 @@ static int by_member(const void *a, const void *b)
 	return strcmp((*left)->member, (*right)->member);
 }
 
-struct alpaca *alpaca_create(struct observatory *obs)
+struct alpaca *alpaca_create(const struct served *served)
 {
 	struct alpaca *alpaca = calloc(1, sizeof *alpaca);
 	if (alpaca == NULL) {
 		return NULL;
 	}
-	alpaca->obs = obs;
+	alpaca->served = served;
 	alpaca->retries = retry_create();
 	alpaca->index = calloc(alpaca_route_count, sizeof(const struct route *));
 	if (alpaca->retries == NULL || alpaca->index == NULL) {
@@ -287,7 +287,7 @@ static size_t find_member(const struct alpaca *alpaca, struct span member, size_
 /* Finds the row, or says 400 or 405 and returns NULL. */
 static const struct route *find_route(struct call *call, const struct alpaca_path *path)
 {
-	unsigned bit = path->type == DEVICE_FOCUSER ? ROUTE_FOCUSER : ROUTE_CAMERA;
+	unsigned bit = path->kind->bit;
 	enum http_verb verb = call->req->verb == HTTP_HEAD ? HTTP_GET : call->req->verb;
 	bool reads = false;
 	bool writes = false;
@@ -304,7 +304,7 @@ static const struct route *find_route(struct call *call, const struct alpaca_pat
 		reads = reads || route->verb == HTTP_GET;
 		writes = writes || route->verb == HTTP_PUT;
 	}
-	const char *type = path->type == DEVICE_FOCUSER ? "focuser" : "camera";
+	const char *type = path->kind->kind->name;
 	if (!reads && !writes) {
 		http_text(call->res, 400,
 			"A %s has no member \"%.*s\" (names are in lower case, as in "
@@ -332,14 +332,14 @@ static bool check(struct call *call)
 		return false;
 	}
 	call->dev = path.number <= INT32_MAX
-			    ? observatory_device(call->obs, path.type, (int)path.number)
+			    ? devices_find(call->served->devices, path.kind->kind, (int)path.number)
 			    : NULL;
 	if (call->dev == NULL) {
 		http_text(call->res, 400,
 			"There is no %s number %" PRIu32
 			": GET /management/v1/configureddevices lists what "
 			"there is.",
-			path.type == DEVICE_FOCUSER ? "focuser" : "camera", path.number);
+			path.kind->kind->name, path.number);
 		return false;
 	}
 	call->info = device_info(call->dev);
@@ -453,7 +453,7 @@ static enum http_result dispatch(struct call *call)
 	} else if (retry_answered(call->alpaca->retries, ticket,
 			   (struct span){.data = buf_text(&call->res->body),
 				   .len = call->res->body.len})) {
-		events_publish(observatory_events(call->obs));
+		events_publish(call->served->events);
 	}
 	return result;
 }
@@ -465,7 +465,7 @@ enum http_result alpaca_handle(
 		return management_handle(alpaca, req, res);
 	}
 	struct call call = {.alpaca = alpaca,
-		.obs = alpaca->obs,
+		.served = alpaca->served,
 		.req = req,
 		.res = res,
 		.wait = req->wait->data};

@@ -2,7 +2,7 @@
 /*
  * Who may talk to us through a browser: the Host header must name this machine (a page elsewhere
  * cannot point a name of its own at us), and what changes something must not come from a foreign
- * page.  Pure; any thread.  Used by http_mhd.c.
+ * page.  Pure; any thread.  Used by http_mhd*.c.
  */
 #ifndef FOCUSD_HTTP_GUARD_H
 #define FOCUSD_HTTP_GUARD_H

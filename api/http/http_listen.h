@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The listening socket of the HTTP server, and addresses as text.  Used by http_mhd.c. */
+/* The listening socket of the HTTP server, and addresses as text.  Used by http_mhd*.c. */
 #ifndef FOCUSD_HTTP_LISTEN_H
 #define FOCUSD_HTTP_LISTEN_H
 

@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 /* For the count of received bytes, which the C library's struct tcp_info does not have. */
 #include <linux/tcp.h>
@@ -38,29 +39,46 @@ static uint64_t bytes_received(int fd)
 	return info.tcpi_bytes_received;
 }
 
-void peers_sweep(struct peer *peers, int64_t timeout_ms, int64_t now_ms)
+static bool has_unread(int fd)
 {
+	int unread = 0;
+	return ioctl(fd, FIONREAD, &unread) == 0 && unread > 0;
+}
+
+/* Whether the time since the last sweep was the client's. */
+static bool is_clients_time(const struct peer *peer, int64_t since_us, int64_t now_us)
+{
+	return !turn_was_held(peer->turn, since_us, now_us) && !has_unread(peer->fd);
+}
+
+void peers_sweep(struct peer *peers, int64_t timeout_us, int64_t period_us, int64_t since_us, int64_t now_us)
+{
+	int64_t passed_us = now_us - since_us < period_us ? now_us - since_us : period_us;
 	for (struct peer *peer = peers; peer != NULL; peer = peer->next) {
 		/* In this order: a request that ends in between is then seen as finished. */
 		bool answering = atomic_load(&peer->answering);
 		unsigned finished = atomic_load(&peer->finished);
 		if (answering) {
-			peer->begun_ms = 0;
+			peer->begun = false;
 			continue;
 		}
 		uint64_t bytes = bytes_received(peer->fd);
 		if (finished != peer->seen_finished) {
 			peer->seen_finished = finished;
 			peer->base_bytes = bytes;
-			peer->begun_ms = 0;
+			peer->begun = false;
 		} else if (bytes <= peer->base_bytes) {
 			continue;
-		} else if (peer->begun_ms == 0) {
-			peer->begun_ms = now_ms;
-		} else if (now_ms - peer->begun_ms >= timeout_ms) {
-			log_debug("http", "request of %s did not end in time: connection closed",
-				peer->address);
-			shutdown(peer->fd, SHUT_RDWR);
+		} else if (!peer->begun) {
+			peer->begun = true;
+			peer->spent_us = 0;
+		} else if (is_clients_time(peer, since_us, now_us)) {
+			peer->spent_us += passed_us;
+			if (peer->spent_us >= timeout_us) {
+				log_debug("http", "request of %s did not end in time: connection closed",
+					peer->address);
+				shutdown(peer->fd, SHUT_RDWR);
+			}
 		}
 	}
 }

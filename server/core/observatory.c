@@ -1,33 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* Builds everything in order and takes it down in reverse. */
-#include "observatory_private.h"
+#include "observatory.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "camera_driver.h"
+#include "camera.h"
 #include "device_private.h"
 #include "focuser.h"
-#include "focuser_driver.h"
 #include "plug.h"
-#include "state.h"
-#include "store.h"
 #include "transcripts.h"
 
-#define MAX_DEVICES (2 * CONFIG_MAX_DEVICES)
 #define MAX_SHARES 32
 
+/* The kinds of devices that there are, in the order in which clients see them. */
+static const struct device_kind *const kinds[] = {&focuser_kind, &camera_kind};
+
 struct observatory {
-	const struct config *config;
-	struct events *events;
-	struct store *store;
 	struct transcripts *transcripts;
 	struct clock *fast; /* for simulated devices */
-	struct device *all[MAX_DEVICES];
-	int count;
-	struct autofocus *autofocus[CONFIG_MAX_DEVICES];
+	struct devices devices;
+	struct served served;
 	struct plug *plug;
 
 	pthread_mutex_t share_lock;
@@ -39,7 +33,7 @@ struct observatory {
 	int share_count;
 };
 
-/* Memory that sibling drivers share; lives until the observatory ends. */
+/* Memory that sibling drivers share; see struct driver_host. */
 static void *share(void *ctx, const char *key, size_t size)
 {
 	struct observatory *obs = ctx;
@@ -63,125 +57,77 @@ static void *share(void *ctx, const char *key, size_t size)
 	return memory;
 }
 
-/* The lowest focuser that focuses this camera; -1 when none does. */
-static int focuser_of_camera(const struct config *config, int camera)
+/* What a camera is told of its focuser. */
+static bool where_focuser_stands(void *ctx, int number, double *steps)
 {
+	const struct observatory *obs = ctx;
+	struct device *focuser = devices_find(&obs->devices, &focuser_kind, number);
+	if (focuser == NULL) {
+		return false;
+	}
+	struct focuser_state state;
+	focuser_state(focuser, &state);
+	*steps = state.motor_position;
+	return state.position_valid;
+}
+
+static enum err_code build_devices(struct observatory *obs, const struct observatory_options *options,
+	struct err *err)
+{
+	const struct device_needs needs = {
+		.config = obs->served.config,
+		.state_dir = options->state_dir,
+		.seed = options->seed,
+		.fast_clock = obs->fast,
+		.events = obs->served.events,
+		.transcripts = obs->transcripts,
+		.siblings = &obs->devices,
+		.patience = options->patience,
+		.focuser_position = where_focuser_stands,
+		.share = share,
+		.ctx = obs,
+	};
+	for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+		for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
+			if (!kinds[k]->life->configured(needs.config, i)) {
+				continue;
+			}
+			struct device **next = &obs->devices.device[obs->devices.count];
+			enum err_code code = device_create(kinds[k], i, &needs, next, err);
+			if (code != ERR_OK) {
+				return code;
+			}
+			obs->devices.count++;
+		}
+	}
+	return ERR_OK;
+}
+
+/* Jobs stand before the workers start, so that whoever is told of a change finds them. */
+static enum err_code build_jobs(struct observatory *obs, struct err *err)
+{
+	struct served *served = &obs->served;
+	const struct job_needs needs = {
+		.config = served->config,
+		.events = served->events,
+		.store = served->store,
+		.devices = served->devices,
+	};
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
-		if (config->focuser[i].present && config->focuser[i].camera == camera) {
-			return i;
+		struct device *focuser = devices_find(served->devices, &focuser_kind, i);
+		if (focuser == NULL) {
+			continue;
 		}
-	}
-	return -1;
-}
-
-static void fill_info(struct device_info *info, enum device_type type, int number, const char *name,
-	const char *driver, const char *title, const char *where)
-{
-	info->type = type;
-	info->number = number;
-	snprintf(info->source, sizeof info->source, "%s.%u",
-		type == DEVICE_FOCUSER ? "focuser" : "camera", (unsigned)number % 1000u);
-	text_copy_clean(info->name, sizeof info->name, name[0] != '\0' ? name : title);
-	text_copy_clean(info->driver, sizeof info->driver, driver);
-	text_copy_clean(info->driver_title, sizeof info->driver_title, title);
-	text_copy_clean(info->where, sizeof info->where, where);
-}
-
-static void note_line(void *ctx, char kind, const void *data, size_t len)
-{
-	transcript_note(ctx, kind, data, len);
-}
-
-/* What is said on the line of a device; without memory for that it works all the same. */
-static void listen_to(struct observatory *obs, struct device *dev, const struct config_focuser *cfg)
-{
-	dev->transcript = transcript_create(obs->transcripts, &(struct transcript_about){
-		.source = dev->info.source,
-		.driver = cfg->driver,
-		.port = &cfg->port,
-		.file = cfg->transcript,
-	});
-	if (dev->transcript != NULL) {
-		dev->host.note = note_line;
-		dev->host.note_ctx = dev->transcript;
-	}
-}
-
-/* Makes one device without starting it. */
-static enum err_code add_device(struct observatory *obs, const struct observatory_options *options,
-	enum device_type type, int number, struct err *err)
-{
-	const struct config *config = obs->config;
-	struct device *dev = calloc(1, sizeof *dev);
-	if (dev == NULL) {
-		return err_set(err, ERR_NOMEM, "out of memory");
-	}
-	dev->obs = obs;
-	dev->events = obs->events;
-	device_init(dev);
-	if (options->patience != NULL) {
-		dev->patience = *options->patience;
-	}
-	obs->all[obs->count++] = dev;
-
-	bool simulated = false;
-	enum err_code code;
-	int telescope = number;
-	double step_size_um = NAN;
-	if (type == DEVICE_FOCUSER) {
-		const struct config_focuser *cfg = &config->focuser[number];
-		code = focuser_core_create(dev, cfg, err);
+		served->autofocus[i] = autofocus_create(&needs, focuser);
+		if (served->autofocus[i] == NULL) {
+			return err_set(err, ERR_NOMEM, "out of memory");
+		}
+		enum err_code code = autofocus_begin(served->autofocus[i], err);
 		if (code != ERR_OK) {
 			return code;
 		}
-		const struct focuser_driver *driver = focuser_driver_find(cfg->driver);
-		simulated = driver->simulated;
-		fill_info(&dev->info, type, number, cfg->name, cfg->driver, driver->title, cfg->port.port);
-		dev->keep_trying = cfg->connect_at_start;
-		if (driver->uses_port) {
-			listen_to(obs, dev, cfg);
-		}
-		dev->host.partner = cfg->camera;
-		telescope = cfg->camera;
-		step_size_um = cfg->step_size_um;
-	} else {
-		const struct config_camera *cfg = &config->camera[number];
-		code = camera_core_create(dev, cfg, err);
-		if (code != ERR_OK) {
-			return code;
-		}
-		const struct camera_driver *driver = camera_driver_find(cfg->driver);
-		simulated = driver->simulated;
-		fill_info(&dev->info, type, number, cfg->name, cfg->driver, driver->title,
-			driver->uses_path ? cfg->port.path : cfg->port.port);
-		dev->keep_trying = cfg->connect_at_start;
-		dev->host.partner = focuser_of_camera(config, number);
-		dev->host.pixel_size_um = cfg->pixel_size_um;
-		if (dev->host.partner >= 0) {
-			step_size_um = config->focuser[dev->host.partner].step_size_um;
-		}
 	}
-	dev->clock = simulated ? obs->fast : clock_real();
-	dev->host.clock = dev->clock;
-	dev->host.source = dev->info.source;
-	dev->host.seed = options->seed;
-	dev->host.state_dir = options->state_dir;
-	dev->host.simulator = &config->simulator;
-	dev->host.optics = telescope >= 0 && telescope < CONFIG_MAX_DEVICES
-				   ? &config->telescope[telescope]
-				   : &config->telescope[0];
-	dev->host.step_size_um = step_size_um;
-	if (type == DEVICE_FOCUSER) {
-		dev->host.pixel_size_um = NAN;
-	}
-	dev->host.number = number;
-	dev->host.share = share;
-	dev->host.share_ctx = obs;
-	/* A rehearsal with the simulator must not carry the identity of the real device. */
-	char key[48];
-	snprintf(key, sizeof key, "%s%s", strcmp(dev->info.driver, "simulator") == 0 ? "simulator." : "",
-		dev->info.source);
-	return state_unique_id(options->state_dir, key, dev->info.unique_id, err);
+	return ERR_OK;
 }
 
 /* On the store's thread: whoever waits for an answer looks again. */
@@ -193,35 +139,26 @@ static void store_answered(void *arg)
 static enum err_code build(struct observatory *obs, const struct observatory_options *options,
 	struct err *err)
 {
-	obs->events = events_create();
+	struct served *served = &obs->served;
+	served->devices = &obs->devices;
+	served->events = events_create();
 	obs->transcripts = transcripts_create(options->state_dir);
 	obs->fast = clock_create_scaled(options->time_factor > 0 ? options->time_factor : 1.0);
-	if (obs->events == NULL || obs->fast == NULL || obs->transcripts == NULL) {
+	if (served->events == NULL || obs->fast == NULL || obs->transcripts == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
-	enum err_code code = store_open(options->state_dir, store_answered, obs->events, &obs->store, err);
-	for (int i = 0; code == ERR_OK && i < CONFIG_MAX_DEVICES; i++) {
-		if (obs->config->focuser[i].present) {
-			code = add_device(obs, options, DEVICE_FOCUSER, i, err);
-		}
-	}
-	for (int i = 0; code == ERR_OK && i < CONFIG_MAX_DEVICES; i++) {
-		if (obs->config->camera[i].present) {
-			code = add_device(obs, options, DEVICE_CAMERA, i, err);
-		}
-	}
-	for (int i = 0; code == ERR_OK && i < CONFIG_MAX_DEVICES; i++) {
-		if (obs->config->focuser[i].present) {
-			obs->autofocus[i] = autofocus_create(obs, i);
-			code = obs->autofocus[i] == NULL ? err_set(err, ERR_NOMEM, "out of memory")
-							 : autofocus_begin(obs->autofocus[i], err);
-		}
-	}
-	for (int i = 0; code == ERR_OK && i < obs->count; i++) {
-		code = device_start(obs->all[i], err);
+	enum err_code code = store_open(options->state_dir, store_answered, served->events, &served->store, err);
+	if (code == ERR_OK) {
+		code = build_devices(obs, options, err);
 	}
 	if (code == ERR_OK) {
-		obs->plug = plug_create(obs->all, obs->count);
+		code = build_jobs(obs, err);
+	}
+	for (int i = 0; code == ERR_OK && i < obs->devices.count; i++) {
+		code = device_start(obs->devices.device[i], err);
+	}
+	if (code == ERR_OK) {
+		obs->plug = plug_create(obs->devices.device, obs->devices.count);
 	}
 	return code;
 }
@@ -233,7 +170,7 @@ enum err_code observatory_create(const struct config *config, const struct obser
 	if (obs == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
-	obs->config = config;
+	obs->served.config = config;
 	pthread_mutex_init(&obs->share_lock, NULL);
 	enum err_code code = build(obs, options, err);
 	if (code != ERR_OK) {
@@ -251,63 +188,29 @@ void observatory_destroy(struct observatory *obs)
 	}
 	plug_destroy(obs->plug);
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
-		autofocus_end(obs->autofocus[i]);
+		autofocus_end(obs->served.autofocus[i]);
 	}
-	for (int i = 0; i < obs->count; i++) {
-		device_join(obs->all[i]);
+	for (int i = 0; i < obs->devices.count; i++) {
+		device_join(obs->devices.device[i]);
 	}
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
-		autofocus_destroy(obs->autofocus[i]);
+		autofocus_destroy(obs->served.autofocus[i]);
 	}
-	for (int i = 0; i < obs->count; i++) {
-		struct device *dev = obs->all[i];
-		focuser_core_destroy(dev);
-		camera_core_destroy(dev);
-		device_fini(dev);
-		free(dev);
+	for (int i = 0; i < obs->devices.count; i++) {
+		device_destroy(obs->devices.device[i]);
 	}
 	for (int i = 0; i < obs->share_count; i++) {
 		free(obs->share[i].memory);
 	}
 	transcripts_destroy(obs->transcripts);
-	store_close(obs->store);
-	events_destroy(obs->events);
+	store_close(obs->served.store);
+	events_destroy(obs->served.events);
 	clock_destroy(obs->fast);
 	pthread_mutex_destroy(&obs->share_lock);
 	free(obs);
 }
 
-const struct config *observatory_config(const struct observatory *obs)
+const struct served *observatory_served(const struct observatory *obs)
 {
-	return obs->config;
-}
-
-struct events *observatory_events(const struct observatory *obs)
-{
-	return obs->events;
-}
-
-struct store *observatory_store(const struct observatory *obs)
-{
-	return obs->store;
-}
-
-struct device *observatory_device(const struct observatory *obs, enum device_type type, int number)
-{
-	for (int i = 0; i < obs->count; i++) {
-		if (obs->all[i]->info.type == type && obs->all[i]->info.number == number) {
-			return obs->all[i];
-		}
-	}
-	return NULL;
-}
-
-struct device *observatory_at(const struct observatory *obs, int i)
-{
-	return i >= 0 && i < obs->count ? obs->all[i] : NULL;
-}
-
-struct autofocus *observatory_autofocus(const struct observatory *obs, int focuser)
-{
-	return focuser >= 0 && focuser < CONFIG_MAX_DEVICES ? obs->autofocus[focuser] : NULL;
+	return &obs->served;
 }

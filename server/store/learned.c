@@ -34,13 +34,13 @@ void learned_put(struct learned *learned, int focuser, int camera, int binning, 
 
 void learned_from_run(struct learned *learned, const struct run *run)
 {
-	if (run->state != RUN_SUCCEEDED || !isfinite(run->fit[0]) || !isfinite(run->fit[1])) {
+	if (run->state != RUN_SUCCEEDED || !isfinite(run->curve.a) || !isfinite(run->curve.k)) {
 		return;
 	}
 	/* The sign of a and k means nothing; y0 may be unknown.  The same arithmetic as in runs_db_history(). */
 	struct store_history history = {
-		.slope_px_per_step = fabs(run->fit[1]),
-		.hfr_min_px = fabs(run->fit[0]) + (isfinite(run->fit[3]) ? run->fit[3] : 0),
+		.slope_px_per_step = fabs(run->curve.k),
+		.hfr_min_px = fabs(run->curve.a) + (isfinite(run->curve.y0) ? run->curve.y0 : 0),
 	};
 	learned_put(learned, run->focuser, run->camera, run->binning, &history);
 }

@@ -75,16 +75,16 @@ static void write_point(struct json_writer *w, const struct run_point *p)
 
 static void write_fit(struct json_writer *w, const struct run *run)
 {
-	static const char *const names[] = {"a", "k", "x0", "y0"};
 	json_key(w, "fit");
-	if (!isfinite(run->fit[0]) || !isfinite(run->fit[1]) || !isfinite(run->fit[2])) {
+	if (!isfinite(run->curve.a) || !isfinite(run->curve.k) || !isfinite(run->curve.x0)) {
 		json_null(w);
 		return;
 	}
 	json_object(w);
-	for (int i = 0; i < 4; i++) {
-		json_key_double(w, names[i], run->fit[i]);
-	}
+	json_key_double(w, "a", run->curve.a);
+	json_key_double(w, "k", run->curve.k);
+	json_key_double(w, "x0", run->curve.x0);
+	json_key_double(w, "y0", run->curve.y0);
 	json_end_object(w);
 }
 
@@ -284,12 +284,12 @@ void run_nina(const struct run *run, struct buf *out)
 	json_object(&w);
 	json_key_string(&w, "Quadratic", "");
 	text[0] = '\0';
-	if (isfinite(run->fit[0]) && isfinite(run->fit[1]) && isfinite(run->fit[2])) {
+	if (isfinite(run->curve.a) && isfinite(run->curve.k) && isfinite(run->curve.x0)) {
 		char a[32], k[32], x0[32], y0[32];
-		text_print_double(a, run->fit[0]);
-		text_print_double(k, run->fit[1]);
-		text_print_double(x0, run->fit[2]);
-		text_print_double(y0, isfinite(run->fit[3]) ? run->fit[3] : 0);
+		text_print_double(a, run->curve.a);
+		text_print_double(k, run->curve.k);
+		text_print_double(x0, run->curve.x0);
+		text_print_double(y0, isfinite(run->curve.y0) ? run->curve.y0 : 0);
 		snprintf(
 			text, sizeof text, "y = %s + sqrt(%s^2 + (%s * (x - %s))^2)", y0, a, k, x0);
 	}

@@ -139,11 +139,11 @@ static int run(const char *name, int width, int height, int stars, int ring, con
 	double theirs[PAIRS];
 	double ratio[PAIRS];
 	long before = peak_kib();
-	int status = measure_frame(&img, &options, list, MOST_LISTED, &listed, &m);
+	int status = measure_frame(&img, &options, list, MOST_LISTED, &listed, &m, NULL);
 	long above = peak_kib() - before;
 	for (int i = 0; i < PAIRS && status == 0; i++) {
 		double start = now_ms();
-		status = measure_frame(&img, &options, list, MOST_LISTED, &listed, &m);
+		status = measure_frame(&img, &options, list, MOST_LISTED, &listed, &m, NULL);
 		ours[i] = now_ms() - start;
 		theirs[i] = yardstick_ms(pixels, width, height);
 		ratio[i] = ours[i] / theirs[i];

@@ -49,8 +49,8 @@ static void check_stream(const struct http_stream *stream)
 void fake_api_ask(enum http_verb verb, const char *path, struct span form)
 {
 	bool before = fuzz_spare(true);
-	struct observatory *obs = fake_observatory();
-	struct alpaca *alpaca = alpaca_create(obs);
+	struct fake *fake = fake_create();
+	struct alpaca *alpaca = alpaca_create(&fake->served);
 	FUZZ_CHECK(alpaca != NULL);
 	fuzz_spare(before);
 	struct http_wait wait;
@@ -82,5 +82,5 @@ void fake_api_ask(enum http_verb verb, const char *path, struct span form)
 	}
 	free(wait.data);
 	alpaca_destroy(alpaca);
-	fake_free(obs);
+	fake_free(fake);
 }

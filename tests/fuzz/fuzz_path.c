@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fuzz_spare(before);
 		FUZZ_CHECK(again != NULL);
 		int n = snprintf(again, strlen(path) + 32, "/api/v1/%s/%u/%.*s",
-			found.type == DEVICE_FOCUSER ? "focuser" : "camera", found.number,
+			found.kind->kind->name, found.number,
 			(int)found.member.len, found.member.data);
 		FUZZ_CHECK(n > 0 && strcmp(again, path) == 0);
 		free(again);

@@ -10,7 +10,7 @@ MEMBERS = {"run", "state", "phase", "progress", "reason", "started", "duration_s
            "hfr_predicted_px", "hfr_final_px", "r_squared", "model", "exposures", "points"}
 POINT_MEMBERS = {"position", "hfr_px", "error_px", "stars", "flux_ratio", "used", "why"}
 # Why a point does not count.
-WHY = {None, "no stars", "outlier", "cloud", "outside the window", "trailed", "play not taken up",
+WHY = {None, "no stars", "outlier", "cloud", "outside the window", "trailed", "backlash not taken up",
        "validation"}
 
 

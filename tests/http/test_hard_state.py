@@ -173,13 +173,14 @@ def test_full_disk(make_observatory):
     server = make_observatory(config=SMALL)
     server.connect()
     before = server.focus()[0]["run"]
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, 0))
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, limits[1]))
     found = [server.focus() for _ in range(2)]
     assert [number for _, number in found] == [0, 0]
     assert [run["run"] for run, _ in found] == [before + 1, before + 2]
     assert runs_of(server) == [before + 2, before + 1, before], "what is kept in memory is history, too"
     # Until here the log could not be written either.
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
     until(lambda: f"run {before + 2} is written" in server.log(), "the log says that it is written")
     assert server.log().index(f"run {before + 1} is written") < server.log().index(f"run {before + 2} is written")
     server.stop()

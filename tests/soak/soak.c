@@ -269,7 +269,7 @@ static void not_a_step_is_lost(void **state)
 			snprintf(f->port.port, sizeof f->port.port, "%s", lines.line[o * each + i].link);
 			f->port.max_step = MAX_STEP;
 			f->backlash_steps = BACKLASH;
-			f->approach = MOVES_APPROACH_OUT;
+			f->approach = CONFIG_APPROACH_OUT;
 			f->open_wait_ms = 0;
 			f->connect_at_start = true;
 		}
@@ -282,7 +282,7 @@ static void not_a_step_is_lost(void **state)
 	int64_t begin = now_ms();
 	for (int i = 0; i < ROUGH_LINES; i++) {
 		captains[i] = (struct captain){.lines = &lines, .number = i,
-			.dev = observatory_device(obs[i / each], DEVICE_FOCUSER, i % each),
+			.dev = devices_find(observatory_served(obs[i / each])->devices, &focuser_kind, i % each),
 			.moves = wanted_moves / ROUGH_LINES + (i < wanted_moves % ROUGH_LINES),
 			.luck = seed * 77 + (uint64_t)i};
 		assert_int_equal(pthread_create(&captains[i].thread, NULL, sail, &captains[i]), 0);

@@ -7,13 +7,13 @@
 #define FOCUSD_WEB_H
 
 #include "http.h"
-#include "observatory.h"
+#include "served.h"
 
 struct web;
 
 /* The observatory is borrowed and must outlive it.  Starts one thread, which renders pictures.
  * NULL when out of memory or threads. */
-struct web *web_create(struct observatory *obs);
+struct web *web_create(const struct served *served);
 /* After the server has stopped; NULL is fine. */
 void web_destroy(struct web *web);
 

@@ -7,12 +7,12 @@
 #define FOCUSD_ALPACA_H
 
 #include "http.h"
-#include "observatory.h"
+#include "served.h"
 
 struct alpaca;
 
 /* The observatory is borrowed and must outlive it.  NULL when out of memory. */
-struct alpaca *alpaca_create(struct observatory *obs);
+struct alpaca *alpaca_create(const struct served *served);
 void alpaca_destroy(struct alpaca *alpaca);
 
 /* True when path belongs to Alpaca (/api, /management and what is below them, right or wrong). */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Requests, responses and streams as plain values, between whoever answers and the one file that
- * knows the HTTP library (http_mhd.c).  A handler runs on an HTTP thread and never waits: it answers,
+ * Requests, responses and streams as plain values, between whoever answers and the files that
+ * know the HTTP library (http_mhd*.c).  A handler runs on an HTTP thread and never waits: it answers,
  * or says HTTP_WAIT and is called again with the same request when something changed or its deadline
  * passed.
  */
@@ -23,7 +23,8 @@ struct http_wait {
 	bool resumed;            /* not the first call */
 	int64_t deadline_ms;     /* set by the handler with HTTP_WAIT; on clock_real() */
 	uint64_t ticket[2];      /* the handler's own */
-	void *data;              /* the handler's own; freed with free() at the end of the request */
+	void *data;              /* the handler's own, until the end of the request */
+	void (*release)(void *data); /* ends data, unless it is NULL; when not set, free() does */
 };
 
 /* Borrowed for the duration of the call. */
@@ -37,7 +38,7 @@ struct http_request {
 	char peer[64];           /* address without port */
 	const char *(*header)(const struct http_request *req, const char *name); /* NULL when absent */
 	struct http_wait *wait;
-	void *backend;           /* http_mhd.c's own */
+	void *backend;           /* http_mhd*.c's own */
 };
 
 /* A body produced while it is sent.  read fills at most max bytes from offset pos and returns how

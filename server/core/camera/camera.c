@@ -4,18 +4,13 @@
 #include "camera_private.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "focuser.h"
-#include "observatory.h"
 
 /* A private exposure's thread looks at its cancel flag at least this often, in case a wake is missed. */
 #define RECHECK_MS 200
 
 static enum camera_activity activity_locked(const struct device *dev)
 {
-	const struct camera_core *c = dev->camera;
+	const struct camera_core *c = camera_of(dev);
 	if (dev->link != LINK_UP) {
 		return CAMERA_IDLE;
 	}
@@ -34,7 +29,7 @@ static enum camera_activity activity_locked(const struct device *dev)
 
 bool camera_busy(struct device *dev, struct err *err)
 {
-	if (dev->camera->phase != EXPOSE_NONE) {
+	if (camera_of(dev)->phase != EXPOSE_NONE) {
 		err_set(err, ERR_INVALID_OPERATION, "%s is busy with an exposure", dev->info.name);
 		return true;
 	}
@@ -43,7 +38,7 @@ bool camera_busy(struct device *dev, struct err *err)
 
 void camera_state(struct device *dev, struct camera_state *out)
 {
-	const struct camera_core *c = dev->camera;
+	const struct camera_core *c = camera_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	*out = (struct camera_state){
 		.link = dev->link,
@@ -84,7 +79,7 @@ void camera_state(struct device *dev, struct camera_state *out)
 static enum err_code set_locked(struct device *dev, enum camera_setting what, int32_t value,
 	struct err *err)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	const struct camera_caps *caps = &c->caps;
 	int modes = 0;
 	switch (what) {
@@ -173,7 +168,7 @@ enum err_code camera_set(struct device *dev, enum camera_setting what, int32_t v
 
 void camera_reset(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	c->setup = (struct camera_setup){
 		.bin = 1,
 		.num_x = c->caps.width,
@@ -204,7 +199,7 @@ static enum err_code check_axis(const char *axis, int32_t start, int32_t num, in
 
 static enum err_code start_locked(struct device *dev, double duration_s, bool light, struct err *err)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	enum err_code code = device_need_link(dev, err);
 	if (code != ERR_OK) {
 		return code;
@@ -271,7 +266,7 @@ enum err_code camera_start_exposure(struct device *dev, double duration_s, bool 
 
 enum err_code camera_abort(struct device *dev, struct err *err)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	struct lease lease = {0};
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
@@ -298,7 +293,7 @@ enum err_code camera_abort(struct device *dev, struct err *err)
 
 enum err_code camera_stop(struct device *dev, struct err *err)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
 	if (code == ERR_OK && (!c->caps.can_stop || c->driver->stop == NULL)) {
@@ -318,7 +313,7 @@ enum err_code camera_stop(struct device *dev, struct err *err)
 bool camera_is_new_to(struct device *dev, const struct client *client)
 {
 	pthread_mutex_lock(&dev->lock);
-	bool is_new = dev->camera->started_version < device_back_since(dev, client);
+	bool is_new = camera_of(dev)->started_version < device_back_since(dev, client);
 	pthread_mutex_unlock(&dev->lock);
 	return is_new;
 }
@@ -326,9 +321,9 @@ bool camera_is_new_to(struct device *dev, const struct client *client)
 enum err_code camera_image_ready(struct device *dev, bool *out, struct err *err)
 {
 	pthread_mutex_lock(&dev->lock);
-	enum err_code code = told_failure_get(&dev->camera->expose_told, err);
+	enum err_code code = told_failure_get(&camera_of(dev)->expose_told, err);
 	if (code == ERR_OK) {
-		*out = dev->camera->image_ready;
+		*out = camera_of(dev)->image_ready;
 	}
 	pthread_mutex_unlock(&dev->lock);
 	return code;
@@ -336,7 +331,7 @@ enum err_code camera_image_ready(struct device *dev, bool *out, struct err *err)
 
 enum err_code camera_frame(struct device *dev, struct frame **out, struct err *err)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = told_failure_get(&c->expose_told, err);
 	if (code == ERR_OK && !c->image_ready) {
@@ -352,7 +347,7 @@ enum err_code camera_frame(struct device *dev, struct frame **out, struct err *e
 
 struct frame *camera_preview_frame(struct device *dev, uint64_t *serial)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	struct frame *frame = c->preview != NULL ? frame_ref(c->preview) : NULL;
 	*serial = c->preview_serial;
@@ -363,7 +358,7 @@ struct frame *camera_preview_frame(struct device *dev, uint64_t *serial)
 enum err_code camera_run_expose(struct device *dev, uint64_t run, double duration_s, int bin, int gain,
 	double focuser_position, const _Atomic bool *cancel, struct frame **out, struct err *err)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
 	if (code == ERR_OK && dev->lease.run != run) {
@@ -418,46 +413,4 @@ enum err_code camera_run_expose(struct device *dev, uint64_t run, double duratio
 	}
 	pthread_mutex_unlock(&dev->lock);
 	return code;
-}
-
-enum err_code camera_core_create(struct device *dev, const struct config_camera *cfg, struct err *err)
-{
-	const struct camera_driver *driver = camera_driver_find(cfg->driver);
-	if (driver == NULL) {
-		return err_set(err, ERR_INVALID_VALUE, "there is no camera driver '%s'", cfg->driver);
-	}
-	struct camera_core *c = calloc(1, sizeof *c);
-	void *ctx = calloc(1, driver->ctx_size > 0 ? driver->ctx_size : 1);
-	struct frame_pool *pool = frame_pool_create();
-	if (c == NULL || ctx == NULL || pool == NULL) {
-		free(c);
-		free(ctx);
-		frame_pool_release(pool);
-		return err_set(err, ERR_NOMEM, "out of memory");
-	}
-	c->driver = driver;
-	c->cfg = cfg;
-	c->ctx = ctx;
-	c->pool = pool;
-	c->climate.sensor_c = c->climate.heatsink_c = c->climate.power_percent = NAN;
-	c->setup.bin = 1;
-	dev->camera = c;
-	dev->class = &camera_class;
-	return ERR_OK;
-}
-
-void camera_core_destroy(struct device *dev)
-{
-	struct camera_core *c = dev->camera;
-	if (c == NULL) {
-		return;
-	}
-	frame_unref(c->frame);
-	frame_unref(c->preview);
-	frame_unref(c->run_frame);
-	frame_pool_release(c->pool);
-	free(c->rows);
-	free(c->ctx);
-	free(c);
-	dev->camera = NULL;
 }

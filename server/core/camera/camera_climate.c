@@ -40,7 +40,7 @@ bool camera_guiding_locked(const struct camera_core *c)
 
 void camera_climate_open(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	const struct camera_driver *driver = c->driver;
 	struct camera_caps *caps = &c->fresh_caps;
 	/* Core believes in what it can call. */
@@ -60,7 +60,7 @@ void camera_climate_open(struct device *dev)
 
 void camera_climate_reset(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	c->cooler_on = false;
 	c->cooler_wanted = false;
 	c->set_point_c = c->caps.set_point_default_c;
@@ -79,7 +79,7 @@ static bool differs(double a, double b)
 
 static struct step poll_climate(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	struct camera_climate fresh = climate_unknown;
 	pthread_mutex_unlock(&dev->lock);
@@ -117,7 +117,7 @@ static struct step poll_climate(struct device *dev)
 
 static struct step set_cooler(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	bool on = c->cooler_on;
 	double set_point_c = c->set_point_c;
@@ -141,7 +141,7 @@ static struct step set_cooler(struct device *dev)
 
 static struct step start_pulse(struct device *dev, struct guide_wish *wish)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	struct guide_wish pulse = *wish;
 	/* The wish counts as guiding until the driver has taken it over. */
@@ -168,7 +168,7 @@ static struct step start_pulse(struct device *dev, struct guide_wish *wish)
 
 bool camera_climate_step(struct device *dev, struct step *out)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	for (int axis = 0; axis < 2; axis++) {
 		if (c->guide[axis].wanted) {
 			*out = start_pulse(dev, &c->guide[axis]);
@@ -193,7 +193,7 @@ bool camera_climate_step(struct device *dev, struct step *out)
 
 enum err_code camera_set_point(struct device *dev, double celsius, struct err *err)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
 	if (code == ERR_OK && !c->caps.has_cooler) {
@@ -217,7 +217,7 @@ enum err_code camera_set_point(struct device *dev, double celsius, struct err *e
 enum err_code camera_pulse_guide(struct device *dev, int32_t direction, int32_t duration_ms,
 	struct err *err)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
 	if (code == ERR_OK && !c->caps.can_pulse_guide) {
@@ -246,7 +246,7 @@ enum err_code camera_pulse_guide(struct device *dev, int32_t direction, int32_t 
 
 enum err_code camera_guiding(struct device *dev, bool *out, struct err *err)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = told_failure_get(&c->guide_told, err);
 	if (code == ERR_OK) {

@@ -74,6 +74,14 @@ struct camera_core {
 
 extern const struct device_class camera_class;
 
+static inline struct camera_core *camera_of(const struct device *dev)
+{
+	return dev->core;
+}
+
+/* With the lock held: true, with a sentence, while an exposure is not over. */
+bool camera_busy(struct device *dev, struct err *err);
+
 /* With the lock held: full frame, bin 1, the device's default gain and offset, no picture. */
 void camera_reset(struct device *dev);
 

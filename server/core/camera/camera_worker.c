@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "focuser.h"
-#include "observatory.h"
-
 /* Without a hint from the driver. */
 #define POLL_MS 100
 #define POLL_FAILURES 3
@@ -19,7 +16,7 @@
 /* The exposure is over without a picture; a frame that is still lent is taken back by the next step. */
 static void end_without_frame(struct device *dev, const struct err *why)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	c->phase = EXPOSE_NONE;
 	c->reading = false;
 	c->abort_wanted = false;
@@ -37,14 +34,12 @@ static void end_without_frame(struct device *dev, const struct err *why)
 /* Where the focuser of this camera stands; asked without the lock, it belongs to another device. */
 static void ask_focuser(struct device *dev, struct exposure_request *request)
 {
-	struct device *focuser = observatory_device(dev->obs, DEVICE_FOCUSER, dev->host.partner);
-	if (request->focuser_known || focuser == NULL) {
-		return;
+	double steps;
+	if (!request->focuser_known && dev->host.partner >= 0
+		&& dev->needs.focuser_position(dev->needs.ctx, dev->host.partner, &steps)) {
+		request->focuser_known = true;
+		request->focuser_position = steps;
 	}
-	struct focuser_state state;
-	focuser_state(focuser, &state);
-	request->focuser_known = state.position_valid;
-	request->focuser_position = state.motor_position;
 }
 
 static enum err_code new_frame(struct camera_core *c, const struct frame_info *info, struct frame **out,
@@ -81,7 +76,7 @@ static void take_back(struct camera_core *c)
 
 static struct step begin_exposure(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	struct exposure_request request = c->request;
 	pthread_mutex_unlock(&dev->lock);
@@ -115,7 +110,7 @@ static struct step begin_exposure(struct device *dev)
 
 static struct step abort_exposure(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	enum err_code code = ERR_OK;
 	if (c->phase == EXPOSE_RUNNING) {
@@ -135,7 +130,7 @@ static struct step abort_exposure(struct device *dev)
 
 static struct step stop_exposure(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	c->stop_wanted = false;
 	pthread_mutex_unlock(&dev->lock);
@@ -154,7 +149,7 @@ static struct step stop_exposure(struct device *dev)
 
 static void publish_frame(struct device *dev, struct frame *frame)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	c->phase = EXPOSE_NONE;
 	c->reading = false;
 	c->done_op = c->op;
@@ -251,7 +246,7 @@ static enum err_code read_whole(struct camera_core *c, const struct exposure_req
 
 static struct step read_out(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	c->phase = EXPOSE_READING;
 	device_changed(dev);
@@ -295,7 +290,7 @@ static struct step read_out(struct device *dev)
 
 static struct step watch_exposure(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	struct camera_reading reading = {0};
 	pthread_mutex_unlock(&dev->lock);
@@ -335,7 +330,7 @@ static struct step watch_exposure(struct device *dev)
 
 static struct step camera_step(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	if (c->phase != EXPOSE_RUNNING && c->lent != NULL) {
 		/* The driver gave up or was given up. */
 		struct err ignored;
@@ -365,7 +360,7 @@ static struct step camera_step(struct device *dev)
 
 static enum err_code camera_open(struct device *dev, struct err *err)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	memset(c->ctx, 0, c->driver->ctx_size);
 	c->fresh_caps = (struct camera_caps){.electrons_per_adu = NAN, .full_well_e = NAN};
 	enum err_code code = c->driver->open(c->ctx, &c->cfg->port, &dev->host, &c->fresh_caps, err);
@@ -379,7 +374,7 @@ static enum err_code camera_open(struct device *dev, struct err *err)
 
 static void camera_came_up(struct device *dev, bool again)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	c->caps = c->fresh_caps;
 	c->climate = c->fresh_climate;
 	if (isfinite(c->cfg->pixel_size_um)) {
@@ -401,7 +396,7 @@ static void camera_came_up(struct device *dev, bool again)
 
 static void camera_went_down(struct device *dev, const struct err *why)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	if (c->phase != EXPOSE_NONE) {
 		end_without_frame(dev, why);
 	}
@@ -413,14 +408,14 @@ static void camera_went_down(struct device *dev, const struct err *why)
 
 static void camera_close(struct device *dev)
 {
-	dev->camera->driver->close(dev->camera->ctx);
-	take_back(dev->camera);
-	frame_pool_trim(dev->camera->pool);
+	camera_of(dev)->driver->close(camera_of(dev)->ctx);
+	take_back(camera_of(dev));
+	frame_pool_trim(camera_of(dev)->pool);
 }
 
 static void camera_halt(struct device *dev)
 {
-	struct camera_core *c = dev->camera;
+	struct camera_core *c = camera_of(dev);
 	if (c->phase != EXPOSE_RUNNING) {
 		return;
 	}
@@ -448,4 +443,5 @@ const struct device_class camera_class = {
 	.went_down = camera_went_down,
 	.step = camera_step,
 	.stop = camera_halt,
+	.unfit = camera_busy,
 };

@@ -43,7 +43,7 @@ void device_changed(struct device *dev)
 {
 	dev->version++;
 	pthread_cond_broadcast(&dev->changed);
-	events_publish(dev->events);
+	events_publish(dev->needs.events);
 }
 
 void device_wake_worker(struct device *dev)
@@ -367,15 +367,14 @@ enum err_code device_need_free(struct device *dev, struct err *err)
 		"%s is in use by %s; Halt or AutofocusAbort ends it", dev->info.name, dev->lease.what);
 }
 
-enum err_code device_lease_take(struct device *dev, const struct lease *lease,
-	bool (*busy)(struct device *dev, struct err *err), struct err *err)
+enum err_code device_lease_take(struct device *dev, const struct lease *lease, struct err *err)
 {
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
 	if (code == ERR_OK) {
 		code = device_need_free(dev, err);
 	}
-	if (code == ERR_OK && busy != NULL && busy(dev, err)) {
+	if (code == ERR_OK && dev->class->unfit(dev, err)) {
 		code = ERR_INVALID_OPERATION;
 	}
 	if (code == ERR_OK) {
@@ -398,7 +397,7 @@ void device_lease_drop(struct device *dev, uint64_t run)
 
 void device_lease_lost(struct device *dev)
 {
-	if (dev->focuser != NULL && dev->lease.run != 0) {
+	if (dev->class->loss_ends_lease && dev->lease.run != 0) {
 		dev->lease.blocked = true;
 		dev->lease.interrupt(dev->lease.arg, LEASE_LINK_LOST);
 	}

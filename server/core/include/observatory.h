@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The fixed list of devices and what belongs to all of them.  Built once at start, never changed, so
- * readers need no lock.
+ * Builds the server's devices and their jobs from the configuration, hands each what it needs, and takes all of
+ * it down in reverse.  Nobody but the program's start, its end and tests knows it.
  */
 #ifndef FOCUSD_OBSERVATORY_H
 #define FOCUSD_OBSERVATORY_H
@@ -9,10 +9,8 @@
 #include <stdint.h>
 
 #include "config.h"
-#include "device.h"
 #include "err.h"
-#include "events.h"
-#include "store.h"
+#include "served.h"
 
 struct observatory;
 struct device_patience;
@@ -32,14 +30,7 @@ enum err_code observatory_create(const struct config *config, const struct obser
 /* Aborts runs, halts motion, closes links, joins threads, frees.  NULL is fine. */
 void observatory_destroy(struct observatory *obs);
 
-const struct config *observatory_config(const struct observatory *obs);
-struct events *observatory_events(const struct observatory *obs);
-struct store *observatory_store(const struct observatory *obs);
-
-/* Devices by type and number; NULL when not configured.  Numbers need not be contiguous. */
-struct device *observatory_device(const struct observatory *obs, enum device_type type, int number);
-
-/* The i-th device of all, focusers first; NULL past the end. */
-struct device *observatory_at(const struct observatory *obs, int i);
+/* What was built; lives as long as the observatory. */
+const struct served *observatory_served(const struct observatory *obs);
 
 #endif

@@ -55,7 +55,7 @@ static void poke(void *arg)
 void autofocus_changed(struct autofocus *af)
 {
 	af->version++;
-	events_publish(observatory_events(af->obs));
+	events_publish(af->needs.events);
 }
 
 static bool running_locked(const struct autofocus *af)
@@ -184,8 +184,8 @@ static enum err_code need_up(struct device *dev, struct err *err)
 static enum err_code find_camera(struct autofocus *af, int wanted, struct device **camera,
 	struct camera_state *state, struct err *err)
 {
-	int number = wanted >= 0 ? wanted : observatory_config(af->obs)->focuser[af->number].camera;
-	*camera = observatory_device(af->obs, DEVICE_CAMERA, number);
+	int number = wanted >= 0 ? wanted : af->needs.config->focuser[af->number].camera;
+	*camera = devices_find(af->needs.devices, &camera_kind, number);
 	if (*camera == NULL) {
 		return err_set(err, ERR_INVALID_VALUE, "there is no camera %d", number);
 	}
@@ -219,7 +219,7 @@ static struct run *new_run(struct autofocus *af, uint64_t id, const struct devic
 		.hfr_predicted_px = NAN,
 		.hfr_final_px = NAN,
 		.r_squared = NAN,
-		.fit = {NAN, NAN, NAN, NAN},
+		.curve = {NAN, NAN, NAN, NAN},
 	};
 	snprintf(run->phase, sizeof run->phase, "start");
 	snprintf(run->focuser_name, sizeof run->focuser_name, "%s", af->focuser->info.name);
@@ -231,9 +231,9 @@ static enum err_code take_leases(struct autofocus *af, struct device *camera, ui
 {
 	struct lease lease = {.run = id, .interrupt = interrupt, .poke = poke, .arg = af};
 	snprintf(lease.what, sizeof lease.what, "autofocus run %llu", (unsigned long long)id);
-	enum err_code code = device_lease_take(af->focuser, &lease, focuser_unfit, err);
+	enum err_code code = device_lease_take(af->focuser, &lease, err);
 	if (code == ERR_OK) {
-		code = device_lease_take(camera, &lease, camera_busy, err);
+		code = device_lease_take(camera, &lease, err);
 		if (code != ERR_OK) {
 			device_lease_drop(af->focuser, id);
 		}
@@ -244,7 +244,7 @@ static enum err_code take_leases(struct autofocus *af, struct device *camera, ui
 static enum err_code start_locked(struct autofocus *af, const struct autofocus_params *params,
 	uint64_t *id, struct err *err)
 {
-	const struct config_autofocus *cfg = &observatory_config(af->obs)->autofocus;
+	const struct config_autofocus *cfg = &af->needs.config->autofocus;
 	struct device *camera = NULL;
 	struct camera_state state = {0};
 	enum err_code code = need_idle(af, err);
@@ -258,7 +258,7 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 		code = check_params(params, &state.caps, err);
 	}
 	if (code == ERR_OK) {
-		*id = store_next_run_id(observatory_store(af->obs));
+		*id = store_next_run_id(af->needs.store);
 	}
 	struct run *run = code == ERR_OK ? new_run(af, *id, camera) : NULL;
 	if (code == ERR_OK && run == NULL) {
@@ -278,7 +278,7 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	run->binning = choose_binning(af, cfg, &state.caps);
 	run->binning = run->binning > state.caps.max_bin ? state.caps.max_bin : run->binning;
 	run->exposure_s = finite_or(params->exposure_s, cfg->exposure_s);
-	run->backlash_steps = observatory_config(af->obs)->focuser[af->number].backlash_steps;
+	run->backlash_steps = af->needs.config->focuser[af->number].backlash_steps;
 	snprintf(run->filter, sizeof run->filter, "%s",
 		params->filter[0] != '\0' ? params->filter : cfg->filter);
 	run_free(af->run);
@@ -289,13 +289,9 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	return ERR_OK;
 }
 
-enum err_code autofocus_start(struct observatory *obs, int focuser,
+enum err_code autofocus_start(struct autofocus *af,
 	const struct autofocus_params *params, uint64_t *run, struct err *err)
 {
-	struct autofocus *af = observatory_autofocus(obs, focuser);
-	if (af == NULL) {
-		return err_set(err, ERR_INVALID_VALUE, "there is no focuser %d", focuser);
-	}
 	pthread_mutex_lock(&af->lock);
 	uint64_t id = 0;
 	enum err_code code = start_locked(af, params, &id, err);
@@ -306,12 +302,8 @@ enum err_code autofocus_start(struct observatory *obs, int focuser,
 	return code;
 }
 
-enum err_code autofocus_abort(struct observatory *obs, int focuser, struct err *err)
+void autofocus_abort(struct autofocus *af)
 {
-	struct autofocus *af = observatory_autofocus(obs, focuser);
-	if (af == NULL) {
-		return err_set(err, ERR_INVALID_VALUE, "there is no focuser %d", focuser);
-	}
 	pthread_mutex_lock(&af->lock);
 	bool running = running_locked(af);
 	if (running) {
@@ -321,15 +313,10 @@ enum err_code autofocus_abort(struct observatory *obs, int focuser, struct err *
 	if (running) {
 		poke(af);
 	}
-	return ERR_OK;
 }
 
-struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id)
+struct run *autofocus_run(struct autofocus *af, uint64_t id)
 {
-	struct autofocus *af = observatory_autofocus(obs, focuser);
-	if (af == NULL) {
-		return NULL;
-	}
 	struct run *copy = NULL;
 	pthread_mutex_lock(&af->lock);
 	if (af->run != NULL && (id == 0 || af->run->id == id)) {
@@ -346,49 +333,32 @@ struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id)
 	return copy;
 }
 
-uint64_t autofocus_running(struct observatory *obs, int focuser)
+uint64_t autofocus_running(struct autofocus *af)
 {
-	struct autofocus *af = observatory_autofocus(obs, focuser);
-	if (af == NULL) {
-		return 0;
-	}
 	pthread_mutex_lock(&af->lock);
 	uint64_t id = af->job == JOB_RUN ? af->run->id : 0;
 	pthread_mutex_unlock(&af->lock);
 	return id;
 }
 
-uint64_t autofocus_version(struct observatory *obs, int focuser)
+uint64_t autofocus_version(struct autofocus *af)
 {
-	struct autofocus *af = observatory_autofocus(obs, focuser);
-	if (af == NULL) {
-		return 0;
-	}
 	pthread_mutex_lock(&af->lock);
 	uint64_t version = af->version;
 	pthread_mutex_unlock(&af->lock);
 	return version;
 }
 
-void autofocus_counts(struct observatory *obs, int focuser, uint64_t by_state[4])
+void autofocus_counts(struct autofocus *af, uint64_t by_state[4])
 {
-	struct autofocus *af = observatory_autofocus(obs, focuser);
-	memset(by_state, 0, 4 * sizeof by_state[0]);
-	if (af == NULL) {
-		return;
-	}
 	pthread_mutex_lock(&af->lock);
 	memcpy(by_state, af->ended, sizeof af->ended);
 	pthread_mutex_unlock(&af->lock);
 }
 
-enum err_code autofocus_measure_start(struct observatory *obs, int focuser, double exposure_s,
+enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 	int binning, int gain, uint64_t *job, struct err *err)
 {
-	struct autofocus *af = observatory_autofocus(obs, focuser);
-	if (af == NULL) {
-		return err_set(err, ERR_INVALID_VALUE, "there is no focuser %d", focuser);
-	}
 	struct autofocus_params params;
 	autofocus_params_init(&params);
 	params.exposure_s = exposure_s;
@@ -409,10 +379,10 @@ enum err_code autofocus_measure_start(struct observatory *obs, int focuser, doub
 		atomic_store(&af->cancel, false);
 		struct lease lease = {.run = UINT64_MAX, .interrupt = interrupt, .poke = poke, .arg = af};
 		snprintf(lease.what, sizeof lease.what, "a star measurement");
-		code = device_lease_take(camera, &lease, camera_busy, err);
+		code = device_lease_take(camera, &lease, err);
 	}
 	if (code == ERR_OK) {
-		const struct config_autofocus *cfg = &observatory_config(obs)->autofocus;
+		const struct config_autofocus *cfg = &af->needs.config->autofocus;
 		af->params = params;
 		af->camera = camera;
 		af->measure_exposure_s = finite_or(exposure_s, cfg->exposure_s);
@@ -426,10 +396,9 @@ enum err_code autofocus_measure_start(struct observatory *obs, int focuser, doub
 	return code;
 }
 
-bool autofocus_measure_done(struct observatory *obs, int focuser, uint64_t job, struct buf *out,
+bool autofocus_measure_done(struct autofocus *af, uint64_t job, struct buf *out,
 	enum err_code *result, struct err *err)
 {
-	struct autofocus *af = observatory_autofocus(obs, focuser);
 	pthread_mutex_lock(&af->lock);
 	/* Not before another one may be asked for. */
 	bool busy = af->job == JOB_MEASURE && af->measure_job == job;
@@ -446,20 +415,20 @@ bool autofocus_measure_done(struct observatory *obs, int focuser, uint64_t job, 
 	return done;
 }
 
-struct autofocus *autofocus_create(struct observatory *obs, int focuser)
+struct autofocus *autofocus_create(const struct job_needs *needs, struct device *focuser)
 {
 	struct autofocus *af = calloc(1, sizeof *af);
 	if (af == NULL) {
 		return NULL;
 	}
-	af->obs = obs;
-	af->number = focuser;
-	af->focuser = observatory_device(obs, DEVICE_FOCUSER, focuser);
+	af->needs = *needs;
+	af->number = device_info(focuser)->number;
+	af->focuser = focuser;
 	af->version = 1;
 	pthread_mutex_init(&af->lock, NULL);
 	pthread_cond_init(&af->work, NULL);
 	buf_init(&af->measure_text, 64 * 1024);
-	af->run = store_last_run(observatory_store(obs), focuser);
+	af->run = store_last_run(needs->store, af->number);
 	return af;
 }
 

@@ -38,17 +38,14 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 	}
 	struct image view = frame_image(frame);
 	struct measure_options options = measure_defaults();
-	options.region = observatory_config(af->obs)->autofocus.region;
-	int rc = measure_frame(&view, &options, af->stars, AUTOFOCUS_MAX_STARS, &out->listed, &out->measurement);
+	options.region = af->needs.config->autofocus.region;
+	enum err_code status = measure_frame(&view, &options, af->stars, AUTOFOCUS_MAX_STARS, &out->listed,
+		&out->measurement, err);
 	out->info = frame->info;
 	frame_unref(frame);
-	if (rc == -1) {
-		return err_set(err, ERR_NOMEM, "no memory to measure the frame");
-	}
-	if (rc != 0) {
-		return err_set(err, ERR_CAMERA, "the frame is too small to measure");
-	}
-	return ERR_OK;
+	/* A view that is too small is no wrong value of a caller here: it is what the camera delivered. */
+	return status == ERR_INVALID_VALUE ? err_set(err, ERR_CAMERA, "the frame is too small to measure")
+		: status;
 }
 
 double autofocus_flux_ratio(struct autofocus *af, const struct seen *seen)

@@ -15,14 +15,13 @@
 #include "autofocus.h"
 #include "device_private.h"
 #include "measure.h"
-#include "observatory_private.h"
 
 #define AUTOFOCUS_MAX_STARS 512
 
 enum job { JOB_NONE, JOB_RUN, JOB_MEASURE };
 
 struct autofocus {
-	struct observatory *obs;
+	struct job_needs needs;
 	int number;
 	struct device *focuser;
 	struct device *camera; /* of the running job */

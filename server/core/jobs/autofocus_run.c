@@ -17,6 +17,8 @@
 #define MOVE_LIMIT_MS 600000
 /* A run begins without knowing what the last one learned rather than wait longer for the disk (real). */
 #define HISTORY_PATIENCE_MS 1000
+/* A motor that was told to stop is given so long to come to rest before its place is told. */
+#define REST_LIMIT_MS 5000
 
 static struct run_point point_of(const struct af_plan_point *p)
 {
@@ -37,7 +39,7 @@ static struct run_point point_of(const struct af_plan_point *p)
 /* fit NULL: there is none.  One that was not accepted is drawn, but names no best position. */
 static void show_fit(struct run *run, const struct curve_result *fit)
 {
-	bool drawn = fit != NULL && isfinite(fit->params[0]);
+	bool drawn = fit != NULL && isfinite(fit->curve.a);
 	bool known = drawn && fit->accepted;
 	run->best_position = known ? fit->best_position : NAN;
 	run->uncertainty_steps = known ? fit->uncertainty_steps : NAN;
@@ -45,8 +47,9 @@ static void show_fit(struct run *run, const struct curve_result *fit)
 	run->interval95_steps[1] = known ? fit->interval95_steps[1] : NAN;
 	run->r_squared = drawn ? fit->r_squared : NAN;
 	snprintf(run->model, sizeof run->model, "%s", drawn ? curve_model_name(fit->model) : "");
-	for (int i = 0; i < 4; i++) {
-		run->fit[i] = drawn ? fit->params[i] : NAN;
+	run->curve = (struct run_curve){NAN, NAN, NAN, NAN};
+	if (drawn) {
+		run->curve = (struct run_curve){fit->curve.a, fit->curve.k, fit->curve.x0, fit->curve.y0};
 	}
 }
 
@@ -101,7 +104,7 @@ static enum err_code go_to(struct autofocus *af, uint64_t run, int32_t position,
 static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin,
 	const struct camera_caps *caps)
 {
-	const struct config *config = observatory_config(af->obs);
+	const struct config *config = af->needs.config;
 	const struct config_autofocus *cfg = &config->autofocus;
 	const struct optics_config *optics = af->camera->host.optics;
 	if (!isfinite(optics->focal_length_mm) && caps->optics_known) {
@@ -128,7 +131,7 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 		.known_hfr_min_px = NAN,
 	};
 	struct store_history history;
-	if (store_history(observatory_store(af->obs), af->number, af->camera->info.number, bin, HISTORY_PATIENCE_MS,
+	if (store_history(af->needs.store, af->number, af->camera->info.number, bin, HISTORY_PATIENCE_MS,
 		    &history)) {
 		setup->known_slope_px_per_step = history.slope_px_per_step;
 		setup->known_hfr_min_px = history.hfr_min_px;
@@ -156,7 +159,7 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 	struct clock *clock, int64_t begin_ms, int *exposures, double *arithmetic_s, struct err *err)
 {
 	struct af_plan *plan = &af->plan;
-	double limit_s = observatory_config(af->obs)->autofocus.time_limit_s;
+	double limit_s = af->needs.config->autofocus.time_limit_s;
 	double factor = clock_factor(clock);
 	*arithmetic_s = 0;
 	while (plan->wish.want == AF_WANT_SAMPLE || plan->wish.want == AF_WANT_FINAL) {
@@ -240,17 +243,7 @@ static void show_phase(struct autofocus *af, enum run_state state, const char *r
 /* After a halt the motor may still be slowing down: say where it stands only when it rests. */
 static void wait_for_rest(struct autofocus *af)
 {
-	struct device *dev = af->focuser;
-	struct clock *clock = clock_real();
-	int64_t deadline = clock_now_ms(clock) + 5000;
-	pthread_mutex_lock(&dev->lock);
-	for (;;) {
-		bool resting = dev->link != LINK_UP || !focuser_busy(dev, NULL);
-		if (resting || clock_wait(clock, &dev->changed, &dev->lock, deadline)) {
-			break;
-		}
-	}
-	pthread_mutex_unlock(&dev->lock);
+	focuser_wait_rest(af->focuser, clock_now_ms(clock_real()) + REST_LIMIT_MS);
 }
 
 /* How a run ends. */
@@ -360,7 +353,7 @@ static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, do
 	if (copy != NULL) {
 		set_end(copy, end, final_position, temperature_c, elapsed_s);
 	}
-	if (copy == NULL || !store_keep_run(observatory_store(af->obs), copy)) {
+	if (copy == NULL || !store_keep_run(af->needs.store, copy)) {
 		log_error(af->focuser->info.source, "run=%llu could not be kept: out of memory", (unsigned long long)id);
 	}
 	run_free(copy);
@@ -384,7 +377,7 @@ static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, do
 
 void autofocus_do_run(struct autofocus *af)
 {
-	const struct config_autofocus *cfg = &observatory_config(af->obs)->autofocus;
+	const struct config_autofocus *cfg = &af->needs.config->autofocus;
 	struct focuser_state f;
 	struct camera_state c;
 	focuser_state(af->focuser, &f);
@@ -402,7 +395,7 @@ void autofocus_do_run(struct autofocus *af)
 	pthread_mutex_unlock(&af->lock);
 	/* Its row says that it was begun, and where, should the power go before it ends. */
 	if (begun != NULL) {
-		(void)store_keep_run(observatory_store(af->obs), begun);
+		(void)store_keep_run(af->needs.store, begun);
 	}
 	run_free(begun);
 	int gain = af->params.gain >= 0 ? af->params.gain : cfg->gain;

@@ -1,69 +1,84 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The hyperbola h = y0 + sqrt(a^2 + k^2 (x-x0)^2) by Levenberg-Marquardt, started from a grid of
- * vertices on each of which h^2 = P + Q (x-x0)^2 is linear.  Positions are scaled by half the
- * sampled range and sizes by the least sample, so that one set of tolerances fits every focuser.
- */
+/* The hyperbola by Levenberg-Marquardt; see curve_lm.h for method and sources. */
 #include "curve_lm.h"
 
 #include <cminpack.h>
 #include <math.h>
 
-#include "curve.h"
-
+/* Vertices of the grid, evenly over GRID_REACH. */
 #define GRID_STARTS 81
-#define GRID_REACH 2.0 /* the grid covers the sampled range and half its length beyond each end */
-#define LEAST_SIZE 1e-3 /* a below this share of the least sample is no longer told from zero */
+/* The grid covers the sampled range and half its length beyond each end, in half ranges about the middle. */
+#define GRID_REACH 2.0
+/* A determinant below this share of the product it is the difference of has lost its digits. */
+#define GRID_SINGULAR 1e-12
+/* Least a^2 of a start, in squares of the least sample: a start at a = 0 would sit on the corner. */
+#define GRID_LEAST_SQUARED 0.01
+/* Least a of a start that leaves room for an offset, in least samples. */
+#define START_LEAST 0.05
+/* Offsets that a search begins from, in bounds: y0 trades against a, and from 0 alone the wrong end is found. */
+static const double offset_starts[] = {-0.5, 0, 0.5};
+/* A start this near the bound would have no slope of tanh left, in bounds. */
+#define START_SHARE 0.95
+/* a below this share of the least sample is no longer told from zero. */
+#define LEAST_SIZE 1e-3
+/* s of a corner, so that 0/s is 0. */
+#define CORNER 1e-30
+/* What lmder is given: changes of chi2 and of the parameters that end it, calls that are too many, first step. */
+#define CHI2_TOLERANCE 1e-12
+#define STEP_TOLERANCE 1e-10
+#define CALLS_MOST 200
+#define FIRST_STEP 10.0
+/* Added to the diagonal: a vanishing a, which no point can feel, must not make the matrix singular. */
+#define RIDGE 1e-12
 
-double curve_lm_model(const double params[4], double x)
+double curve_lm_model(const struct curve *curve, double x)
 {
-	double t = x - params[2];
-	return params[3] + sqrt(params[0] * params[0] + params[1] * params[1] * t * t);
+	double t = x - curve->x0;
+	return curve->y0 + sqrt(curve->a * curve->a + curve->k * curve->k * t * t);
 }
 
-void curve_lm_gradient(const double params[4], double x, double gradient[4])
+void curve_lm_gradient(const struct curve *curve, double x, double gradient[CURVE_PARAMETERS])
 {
-	double t = x - params[2];
-	double s = sqrt(params[0] * params[0] + params[1] * params[1] * t * t);
-	s = s > 0 ? s : 1e-30;
-	gradient[0] = params[0] / s;
-	gradient[1] = params[1] * t * t / s;
-	gradient[2] = -params[1] * params[1] * t / s;
-	gradient[3] = 1;
+	double t = x - curve->x0;
+	double s = sqrt(curve->a * curve->a + curve->k * curve->k * t * t);
+	s = s > 0 ? s : CORNER;
+	gradient[CURVE_A] = curve->a / s;
+	gradient[CURVE_K] = curve->k * t * t / s;
+	gradient[CURVE_X0] = -curve->k * curve->k * t / s;
+	gradient[CURVE_Y0] = 1;
 }
 
-/* The problem in scaled units. */
+/* The problem in scaled units: t = (x - middle) / half, sizes over the least. */
 struct scaled {
 	int n;
 	double bound;
+	double middle, half, least;
 	double t[CURVE_MAX_POINTS], h[CURVE_MAX_POINTS], sigma[CURVE_MAX_POINTS];
 };
 
-/* The offset is bound * tanh(q): the solver never sees a wall. */
-static void unpack(const struct scaled *s, int count, const double *q, double params[4])
+/* From what the solver varies: the offset is bound * tanh(q), so that the solver never sees a wall. */
+static struct curve unpack(const struct scaled *s, int count, const double *q)
 {
-	params[0] = q[0];
-	params[1] = q[1];
-	params[2] = q[2];
-	params[3] = count == 4 ? s->bound * tanh(q[3]) : 0;
+	return (struct curve){.a = q[0], .k = q[1], .x0 = q[2],
+		.y0 = count == CURVE_PARAMETERS ? s->bound * tanh(q[3]) : 0};
 }
 
+/* What lmder calls: residuals (flag 1) or their derivatives, column by column. */
 static int residuals(void *arg, int m, int n, const double *q, double *values, double *jacobian,
 	int lead, int flag)
 {
 	const struct scaled *s = arg;
-	double params[4];
-	unpack(s, n, q, params);
+	struct curve curve = unpack(s, n, q);
 	for (int i = 0; i < m; i++) {
 		if (flag == 1) {
-			values[i] = (curve_lm_model(params, s->t[i]) - s->h[i]) / s->sigma[i];
+			values[i] = (curve_lm_model(&curve, s->t[i]) - s->h[i]) / s->sigma[i];
 			continue;
 		}
-		double gradient[4];
-		curve_lm_gradient(params, s->t[i], gradient);
-		if (n == 4) {
+		double gradient[CURVE_PARAMETERS];
+		curve_lm_gradient(&curve, s->t[i], gradient);
+		if (n == CURVE_PARAMETERS) {
 			double th = tanh(q[3]);
-			gradient[3] = s->bound * (1 - th * th);
+			gradient[CURVE_Y0] = s->bound * (1 - th * th);
 		}
 		for (int j = 0; j < n; j++) {
 			jacobian[i + j * lead] = gradient[j] / s->sigma[i];
@@ -72,92 +87,116 @@ static int residuals(void *arg, int m, int n, const double *q, double *values, d
 	return 0;
 }
 
-static double chi2_of(const struct scaled *s, const double params[4])
+static double chi2_of(const struct scaled *s, const struct curve *curve)
 {
 	double sum = 0;
 	for (int i = 0; i < s->n; i++) {
-		double r = (curve_lm_model(params, s->t[i]) - s->h[i]) / s->sigma[i];
+		double r = (curve_lm_model(curve, s->t[i]) - s->h[i]) / s->sigma[i];
 		sum += r * r;
 	}
 	return sum;
 }
 
+/* Weighted least squares of h^2 = P + Q (t - x0)^2 with the vertex given.  False when it is not convex. */
+static bool squares_at(const struct scaled *s, double x0, struct curve *out)
+{
+	double sw = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
+	for (int i = 0; i < s->n; i++) {
+		double u = (s->t[i] - x0) * (s->t[i] - x0);
+		double y = s->h[i] * s->h[i];
+		double w = 1 / (2 * s->h[i] * s->sigma[i]);
+		w *= w;
+		sw += w;
+		sx += w * u;
+		sy += w * y;
+		sxx += w * u * u;
+		sxy += w * u * y;
+	}
+	double det = sw * sxx - sx * sx;
+	if (!(det > GRID_SINGULAR * sw * sxx)) {
+		return false;
+	}
+	double q = (sw * sxy - sx * sy) / det;
+	double p = (sy - q * sx) / sw;
+	if (!(q > 0)) {
+		return false;
+	}
+	*out = (struct curve){.a = sqrt(fmax(p, GRID_LEAST_SQUARED)), .k = sqrt(q), .x0 = x0};
+	return true;
+}
+
 /* Best start over the grid; false when the points are convex nowhere. */
-static bool grid_start(const struct scaled *s, double params[4])
+static bool grid_start(const struct scaled *s, struct curve *out)
 {
 	double best = INFINITY;
 	for (int g = 0; g < GRID_STARTS; g++) {
-		double x0 = -GRID_REACH + 2 * GRID_REACH * g / (GRID_STARTS - 1);
-		double sw = 0, sx = 0, sy = 0, sxx = 0, sxy = 0;
-		for (int i = 0; i < s->n; i++) {
-			double u = (s->t[i] - x0) * (s->t[i] - x0);
-			double y = s->h[i] * s->h[i];
-			double w = 1 / (2 * s->h[i] * s->sigma[i]);
-			w *= w;
-			sw += w;
-			sx += w * u;
-			sy += w * y;
-			sxx += w * u * u;
-			sxy += w * u * y;
-		}
-		double det = sw * sxx - sx * sx;
-		if (!(det > 1e-12 * sw * sxx)) {
+		struct curve try;
+		if (!squares_at(s, -GRID_REACH + 2 * GRID_REACH * g / (GRID_STARTS - 1), &try)) {
 			continue;
 		}
-		double q = (sw * sxy - sx * sy) / det;
-		double p = (sy - q * sx) / sw;
-		if (!(q > 0)) {
-			continue;
-		}
-		double try[4] = {sqrt(fmax(p, 0.01)), sqrt(q), x0, 0};
-		double chi2 = chi2_of(s, try);
+		double chi2 = chi2_of(s, &try);
 		if (chi2 < best) {
 			best = chi2;
-			for (int j = 0; j < 4; j++) {
-				params[j] = try[j];
-			}
+			*out = try;
 		}
 	}
 	return isfinite(best);
 }
 
-/* One descent from params; false when the solver gave up. */
-static bool descend(struct scaled *s, int count, double params[4])
+/* One descent from a curve; false when the solver gave up. */
+static bool descend(struct scaled *s, int count, struct curve *curve)
 {
-	double q[4] = {params[0], params[1], params[2], 0};
-	if (count == 4) {
-		q[3] = atanh(fmax(-0.95, fmin(0.95, params[3] / s->bound)));
+	double q[CURVE_PARAMETERS] = {curve->a, curve->k, curve->x0, 0};
+	if (count == CURVE_PARAMETERS) {
+		q[3] = atanh(fmax(-START_SHARE, fmin(START_SHARE, curve->y0 / s->bound)));
 	}
-	double values[CURVE_MAX_POINTS], jacobian[CURVE_MAX_POINTS * 4], scratch[CURVE_MAX_POINTS];
-	double diag[4], qtf[4], wa1[4], wa2[4], wa3[4];
-	int pivot[4], values_calls, jacobian_calls;
-	int info = lmder(residuals, s, s->n, count, q, values, jacobian, s->n, 1e-12, 1e-10, 0, 200,
-		diag, 1, 10, 0, &values_calls, &jacobian_calls, pivot, qtf, wa1, wa2, wa3, scratch);
-	unpack(s, count, q, params);
-	params[0] = fmax(fabs(params[0]), LEAST_SIZE);
-	params[1] = fabs(params[1]);
-	return info >= 1 && isfinite(params[0] + params[1] + params[2] + params[3]);
+	double values[CURVE_MAX_POINTS], jacobian[CURVE_MAX_POINTS * CURVE_PARAMETERS];
+	double scratch[CURVE_MAX_POINTS];
+	double diag[CURVE_PARAMETERS], qtf[CURVE_PARAMETERS];
+	double wa1[CURVE_PARAMETERS], wa2[CURVE_PARAMETERS], wa3[CURVE_PARAMETERS];
+	int pivot[CURVE_PARAMETERS], values_calls, jacobian_calls;
+	int info = lmder(residuals, s, s->n, count, q, values, jacobian, s->n, CHI2_TOLERANCE,
+		STEP_TOLERANCE, 0, CALLS_MOST, diag, 1, FIRST_STEP, 0, &values_calls, &jacobian_calls, pivot,
+		qtf, wa1, wa2, wa3, scratch);
+	*curve = unpack(s, count, q);
+	curve->a = fmax(fabs(curve->a), LEAST_SIZE);
+	curve->k = fabs(curve->k);
+	return info >= 1 && isfinite(curve->a + curve->k + curve->x0 + curve->y0);
 }
 
-/* Inverts the normal matrix of the first count parameters by Gauss-Jordan; false when singular. */
-static bool covariance_of(const struct scaled *s, int count, const double params[4],
-	double out[4][4])
+/* The best of several descents with the offset, from a curve without one.  False when all gave up. */
+static bool descend_with_offset(struct scaled *s, struct curve *curve)
 {
-	double m[4][8] = {{0}};
-	for (int i = 0; i < s->n; i++) {
-		double g[4];
-		curve_lm_gradient(params, s->t[i], g);
-		for (int r = 0; r < count; r++) {
-			for (int c = 0; c < count; c++) {
-				m[r][c] += g[r] * g[c] / (s->sigma[i] * s->sigma[i]);
-			}
+	struct curve winner = {0};
+	double least = INFINITY;
+	for (size_t i = 0; i < sizeof offset_starts / sizeof offset_starts[0]; i++) {
+		struct curve try = *curve;
+		try.y0 = offset_starts[i] * s->bound;
+		try.a = fmax(START_LEAST, try.a - try.y0);
+		if (descend(s, CURVE_PARAMETERS, &try) && chi2_of(s, &try) < least) {
+			least = chi2_of(s, &try);
+			winner = try;
 		}
 	}
-	for (int r = 0; r < count; r++) {
-		/* Keeps a vanishing a, which no point can feel, from making the matrix singular. */
-		m[r][r] = m[r][r] * (1 + 1e-12) + 1e-12;
-		m[r][count + r] = 1;
+	if (!isfinite(least)) {
+		return false;
 	}
+	*curve = winner;
+	return true;
+}
+
+static void swap_rows(double *a, double *b, int n)
+{
+	for (int c = 0; c < n; c++) {
+		double t = a[c];
+		a[c] = b[c];
+		b[c] = t;
+	}
+}
+
+/* Gauss-Jordan elimination of count rows of [M | 1] with row pivoting; false when M is singular. */
+static bool eliminate(double m[CURVE_PARAMETERS][2 * CURVE_PARAMETERS], int count)
+{
 	for (int p = 0; p < count; p++) {
 		int best = p;
 		for (int r = p + 1; r < count; r++) {
@@ -166,24 +205,41 @@ static bool covariance_of(const struct scaled *s, int count, const double params
 		if (!(fabs(m[best][p]) > 0)) {
 			return false;
 		}
-		for (int c = 0; c < 2 * count; c++) {
-			double swap = m[p][c];
-			m[p][c] = m[best][c];
-			m[best][c] = swap;
-		}
+		swap_rows(m[p], m[best], 2 * count);
 		double pivot = m[p][p];
 		for (int c = 0; c < 2 * count; c++) {
 			m[p][c] /= pivot;
 		}
 		for (int r = 0; r < count; r++) {
 			double factor = m[r][p];
-			if (r == p || factor == 0) {
-				continue;
-			}
-			for (int c = 0; c < 2 * count; c++) {
+			for (int c = 0; c < 2 * count && r != p && factor != 0; c++) {
 				m[r][c] -= factor * m[p][c];
 			}
 		}
+	}
+	return true;
+}
+
+/* Inverts the normal matrix of the first count parameters; false when it is singular. */
+static bool covariance_of(const struct scaled *s, int count, const struct curve *curve,
+	double out[CURVE_PARAMETERS][CURVE_PARAMETERS])
+{
+	double m[CURVE_PARAMETERS][2 * CURVE_PARAMETERS] = {{0}};
+	for (int i = 0; i < s->n; i++) {
+		double g[CURVE_PARAMETERS];
+		curve_lm_gradient(curve, s->t[i], g);
+		for (int r = 0; r < count; r++) {
+			for (int c = 0; c < count; c++) {
+				m[r][c] += g[r] * g[c] / (s->sigma[i] * s->sigma[i]);
+			}
+		}
+	}
+	for (int r = 0; r < count; r++) {
+		m[r][r] = m[r][r] * (1 + RIDGE) + RIDGE;
+		m[r][count + r] = 1;
+	}
+	if (!eliminate(m, count)) {
+		return false;
 	}
 	for (int r = 0; r < count; r++) {
 		for (int c = 0; c < count; c++) {
@@ -196,7 +252,8 @@ static bool covariance_of(const struct scaled *s, int count, const double params
 	return true;
 }
 
-bool curve_lm_solve(const struct curve_lm_problem *problem, struct curve_lm_solution *out)
+/* Fills the scaled problem; false when positions are all alike or a size is not positive. */
+static bool scale_problem(const struct curve_lm_problem *problem, struct scaled *s)
 {
 	double low = problem->x[0], high = problem->x[0], least = problem->h[0];
 	for (size_t i = 1; i < problem->n; i++) {
@@ -207,66 +264,59 @@ bool curve_lm_solve(const struct curve_lm_problem *problem, struct curve_lm_solu
 	if (!(high > low) || !(least > 0)) {
 		return false;
 	}
-	double middle = (low + high) / 2, half = (high - low) / 2;
-	struct scaled s = {.n = (int)problem->n, .bound = problem->offset_bound / least};
-	for (int i = 0; i < s.n; i++) {
-		s.t[i] = (problem->x[i] - middle) / half;
-		s.h[i] = problem->h[i] / least;
-		s.sigma[i] = problem->sigma[i] / least;
+	s->n = (int)problem->n;
+	s->bound = problem->offset_bound / least;
+	s->middle = (low + high) / 2;
+	s->half = (high - low) / 2;
+	s->least = least;
+	for (int i = 0; i < s->n; i++) {
+		s->t[i] = (problem->x[i] - s->middle) / s->half;
+		s->h[i] = problem->h[i] / least;
+		s->sigma[i] = problem->sigma[i] / least;
 	}
-	double best[4];
-	int count = 3;
+	return true;
+}
+
+/* Solves in scaled units; *count says how many parameters were fitted. */
+static bool solve_scaled(struct scaled *s, const struct curve_lm_problem *problem, struct curve *best,
+	int *count)
+{
 	if (problem->start != NULL) {
-		const double *p = problem->start;
-		const double scaled_start[4] = {p[0] / least, p[1] * half / least, (p[2] - middle) / half,
-			p[3] / least};
-		for (int j = 0; j < 4; j++) {
-			best[j] = scaled_start[j];
-		}
-		count = problem->offset ? 4 : 3;
-		if (!descend(&s, count, best)) {
-			return false;
-		}
-	} else if (!grid_start(&s, best) || !descend(&s, 3, best)) {
+		const struct curve *p = problem->start;
+		*best = (struct curve){.a = p->a / s->least, .k = p->k * s->half / s->least,
+			.x0 = (p->x0 - s->middle) / s->half, .y0 = p->y0 / s->least};
+		*count = problem->offset ? CURVE_PARAMETERS : CURVE_PARAMETERS - 1;
+		return descend(s, *count, best);
+	}
+	*count = CURVE_PARAMETERS - 1;
+	if (!grid_start(s, best) || !descend(s, *count, best)) {
 		return false;
 	}
-	if (problem->start == NULL && problem->offset && problem->n >= 5 && s.bound > 0) {
-		/* The offset trades against a: start it from both signs and keep the better end. */
-		static const double shares[] = {-0.5, 0, 0.5};
-		double winner[4] = {0}, least_chi2 = INFINITY;
-		for (size_t i = 0; i < sizeof shares / sizeof shares[0]; i++) {
-			double try[4] = {best[0], best[1], best[2], shares[i] * s.bound};
-			try[0] = fmax(0.05, try[0] - try[3]);
-			if (descend(&s, 4, try) && chi2_of(&s, try) < least_chi2) {
-				least_chi2 = chi2_of(&s, try);
-				for (int j = 0; j < 4; j++) {
-					winner[j] = try[j];
-				}
-			}
-		}
-		if (!isfinite(least_chi2)) {
-			return false;
-		}
-		for (int j = 0; j < 4; j++) {
-			best[j] = winner[j];
-		}
-		count = 4;
+	if (problem->offset && problem->n > CURVE_PARAMETERS && s->bound > 0) {
+		*count = CURVE_PARAMETERS;
+		return descend_with_offset(s, best);
 	}
-	if (!(best[1] > 0)) {
+	return true;
+}
+
+bool curve_lm_solve(const struct curve_lm_problem *problem, struct curve_lm_solution *out)
+{
+	struct scaled s;
+	struct curve best;
+	int count;
+	double covariance[CURVE_PARAMETERS][CURVE_PARAMETERS] = {{0}};
+	if (!scale_problem(problem, &s) || !solve_scaled(&s, problem, &best, &count) || !(best.k > 0) ||
+		!covariance_of(&s, count, &best, covariance)) {
 		return false;
 	}
-	struct curve_lm_solution result = {.chi2 = chi2_of(&s, best)};
-	double scaled_covariance[4][4] = {{0}};
-	if (!covariance_of(&s, count, best, scaled_covariance)) {
-		return false;
-	}
-	const double unit[4] = {least, least / half, half, least};
-	for (int r = 0; r < 4; r++) {
-		result.params[r] = best[r] * unit[r] + (r == 2 ? middle : 0);
-		for (int c = 0; c < 4; c++) {
-			result.covariance[r][c] = scaled_covariance[r][c] * unit[r] * unit[c];
+	out->chi2 = chi2_of(&s, &best);
+	const double unit[CURVE_PARAMETERS] = {s.least, s.least / s.half, s.half, s.least};
+	out->curve = (struct curve){.a = best.a * unit[CURVE_A], .k = best.k * unit[CURVE_K],
+		.x0 = best.x0 * unit[CURVE_X0] + s.middle, .y0 = best.y0 * unit[CURVE_Y0]};
+	for (int r = 0; r < CURVE_PARAMETERS; r++) {
+		for (int c = 0; c < CURVE_PARAMETERS; c++) {
+			out->covariance[r][c] = covariance[r][c] * unit[r] * unit[c];
 		}
 	}
-	*out = result;
 	return true;
 }

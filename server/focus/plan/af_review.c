@@ -19,7 +19,6 @@
 #define FLAT_RATIO 1.5        /* largest over least sample: below, the sweep was too narrow */
 #define GAP_RATIO 3.0         /* least sample over the fitted minimum: the bottom was not seen */
 #define COARSE_SAMPLES 3      /* wanted below twice the minimum */
-#define TENTH_WIDTH 0.4583    /* half width of 10 % growth in units of a/k */
 #define VALIDATIONS 3
 #define SEEING_LEAST 0.05     /* few frames tell the scatter badly; never trust less than usual */
 #define HYPERBOLA_ERROR 0.025  /* the true curve's bottom lies that far off a hyperbola's */
@@ -41,9 +40,9 @@ static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 			/* The motor cannot stand between steps: less than one is never asked for. */
 			limit = isfinite(plan->critical_focus_zone_steps)
 				? fmax(1, plan->critical_focus_zone_steps / 4)
-				: TENTH_WIDTH * plan->fit.params[0] / plan->fit.params[1];
+				: curve_tenth_width(&plan->fit.curve);
 		}
-		curve_fit(points, n, isfinite(limit) ? limit : 0, &plan->fit);
+		(void)curve_fit(points, n, isfinite(limit) ? limit : 0, &plan->fit, NULL);
 		plan->critical_focus_zone_steps =
 			af_critical_focus_zone_steps(&plan->setup, plan->fit.hfr_min_px);
 	}
@@ -56,7 +55,7 @@ static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 /* After a reversal the size stands still on an arm: the motor turns, the optics do not yet. */
 static void find_play(struct af_plan *plan)
 {
-	double slope = plan->fit.params[1], least = plan->fit.hfr_min_px;
+	double slope = plan->fit.curve.k, least = plan->fit.hfr_min_px;
 	for (size_t i = 0; i + 1 < plan->point_count && slope > 0; i++) {
 		if (!plan->p.turned[i]) {
 			continue;
@@ -107,7 +106,7 @@ static void fit_points(struct af_plan *plan)
 			if (af_loose(plan, all[i])) {
 				struct curve_point *p = &plan->points[all[i]].curve;
 				p->used = false;
-				p->why = CURVE_PLAY;
+				p->why = CURVE_BACKLASH;
 				p->error_px = plan->p.raw_error_px[all[i]];
 			}
 		}
@@ -125,7 +124,7 @@ bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out)
 		points[i] = plan->points[index[i]].curve;
 		points[i].error_px = plan->p.raw_error_px[index[i]];
 	}
-	return n >= LIVE_POINTS && curve_fit(points, n, 0, out) == 0 && out->minimum_bracketed;
+	return n >= LIVE_POINTS && curve_fit(points, n, 0, out, NULL) == ERR_OK && out->minimum_bracketed;
 }
 
 static void finish(struct af_plan *plan)
@@ -215,7 +214,7 @@ static void extend(struct af_plan *plan, const struct extent *e)
 	double reach = plan->p.step * (plan->setup.points - 1) / 2;
 	double target = end + side * 2 * plan->p.step;
 	if (isfinite(fit->best_position)) {
-		reach = fmax(2 * fit->params[0] / fit->params[1], 0.7 * reach);
+		reach = fmax(2 * fit->curve.a / fit->curve.k, 0.7 * reach);
 		target = fit->best_position + side * reach;
 	}
 	double beyond = fmax(2 * plan->p.step, fmin(side * (target - end), 2 * span));
@@ -241,7 +240,7 @@ static void refine(struct af_plan *plan)
 {
 	static const double places[REFINEMENTS_MOST][6] = {{0.6, 1.3, 2.0, -0.6, -1.3, -2.0},
 		{0.9, 1.7, 2.6, -0.9, -1.7, -2.6}, {1.1, 1.5, 2.3, -1.1, -1.5, -2.3}};
-	double width = plan->fit.params[0] / plan->fit.params[1];
+	double width = plan->fit.curve.a / plan->fit.curve.k;
 	double positions[6];
 	for (int i = 0; i < 6; i++) {
 		positions[i] = plan->fit.best_position +
@@ -271,13 +270,13 @@ void af_review(struct af_plan *plan)
 	fit_points(plan);
 	find_play(plan);
 	fit_points(plan);
-	if (plan->fit.params[1] > 0) {
-		plan->p.preload = fmax(2, AF_SWEEP_REACH * plan->fit.params[0] / plan->fit.params[1]);
+	if (plan->fit.curve.k > 0) {
+		plan->p.preload = fmax(2, AF_SWEEP_REACH * plan->fit.curve.a / plan->fit.curve.k);
 	}
 	struct extent e = extent_of(plan);
 	if (plan->fit.accepted) {
 		if (is_coarse(plan) && plan->p.refinements == 0 && fresh &&
-			plan->fit.params[0] / plan->fit.params[1] > 2) {
+			plan->fit.curve.a / plan->fit.curve.k > 2) {
 			refine(plan);
 		} else {
 			finish(plan);

@@ -363,7 +363,7 @@ static int scan_end(struct scan *scan, int32_t least, struct candidates *list)
 /* One row of a level, and when it completes a pair, one of the next. */
 static int cascade(struct scan *scan, struct pyramid *pyramid, int levels, const float *row)
 {
-	bool may_miss = pyramid->source->type == IMAGE_F32;
+	bool may_miss = image_type_is_float(pyramid->source->type);
 	for (int k = 0;; k++) {
 		struct scan *s = &scan[k];
 		int32_t y = s->fed;
@@ -457,7 +457,7 @@ static int detect_coarse(struct pyramid *pyramid, int level, struct candidates *
 	size_t w = (size_t)pyramid->width[level];
 	for (int32_t y = 0; y < pyramid->height[level] && status == 0; y++) {
 		status = scan_row(&scan, pyramid->kept[level] + (size_t)y * w,
-			pyramid->source->type == IMAGE_F32);
+			image_type_is_float(pyramid->source->type));
 	}
 	if (status == 0) {
 		status = scan_end(&scan, least, list);

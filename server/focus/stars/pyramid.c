@@ -18,8 +18,14 @@ static void source_row(const struct image *img, int32_t y, int32_t x0, int32_t n
 		for (int32_t i = 0; i < n; i++) {
 			out[i] = (float)in[i];
 		}
-	} else {
+	} else if (img->type == IMAGE_F32) {
 		memcpy(out, (const float *)img->data + at, (size_t)n * sizeof *out);
+	} else {
+		/* Whole numbers of 32 bits and doubles are rounded to the 24 bits of a float, less than any noise;
+		 * doubles beyond its range become infinite, which is missing. */
+		for (int32_t i = 0; i < n; i++) {
+			out[i] = (float)image_element(img->data, img->type, at + (size_t)i);
+		}
 	}
 }
 
@@ -65,7 +71,7 @@ static void binned_row(const struct image *img, int shift, int32_t y, int32_t x0
 	float *rest = below + 2 * (size_t)n;
 	binned_row(img, shift - 1, 2 * y, 2 * x0, 2 * n, above, rest);
 	binned_row(img, shift - 1, 2 * y + 1, 2 * x0, 2 * n, below, rest);
-	halve_rows(above, below, n, img->type == IMAGE_F32, out);
+	halve_rows(above, below, n, image_type_is_float(img->type), out);
 }
 
 void pyramid_row(const struct pyramid *pyramid, int level, int32_t y, int32_t x0, int32_t n,
@@ -158,7 +164,7 @@ void pyramid_fill(struct pyramid *pyramid, int level)
 	int32_t w = pyramid->width[level];
 	for (int32_t y = 0; y < pyramid->height[level]; y++) {
 		const float *above = pyramid->kept[level - 1] + 2 * (size_t)y * from_width;
-		halve_rows(above, above + from_width, w, pyramid->source->type == IMAGE_F32,
+		halve_rows(above, above + from_width, w, image_type_is_float(pyramid->source->type),
 			pyramid->kept[level] + (size_t)y * (size_t)w);
 	}
 }

@@ -363,60 +363,89 @@ static int find_stars(struct work *work, double region, double size, double fact
 	return 0;
 }
 
-static int measure_mono(struct work *work, const struct measure_options *options, double scale,
-	struct star *list, size_t cap, size_t *listed, struct measurement *out)
+/* Least sides of a view, px: a star and the sky about it.  A colour mosaic is halved first. */
+enum { LEAST_SIDE_PX = 16, LEAST_MOSAIC_SIDE_PX = 32 };
+
+static const struct measurement nothing = {.hfr_px = NAN, .hfr_mad_px = NAN, .hfr_error_px = NAN,
+	.mean_radius_px = NAN, .fwhm_px = NAN, .eccentricity = NAN, .background_adu = NAN, .noise_adu = NAN};
+
+/* Where the list of stars goes. */
+struct listing {
+	struct star *list; /* NULL: nobody asked */
+	size_t cap;
+	size_t count;      /* returned */
+	bool dense;
+};
+
+/* Finds and judges the stars of the pyramid; false when out of memory. */
+static bool measure_mono(struct work *work, double region, double scale, struct listing *listing,
+	struct measurement *out)
 {
 	if (detect(&work->pyramid, &work->found) != 0) {
-		return -1;
+		return false;
 	}
 	out->background_adu = work->pyramid.sky;
 	out->noise_adu = work->pyramid.sigma[0] * scale;
-	find_voters(work, options->region);
+	find_voters(work, region);
 	double factor;
 	double size = common_size(work, &factor);
 	if (isnan(size) || work_is_debris(work, size)) {
-		return 0;
+		return true;
 	}
-	if (find_stars(work, options->region, size, factor) != 0) {
-		return -1;
+	if (find_stars(work, region, size, factor) != 0) {
+		return false;
 	}
 	work_judge(work, out);
 	work_summarise(work, scale, out);
-	if (list != NULL && listed != NULL) {
-		*listed = work_list(work, options->dense_list, scale, list, cap);
+	if (listing->list != NULL) {
+		listing->count = work_list(work, listing->dense, scale, listing->list, listing->cap);
 	}
-	return 0;
+	return true;
 }
 
-int measure_frame(const struct image *img, const struct measure_options *options,
-	struct star *list, size_t cap, size_t *listed, struct measurement *out)
+/* Memory of one measurement; false when there is not enough, work is then half made and work_fini() frees it. */
+static bool work_init(struct work *work, const struct image *img)
 {
-	*out = (struct measurement){.hfr_px = NAN, .hfr_mad_px = NAN, .hfr_error_px = NAN,
-		.mean_radius_px = NAN, .fwhm_px = NAN, .eccentricity = NAN,
-		.background_adu = NAN, .noise_adu = NAN};
-	if (listed != NULL) {
-		*listed = 0;
-	}
+	*work = (struct work){.transposed = img->transposed};
+	work->full_scale = isfinite(img->full_scale_adu) ? img->full_scale_adu : INFINITY;
+	work->object = malloc(MAX_OBJECTS * sizeof *work->object);
+	work->value = malloc(2 * MAX_OBJECTS * sizeof *work->value);
+	work->weighted = malloc(MAX_OBJECTS * sizeof *work->weighted);
+	return pyramid_init(&work->pyramid, img) == 0 && probe_scratch_init(&work->scratch) == 0 &&
+		work->object != NULL && work->value != NULL && work->weighted != NULL;
+}
+
+static void work_fini(struct work *work)
+{
+	probe_scratch_fini(&work->scratch);
+	pyramid_fini(&work->pyramid);
+	free(work->found.item);
+	free(work->object);
+	free(work->value);
+	free(work->weighted);
+}
+
+enum err_code measure_frame(const struct image *img, const struct measure_options *options,
+	struct star *list, size_t cap, size_t *listed, struct measurement *out, struct err *err)
+{
 	bool mosaic = img->mosaic != IMAGE_MONO;
-	int32_t least = mosaic ? 32 : 16;
+	int32_t least = mosaic ? LEAST_MOSAIC_SIDE_PX : LEAST_SIDE_PX;
 	if (img->width < least || img->height < least) {
-		return -2;
+		return err_set(err, ERR_INVALID_VALUE, "the frame is only %d x %d pixels, too small to measure",
+			(int)img->width, (int)img->height);
 	}
-	struct work work = {.transposed = img->transposed};
-	work.full_scale = isfinite(img->full_scale_adu) ? img->full_scale_adu : INFINITY;
-	work.object = malloc(MAX_OBJECTS * sizeof *work.object);
-	work.value = malloc(2 * MAX_OBJECTS * sizeof *work.value);
-	work.weighted = malloc(MAX_OBJECTS * sizeof *work.weighted);
-	int status = -1;
-	if (pyramid_init(&work.pyramid, img) == 0 && probe_scratch_init(&work.scratch) == 0 &&
-	    work.object != NULL && work.value != NULL && work.weighted != NULL) {
-		status = measure_mono(&work, options, mosaic ? 2.0 : 1.0, list, cap, listed, out);
+	struct measurement m = nothing;
+	struct listing listing = {.list = list, .cap = cap, .dense = options->dense_list};
+	struct work work;
+	bool done = work_init(&work, img) &&
+		measure_mono(&work, options->region, mosaic ? 2.0 : 1.0, &listing, &m);
+	work_fini(&work);
+	if (!done) {
+		return err_set(err, ERR_NOMEM, "no memory to measure the frame");
 	}
-	probe_scratch_fini(&work.scratch);
-	pyramid_fini(&work.pyramid);
-	free(work.found.item);
-	free(work.object);
-	free(work.value);
-	free(work.weighted);
-	return status;
+	*out = m;
+	if (listed != NULL) {
+		*listed = listing.count;
+	}
+	return ERR_OK;
 }

@@ -26,6 +26,11 @@ struct run_point {
 	char why[32];            /* "" when used */
 };
 
+/* The fitted curve y0 + sqrt(a^2 + k^2 (x - x0)^2), for drawing: px, px per step, steps, px; NAN without a fit. */
+struct run_curve {
+	double a, k, x0, y0;
+};
+
 /* Sizes in px, positions in steps, NAN is unknown and becomes null in JSON. */
 struct run {
 	uint64_t id;
@@ -44,7 +49,7 @@ struct run {
 	double uncertainty_steps, interval95_steps[2], critical_focus_zone_steps;
 	double hfr_start_px, hfr_predicted_px, hfr_final_px, r_squared;
 	char model[24];          /* "" unknown */
-	double fit[4];           /* a, k, x0, y0 of the curve, for drawing; NAN without a fit */
+	struct run_curve curve;
 	int exposures;
 	int binning;
 	double exposure_s;

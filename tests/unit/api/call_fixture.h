@@ -20,15 +20,28 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct observatory *obs;
+static struct fake *fake;
 static struct alpaca *alpaca;
 static const char *accept_header;
+
+static struct http_wait waiting; /* of the last call */
+
+/* What the server does at the end of a request. */
+static void forget_wait(void)
+{
+	if (waiting.data != NULL && waiting.release != NULL) {
+		waiting.release(waiting.data);
+	} else {
+		free(waiting.data);
+	}
+	memset(&waiting, 0, sizeof waiting);
+}
 
 static int setup(void **state)
 {
 	(void)state;
-	obs = fake_observatory();
-	alpaca = alpaca_create(obs);
+	fake = fake_create();
+	alpaca = alpaca_create(&fake->served);
 	accept_header = NULL;
 	return alpaca == NULL;
 }
@@ -36,8 +49,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	forget_wait();
 	alpaca_destroy(alpaca);
-	fake_free(obs);
+	fake_free(fake);
 	return 0;
 }
 
@@ -56,8 +70,6 @@ struct answer {
 	size_t len;
 	char allow[160];
 };
-
-static struct http_wait waiting; /* of the last call */
 
 static struct answer turn(
 	enum http_verb verb, const char *path, const char *form, struct http_wait *wait)
@@ -101,8 +113,7 @@ static struct answer turn(
 
 static struct answer ask(enum http_verb verb, const char *path, const char *form)
 {
-	free(waiting.data);
-	memset(&waiting, 0, sizeof waiting);
+	forget_wait();
 	return turn(verb, path, form, &waiting);
 }
 
@@ -112,7 +123,7 @@ static inline struct answer again(enum http_verb verb, const char *path, const c
 	return turn(verb, path, form, &waiting);
 }
 
-static struct answer get(const char *member)
+static inline struct answer get(const char *member)
 {
 	char path[128];
 	snprintf(path, sizeof path, "/api/v1/%s", member);
@@ -148,7 +159,7 @@ static int number(const struct answer *answer)
 	return error;
 }
 
-static void assert_has(const struct answer *answer, const char *needle)
+static inline void assert_has(const struct answer *answer, const char *needle)
 {
 	if (strstr(answer->text, needle) == NULL) {
 		fail_msg("\"%s\" is not in \"%s\"", needle, answer->text);

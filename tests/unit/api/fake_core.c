@@ -74,14 +74,17 @@ int events_listen(struct events *events, void (*fn)(void *arg), void *arg)
 	return 0;
 }
 
-/* ---- observatory ---- */
+/* ---- what is served ---- */
+
+const struct device_kind focuser_kind = {.name = "focuser", .alpaca_type = "Focuser"};
+const struct device_kind camera_kind = {.name = "camera", .alpaca_type = "Camera"};
 
 static const char *const modes[] = {"Normal", NULL};
 
-static void fill_device(struct device *dev, enum device_type type)
+static void fill_device(struct device *dev, const struct device_kind *kind)
 {
-	bool focuser = type == DEVICE_FOCUSER;
-	dev->info.type = type;
+	bool focuser = kind == &focuser_kind;
+	dev->info.kind = kind;
 	snprintf(dev->info.source, sizeof dev->info.source, "%s.0", focuser ? "focuser" : "camera");
 	snprintf(dev->info.name, sizeof dev->info.name, "%s",
 		focuser ? "Fake focuser" : "Fake camera");
@@ -116,47 +119,29 @@ static void fill_device(struct device *dev, enum device_type type)
 		.setup = {.bin = 1, .num_x = 3, .num_y = 2, .gain = 10}};
 }
 
-struct observatory *fake_observatory(void)
+struct fake *fake_create(void)
 {
-	struct observatory *obs = calloc(1, sizeof *obs);
-	snprintf(obs->config.server.name, sizeof obs->config.server.name, "focusd");
-	snprintf(obs->config.server.location, sizeof obs->config.server.location, "Pier 1");
-	obs->events = events_create();
-	fill_device(&obs->device[0], DEVICE_FOCUSER);
-	fill_device(&obs->device[1], DEVICE_CAMERA);
-	return obs;
+	struct fake *fake = calloc(1, sizeof *fake);
+	snprintf(fake->config.server.name, sizeof fake->config.server.name, "focusd");
+	snprintf(fake->config.server.location, sizeof fake->config.server.location, "Pier 1");
+	fake->events = events_create();
+	fill_device(&fake->device[0], &focuser_kind);
+	fill_device(&fake->device[1], &camera_kind);
+	fake->devices = (struct devices){.device = {&fake->device[0], &fake->device[1]}, .count = 2};
+	fake->served = (struct served){.config = &fake->config,
+		.events = fake->events,
+		.store = &fake->store,
+		.devices = &fake->devices,
+		.autofocus = {&fake->autofocus}};
+	return fake;
 }
 
-void fake_free(struct observatory *obs)
+void fake_free(struct fake *fake)
 {
-	events_destroy(obs->events);
-	frame_unref(obs->device[1].frame);
-	run_free(obs->run);
-	free(obs);
-}
-
-const struct config *observatory_config(const struct observatory *obs)
-{
-	return &obs->config;
-}
-
-struct events *observatory_events(const struct observatory *obs)
-{
-	return obs->events;
-}
-
-struct device *observatory_device(const struct observatory *obs, enum device_type type, int number)
-{
-	union {
-		const struct device *in;
-		struct device *out;
-	} dev = {.in = &obs->device[type == DEVICE_FOCUSER ? 0 : 1]};
-	return number == 0 ? dev.out : NULL;
-}
-
-struct device *observatory_at(const struct observatory *obs, int i)
-{
-	return i < 2 ? observatory_device(obs, i == 0 ? DEVICE_FOCUSER : DEVICE_CAMERA, 0) : NULL;
+	events_destroy(fake->events);
+	frame_unref(fake->device[1].frame);
+	run_free(fake->autofocus.run);
+	free(fake);
 }
 
 /* ---- device ---- */
@@ -559,23 +544,22 @@ void autofocus_params_init(struct autofocus_params *params)
 		.exposure_s = NAN, .step = NAN, .binning = -1, .gain = -1, .camera = -1};
 }
 
-enum err_code autofocus_start(struct observatory *obs, int focuser,
+enum err_code autofocus_start(struct autofocus *af,
 	const struct autofocus_params *params, uint64_t *run, struct err *err)
 {
-	(void)focuser;
 	enum err_code code = ERR_OK;
 	fake_lock();
-	if (obs->run != NULL && obs->run->state == RUN_RUNNING) {
+	if (af->run != NULL && af->run->state == RUN_RUNNING) {
 		code = err_set(err, ERR_INVALID_OPERATION, "Run 41 is going on.");
 	} else {
-		run_free(obs->run);
-		obs->run = calloc(1, sizeof *obs->run);
-		if (obs->run == NULL) {
+		run_free(af->run);
+		af->run = calloc(1, sizeof *af->run);
+		if (af->run == NULL) {
 			code = err_set(err, ERR_NOMEM, "out of memory");
 		} else {
-			obs->run->id = 41;
-			obs->run_starts++;
-			obs->run_params = *params;
+			af->run->id = 41;
+			af->run_starts++;
+			af->run_params = *params;
 			*run = 41;
 		}
 	}
@@ -583,42 +567,36 @@ enum err_code autofocus_start(struct observatory *obs, int focuser,
 	return code;
 }
 
-enum err_code autofocus_abort(struct observatory *obs, int focuser, struct err *err)
+void autofocus_abort(struct autofocus *af)
 {
-	(void)focuser;
-	(void)err;
 	fake_lock();
-	if (obs->run != NULL && obs->run->state == RUN_RUNNING) {
-		obs->run->state = RUN_ABORTED;
+	if (af->run != NULL && af->run->state == RUN_RUNNING) {
+		af->run->state = RUN_ABORTED;
 	}
 	fake_unlock();
-	return ERR_OK;
 }
 
-struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id)
+struct run *autofocus_run(struct autofocus *af, uint64_t id)
 {
-	(void)focuser;
 	fake_lock();
 	struct run *run =
-		obs->run != NULL && (id == 0 || id == obs->run->id) ? run_copy(obs->run) : NULL;
+		af->run != NULL && (id == 0 || id == af->run->id) ? run_copy(af->run) : NULL;
 	fake_unlock();
 	return run;
 }
 
-uint64_t autofocus_running(struct observatory *obs, int focuser)
+uint64_t autofocus_running(struct autofocus *af)
 {
-	(void)focuser;
 	fake_lock();
-	uint64_t id = obs->run != NULL && obs->run->state == RUN_RUNNING ? obs->run->id : 0;
+	uint64_t id = af->run != NULL && af->run->state == RUN_RUNNING ? af->run->id : 0;
 	fake_unlock();
 	return id;
 }
 
-enum err_code autofocus_measure_start(struct observatory *obs, int focuser, double exposure_s,
+enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 	int binning, int gain, uint64_t *job, struct err *err)
 {
-	(void)obs;
-	(void)focuser;
+	(void)af;
 	(void)exposure_s;
 	(void)binning;
 	(void)gain;
@@ -627,14 +605,13 @@ enum err_code autofocus_measure_start(struct observatory *obs, int focuser, doub
 	return ERR_OK;
 }
 
-bool autofocus_measure_done(struct observatory *obs, int focuser, uint64_t job, struct buf *out,
+bool autofocus_measure_done(struct autofocus *af, uint64_t job, struct buf *out,
 	enum err_code *result, struct err *err)
 {
-	(void)focuser;
 	(void)err;
 	fake_lock();
-	bool done = obs->measured && job == 5;
-	*result = obs->measure_result;
+	bool done = af->measured && job == 5;
+	*result = af->measure_result;
 	fake_unlock();
 	if (done) {
 		buf_puts(out, "{\"stars\":12}");
@@ -644,7 +621,7 @@ bool autofocus_measure_done(struct observatory *obs, int focuser, uint64_t job, 
 
 /* ---- what tests do ---- */
 
-void fake_finish_connect(struct observatory *obs, struct device *dev, enum err_code result)
+void fake_finish_connect(struct fake *fake, struct device *dev, enum err_code result)
 {
 	fake_lock();
 	dev->connect_over = true;
@@ -652,38 +629,32 @@ void fake_finish_connect(struct observatory *obs, struct device *dev, enum err_c
 	dev->connected = result == ERR_OK;
 	dev->link = result == ERR_OK ? LINK_UP : LINK_DOWN;
 	fake_unlock();
-	events_publish(obs->events);
+	events_publish(fake->events);
 }
 
-void fake_finish_run(struct observatory *obs, enum run_state state, enum err_code code)
+void fake_finish_run(struct fake *fake, enum run_state state, enum err_code code)
 {
 	fake_lock();
-	obs->run->state = state;
-	obs->run->code = code;
-	snprintf(obs->run->reason, sizeof obs->run->reason, "the sky fell down");
+	fake->autofocus.run->state = state;
+	fake->autofocus.run->code = code;
+	snprintf(fake->autofocus.run->reason, sizeof fake->autofocus.run->reason, "the sky fell down");
 	fake_unlock();
-	events_publish(obs->events);
+	events_publish(fake->events);
 }
 
-void fake_finish_measure(struct observatory *obs)
+void fake_finish_measure(struct fake *fake)
 {
 	fake_lock();
-	obs->measured = true;
+	fake->autofocus.measured = true;
 	fake_unlock();
-	events_publish(obs->events);
+	events_publish(fake->events);
 }
 
-void fake_forget_run(struct observatory *obs)
+void fake_forget_run(struct fake *fake)
 {
 	fake_lock();
-	obs->run->id = 99;
+	fake->autofocus.run->id = 99;
 	fake_unlock();
-}
-
-struct store *observatory_store(const struct observatory *obs)
-{
-	/* Only handed on to the functions below. */
-	return (struct store *)(uintptr_t)obs;
 }
 
 uint64_t store_ask_run(struct store *store, uint64_t id)
@@ -694,13 +665,12 @@ uint64_t store_ask_run(struct store *store, uint64_t id)
 
 bool store_take(struct store *store, uint64_t ticket, struct store_answer *out)
 {
-	const struct observatory *obs = (const struct observatory *)(uintptr_t)store;
-	if (!obs->store_ready) {
+	if (!store->ready) {
 		return false;
 	}
 	*out = (struct store_answer){.run = NULL};
-	if (obs->store_fails != ERR_OK) {
-		err_set(&out->err, obs->store_fails, "the disk sleeps");
+	if (store->fails != ERR_OK) {
+		err_set(&out->err, store->fails, "the disk sleeps");
 	} else if (ticket == 5 || ticket == 6 || ticket == 41) {
 		out->run = calloc(1, sizeof *out->run);
 		out->run->id = ticket;

@@ -9,7 +9,7 @@
 #include "autofocus.h"
 #include "camera.h"
 #include "focuser.h"
-#include "observatory.h"
+#include "served.h"
 
 struct device {
 	struct device_info info;
@@ -29,32 +29,42 @@ struct device {
 	struct frame *frame;
 };
 
-struct observatory {
-	struct config config;
-	struct events *events;
-	struct device device[2]; /* focuser.0, camera.0 */
-	struct run *run;         /* the newest; NULL none.  The store knows runs 5 (succeeded) and 6 (failed) */
+struct autofocus {
+	struct run *run; /* the newest; NULL none */
 	int run_starts;
 	struct autofocus_params run_params;
-	bool store_ready;        /* it answers */
-	enum err_code store_fails;
 	bool measured;
 	enum err_code measure_result;
 };
 
+struct store {
+	bool ready; /* it answers: it knows runs 5 and 41, which succeeded, and 6, which failed */
+	enum err_code fails;
+};
+
+struct fake {
+	struct config config;
+	struct store store;
+	struct events *events;
+	struct device device[2]; /* focuser.0, camera.0 */
+	struct devices devices;
+	struct autofocus autofocus; /* of focuser.0 */
+	struct served served;    /* all this, as alpaca_create() wants it */
+};
+
 /* Two connected devices with sensible states. */
-struct observatory *fake_observatory(void);
-void fake_free(struct observatory *obs);
+struct fake *fake_create(void);
+void fake_free(struct fake *fake);
 
 /* Every access of a test while a server runs stands between these two. */
 void fake_lock(void);
 void fake_unlock(void);
 
 /* Ends what waits, and publishes. */
-void fake_finish_connect(struct observatory *obs, struct device *dev, enum err_code result);
-void fake_finish_run(struct observatory *obs, enum run_state state, enum err_code code);
-void fake_finish_measure(struct observatory *obs);
+void fake_finish_connect(struct fake *fake, struct device *dev, enum err_code result);
+void fake_finish_run(struct fake *fake, enum run_state state, enum err_code code);
+void fake_finish_measure(struct fake *fake);
 /* Another run takes the place of the newest one. */
-void fake_forget_run(struct observatory *obs);
+void fake_forget_run(struct fake *fake);
 
 #endif

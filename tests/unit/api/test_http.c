@@ -19,12 +19,15 @@
 #include <unistd.h>
 
 #include "alpaca.h"
+#include "clock.h"
 #include "events.h"
 #include "fake_core.h"
 
+#define IMPATIENT_MS 200
+#define BLOCK_MS (5 * IMPATIENT_MS)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-static struct observatory *obs;
+static struct fake *fake;
 static struct alpaca *alpaca;
 static struct http_server *server;
 static struct http_server *_Atomic woken; /* for the listener, also before the server is there */
@@ -53,6 +56,24 @@ static void release_stream(void *arg)
 	stream_releases++;
 }
 
+/* What no handler should do: holds its thread for several times the request timeout of setup_impatient(). */
+static _Atomic int blocked;
+
+static void block(void)
+{
+	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	pthread_cond_t cond;
+	clock_cond_init(&cond);
+	int64_t end_ms = clock_now_ms(clock_real()) + BLOCK_MS;
+	blocked++;
+	pthread_mutex_lock(&lock);
+	while (clock_now_ms(clock_real()) < end_ms) {
+		clock_wait(clock_real(), &cond, &lock, end_ms);
+	}
+	pthread_mutex_unlock(&lock);
+	pthread_cond_destroy(&cond);
+}
+
 static enum http_result handle(void *arg, const struct http_request *req, struct http_response *res)
 {
 	(void)arg;
@@ -63,6 +84,11 @@ static enum http_result handle(void *arg, const struct http_request *req, struct
 		res->content_type = "text/plain";
 		res->stream = (struct http_stream){
 			.read = read_stream, .release = release_stream, .size = -1, .block = 4096};
+		return HTTP_DONE;
+	}
+	if (strcmp(req->path, "/blocks") == 0) {
+		block();
+		http_text(res, 200, "over");
 		return HTTP_DONE;
 	}
 	if (strcmp(req->path, "/static") == 0) {
@@ -92,9 +118,9 @@ static void on_event(void *arg)
 static int start(int request_timeout_ms)
 {
 	struct err err;
-	obs = fake_observatory();
-	alpaca = alpaca_create(obs);
-	events_listen(obs->events, on_event, NULL);
+	fake = fake_create();
+	alpaca = alpaca_create(&fake->served);
+	events_listen(fake->events, on_event, NULL);
 	stream_lines = stream_over = stream_releases = stream_sleeps = 0;
 	struct http_options options = {.bind = "127.0.0.1",
 		.server_name = "focusd",
@@ -117,7 +143,7 @@ static int setup(void **state)
 static int setup_impatient(void **state)
 {
 	(void)state;
-	return start(200);
+	return start(IMPATIENT_MS);
 }
 
 static void stop(void)
@@ -134,7 +160,7 @@ static int teardown(void **state)
 		stop();
 	}
 	alpaca_destroy(alpaca);
-	fake_free(obs);
+	fake_free(fake);
 	return 0;
 }
 
@@ -314,8 +340,8 @@ static void bodies(void **state)
 		"Transfer-Encoding: chunked\r\n\r\n5\r\nPosit\r\n5\r\nion=7\r\n0\r\n\r\n");
 	assert_int_equal(hear(fd, true)->status, 200);
 	fake_lock();
-	assert_int_equal(obs->device[0].target, 7);
-	assert_int_equal(obs->device[0].moves, 3);
+	assert_int_equal(fake->device[0].target, 7);
+	assert_int_equal(fake->device[0].moves, 3);
 	fake_unlock();
 	/* 200 kB of parameters: read to the end and refused, and the connection lives. */
 	say(fd, "PUT /api/v1/focuser/0/action HTTP/1.1\r\nHost: localhost\r\n"
@@ -353,7 +379,7 @@ static void framing_that_contradicts_itself(void **state)
 		close(fd);
 	}
 	fake_lock();
-	assert_int_equal(obs->device[0].halts, 0);
+	assert_int_equal(fake->device[0].halts, 0);
 	fake_unlock();
 }
 
@@ -383,7 +409,7 @@ static void browsers_of_strangers(void **state)
 		assert_int_equal(once(text)->status, cases[i].status);
 	}
 	fake_lock();
-	assert_int_equal(obs->device[0].halts, 2);
+	assert_int_equal(fake->device[0].halts, 2);
 	fake_unlock();
 }
 
@@ -421,7 +447,7 @@ static void junk_requests(void **state)
 static void waiting_holds_no_thread(void **state)
 {
 	(void)state;
-	struct device *dev = &obs->device[0];
+	struct device *dev = &fake->device[0];
 	dev->connected = false;
 	dev->hold_connect = true;
 	int fds[8];
@@ -434,9 +460,9 @@ static void waiting_holds_no_thread(void **state)
 		struct reply *reply =
 			once("GET /api/v1/focuser/0/connected HTTP/1.1\r\nHost: localhost\r\n\r\n");
 		assert_non_null(strstr(reply->body, "{\"Value\":false,"));
-		events_publish(obs->events); /* news that is not for them */
+		events_publish(fake->events); /* news that is not for them */
 	}
-	fake_finish_connect(obs, dev, ERR_OK);
+	fake_finish_connect(fake, dev, ERR_OK);
 	for (size_t i = 0; i < COUNT(fds); i++) {
 		/* A PUT that came only now starts over and is over at once. */
 		fake_lock();
@@ -458,8 +484,8 @@ static void waiting_holds_no_thread(void **state)
 static void stopping_ends_what_waits(void **state)
 {
 	(void)state;
-	obs->device[0].hold_connect = true;
-	obs->device[0].connected = false;
+	fake->device[0].hold_connect = true;
+	fake->device[0].connected = false;
 	int waiting = dial();
 	put(waiting, "connected", "Connected=True");
 	int stream = dial();
@@ -473,7 +499,7 @@ static void stopping_ends_what_waits(void **state)
 	for (bool asked = false; !asked;) {
 		assert_int_equal(exchange(idle, GET_POSITION)->status, 200);
 		fake_lock();
-		asked = obs->device[0].link == LINK_OPENING;
+		asked = fake->device[0].link == LINK_OPENING;
 		fake_unlock();
 	}
 	stop();
@@ -496,7 +522,7 @@ static void streams_are_woken(void **state)
 	assert_non_null(strstr(reply->head, "chunked"));
 	for (int i = 0; i < 50; i++) {
 		stream_lines++;
-		events_publish(obs->events);
+		events_publish(fake->events);
 		char c = '\0';
 		/* One chunk: "5\r\nline\n\r\n". */
 		while (c != 'e') {
@@ -509,7 +535,7 @@ static void streams_are_woken(void **state)
 	/* Asleep in between: not asked again and again. */
 	assert_true(stream_sleeps <= 110);
 	stream_over = 1;
-	events_publish(obs->events);
+	events_publish(fake->events);
 	char tail[5];
 	for (int k = 0; k < 5; k++) {
 		assert_true(read_byte(fd, tail + k));
@@ -581,6 +607,41 @@ static void dribblers_are_closed(void **state)
 	close(fresh);
 }
 
+/* Requests that came whole while every thread of the server was held are answered afterwards, however long that
+ * was, and nobody is cut. */
+static void requests_behind_a_held_thread_are_answered(void **state)
+{
+	(void)state;
+	int holders[4];
+	int fd[8];
+	blocked = 0;
+	for (size_t i = 0; i < COUNT(holders); i++) {
+		holders[i] = dial();
+	}
+	for (size_t i = 0; i < COUNT(fd); i++) {
+		fd[i] = dial();
+		assert_int_equal(exchange(fd[i], GET_POSITION)->status, 200);
+	}
+	for (size_t i = 0; i < COUNT(holders); i++) {
+		say(holders[i], "GET /blocks HTTP/1.1\r\nHost: localhost\r\n\r\n");
+	}
+	for (size_t i = 0; i < COUNT(fd); i++) {
+		say(fd[i], GET_POSITION);
+	}
+	for (size_t i = 0; i < COUNT(fd); i++) {
+		struct reply *reply = hear(fd[i], true);
+		assert_false(reply->closed);
+		assert_int_equal(reply->status, 200);
+		close(fd[i]);
+	}
+	for (size_t i = 0; i < COUNT(holders); i++) {
+		struct reply *reply = hear(holders[i], true);
+		assert_false(reply->closed);
+		close(holders[i]);
+	}
+	assert_int_equal(blocked, COUNT(holders));
+}
+
 static void *poll_position(void *arg)
 {
 	int *failures = arg;
@@ -613,7 +674,7 @@ static void many_clients(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, poll_position, &failures[i]), 0);
 	}
 	for (int i = 0; i < 200; i++) {
-		events_publish(obs->events);
+		events_publish(fake->events);
 	}
 	for (size_t i = 0; i < COUNT(threads); i++) {
 		pthread_join(threads[i], NULL);
@@ -630,7 +691,7 @@ static void images_travel_whole(void **state)
 		pixels[i] = (uint16_t)(i * 7);
 	}
 	struct frame_info info = {.width = W, .height = H, .planes = 1, .bin = 1};
-	obs->device[1].frame = frame_create(&info, pixels);
+	fake->device[1].frame = frame_create(&info, pixels);
 	struct reply *reply = once("GET /api/v1/camera/0/imagearray HTTP/1.1\r\nHost: localhost\r\n"
 				   "Accept: application/imagebytes\r\n\r\n");
 	assert_int_equal(reply->len, 44 + 2 * W * H);
@@ -677,6 +738,8 @@ int main(void)
 		TEST(streams_are_woken),
 		TEST(slow_senders_starve_nobody),
 		cmocka_unit_test_setup_teardown(dribblers_are_closed, setup_impatient, teardown),
+		cmocka_unit_test_setup_teardown(
+			requests_behind_a_held_thread_are_answered, setup_impatient, teardown),
 		TEST(many_clients),
 		TEST(images_travel_whole),
 		TEST(ports_and_addresses),

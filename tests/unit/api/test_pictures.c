@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The camera's members: its facts, and its pictures as JSON and as ImageBytes. */
 #include "call_fixture.h"
+#include "clock.h"
 
 static void camera_facts(void **state)
 {
@@ -48,15 +49,15 @@ static void camera_facts(void **state)
 	assert_has(&answer, "{\"Value\":2,");
 	answer = put("camera/0/numx", "NumX=99999");
 	assert_int_equal(number(&answer), 0);
-	obs->device[1].camera.has_last_exposure = true;
-	obs->device[1].camera.last_duration_s = 2.5;
-	obs->device[1].camera.last_start_utc_ms = 1773526111250; /* date -u -d @1773526111 */
+	fake->device[1].camera.has_last_exposure = true;
+	fake->device[1].camera.last_duration_s = 2.5;
+	fake->device[1].camera.last_start_utc_ms = 1773526111250; /* date -u -d @1773526111 */
 	answer = get("camera/0/lastexposurestarttime");
 	assert_has(&answer, "{\"Value\":\"2026-03-14T22:08:31.250\",");
 	answer = get("camera/0/lastexposureduration");
 	assert_has(&answer, "{\"Value\":2.5,");
-	obs->device[1].camera.activity = CAMERA_EXPOSING;
-	obs->device[1].camera.percent = 40;
+	fake->device[1].camera.activity = CAMERA_EXPOSING;
+	fake->device[1].camera.percent = 40;
 	answer = get("camera/0/percentcompleted");
 	assert_has(&answer, "{\"Value\":40,");
 	answer = get("camera/0/camerastate");
@@ -70,8 +71,8 @@ static void give_frame(int planes)
 	static const uint16_t colour[] = {
 		1, 10, 100, 2, 20, 200, 3, 30, 300, 4, 40, 400, 5, 50, 500, 6, 60, 65535};
 	struct frame_info info = {.width = 3, .height = 2, .planes = planes, .bin = 1};
-	obs->device[1].frame = frame_create(&info, planes == 1 ? mono : colour);
-	obs->device[1].camera.image_ready = true;
+	fake->device[1].frame = frame_create(&info, planes == 1 ? mono : colour);
+	fake->device[1].camera.image_ready = true;
 }
 
 static void images_as_json(void **state)
@@ -132,9 +133,9 @@ static void images_as_bytes(void **state)
 static void give(enum image_type type, const void *rows)
 {
 	struct frame_info info = {.width = 2, .height = 2, .planes = 1, .bin = 1, .type = type};
-	frame_unref(obs->device[1].frame);
-	obs->device[1].frame = frame_create(&info, rows);
-	obs->device[1].camera.image_ready = true;
+	frame_unref(fake->device[1].frame);
+	fake->device[1].frame = frame_create(&info, rows);
+	fake->device[1].camera.image_ready = true;
 }
 
 static const uint8_t bytes_u8[] = {0, 7, 99, 255};
@@ -220,6 +221,60 @@ static void accept_headers(void **state)
 	assert_false(image_wants_bytes(NULL));
 }
 
+/* A frame that is too large to be counted at once is counted in turns, and what was promised is sent; a client that
+ * leaves in between takes nothing with him (the sanitizers look). */
+static void large_frames_are_counted_in_turns(void **state)
+{
+	(void)state;
+	enum { W = 1999, H = 1501 };
+	uint16_t *rows = malloc(sizeof *rows * W * H);
+	char text[8];
+	uint64_t expected = 0;
+	for (uint32_t i = 0; i < W * H; i++) {
+		rows[i] = (uint16_t)(i * 2654435761u >> (i % 17 + 3));
+		expected += (uint64_t)snprintf(text, sizeof text, "%d", rows[i]) + 1;
+	}
+	struct frame_info info = {.width = W, .height = H, .planes = 1, .bin = 1};
+	fake->device[1].frame = frame_create(&info, rows);
+	fake->device[1].camera.image_ready = true;
+	free(rows);
+	/* Each column has brackets of its own, and one comma less is between H elements and W columns. */
+	static const char head[] = "{\"Type\":2,\"Rank\":2,\"Value\":[";
+	static const char tail[] = "],\"ClientTransactionID\":0,\"ServerTransactionID\":1,\"ErrorNumber\":0,"
+		"\"ErrorMessage\":\"\"}";
+	expected += sizeof head - 1 + 2 * W - 1 + sizeof tail - 1;
+	struct http_request req = {.verb = HTTP_GET, .path = "/api/v1/camera/0/imagearray", .query = span_of(""),
+		.body = span_of(""), .content_type = "", .peer = "10.0.0.2", .header = header, .wait = &waiting};
+	struct http_response res;
+	int turns = 1;
+	forget_wait();
+	memset(&res, 0, sizeof res);
+	while (alpaca_handle(alpaca, &req, &res) == HTTP_WAIT) {
+		assert_true(waiting.deadline_ms <= clock_now_ms(clock_real()));
+		waiting.resumed = true;
+		memset(&res, 0, sizeof res);
+		turns++;
+	}
+	assert_int_equal(turns, 3); /* of 1,048,576 elements each */
+	assert_int_equal(res.stream.size, expected);
+	assert_in_range(res.stream.block, 1, 256 * 1024);
+	char *block = malloc(res.stream.block);
+	char last = '\0';
+	uint64_t len = 0;
+	ssize_t n;
+	while ((n = res.stream.read(res.stream.arg, len, block, res.stream.block)) > 0) {
+		len += (uint64_t)n;
+		last = block[n - 1];
+	}
+	assert_int_equal(len, expected);
+	assert_int_equal(last, '}');
+	free(block);
+	res.stream.release(res.stream.arg);
+	forget_wait();
+	memset(&res, 0, sizeof res);
+	assert_int_equal(alpaca_handle(alpaca, &req, &res), HTTP_WAIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +284,7 @@ int main(void)
 		TEST(images_as_bytes),
 		TEST(every_type_as_bytes),
 		TEST(every_type_as_json),
+		TEST(large_frames_are_counted_in_turns),
 		TEST(accept_headers),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

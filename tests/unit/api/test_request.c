@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "alpaca_call.h"
+#include "camera.h"
+#include "focuser.h"
 #include "discovery.h"
 #include "http_guard.h"
 
@@ -66,11 +68,11 @@ static void paths_are_strict(void **state)
 	struct alpaca_path path;
 	struct err err;
 	assert_int_equal(alpaca_path_parse("/api/v1/focuser/0/position", &path, &err), ERR_OK);
-	assert_int_equal(path.type, DEVICE_FOCUSER);
+	assert_ptr_equal(path.kind->kind, &focuser_kind);
 	assert_int_equal(path.number, 0);
 	assert_true(span_equal(path.member, "position"));
 	assert_int_equal(alpaca_path_parse("/api/v1/camera/12/gain", &path, &err), ERR_OK);
-	assert_int_equal(path.type, DEVICE_CAMERA);
+	assert_ptr_equal(path.kind->kind, &camera_kind);
 	assert_int_equal(path.number, 12);
 	static const char *const bad[] = {"/api", "/api/", "/api/v1", "/api/v1/",
 		"/api/v2/focuser/0/name", "/api/V1/focuser/0/name", "/api/1/focuser/0/name",

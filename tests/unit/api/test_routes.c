@@ -79,8 +79,8 @@ static void every_row_answers(void **state)
 		const char *type = (route->devices & ROUTE_FOCUSER) != 0 ? "focuser" : "camera";
 		char path[96];
 		snprintf(path, sizeof path, "%s/0/%s", type, route->member);
-		obs->device[0].connected = true;
-		obs->device[1].connected = true;
+		fake->device[0].connected = true;
+		fake->device[1].connected = true;
 		if (route->verb == HTTP_GET) {
 			struct answer answer = get(path);
 			int error = number(&answer);
@@ -126,8 +126,8 @@ static void every_row_answers(void **state)
 static void needs_connection_where_the_table_says(void **state)
 {
 	(void)state;
-	obs->device[0].connected = false;
-	obs->device[1].connected = false;
+	fake->device[0].connected = false;
+	fake->device[1].connected = false;
 	for (size_t i = 0; i < alpaca_route_count; i++) {
 		const struct route *route = &alpaca_routes[i];
 		if (route->verb != HTTP_GET) {
@@ -200,7 +200,7 @@ static void wrong_paths_and_verbs(void **state)
 	assert_string_equal(answer.allow, "GET, PUT");
 	answer = ask(HTTP_POST, "/api/v1/focuser/0/halt", "");
 	assert_int_equal(answer.status, 405);
-	assert_int_equal(obs->device[0].halts, 0);
+	assert_int_equal(fake->device[0].halts, 0);
 	answer = ask(HTTP_GET, "/management/v2/description", "");
 	assert_int_equal(answer.status, 400);
 	assert_true(
@@ -216,7 +216,7 @@ static void ids_and_parameters(void **state)
 	assert_int_equal(answer.status, 400);
 	answer = put("focuser/0/move", "pOSITION=5");
 	assert_int_equal(answer.status, 400);
-	assert_int_equal(obs->device[0].moves, 0);
+	assert_int_equal(fake->device[0].moves, 0);
 	answer = ask(HTTP_GET, "/api/v1/focuser/0/position",
 		"clientid=1&clienttransactionid=67890&ExtraParameter=ExtraValue");
 	assert_has(&answer, "\"ClientTransactionID\":67890,");
@@ -244,17 +244,17 @@ static void device_state_has_exact_names(void **state)
 			    "{\"Name\":\"TimeStamp\",\"Value\":\"20");
 	assert_int_equal(number(&answer), 0);
 	/* While the link is reopened: nothing moves, the last position stays. */
-	obs->device[0].focuser.link = LINK_LOST;
-	obs->device[0].focuser.is_moving = true;
-	obs->device[0].focuser.position_stale = true;
-	obs->device[0].focuser.temperature_valid = false;
+	fake->device[0].focuser.link = LINK_LOST;
+	fake->device[0].focuser.is_moving = true;
+	fake->device[0].focuser.position_stale = true;
+	fake->device[0].focuser.temperature_valid = false;
 	answer = get("focuser/0/devicestate");
 	assert_has(&answer, "{\"Name\":\"IsMoving\",\"Value\":false},"
 			    "{\"Name\":\"Position\",\"Value\":12500},{\"Name\":\"TimeStamp\"");
-	obs->device[0].focuser.position_valid = false;
+	fake->device[0].focuser.position_valid = false;
 	answer = get("focuser/0/devicestate");
 	assert_null(strstr(answer.text, "Position"));
-	obs->device[1].camera.image_ready = true;
+	fake->device[1].camera.image_ready = true;
 	answer = get("camera/0/devicestate");
 	assert_has(&answer, "{\"Value\":[{\"Name\":\"CameraState\",\"Value\":0},"
 			    "{\"Name\":\"ImageReady\",\"Value\":true},"
@@ -333,25 +333,27 @@ static void actions(void **state)
 		{"Action=SetPosition&Parameters={\"steps\":1}", 0x401, "steps"},
 		{"Action=SetPosition&Parameters=4294967296", 0x401, "restore or keep"},
 		{"Action=SetTemperature", 0x401, "temperature_c"},
+		{"Action=SetTemperature&Parameters=85", 0x401, "-55 to 60"},
+		{"Action=SetTemperature&Parameters=11.5", 0, "11.50"},
 		{"Action=SetTemperature&Parameters={\"temperature_c\":85}", 0x401, "-55 to 60"},
 		{"Action=SetTemperature&Parameters={\"temperature_c\":\"5\"}", 0x401, "-55 to 60"},
 		{"Action=SetTemperature&Parameters={\"celsius\":5}", 0x401, "celsius"},
 		{"Action=settemperature&Parameters={\"temperature_c\":-7.25}", 0, "-7.25"},
 	};
-	obs->device[0].focuser.remembered = 4711;
+	fake->device[0].focuser.remembered = 4711;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		answer = ask(HTTP_PUT, ACT, cases[i].form);
 		assert_int_equal(number(&answer), cases[i].error);
 		assert_has(&answer, cases[i].needle);
 	}
-	assert_true(obs->run_params.step == 0 && isnan(obs->run_params.exposure_s));
-	assert_int_equal(obs->run_params.gain, 3);
-	assert_int_equal(obs->run_params.binning, -1);
+	assert_true(fake->autofocus.run_params.step == 0 && isnan(fake->autofocus.run_params.exposure_s));
+	assert_int_equal(fake->autofocus.run_params.gain, 3);
+	assert_int_equal(fake->autofocus.run_params.binning, -1);
 	answer = ask(HTTP_PUT, ACT, "Parameters=");
 	assert_int_equal(answer.status, 400);
 	answer = put("camera/0/action", "Action=Autofocus&Parameters=");
 	assert_int_equal(number(&answer), 0x40C);
-	obs->device[0].connected = false;
+	fake->device[0].connected = false;
 	answer = ask(HTTP_PUT, ACT, "Action=Autofocus");
 	assert_int_equal(number(&answer), 0x407);
 }
@@ -359,7 +361,7 @@ static void actions(void **state)
 static void calibrate(void **state)
 {
 	(void)state;
-	struct device *dev = &obs->device[0];
+	struct device *dev = &fake->device[0];
 	/* A focuser that cannot does not have the action. */
 	struct answer answer = ask(HTTP_PUT, ACT, "Action=Calibrate&Parameters=");
 	assert_int_equal(number(&answer), 0x40C);
@@ -413,19 +415,19 @@ static void runs_of_old_come_from_the_store(void **state)
 	};
 	struct answer answer;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		obs->store_ready = false;
-		obs->store_fails = cases[i].fails;
+		fake->store.ready = false;
+		fake->store.fails = cases[i].fails;
 		answer = ask(HTTP_PUT, ACT, cases[i].form);
 		assert_int_equal(answer.result, HTTP_WAIT);
 		answer = again(HTTP_PUT, ACT, cases[i].form);
 		assert_int_equal(answer.result, HTTP_WAIT);
-		obs->store_ready = true;
+		fake->store.ready = true;
 		answer = again(HTTP_PUT, ACT, cases[i].form);
 		assert_int_equal(number(&answer), cases[i].error);
 		assert_has(&answer, cases[i].needle);
 	}
 	/* A store that says nothing is not waited for without an end. */
-	obs->store_ready = false;
+	fake->store.ready = false;
 	answer = ask(HTTP_PUT, ACT, "Action=AutofocusStatus&Parameters=5");
 	assert_int_equal(answer.result, HTTP_WAIT);
 	((struct alpaca_wait *)waiting.data)->deadline_ms = 0;
@@ -440,11 +442,11 @@ static void waiting_for_a_run_that_another_has_followed(void **state)
 	ask(HTTP_PUT, ACT, "Action=Autofocus");
 	struct answer answer = ask(HTTP_PUT, ACT, "Action=AutofocusWait");
 	assert_int_equal(answer.result, HTTP_WAIT);
-	fake_finish_run(obs, RUN_FAILED, ERR_NO_MINIMUM);
-	fake_forget_run(obs);
+	fake_finish_run(fake, RUN_FAILED, ERR_NO_MINIMUM);
+	fake_forget_run(fake);
 	answer = again(HTTP_PUT, ACT, "Action=AutofocusWait");
 	assert_int_equal(answer.result, HTTP_WAIT);
-	obs->store_ready = true;
+	fake->store.ready = true;
 	answer = again(HTTP_PUT, ACT, "Action=AutofocusWait");
 	assert_int_equal(number(&answer), 0);
 	assert_has(&answer, "\\\"run\\\":41,");
@@ -458,20 +460,20 @@ static void waiting_for_a_run(void **state)
 	assert_int_equal(answer.result, HTTP_WAIT);
 	answer = again(HTTP_PUT, ACT, "Action=AutofocusWait");
 	assert_int_equal(answer.result, HTTP_WAIT);
-	fake_finish_run(obs, RUN_SUCCEEDED, ERR_OK);
+	fake_finish_run(fake, RUN_SUCCEEDED, ERR_OK);
 	answer = again(HTTP_PUT, ACT, "Action=AutofocusWait");
 	assert_int_equal(number(&answer), 0);
 	assert_has(&answer, "succeeded");
 	/* The number of the reply was given when the request came. */
 	assert_has(&answer, "\"ServerTransactionID\":2,");
 	ask(HTTP_PUT, ACT, "Action=Autofocus");
-	fake_finish_run(obs, RUN_FAILED, ERR_NO_MINIMUM);
+	fake_finish_run(fake, RUN_FAILED, ERR_NO_MINIMUM);
 	answer = ask(HTTP_PUT, ACT, "Action=AutofocusWait");
 	assert_int_equal(number(&answer), 0x512);
 	assert_has(&answer, "the sky fell down");
 	answer = ask(HTTP_PUT, ACT, "Action=MeasureStars&Parameters={\"exposure_s\":2}");
 	assert_int_equal(answer.result, HTTP_WAIT);
-	fake_finish_measure(obs);
+	fake_finish_measure(fake);
 	answer = again(HTTP_PUT, ACT, "Action=MeasureStars&Parameters={\"exposure_s\":2}");
 	assert_has(&answer, "\"Value\":\"{\\\"stars\\\":12}\"");
 }
@@ -479,12 +481,12 @@ static void waiting_for_a_run(void **state)
 static void connecting_waits(void **state)
 {
 	(void)state;
-	struct device *dev = &obs->device[0];
+	struct device *dev = &fake->device[0];
 	dev->connected = false;
 	dev->hold_connect = true;
 	struct answer answer = put("focuser/0/connected", "Connected=True&ClientTransactionID=4");
 	assert_int_equal(answer.result, HTTP_WAIT);
-	fake_finish_connect(obs, dev, ERR_OK);
+	fake_finish_connect(fake, dev, ERR_OK);
 	answer = again(
 		HTTP_PUT, "/api/v1/focuser/0/connected", "Connected=True&ClientTransactionID=4");
 	assert_int_equal(number(&answer), 0);
@@ -493,7 +495,7 @@ static void connecting_waits(void **state)
 	assert_has(&answer, "{\"Value\":true,");
 	answer = put("focuser/0/connected", "Connected=True");
 	assert_int_equal(answer.result, HTTP_WAIT);
-	fake_finish_connect(obs, dev, ERR_IO);
+	fake_finish_connect(fake, dev, ERR_IO);
 	answer = again(HTTP_PUT, "/api/v1/focuser/0/connected", "Connected=True");
 	assert_int_equal(number(&answer), 0x500);
 	assert_has(&answer, "The port is gone.");
@@ -513,21 +515,21 @@ static void repeated_puts(void **state)
 	struct answer first = put("focuser/0/move", form);
 	struct answer second = put("focuser/0/move", form);
 	assert_string_equal(first.text, second.text);
-	assert_int_equal(obs->device[0].moves, 1);
+	assert_int_equal(fake->device[0].moves, 1);
 	/* Halts and setters are never taken for repetitions. */
 	put("focuser/0/halt", "ClientID=3&ClientTransactionID=6");
 	put("focuser/0/halt", "ClientID=3&ClientTransactionID=6");
-	assert_int_equal(obs->device[0].halts, 2);
+	assert_int_equal(fake->device[0].halts, 2);
 	put("focuser/0/move", form);
-	assert_int_equal(obs->device[0].moves, 2);
+	assert_int_equal(fake->device[0].moves, 2);
 	put("focuser/0/move", "Position=100");
 	put("focuser/0/move", "Position=100");
-	assert_int_equal(obs->device[0].moves, 4);
+	assert_int_equal(fake->device[0].moves, 4);
 	static const char start[] = "Action=Autofocus&Parameters=&ClientID=3&ClientTransactionID=7";
 	first = ask(HTTP_PUT, ACT, start);
 	second = ask(HTTP_PUT, ACT, start);
 	assert_string_equal(first.text, second.text);
-	assert_int_equal(obs->run_starts, 1);
+	assert_int_equal(fake->autofocus.run_starts, 1);
 	/* A repetition of one that still waits joins it. */
 	static const char wait[] = "Action=AutofocusWait&ClientID=3&ClientTransactionID=8";
 	struct http_wait one = {.resumed = false};
@@ -536,11 +538,11 @@ static void repeated_puts(void **state)
 	assert_int_equal(turn(HTTP_PUT, ACT, wait, &two).result, HTTP_WAIT);
 	one.resumed = true;
 	two.resumed = true;
-	fake_finish_run(obs, RUN_SUCCEEDED, ERR_OK);
+	fake_finish_run(fake, RUN_SUCCEEDED, ERR_OK);
 	assert_int_equal(turn(HTTP_PUT, ACT, wait, &two).result, HTTP_WAIT);
-	uint64_t before = events_now(obs->events);
+	uint64_t before = events_now(fake->events);
 	first = turn(HTTP_PUT, ACT, wait, &one);
-	assert_true(events_now(obs->events) > before); /* the joined one is told */
+	assert_true(events_now(fake->events) > before); /* the joined one is told */
 	second = turn(HTTP_PUT, ACT, wait, &two);
 	assert_int_equal(number(&first), 0);
 	assert_string_equal(first.text, second.text);
@@ -572,8 +574,8 @@ static void junk_everywhere(void **state)
 			}
 		}
 	}
-	assert_int_equal(obs->device[0].moves, 0);
-	assert_int_equal(obs->device[1].starts, 0);
+	assert_int_equal(fake->device[0].moves, 0);
+	assert_int_equal(fake->device[1].starts, 0);
 }
 
 int main(void)

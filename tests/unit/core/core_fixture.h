@@ -27,6 +27,7 @@
 #include "focuser.h"
 #include "log.h"
 #include "observatory.h"
+#include "phase.h"
 
 static const struct client alice = {"10.0.0.1", 1};
 
@@ -42,6 +43,13 @@ static void on_news(void *arg)
 	news_count++;
 	pthread_cond_broadcast(&news);
 	pthread_mutex_unlock(&news_lock);
+}
+
+/* On a worker, where cmocka cannot fail a test: it ends here. */
+static void unlawful_phase(enum move_phase from, enum move_phase to)
+{
+	fprintf(stderr, "a move goes from phase %s to %s\n", focuser_phase_name(from), focuser_phase_name(to));
+	abort();
 }
 
 struct fixture {
@@ -115,9 +123,9 @@ static void start(struct fixture *f)
 	struct observatory_options options = {.state_dir = f->dir, .seed = 1,
 		.time_factor = f->time_factor, .patience = f->patience};
 	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
-	assert_int_equal(events_listen(observatory_events(f->obs), on_news, NULL), 0);
-	f->focuser = observatory_device(f->obs, DEVICE_FOCUSER, 0);
-	f->camera = observatory_device(f->obs, DEVICE_CAMERA, 0);
+	assert_int_equal(events_listen(observatory_served(f->obs)->events, on_news, NULL), 0);
+	f->focuser = devices_find(observatory_served(f->obs)->devices, &focuser_kind, 0);
+	f->camera = devices_find(observatory_served(f->obs)->devices, &camera_kind, 0);
 	assert_non_null(f->focuser);
 	assert_non_null(f->camera);
 	assert_int_equal(device_connect(f->focuser, &alice, &ticket, &err), ERR_OK);
@@ -130,6 +138,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof *f);
 	fake_reset();
+	focuser_phase_bug = unlawful_phase;
 	atomic_store(&fake.sensor_c, 11.0);
 	f->time_factor = 20;
 	snprintf(f->dir, sizeof f->dir, "/tmp/focusd-test-XXXXXX");

@@ -108,7 +108,7 @@ static inline void start(struct fixture *f)
 	uint64_t ticket;
 	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 20};
 	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
-	f->dev = observatory_device(f->obs, DEVICE_FOCUSER, 0);
+	f->dev = devices_find(observatory_served(f->obs)->devices, &focuser_kind, 0);
 	assert_int_equal(device_connect(f->dev, &alice, &ticket, &err), ERR_OK);
 	wait_for(f, up);
 }

@@ -68,7 +68,7 @@ static void overshoots_once_against_the_approach(void **state)
 {
 	struct fixture *f = *state;
 	f->config.focuser[0].backlash_steps = 300;
-	f->config.focuser[0].approach = MOVES_APPROACH_OUT;
+	f->config.focuser[0].approach = CONFIG_APPROACH_OUT;
 	start(f);
 	struct err err;
 	assert_int_equal(focuser_move(f->focuser, 4000, &err), ERR_OK);
@@ -340,7 +340,7 @@ static void a_new_target_amid_a_move_keeps_the_approach(void **state)
 
 static bool run_over(struct fixture *f)
 {
-	return autofocus_running(f->obs, 0) == 0;
+	return autofocus_running(observatory_served(f->obs)->autofocus[0]) == 0;
 }
 
 static bool run_exposes(struct fixture *f)
@@ -359,15 +359,16 @@ static void a_run_holds_both_devices_and_halt_ends_it(void **state)
 	params.exposure_s = 30;
 	uint64_t run = 0;
 	uint64_t second = 0;
-	assert_int_equal(autofocus_start(f->obs, 0, &params, &run, &err), ERR_OK);
-	assert_int_equal(autofocus_start(f->obs, 0, &params, &second, &err), ERR_INVALID_OPERATION);
+	assert_int_equal(autofocus_start(observatory_served(f->obs)->autofocus[0], &params, &run, &err), ERR_OK);
+	struct autofocus *af = observatory_served(f->obs)->autofocus[0];
+	assert_int_equal(autofocus_start(af, &params, &second, &err), ERR_INVALID_OPERATION);
 	assert_int_equal(focuser_move(f->focuser, 100, &err), ERR_INVALID_OPERATION);
 	assert_non_null(strstr(err.text, "run"));
 	assert_int_equal(camera_start_exposure(f->camera, 1, true, &err), ERR_INVALID_OPERATION);
 	wait_for(f, run_exposes);
 	assert_int_equal(focuser_halt(f->focuser, &err), ERR_OK);
 	wait_for(f, run_over);
-	struct run *object = autofocus_run(f->obs, 0, run);
+	struct run *object = autofocus_run(observatory_served(f->obs)->autofocus[0], run);
 	assert_non_null(object);
 	assert_int_equal(object->state, RUN_ABORTED);
 	assert_int_equal(fake.move_count, fake.moves_at_halt);
@@ -389,7 +390,7 @@ static void a_run_ends_when_its_link_was_lost(void **state)
 	autofocus_params_init(&params);
 	params.exposure_s = 400;
 	uint64_t run = 0;
-	assert_int_equal(autofocus_start(f->obs, 0, &params, &run, &err), ERR_OK);
+	assert_int_equal(autofocus_start(observatory_served(f->obs)->autofocus[0], &params, &run, &err), ERR_OK);
 	wait_for(f, run_exposes);
 	int moves = fake.move_count;
 	fake.gone = true;
@@ -397,7 +398,7 @@ static void a_run_ends_when_its_link_was_lost(void **state)
 	fake.gone = false;
 	wait_for(f, run_over);
 	wait_for(f, focuser_up);
-	struct run *object = autofocus_run(f->obs, 0, run);
+	struct run *object = autofocus_run(observatory_served(f->obs)->autofocus[0], run);
 	assert_int_equal(object->state, RUN_FAILED);
 	assert_int_equal(object->code, ERR_FOCUSER);
 	assert_non_null(strstr(object->reason, "nothing moves"));
@@ -418,9 +419,9 @@ static void a_hopeless_run_fails_and_goes_back(void **state)
 	autofocus_params_init(&params);
 	uint64_t run = 0;
 	fake.speed = 100000;
-	assert_int_equal(autofocus_start(f->obs, 0, &params, &run, &err), ERR_OK);
+	assert_int_equal(autofocus_start(observatory_served(f->obs)->autofocus[0], &params, &run, &err), ERR_OK);
 	wait_for(f, run_over);
-	struct run *object = autofocus_run(f->obs, 0, 0);
+	struct run *object = autofocus_run(observatory_served(f->obs)->autofocus[0], 0);
 	assert_int_equal(object->state, RUN_FAILED);
 	assert_int_equal(object->code, ERR_NO_STARS);
 	assert_true(strlen(object->reason) > 10);

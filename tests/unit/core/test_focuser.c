@@ -96,8 +96,8 @@ static void start(struct fixture *f)
 	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 60,
 		.patience = f->patience};
 	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
-	assert_int_equal(events_listen(observatory_events(f->obs), on_news, NULL), 0);
-	f->focuser = observatory_device(f->obs, DEVICE_FOCUSER, 0);
+	assert_int_equal(events_listen(observatory_served(f->obs)->events, on_news, NULL), 0);
+	f->focuser = devices_find(observatory_served(f->obs)->devices, &focuser_kind, 0);
 	assert_int_equal(device_connect(f->focuser, &alice, &ticket, &err), ERR_OK);
 	wait_for(f, up);
 }
@@ -213,7 +213,7 @@ static void reverse_turns_limits_and_approach(void **state)
 	f->config.focuser[0].reverse = true;
 	f->config.focuser[0].min_step = 500;
 	f->config.focuser[0].backlash_steps = 300;
-	f->config.focuser[0].approach = MOVES_APPROACH_IN;
+	f->config.focuser[0].approach = CONFIG_APPROACH_IN;
 	fake.speed = 10000;
 	start(f);
 	/* In for clients is out for the motor: 6000 is its 4000, the overshoot its 3700. */
@@ -573,7 +573,7 @@ static void one_odd_reading_is_not_believed(void **state)
 static double temperature(struct fixture *f, int number, enum err_code *code)
 {
 	double t = NAN;
-	*code = focuser_temperature(observatory_device(f->obs, DEVICE_FOCUSER, number), &t, NULL);
+	*code = focuser_temperature(devices_find(observatory_served(f->obs)->devices, &focuser_kind, number), &t, NULL);
 	return t;
 }
 

@@ -353,8 +353,8 @@ static int setup(void **state)
 	if (observatory_create(&n->config, &options, &n->obs, &err) != ERR_OK) {
 		return -1;
 	}
-	n->focuser = observatory_device(n->obs, DEVICE_FOCUSER, 0);
-	n->camera = observatory_device(n->obs, DEVICE_CAMERA, 0);
+	n->focuser = devices_find(observatory_served(n->obs)->devices, &focuser_kind, 0);
+	n->camera = devices_find(observatory_served(n->obs)->devices, &camera_kind, 0);
 	connect_until_up(n);
 	*state = n;
 	return 0;
@@ -403,7 +403,7 @@ static void *onlooker(void *arg)
 		focuser_temperature(n->focuser, &t, NULL);
 		camera_image_ready(n->camera, &flag, NULL);
 		frame_unref(camera_preview_frame(n->camera, &serial));
-		run_free(autofocus_run(n->obs, 0, 0));
+		run_free(autofocus_run(observatory_served(n->obs)->autofocus[0], 0));
 		device_connecting(n->focuser, &flag, NULL);
 		sched_yield();
 	}
@@ -480,12 +480,12 @@ static void wish(struct night *n, uint32_t *luck)
 		atomic_store(&motor.halted, up);
 	} else if (what == 10) {
 		atomic_store(&motor.halted, false);
-		autofocus_start(n->obs, 0, &params, &number, &err);
+		autofocus_start(observatory_served(n->obs)->autofocus[0], &params, &number, &err);
 	}
 	pthread_mutex_unlock(&n->command);
 	switch (what) {
 	case 11:
-		autofocus_abort(n->obs, 0, &err);
+		autofocus_abort(observatory_served(n->obs)->autofocus[0]);
 		break;
 	case 12:
 		camera_start_exposure(n->camera, 0.02, true, &err);
@@ -530,7 +530,7 @@ static bool everything_rests(struct night *n)
 	struct camera_state c;
 	focuser_state(n->focuser, &f);
 	camera_state(n->camera, &c);
-	return autofocus_running(n->obs, 0) == 0 && f.link == LINK_UP && !f.is_moving &&
+	return autofocus_running(observatory_served(n->obs)->autofocus[0]) == 0 && f.link == LINK_UP && !f.is_moving &&
 	       c.activity != CAMERA_EXPOSING && c.activity != CAMERA_WAITING &&
 	       c.activity != CAMERA_READING;
 }

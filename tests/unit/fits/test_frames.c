@@ -93,7 +93,7 @@ static struct measurement measure(const char *name, struct star *list, size_t *l
 	struct image img = fits_frame_image(&frame);
 	struct measure_options options = measure_defaults();
 	struct measurement m;
-	assert_int_equal(measure_frame(&img, &options, list, list == NULL ? 0 : MOST_STARS, listed, &m),
+	assert_int_equal(measure_frame(&img, &options, list, list == NULL ? 0 : MOST_STARS, listed, &m, NULL),
 		0);
 	fits_frame_free(&frame);
 	return m;

@@ -45,7 +45,7 @@ static int measure_all(void **state)
 		struct image img = fits_frame_image(&frame);
 		struct measure_options options = measure_defaults();
 		size_t listed;
-		int status = measure_frame(&img, &options, NULL, 0, &listed, &measured[i]);
+		int status = measure_frame(&img, &options, NULL, 0, &listed, &measured[i], NULL);
 		bool right = frame.position_known && (int)frame.position_steps == sky_c8[i].position;
 		fits_frame_free(&frame);
 		if (status != 0 || !right) {
@@ -81,7 +81,7 @@ static void fit_finds_7990(void **state)
 			.duration_s = sky_c8[i].exposure_s, .stars = measured[i].stars};
 	}
 	struct curve_result fit;
-	assert_int_equal(curve_fit(points, 17, 0, &fit), 0);
+	assert_int_equal(curve_fit(points, 17, 0, &fit, NULL), 0);
 	assert_true(fit.accepted);
 	assert_float_equal(fit.best_position, 7990, 5);
 	assert_true(fit.interval95_steps[0] < 7990 && fit.interval95_steps[1] > 7990);

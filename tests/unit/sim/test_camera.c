@@ -142,7 +142,7 @@ static struct measurement measure(const struct rig *rig)
 	struct measure_options options = measure_defaults();
 	struct measurement m;
 	size_t listed;
-	assert_int_equal(measure_frame(&image, &options, NULL, 0, &listed, &m), 0);
+	assert_int_equal(measure_frame(&image, &options, NULL, 0, &listed, &m, NULL), 0);
 	return m;
 }
 

@@ -92,7 +92,7 @@ static double measured_hfr(const struct rig *rig, int32_t x0, int32_t width)
 	struct measure_options options = measure_defaults();
 	struct measurement m;
 	size_t listed;
-	assert_int_equal(measure_frame(&image, &options, NULL, 0, &listed, &m), 0);
+	assert_int_equal(measure_frame(&image, &options, NULL, 0, &listed, &m, NULL), 0);
 	assert_true(m.stars > 5);
 	return m.hfr_px;
 }

@@ -397,7 +397,7 @@ static void test_the_c8_sweep(void **state)
 		struct measure_options options = measure_defaults();
 		struct measurement m;
 		size_t listed;
-		assert_int_equal(measure_frame(&image, &options, NULL, 0, &listed, &m), 0);
+		assert_int_equal(measure_frame(&image, &options, NULL, 0, &listed, &m, NULL), 0);
 		print_message("%s: HFR %.2f px, truth %.2f, full scale %g\n", rig.info.label, m.hfr_px,
 			row[i].hfr_px, rig.info.full_scale_adu);
 		assert_true(fabs(m.hfr_px / row[i].hfr_px - 1.0) < 0.05);

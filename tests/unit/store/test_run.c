@@ -85,7 +85,7 @@ static void test_json(void **state)
 
 	run.state = RUN_FAILED;
 	run.code = ERR_NO_STARS;
-	run.fit[0] = run.interval95_steps[0] = NAN;
+	run.curve.a = run.interval95_steps[0] = NAN;
 	run.point_count = 0;
 	memcpy(run.reason, "no stars", 9);
 	buf_clear(&out);

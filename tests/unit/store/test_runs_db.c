@@ -182,7 +182,7 @@ static void test_history(void **state)
 	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
 	run.id = 2;
 	run.state = RUN_FAILED;
-	run.fit[1] = 9;
+	run.curve.k = 9;
 	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
 	assert_false(history(runs, 1, 2, &slope, &least));
 	assert_false(history(runs, 0, 1, &slope, &least));

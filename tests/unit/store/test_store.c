@@ -379,7 +379,7 @@ static void history_is_known_without_the_disk(void **state)
 	shut_gate();
 	struct run_point points[3];
 	struct run run = sample_run(2, points);
-	run.fit[1] = 0.5;
+	run.curve.k = 0.5;
 	assert_true(store_keep_run(store, &run));
 	wait_at_gate();
 	assert_true(store_history(store, 0, 1, 1, 0, &history));

@@ -20,13 +20,15 @@ void fake_setup(void)
 	c->focuser[0] = (struct config_focuser){.present = true, .camera = 0, .step_size_um = NAN};
 	c->camera[0] = (struct config_camera){.present = true, .pixel_size_um = NAN};
 	c->telescope[0] = (struct optics_config){2032, 203.2, 68, 0.55};
-	fake.focuser = (struct device){.version = 1, .info = {DEVICE_FOCUSER, 0, "focuser.0",
+	fake.focuser = (struct device){.version = 1, .info = {&focuser_kind, 0, "focuser.0",
 		"C8 <motor>", "8a6e0804-2bd0-4672-b79d-d97027f9071a", "moonlite", "Moonlite compatible",
 		"/dev/serial/by-id/x"}};
 	fake.focuser.focuser = (struct focuser_state){.link = LINK_DOWN, .max_step = 0,
 		.step_size_um = NAN, .temperature_c = NAN, .approach = MOVES_APPROACH_OUT};
-	fake.camera = (struct device){.version = 1, .info = {DEVICE_CAMERA, 0, "camera.0", "Camera",
+	fake.camera = (struct device){.version = 1, .info = {&camera_kind, 0, "camera.0", "Camera",
 		"f81d4fae-7dec-41d0-a765-00a0c91e6bf6", "simulator", "Simulated camera", ""}};
+	fake.devices = (struct devices){.device = {&fake.focuser, &fake.camera}, .count = 2};
+	fake.served = (struct served){.config = c, .devices = &fake.devices, .autofocus = {&fake.autofocus}};
 }
 
 void fake_teardown(void)
@@ -47,29 +49,8 @@ struct run *fake_run(uint64_t id)
 	return run;
 }
 
-const struct config *observatory_config(const struct observatory *obs)
-{
-	(void)obs;
-	return &fake.config;
-}
-
-struct events *observatory_events(const struct observatory *obs)
-{
-	(void)obs;
-	return NULL;
-}
-
-struct device *observatory_device(const struct observatory *obs, enum device_type type, int number)
-{
-	(void)obs;
-	return number != 0 ? NULL : type == DEVICE_FOCUSER ? &fake.focuser : &fake.camera;
-}
-
-struct device *observatory_at(const struct observatory *obs, int i)
-{
-	(void)obs;
-	return i == 0 ? &fake.focuser : i == 1 ? &fake.camera : NULL;
-}
+const struct device_kind focuser_kind = {.name = "focuser", .alpaca_type = "Focuser"};
+const struct device_kind camera_kind = {.name = "camera", .alpaca_type = "Camera"};
 
 uint64_t events_now(struct events *events)
 {
@@ -150,31 +131,27 @@ struct frame *camera_preview_frame(struct device *dev, uint64_t *serial)
 	return frame_ref(dev->frame);
 }
 
-uint64_t autofocus_running(struct observatory *obs, int focuser)
+uint64_t autofocus_running(struct autofocus *af)
 {
-	(void)obs;
-	(void)focuser;
+	(void)af;
 	return fake.running;
 }
 
-uint64_t autofocus_version(struct observatory *obs, int focuser)
+uint64_t autofocus_version(struct autofocus *af)
 {
-	(void)obs;
-	(void)focuser;
+	(void)af;
 	return fake.run_version;
 }
 
-void autofocus_counts(struct observatory *obs, int focuser, uint64_t by_state[4])
+void autofocus_counts(struct autofocus *af, uint64_t by_state[4])
 {
-	(void)obs;
-	(void)focuser;
+	(void)af;
 	memcpy(by_state, fake.run_counts, sizeof fake.run_counts);
 }
 
-struct run *autofocus_run(struct observatory *obs, int focuser, uint64_t id)
+struct run *autofocus_run(struct autofocus *af, uint64_t id)
 {
-	(void)obs;
-	(void)focuser;
+	(void)af;
 	return fake.run != NULL && (id == 0 || id == fake.run->id) ? run_copy(fake.run) : NULL;
 }
 
@@ -209,12 +186,6 @@ void run_csv(const struct run *run, struct buf *out)
 void run_nina(const struct run *run, struct buf *out)
 {
 	buf_printf(out, "{\"nina\":%d}", (int)run->id);
-}
-
-struct store *observatory_store(const struct observatory *obs)
-{
-	(void)obs;
-	return NULL;
 }
 
 /* The ticket of a list is its limit and of a run its id plus a thousand; the first look comes too early. */

@@ -7,7 +7,7 @@
 #include "autofocus.h"
 #include "camera.h"
 #include "focuser.h"
-#include "observatory.h"
+#include "served.h"
 #include "web.h"
 
 struct device {
@@ -21,7 +21,15 @@ struct device {
 	uint64_t errors[ERR_CODE_COUNT];
 };
 
+/* There is nothing to say of it: what it answers stands in struct fake. */
+struct autofocus {
+	int nothing;
+};
+
 struct fake {
+	struct devices devices;
+	struct served served;   /* what the web room is made with */
+	struct autofocus autofocus;
 	struct config config;
 	struct device focuser, camera;
 	uint64_t news;

@@ -23,7 +23,7 @@ static int setup(void **state)
 {
 	(void)state;
 	fake_setup();
-	web = web_create(NULL);
+	web = web_create(&fake.served);
 	web->clock = clock_create_fake();
 	web_set_server(web, fake_server());
 	buf_init(&text, 1024 * 1024);

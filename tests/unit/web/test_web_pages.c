@@ -18,7 +18,7 @@ static int setup(void **state)
 {
 	(void)state;
 	fake_setup();
-	web = web_create(NULL);
+	web = web_create(&fake.served);
 	web_set_server(web, fake_server());
 	return web == NULL;
 }

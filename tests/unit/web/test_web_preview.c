@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static int setup(void **state)
 {
 	(void)state;
 	fake_setup();
-	web = web_create(NULL);
+	web = web_create(&fake.served);
 	web_set_server(web, fake_server());
 	return web == NULL;
 }
@@ -116,6 +117,76 @@ static void whole_frame(void **state)
 	assert_in_range(sum / (40 * 80), 15, 60);
 	free(p.rows);
 	fake_reply_free(&reply);
+}
+
+/* The same scene in every type, at scales that differ by much, shows the same sky and the same star; a hole is
+ * black. */
+static void every_type_shows_the_scene(void **state)
+{
+	(void)state;
+	enum { W = 96, H = 64, COUNT = W * H };
+	static const struct {
+		enum image_type type;
+		double scale, zero;
+	} row[] = {{IMAGE_U8, 1.0 / 256, 0}, {IMAGE_I32, 1024, -500000}, {IMAGE_F32, 1.0 / 65536, 0},
+		{IMAGE_F64, 1.0e6, -1.0e8}};
+	for (size_t k = 0; k < sizeof row / sizeof row[0]; k++) {
+		union {
+			uint8_t u8[COUNT];
+			int32_t i32[COUNT];
+			float f32[COUNT];
+			double f64[COUNT];
+		} rows;
+		bool missing = image_type_is_float(row[k].type);
+		unsigned noise = 1;
+		for (int i = 0; i < COUNT; i++) {
+			noise = noise * 1103515245u + 12345u;
+			bool star = abs(i % W - 70) <= 2 && abs(i / W - 20) <= 2;
+			double value = star ? 60000 : 5000 + (noise >> 16) % 1025;
+			value = value * row[k].scale + row[k].zero;
+			if (missing && i / W == 50 && (i % W) / 8 == 1) {
+				value = i % 2 == 0 ? NAN : INFINITY;
+			}
+			switch (row[k].type) {
+			case IMAGE_U8:
+				rows.u8[i] = (uint8_t)value;
+				break;
+			case IMAGE_I32:
+				rows.i32[i] = (int32_t)value;
+				break;
+			case IMAGE_F32:
+				rows.f32[i] = (float)value;
+				break;
+			default:
+				rows.f64[i] = value;
+			}
+		}
+		struct frame_info info = {.width = W, .height = H, .planes = 1, .bin = 1, .type = row[k].type};
+		frame_unref(fake.camera.frame);
+		fake.camera.frame = frame_create(&info, &rows);
+		fake.camera.camera.preview_serial++;
+		struct reply reply = fake_get(web, "/focusd/v1/camera/0/preview.jpg");
+		struct picture p = decode(&reply);
+		assert_true(at(&p, 70, 20) > 240);
+		assert_true(at(&p, 25, 20) < 120 && at(&p, 70, 43) < 120);
+		long sum = 0;
+		for (int y = 30; y < 46; y++) {
+			for (int x = 0; x < W; x++) {
+				sum += at(&p, x, y);
+			}
+		}
+		assert_in_range(sum / (16 * W), 15, 60);
+		free(p.rows);
+		fake_reply_free(&reply);
+		/* The hole as a part at full resolution: nothing else is in the picture. */
+		reply = fake_get(web, "/focusd/v1/camera/0/preview.jpg?x=8&y=50&w=8&h=1");
+		p = decode(&reply);
+		for (int x = 0; missing && x < 8; x++) {
+			assert_int_equal(at(&p, x, 0), 0);
+		}
+		free(p.rows);
+		fake_reply_free(&reply);
+	}
 }
 
 static void wide_frames_shrink(void **state)
@@ -287,6 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(whole_frame, setup, teardown),
+		cmocka_unit_test_setup_teardown(every_type_shows_the_scene, setup, teardown),
 		cmocka_unit_test_setup_teardown(wide_frames_shrink, setup, teardown),
 		cmocka_unit_test_setup_teardown(mosaic_is_grey, setup, teardown),
 		cmocka_unit_test_setup_teardown(colour_frame, setup, teardown),

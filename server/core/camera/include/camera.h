@@ -55,6 +55,9 @@ struct camera_state {
 	bool guiding;                 /* from the wish for a pulse to its end */
 };
 
+/* Every function here wants a device of this kind. */
+extern const struct device_kind camera_kind;
+
 void camera_state(struct device *dev, struct camera_state *out);
 
 /* Whether the client has connected again, after its own False, since the last exposure was started:
@@ -110,7 +113,7 @@ enum err_code camera_frame(struct device *dev, struct frame **out, struct err *e
 /* The newest frame of all, a run's included, for the page; NULL when there is none. */
 struct frame *camera_preview_frame(struct device *dev, uint64_t *serial);
 
-/* For core/autofocus.c: exposes for the holder of the lease, blocks until the frame is there (*out,
+/* For jobs: exposes for the holder of the lease, blocks until the frame is there (*out,
  * own reference), *cancel becomes true (the exposure is aborted), or it failed.  ImageReady, LastExposure*
  * and the client's picture and settings do not change.  focuser_position is where the focuser stands. */
 enum err_code camera_run_expose(struct device *dev, uint64_t run, double duration_s, int bin, int gain,

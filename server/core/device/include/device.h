@@ -14,12 +14,20 @@
 
 struct device;
 
-enum device_type { DEVICE_FOCUSER, DEVICE_CAMERA };
+struct device_life;
+
+/* One kind of device: a constant row, which is compared by its address.  &focuser_kind (focuser.h) and
+ * &camera_kind (camera.h) are the rows that there are. */
+struct device_kind {
+	const char *name;        /* "focuser": in addresses, in `source`, in JSON */
+	const char *alpaca_type; /* "Focuser": DeviceType of ConfiguredDevices */
+	const struct device_life *life; /* how one is made and ended; for core alone, see device_private.h */
+};
 
 /* Constant for the life of the server. */
 struct device_info {
-	enum device_type type;
-	int number;              /* 0.. within its type */
+	const struct device_kind *kind;
+	int number;              /* 0.. within its kind */
 	char source[16];         /* "focuser.0", for logs, metrics and JSON */
 	char name[64];
 	char unique_id[37];      /* UUID text, kept in the state directory */
@@ -88,5 +96,8 @@ void device_last_failure(struct device *dev, char *out, int cap);
 /* Failed exchanges with the hardware since the server started, by code (retries that succeeded in
  * the end included). */
 void device_error_counts(struct device *dev, uint64_t by_code[ERR_CODE_COUNT]);
+
+/* The server ends: the device stops what it does by itself and keeps its link.  Ends a run that holds it. */
+void device_quiet(struct device *dev);
 
 #endif

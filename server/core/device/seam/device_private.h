@@ -19,17 +19,48 @@
 #include "clock.h"
 #include "config.h"
 #include "device.h"
+#include "devices.h"
 #include "driver_host.h"
 #include "events.h"
 #include "log.h"
 #include "step.h"
 #include "transcripts.h"
 
-struct observatory;
 struct focuser_core;
-struct camera_core;
 
-/* What differs between the types.  "unlocked" calls run on the worker without the lock. */
+/* What a device is made with.  What is pointed to is borrowed and outlives the device. */
+struct device_needs {
+	const struct config *config;
+	const char *state_dir;      /* where files may be written */
+	uint64_t seed;              /* of simulated devices; the same seed gives the same night */
+	struct clock *fast_clock;   /* of simulated devices */
+	struct events *events;      /* told of each change */
+	struct transcripts *transcripts;
+	const struct devices *siblings; /* all devices; complete before the first worker starts */
+	const struct device_patience *patience; /* NULL: what clients are promised */
+	/* Where the motor of focuser `number` stands, in its steps; false when that is not known or there is
+	 * no such focuser.  Called without any lock. */
+	bool (*focuser_position)(void *ctx, int number, double *steps);
+	/* Memory that sibling drivers share; see struct driver_host. */
+	void *(*share)(void *ctx, const char *key, size_t size);
+	void *ctx; /* of the two functions */
+};
+
+/* How devices of a kind are made and ended. */
+struct device_life {
+	/* Whether the configuration has such a device with this number, 0..CONFIG_MAX_DEVICES-1. */
+	bool (*configured)(const struct config *config, int number);
+	/* Fills in what the kind adds: class, core, device_describe(), what its drivers ask of the host,
+	 * keep_trying.  info.kind, .number and .source, needs, host and a real clock are there already.
+	 * Opens nothing.  After a failure destroy is called. */
+	enum err_code (*create)(struct device *dev, struct err *err);
+	/* Frees the core, after the worker has ended; also one that was never made. */
+	void (*destroy)(struct device *dev);
+	/* Any thread, without the lock, link up: the server ends, so the device stops what it does. */
+	void (*quiet)(struct device *dev);
+};
+
+/* What differs between the kinds while a device works.  "unlocked" calls run on the worker without the lock. */
 struct device_class {
 	enum err_code (*open)(struct device *dev, struct err *err);     /* unlocked */
 	enum err_code (*identify)(struct device *dev, struct err *err); /* unlocked; may be NULL */
@@ -43,6 +74,10 @@ struct device_class {
 	struct step (*step)(struct device *dev);
 	/* Locked, on the way to closing: stops whatever runs. */
 	void (*stop)(struct device *dev);
+	/* Locked, link up, nobody holds the lease: true, with a sentence, when a job may not have it just now. */
+	bool (*unfit)(struct device *dev, struct err *err);
+	/* A lost link ends the run that holds the lease: it may not go on when the link is back. */
+	bool loss_ends_lease;
 };
 
 /* Why a run was interrupted from outside; a later one is stronger and is never taken back. */
@@ -87,13 +122,14 @@ struct device_client {
 struct device {
 	struct device_info info;
 	const struct device_class *class;
-	struct observatory *obs;
-	struct events *events;
+	struct device_needs needs;
 	struct clock *clock;
 	struct driver_host host;
 	struct transcript *transcript; /* of the line; NULL where there is none */
-	struct focuser_core *focuser; /* exactly one of these two */
-	struct camera_core *camera;
+	union {
+		void *core; /* the kind's own, made by its create */
+		struct focuser_core *focuser;
+	};
 
 	pthread_mutex_t lock;
 	pthread_cond_t mail;    /* wakes the worker */
@@ -130,13 +166,29 @@ struct device {
 	struct device_client clients[DEVICE_MAX_CLIENTS];
 };
 
-/* Prepares the common part; the caller has set info, class, obs, events, clock and host. */
+/* Makes one device of the kind from its section of the configuration; opens nothing and starts nothing.  ERR_NOMEM,
+ * ERR_INVALID_VALUE for a driver that there is not, or why its identity could not be kept. */
+enum err_code device_create(const struct device_kind *kind, int number, const struct device_needs *needs,
+	struct device **out, struct err *err);
+/* After device_join(). */
+void device_destroy(struct device *dev);
+
+/* For the create of a kind.  Name, driver, title and where (a port or path, "" none) for people; without a name it
+ * is called by its driver's title.  Texts are copied. */
+void device_describe(struct device *dev, const char *name, const char *driver, const char *title, const char *where);
+/* It lives on the fast clock. */
+void device_set_simulated(struct device *dev);
+/* What is said on its line is taken down: file as in struct transcript_about, port borrowed for good.  Without
+ * memory for that it works all the same. */
+void device_listen_to(struct device *dev, const struct focuser_port *port, const char *file);
+
+/* Prepares locks and what starts as something else than zero; undone by device_fini(). */
 void device_init(struct device *dev);
+void device_fini(struct device *dev);
 /* Starts the worker.  ERR_INTERNAL when no thread can be had. */
 enum err_code device_start(struct device *dev, struct err *err);
 /* Ends the worker: stops motion or exposure, closes the link, joins.  Fine when never started. */
 void device_join(struct device *dev);
-void device_fini(struct device *dev);
 
 /* With the lock held: counts a change, wakes waiters, tells the bus. */
 void device_changed(struct device *dev);
@@ -163,23 +215,12 @@ enum err_code device_need_link(struct device *dev, struct err *err);
 /* With the lock held: ERR_INVALID_OPERATION naming the run when someone holds the lease. */
 enum err_code device_need_free(struct device *dev, struct err *err);
 
-/* Takes the lease for a run: ERR_NOT_CONNECTED, or ERR_INVALID_OPERATION when taken.  busy (may be
- * NULL) is asked under the lock. */
-enum err_code device_lease_take(struct device *dev, const struct lease *lease,
-	bool (*busy)(struct device *dev, struct err *err), struct err *err);
+/* Takes the lease for a job: ERR_NOT_CONNECTED, or ERR_INVALID_OPERATION with a sentence when it is taken or the
+ * kind says that the device is unfit just now. */
+enum err_code device_lease_take(struct device *dev, const struct lease *lease, struct err *err);
 void device_lease_drop(struct device *dev, uint64_t run);
 /* With the lock held: the link is gone, so the run that holds the lease of a focuser ends and moves
  * nothing more, also when the link returns before it has noticed. */
 void device_lease_lost(struct device *dev);
-
-/* The two types. */
-enum err_code focuser_core_create(struct device *dev, const struct config_focuser *cfg, struct err *err);
-void focuser_core_destroy(struct device *dev);
-bool focuser_busy(struct device *dev, struct err *err);
-/* The same, or it may not move at all. */
-bool focuser_unfit(struct device *dev, struct err *err);
-enum err_code camera_core_create(struct device *dev, const struct config_camera *cfg, struct err *err);
-void camera_core_destroy(struct device *dev);
-bool camera_busy(struct device *dev, struct err *err);
 
 #endif

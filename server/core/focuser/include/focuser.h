@@ -44,6 +44,9 @@ struct focuser_state {
 	char identity[96];
 };
 
+/* Every function here wants a device of this kind. */
+extern const struct device_kind focuser_kind;
+
 void focuser_state(struct device *dev, struct focuser_state *out);
 
 /* The Alpaca members.  All need the link (ERR_NOT_CONNECTED); the caller has checked the client. */
@@ -118,7 +121,7 @@ enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, in
 bool focuser_set_position_done(struct device *dev, uint64_t ticket, enum err_code *result,
 	struct err *err);
 
-/* For core/autofocus.c: the same move for the holder of the lease; *op names it. */
+/* For jobs: the same move for the holder of the lease; *op names it. */
 enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target, uint64_t *op,
 	struct err *err);
 
@@ -126,5 +129,8 @@ enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target,
  * the device's clock: ERR_OK on arrival, ERR_CANCELLED, ERR_TIMEOUT, or the move's error. */
 enum err_code focuser_run_wait(struct device *dev, uint64_t op, const _Atomic bool *cancel,
 	int64_t deadline_ms, struct err *err);
+
+/* Blocks (jobs only) until the motor rests or the link is down, at the latest until deadline_ms on clock_real(). */
+void focuser_wait_rest(struct device *dev, int64_t deadline_ms);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "err.h"
 #include "image.h"
 
 /* What to look at. */
@@ -64,11 +65,11 @@ struct measurement {
 
 /* Finds and measures.  img is borrowed (one plane; a colour mosaic is measured in 2x2 means and
  * sizes are doubled, so they are pixels of the frame).  list may be NULL; at most cap stars are
- * stored, brightest first, and *listed says how many.  Returns 0; -1 when out of memory; -2 when
- * the view is smaller than 16x16 px.
+ * stored, brightest first, and *listed (may be NULL) says how many.  ERR_OK; ERR_NOMEM; ERR_INVALID_VALUE when
+ * the view is smaller than 16x16 px, 32x32 px on a colour mosaic; on an error nothing else is written.
  * Background: mesh of clipped medians; noise: 1.4826 MAD.  Detection: a bank of
  * disks from sharp stars to rings.  HFR: no pixel is clipped or thresholded. */
-int measure_frame(const struct image *img, const struct measure_options *options,
-	struct star *list, size_t cap, size_t *listed, struct measurement *out);
+enum err_code measure_frame(const struct image *img, const struct measure_options *options,
+	struct star *list, size_t cap, size_t *listed, struct measurement *out, struct err *err);
 
 #endif

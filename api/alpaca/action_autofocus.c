@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* Actions around autofocus runs and measurements; their parameters are in the table of actions.c. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "action.h"
+#include "autofocus.h"
+#include "clock.h"
+#include "run.h"
+
+/* A measurement exposes for at most 60 s; the rest is for the read-out and the arithmetic. */
+enum { MEASURE_WAIT_MS = 95000 };
+
+static enum http_result reply_run(struct call *call, struct run *run)
+{
+	if (run == NULL) {
+		return reply_string(call, "{\"run\":0,\"state\":\"none\"}");
+	}
+	struct buf text;
+	buf_init(&text, 1024 * 1024);
+	run_json(run, &text);
+	run_free(run);
+	enum http_result result =
+		text.failed ? reply_failure(call, ERR_NOMEM, "The server is out of memory.")
+			    : reply_string(call, buf_text(&text));
+	buf_fini(&text);
+	return result;
+}
+
+enum http_result action_autofocus(struct call *call, const struct action_value *value)
+{
+	struct autofocus_params params;
+	autofocus_params_init(&params);
+	params.exposure_s = value[0].given ? value[0].number : params.exposure_s;
+	params.points = value[1].given ? (int)value[1].number : params.points;
+	params.step = value[2].given ? value[2].number : params.step;
+	memcpy(params.filter, value[3].text, sizeof params.filter);
+	params.binning = value[4].given ? (int)value[4].number : params.binning;
+	params.gain = value[5].given ? (int)value[5].number : params.gain;
+	params.camera = value[6].given ? (int)value[6].number : params.camera;
+	struct err err = {.code = ERR_OK};
+	uint64_t run = 0;
+	enum err_code code = autofocus_start(served_autofocus(call->served, call->dev), &params, &run, &err);
+	if (code != ERR_OK) {
+		return reply_result(call, code, &err);
+	}
+	struct buf text;
+	buf_init(&text, 128);
+	buf_printf(&text, "{\"run\":%" PRIu64 ",\"state\":\"running\"}", run);
+	enum http_result result = reply_string(call, buf_text(&text));
+	buf_fini(&text);
+	return result;
+}
+
+/* Steps of calls that may wait: for a run to end, then for the store. */
+enum { STEP_RUN, STEP_STORE };
+
+/* Lets the call wait for an old run, which the store has. */
+static enum http_result ask_store(struct call *call, uint64_t id)
+{
+	return call_wait(call, STEP_STORE, store_ask_run(call->served->store, id),
+		clock_now_ms(clock_real()) + STORE_PATIENCE_MS);
+}
+
+/* Picks the run up: true with *run or with err filled, false while the store has no answer. */
+static bool store_answered(struct call *call, struct run **run, struct err *err)
+{
+	struct store_answer answer;
+	if (store_take(call->served->store, call->wait->ticket, &answer)) {
+		*run = answer.run;
+		*err = answer.err;
+		answer.run = NULL;
+		store_answer_fini(&answer);
+		return true;
+	}
+	if (call_is_late(call)) {
+		err_set(err, ERR_TIMEOUT, "the disk did not answer in %d s", STORE_PATIENCE_MS / 1000);
+		return true;
+	}
+	return false;
+}
+
+enum http_result action_autofocus_status(struct call *call, const struct action_value *value)
+{
+	uint32_t id = value[0].given ? (uint32_t)value[0].number : 0;
+	struct err err = {.code = ERR_OK};
+	struct run *run = NULL;
+	if (call->wait == NULL) {
+		run = autofocus_run(served_autofocus(call->served, call->dev), id);
+		if (run == NULL && id != 0) {
+			return ask_store(call, id);
+		}
+	} else if (!store_answered(call, &run, &err)) {
+		return call_wait(call, STEP_STORE, call->wait->ticket, call->wait->deadline_ms);
+	}
+	if (err.code == ERR_INVALID_VALUE) {
+		return reply_failure(call, ERR_INVALID_VALUE, "There is no run %" PRIu32 ".", id);
+	}
+	if (err.code != ERR_OK) {
+		return reply_failure(call, err.code, "Run %" PRIu32 " cannot be read: %s", id, err.text);
+	}
+	return reply_run(call, run);
+}
+
+/* A run as the outcome of waiting for it: the object when it went well, else an error.  Frees the run. */
+static enum http_result reply_outcome(struct call *call, struct run *run)
+{
+	if (run->state == RUN_SUCCEEDED) {
+		return reply_run(call, run);
+	}
+	struct err err = {.code = ERR_OK};
+	if (run->state == RUN_RUNNING) {
+		err_set(&err, ERR_INVALID_OPERATION,
+			"Run %" PRIu64 " is still running (%s, %d %%).", run->id, run->phase,
+			(int)(run->progress * 100));
+	} else if (run->state == RUN_ABORTED) {
+		err_set(&err, ERR_CANCELLED, "Run %" PRIu64 " was aborted: %s", run->id, run->reason);
+	} else {
+		enum err_code code = run->code != ERR_OK ? run->code : ERR_INTERNAL;
+		err_set(&err, code, "Run %" PRIu64 " failed: %s", run->id, run->reason);
+	}
+	run_free(run);
+	return reply_error(call, &err);
+}
+
+/* The run is over, and another may have begun since: then the store has it. */
+static enum http_result outcome_of(struct call *call, uint64_t id)
+{
+	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);
+	return run != NULL ? reply_outcome(call, run) : ask_store(call, id);
+}
+
+static enum http_result outcome_from_store(struct call *call)
+{
+	struct run *run = NULL;
+	struct err err = {.code = ERR_OK};
+	if (!store_answered(call, &run, &err)) {
+		return call_wait(call, STEP_STORE, call->wait->ticket, call->wait->deadline_ms);
+	}
+	if (err.code != ERR_OK) {
+		return reply_failure(call, err.code, "The run is over, but how it ended cannot be read: %s", err.text);
+	}
+	return reply_outcome(call, run);
+}
+
+enum err_code action_a_run_is_known(struct call *call, struct err *err)
+{
+	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), 0);
+	if (run == NULL) {
+		return err_set(err, ERR_INVALID_OPERATION,
+			"There has been no autofocus run yet: start one with the action Autofocus.");
+	}
+	run_free(run);
+	return ERR_OK;
+}
+
+enum http_result action_autofocus_wait(struct call *call, const struct action_value *value)
+{
+	struct autofocus *af = served_autofocus(call->served, call->dev);
+	uint64_t id = 0;
+	int64_t deadline_ms;
+	if (call->wait != NULL && call->wait->step == STEP_STORE) {
+		return outcome_from_store(call);
+	}
+	if (call->wait == NULL) {
+		double seconds = value[0].given ? value[0].number : ACTION_WAIT_MAX_S;
+		struct run *run = autofocus_run(af, 0);
+		id = run != NULL ? run->id : 0;
+		run_free(run);
+		deadline_ms = clock_now_ms(clock_real()) + (int64_t)(seconds * 1000);
+	} else {
+		id = call->wait->ticket;
+		deadline_ms = call->wait->deadline_ms;
+	}
+	if (autofocus_running(af) != id || clock_now_ms(clock_real()) >= deadline_ms) {
+		return outcome_of(call, id);
+	}
+	return call_wait(call, STEP_RUN, id, deadline_ms);
+}
+
+enum http_result action_autofocus_abort(struct call *call, const struct action_value *value)
+{
+	(void)value;
+	struct autofocus *af = served_autofocus(call->served, call->dev);
+	autofocus_abort(af);
+	return reply_run(call, autofocus_run(af, 0));
+}
+
+enum http_result action_measure_stars(struct call *call, const struct action_value *value)
+{
+	struct autofocus *af = served_autofocus(call->served, call->dev);
+	struct err err = {.code = ERR_OK};
+	uint64_t job = 0;
+	int64_t deadline_ms;
+	if (call->wait == NULL) {
+		enum err_code code = autofocus_measure_start(af, value[0].given ? value[0].number : NAN,
+			value[1].given ? (int)value[1].number : -1, value[2].given ? (int)value[2].number : -1, &job,
+			&err);
+		if (code != ERR_OK) {
+			return reply_result(call, code, &err);
+		}
+		deadline_ms = clock_now_ms(clock_real()) + MEASURE_WAIT_MS;
+	} else {
+		job = call->wait->ticket;
+		deadline_ms = call->wait->deadline_ms;
+	}
+	struct buf text;
+	buf_init(&text, 1024 * 1024);
+	enum err_code code = ERR_OK;
+	enum http_result result;
+	if (autofocus_measure_done(af, job, &text, &code, &err)) {
+		result = code != ERR_OK ? reply_result(call, code, &err)
+					: reply_string(call, buf_text(&text));
+	} else if (call_is_late(call)) {
+		result = reply_failure(call, ERR_TIMEOUT, "The measurement did not end in time.");
+	} else {
+		result = call_wait(call, 0, job, deadline_ms);
+	}
+	buf_fini(&text);
+	return result;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the files that know the HTTP library share: http_mhd.c (the server's life), http_mhd_request.c (what comes
+ * in), http_mhd_answer.c (what goes out), http_mhd_wait.c (what waits meanwhile).
+ *
+ * Two library threads parse, call the handler and send; one thread of ours, the caretaker, resumes what waits and
+ * shuts connections whose request does not come to an end.  Lock order: server->lock is a leaf; nothing is called
+ * under it but system calls on sockets, so http_server_wake() may be called under anybody's lock.
+ */
+#ifndef FOCUSD_HTTP_PRIVATE_H
+#define FOCUSD_HTTP_PRIVATE_H
+
+#include "http.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "http_guard.h"
+#include "http_peers.h"
+#include "http_turn.h"
+
+enum {
+	HTTP_THREADS = 2,
+	HTTP_BODY_MAX = 64 * 1024,        /* larger ones are read and refused */
+	HTTP_BODY_READ_MAX = 1024 * 1024, /* larger ones are not even read */
+};
+
+/* One request, from its first line to the end of its answer. */
+struct exchange {
+	struct exchange *prev, *next; /* in server->waiting */
+	int64_t wake_ms;
+	struct http_server *server;
+	struct MHD_Connection *mhd;
+	struct peer *peer;
+	struct http_request request;
+	struct http_wait wait;
+	struct buf body;
+	size_t body_seen;
+	bool headers_seen;
+	const char *host;             /* NULL when absent */
+	char *query;                  /* behind the '?' of uri */
+	char uri[];
+};
+
+struct http_server {
+	struct MHD_Daemon *daemon;
+	http_handler handler;
+	void *arg;
+	struct http_guard guard;
+	int port;
+	bool loopback;
+	int64_t request_timeout_ms;
+	pthread_t caretaker;
+	struct turn turns[HTTP_THREADS]; /* of the library's threads, each takes one with its first connection */
+	_Atomic unsigned turns_taken;
+	_Atomic uint64_t generation;     /* of wakes */
+	_Atomic unsigned waiting_count;
+	_Atomic uint64_t by_class[6];
+	pthread_mutex_t lock;
+	/* Under lock. */
+	pthread_cond_t cond;
+	struct peer *peers;
+	struct exchange *waiting;
+	bool wake_all;
+	bool sweeping;                   /* the caretaker has a time for the next sweep */
+	bool stopping;
+};
+
+/* Puts the exchange to sleep until a wake after generation, or wake_ms (on clock_real()).  False when the server
+ * stops.  On the exchange's library thread. */
+bool http_suspend(struct exchange *e, uint64_t generation, int64_t wake_ms);
+
+/* The caretaker thread; arg is the server. */
+void *http_care(void *arg);
+
+/* The library's callback for every step of a request; cls is not used. */
+enum MHD_Result http_on_request(void *cls, struct MHD_Connection *mhd, const char *url, const char *method,
+	const char *version, const char *upload_data, size_t *upload_data_size, void **con_cls);
+
+/* Queues what res holds and takes it over; with close, the connection ends behind it. */
+enum MHD_Result http_send(struct exchange *e, struct http_response *res, bool close);
+/* The same with a plain text. */
+enum MHD_Result http_refuse(struct exchange *e, int status, bool close, const char *text);
+
+/* Behind turn_enter(e->peer->turn) and a call of a handler or stream: leaves the turn, and says at level debug when
+ * the call was long. */
+void http_note_turn(struct exchange *e, const char *what);
+
+/* Zeroes what has to be zero before a handler is called. */
+void http_clear_response(struct http_response *res);
+
+#endif
