@@ -107,7 +107,7 @@ struct af_plan {
 		uint64_t recording[CURVE_MAX_POINTS];
 		double taken[CURVE_MAX_POINTS];         /* way in the approach direction before it */
 		bool turned[CURVE_MAX_POINTS];          /* the first after a reversal */
-		bool slack[CURVE_MAX_POINTS];           /* the optics did not follow yet */
+		bool loose[CURVE_MAX_POINTS];           /* the optics did not follow yet */
 		int32_t queue[AF_QUEUE_MAX];            /* positions of this round, in walking order */
 		int queue_count, queue_index;
 		double low, high;      /* allowed positions */
@@ -117,7 +117,7 @@ struct af_plan {
 		double step;           /* spacing of the sweep, steps */
 		double probe;          /* length of the next probe, steps */
 		double preload;        /* way in the approach direction before a sample, steps */
-		double play;           /* at least so much play is there, steps */
+		double backlash;       /* at least so much backlash was seen, steps */
 		bool reversed;         /* the way to this sample was against the approach direction */
 		double stand, travel;  /* where it was sent last; way in the approach direction so far */
 		size_t search_points;  /* points measured before the first sweep */
@@ -149,9 +149,6 @@ double af_plan_progress(const struct af_plan *plan);
 /* The curve through what is there so far, for showing while the run goes on (plan->fit is written
  * only between rounds).  False when it makes no V yet. */
 bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out);
-
-/* "start", "search", "sweep", "extend", "validate", "over". */
-const char *af_phase_name(enum af_phase phase);
 
 /* Full width of the critical focus zone in steps at 10 % growth of FWHM:
  * coefficient * theta * sqrt(10) * D * N^2 / q with coefficient 0.0021, or 0.00195 when the
