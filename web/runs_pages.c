@@ -61,7 +61,8 @@ enum http_result runs_list_answer(struct web *web, const char *rest, const struc
 	}
 	if (answer.err.code != ERR_OK) {
 		log_warn("web", "the history of runs cannot be read: %s", answer.err.text);
-		http_text(res, failed_status(answer.err.code), "The history of runs cannot be read: %s", answer.err.text);
+		http_text(res, failed_status(answer.err.code), "The history of runs cannot be read: %s",
+			answer.err.text);
 	} else {
 		web_body(res, "application/json", answer.text.ceiling);
 		res->body = answer.text;
@@ -146,7 +147,8 @@ enum http_result runs_one_answer(struct web *web, const char *rest, const struct
 	if (answer.err.code == ERR_INVALID_VALUE) {
 		http_text(res, 404, "There is no run %" PRIu64 ".", id);
 	} else if (answer.err.code != ERR_OK) {
-		http_text(res, failed_status(answer.err.code), "Run %" PRIu64 " cannot be read: %s", id, answer.err.text);
+		http_text(res, failed_status(answer.err.code), "Run %" PRIu64 " cannot be read: %s", id,
+			answer.err.text);
 	} else {
 		web_body(res, formats[f].content_type, 1024 * 1024);
 		formats[f].print(answer.run, &res->body);

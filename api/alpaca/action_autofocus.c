@@ -83,10 +83,10 @@ static bool store_answered(struct call *call, struct run **run, struct err *err)
 
 enum http_result action_autofocus_status(struct call *call, const struct action_value *value)
 {
-	uint32_t id = value[0].given ? (uint32_t)value[0].number : 0;
 	struct err err = {.code = ERR_OK};
 	struct run *run = NULL;
 	if (call->wait == NULL) {
+		uint32_t id = value[0].given ? (uint32_t)value[0].number : 0;
 		run = autofocus_run(served_autofocus(call->served, call->dev), id);
 		if (run == NULL && id != 0) {
 			return ask_store(call, id);
@@ -95,10 +95,10 @@ enum http_result action_autofocus_status(struct call *call, const struct action_
 		return call_wait(call, STEP_STORE, call->wait->ticket, call->wait->deadline_ms);
 	}
 	if (err.code == ERR_INVALID_VALUE) {
-		return reply_failure(call, ERR_INVALID_VALUE, "There is no run %" PRIu32 ".", id);
+		return reply_error(call, &err);
 	}
 	if (err.code != ERR_OK) {
-		return reply_failure(call, err.code, "Run %" PRIu32 " cannot be read: %s", id, err.text);
+		return reply_failure(call, err.code, "The run cannot be read: %s", err.text);
 	}
 	return reply_run(call, run);
 }

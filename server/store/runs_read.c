@@ -82,10 +82,17 @@ static struct run *load_first(struct runs_db *runs, sqlite3_stmt *stmt, struct e
 struct run *runs_db_load(struct runs_db *runs, uint64_t id, struct err *err)
 {
 	if (id > INT64_MAX) {
-		err_set(err, ERR_INVALID_VALUE, "there is no such run");
+		err_set(err, ERR_INVALID_VALUE, "there is no run %llu", (unsigned long long)id);
 		return NULL;
 	}
-	return load_first(runs, select_runs(runs, "WHERE id = ?", (int64_t)id), err);
+	struct err why = {0};
+	struct run *run = load_first(runs, select_runs(runs, "WHERE id = ?", (int64_t)id), &why);
+	if (run == NULL && why.code == ERR_INVALID_VALUE) {
+		err_set(err, ERR_INVALID_VALUE, "there is no run %llu", (unsigned long long)id);
+	} else if (run == NULL) {
+		err_copy(err, &why);
+	}
+	return run;
 }
 
 struct run *runs_db_last(struct runs_db *runs, int focuser, struct err *err)

@@ -71,7 +71,8 @@ static void write_run(struct store *store)
 	int64_t took = clock_now_ms(clock_real()) - begin;
 	run_free(copy);
 	if (code != ERR_OK && !told && log_repeat_due(&store->write_failures)) {
-		log_warn("store", "run %llu could not be written yet: %s; it is kept", (unsigned long long)id, err.text);
+		log_warn("store", "run %llu could not be written yet: %s; it is kept", (unsigned long long)id,
+			err.text);
 		told = true;
 	} else if (code == ERR_OK && told) {
 		log_info("store", "run %llu is written", (unsigned long long)id);
@@ -81,6 +82,7 @@ static void write_run(struct store *store)
 	}
 	pthread_mutex_lock(&store->lock);
 	if (code == ERR_OK) {
+		store->write_ms = 0;
 		kept_written(&store->kept, id, version);
 		if (store->kept.count == 0) {
 			(void)log_repeat_reset(&store->write_failures);
@@ -174,7 +176,10 @@ static void *thread_main(void *arg)
 			continue;
 		}
 		pthread_cond_broadcast(&store->changed);
-		if (store->quit && (store->kept.count == 0 || clock_now_ms(clock_real()) >= store->quit_ms)) {
+		/* As long as the disk takes one run after the other, it is given time. */
+		bool failing = store->write_ms > 0;
+		bool late = clock_now_ms(clock_real()) >= store->quit_ms;
+		if (store->quit && (store->kept.count == 0 || (failing && late))) {
 			break;
 		}
 		clock_wait(clock_real(), &store->work, &store->lock, next_ms(store));

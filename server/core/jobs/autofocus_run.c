@@ -374,7 +374,8 @@ static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, do
 		set_end(copy, end, final_position, temperature_c, elapsed_s);
 	}
 	if (copy == NULL || !store_keep_run(af->needs.store, copy)) {
-		log_error(af->focuser->info.source, "run=%llu could not be kept: out of memory", (unsigned long long)id);
+		log_error(af->focuser->info.source, "run=%llu could not be kept: out of memory",
+			(unsigned long long)id);
 	}
 	run_free(copy);
 	if (end->state == RUN_SUCCEEDED) {

@@ -677,7 +677,7 @@ bool store_take(struct store *store, uint64_t ticket, struct store_answer *out)
 		out->run->state = ticket == 6 ? RUN_FAILED : RUN_SUCCEEDED;
 		out->run->code = ticket == 6 ? ERR_NO_MINIMUM : ERR_OK;
 	} else {
-		err_set(&out->err, ERR_INVALID_VALUE, "there is no such run");
+		err_set(&out->err, ERR_INVALID_VALUE, "there is no run %d", (int)ticket);
 	}
 	return true;
 }

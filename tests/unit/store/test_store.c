@@ -121,7 +121,7 @@ static const char *ids_listed(struct store *store, int limit)
 	size_t n = 0;
 	out[0] = '\0';
 	for (const char *at = buf_text(&answer.text); (at = strstr(at, "\"run\":")) != NULL; at++) {
-		n += (size_t)snprintf(out + n, sizeof out - n, "%s%d", n > 0 ? " " : "", atoi(at + 6));
+		n += (size_t)snprintf(out + n, sizeof out - n, "%s%d", n > 0 ? " " : "", (int)strtol(at + 6, NULL, 10));
 	}
 	store_answer_fini(&answer);
 	return out;
