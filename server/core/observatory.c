@@ -81,6 +81,7 @@ static enum err_code build_devices(struct observatory *obs, const struct observa
 		.fast_clock = obs->fast,
 		.events = obs->served.events,
 		.transcripts = obs->transcripts,
+		.store = obs->served.store,
 		.siblings = &obs->devices,
 		.patience = options->patience,
 		.focuser_position = where_focuser_stands,

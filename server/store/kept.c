@@ -46,8 +46,9 @@ struct run *kept_put(struct kept *kept, struct run *run)
 	}
 	struct run *lost = NULL;
 	if (kept->count == kept->room) {
-		lost = kept->item[0].run;
-		take_out(kept, 0);
+		size_t oldest = kept->item[0].writing ? 1 : 0;
+		lost = kept->item[oldest].run;
+		take_out(kept, oldest);
 	}
 	kept->item[kept->count++] = (struct kept_run){.run = run, .version = ++kept->versions};
 	return lost;

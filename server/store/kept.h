@@ -14,6 +14,7 @@ struct kept_run {
 	struct run *run;    /* owned */
 	uint64_t version;   /* grows with each run that is put in */
 	bool told;          /* the log said that it could not be written yet */
+	bool writing;       /* a copy is on its way to the disk */
 };
 
 struct kept {
@@ -22,12 +23,12 @@ struct kept {
 	uint64_t versions;
 };
 
-/* Room for this many runs (> 0); false when out of memory. */
+/* Room for this many runs (> 1); false when out of memory. */
 bool kept_init(struct kept *kept, size_t room);
 void kept_fini(struct kept *kept);
 
 /* Takes the run over: in the place of an older version of itself, or behind all others.  Where there is no room, the
- * oldest is taken out and returned; the caller frees it. */
+ * oldest of which no copy is on its way to the disk is taken out and returned; the caller frees it. */
 struct run *kept_put(struct kept *kept, struct run *run);
 
 /* The one with this id; NULL when there is none. */

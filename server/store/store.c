@@ -56,6 +56,24 @@ static void reserve(struct store *store)
 	}
 }
 
+/* Says of each run, once, that it waits: the oldest could not be written, and the others are behind it.  With the
+ * lock held, which is given back meanwhile. */
+static void tell_kept(struct store *store, const struct err *why)
+{
+	for (size_t i = 0; i < store->kept.count; i++) {
+		struct kept_run *item = &store->kept.item[i];
+		if (item->told || !log_repeat_due(&store->write_failures)) {
+			continue;
+		}
+		item->told = true;
+		uint64_t id = item->run->id;
+		pthread_mutex_unlock(&store->lock);
+		log_warn("store", "run %llu could not be written yet: %s; it is kept", (unsigned long long)id,
+			why->text);
+		pthread_mutex_lock(&store->lock);
+	}
+}
+
 /* Tries to write the oldest run that waits.  With the lock held, which is given back meanwhile. */
 static void write_run(struct store *store)
 {
@@ -64,23 +82,24 @@ static void write_run(struct store *store)
 	uint64_t id = item->run->id;
 	bool told = item->told;
 	struct run *copy = run_copy(item->run);
+	item->writing = true;
 	pthread_mutex_unlock(&store->lock);
 	struct err err = {.code = ERR_NOMEM, .text = "out of memory"};
 	int64_t begin = clock_now_ms(clock_real());
 	enum err_code code = copy != NULL ? runs_db_save(store->db, copy, &err) : ERR_NOMEM;
 	int64_t took = clock_now_ms(clock_real()) - begin;
 	run_free(copy);
-	if (code != ERR_OK && !told && log_repeat_due(&store->write_failures)) {
-		log_warn("store", "run %llu could not be written yet: %s; it is kept", (unsigned long long)id,
-			err.text);
-		told = true;
-	} else if (code == ERR_OK && told) {
+	if (code == ERR_OK && told) {
 		log_info("store", "run %llu is written", (unsigned long long)id);
 	} else if (code == ERR_OK && took >= SLOW_MS && log_repeat_due(&store->slow)) {
 		log_warn("store", "the disk is slow: run %llu took %.1f s to be written", (unsigned long long)id,
 			(double)took / 1000);
 	}
 	pthread_mutex_lock(&store->lock);
+	item = kept_find(&store->kept, id);
+	if (item != NULL) {
+		item->writing = false;
+	}
 	if (code == ERR_OK) {
 		store->write_ms = 0;
 		kept_written(&store->kept, id, version);
@@ -88,11 +107,8 @@ static void write_run(struct store *store)
 			(void)log_repeat_reset(&store->write_failures);
 		}
 	} else {
-		item = kept_find(&store->kept, id);
-		if (item != NULL) {
-			item->told = told;
-		}
 		store->write_ms = clock_now_ms(clock_real()) + WRITE_AGAIN_MS;
+		tell_kept(store, &err);
 	}
 }
 
