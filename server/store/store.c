@@ -295,7 +295,19 @@ void store_close(struct store *store)
 
 uint64_t store_next_run_id(struct store *store)
 {
-	return atomic_fetch_add(&store->next_id, 1);
+	uint64_t id = atomic_fetch_add(&store->next_id, 1);
+	pthread_mutex_lock(&store->lock);
+	if (reserve_due(store)) {
+		pthread_cond_signal(&store->work);
+	}
+	pthread_mutex_unlock(&store->lock);
+	return id;
+}
+
+void store_return_run_id(struct store *store, uint64_t id)
+{
+	uint64_t next = id + 1;
+	(void)atomic_compare_exchange_strong(&store->next_id, &next, id);
 }
 
 bool store_keep_run(struct store *store, const struct run *run)

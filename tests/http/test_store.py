@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from conftest import BINARY, SANITIZED, until
+from conftest import BINARY, INVALID_OPERATION, SANITIZED, AlpacaError, until
 
 SLOW_DISK = pathlib.Path(BINARY).resolve().parent.parent / "tests" / "http" / "libslow_disk.so"
 SMALL = "[simulator]\nwidth = 1000\nheight = 800\n"
@@ -24,11 +24,16 @@ def database(server):
 
 
 def stop_it(server, crowd):
-    """PUT halt beside clients that ask for what is on the disk; where the motor then rests."""
+    """PUT halt beside clients that ask for what is on the disk, and after one has asked again and again for a run, which
+    needs an id; where the motor then rests."""
     clients = [server.client() for _ in range(crowd)]
     asking = [threading.Thread(target=client.raw, args=("GET", "/focusd/v1/runs"), daemon=True) for client in clients]
     for thread in asking:
         thread.start()
+    for _ in range(crowd):
+        with pytest.raises(AlpacaError) as refused:
+            server.action("Autofocus")
+        assert refused.value.number == INVALID_OPERATION, "the motor is on its way"
     server.put("focuser/0/halt")
     server.wait_still()
     for thread in asking:

@@ -270,6 +270,9 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 		code = take_leases(af, camera, *id, err);
 	}
 	if (code != ERR_OK) {
+		if (*id != 0) {
+			store_return_run_id(af->needs.store, *id);
+		}
 		run_free(run);
 		return code;
 	}

@@ -51,9 +51,13 @@ enum err_code store_open(const char *dir, void (*answered)(void *arg), void *arg
 void store_close(struct store *store);
 
 /* The id of a new run: greater than every id ever given out, also after a crash, because ids are
- * reserved on the disk ahead of their use.  Wait-free.  Where the disk takes nothing for so long that the
+ * reserved on the disk ahead of their use.  Where the disk takes nothing for so long that the
  * reserve is used up, ids go on and are good as long as this process lives; the log says so. */
 uint64_t store_next_run_id(struct store *store);
+
+/* Gives back an id whose run came to nothing, so that a client who asks again and again uses up none.  Does nothing
+ * when a later one has been given out. */
+void store_return_run_id(struct store *store, uint64_t id);
 
 /* Keeps a copy of the run and has it written; a version of the same run that still waits is replaced.  False when out
  * of memory: nothing is kept. */

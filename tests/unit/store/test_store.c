@@ -271,6 +271,10 @@ static uint64_t ids_of_a_child(int count)
 			for (int i = 0; i < count; i++) {
 				id = store_next_run_id(store);
 				if (i % 4 == 3) {
+					/* The store sees by itself that few are left, also without a run. */
+					store_flush(store);
+				}
+				if (i == 3) {
 					keep(store, id, RUN_RUNNING);
 					store_flush(store);
 				}
@@ -304,6 +308,23 @@ static void no_id_is_given_twice(void **state)
 	/* An end that was no accident leaves no gap. */
 	store = open_store();
 	assert_int_equal(store_next_run_id(store), id + 1);
+	store_close(store);
+}
+
+/* A client that is refused again and again. */
+static void an_id_that_came_to_nothing_is_used_again(void **state)
+{
+	(void)state;
+	struct store *store = open_store();
+	for (int i = 0; i < 100; i++) {
+		uint64_t id = store_next_run_id(store);
+		assert_int_equal(id, 1);
+		store_return_run_id(store, id);
+	}
+	assert_int_equal(store_next_run_id(store), 1);
+	assert_int_equal(store_next_run_id(store), 2);
+	store_return_run_id(store, 1); /* not the last one */
+	assert_int_equal(store_next_run_id(store), 3);
 	store_close(store);
 }
 
@@ -422,6 +443,7 @@ int main(void)
 		TEST(kept_while_full),
 		TEST(the_oldest_is_lost_beyond_the_ceiling),
 		TEST(no_id_is_given_twice),
+		TEST(an_id_that_came_to_nothing_is_used_again),
 		TEST(a_run_that_was_cut_short_is_closed),
 		TEST(the_oldest_question_is_refused_beyond_the_ceiling),
 		TEST(history_is_known_without_the_disk),
