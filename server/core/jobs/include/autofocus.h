@@ -13,6 +13,7 @@
 #include "devices.h"
 #include "events.h"
 #include "run.h"
+#include "settings.h"
 #include "store.h"
 
 struct autofocus;
@@ -20,7 +21,7 @@ struct buf;
 
 /* What jobs are made with; borrowed, and outlives them. */
 struct job_needs {
-	const struct config *config;
+	struct settings *settings;
 	struct events *events;         /* told of each change */
 	struct store *store;           /* where runs are kept; never called with a lock held */
 	const struct devices *devices; /* to find the camera in */
