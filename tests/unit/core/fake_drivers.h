@@ -34,6 +34,11 @@ struct fake {
 	_Atomic int32_t hand;       /* steps a second of the knob, turned without a word of the device */
 	_Atomic int32_t shove;      /* steps that it is pushed by, once */
 	_Atomic bool runs_off;      /* drives the other way */
+	_Atomic bool runs_past;     /* does not stop at the target */
+	_Atomic int32_t mishears;   /* the next start_move hears this target instead; 0 = as told */
+	_Atomic int32_t overshoot;  /* goes past its target by so much and comes back */
+	_Atomic int32_t coast;      /* a running motor that is to turn goes on by so much first */
+	_Atomic bool backlash_untold; /* of its caps */
 	_Atomic bool says_moving;   /* whatever it does */
 	_Atomic int32_t true_position; /* what the last reading should have said */
 	/* What "fake-slow-calibrator" takes, device clock; its position says nothing meanwhile. */
