@@ -64,7 +64,8 @@ enum {
 #define SMOOTH_HFR 2.5
 /* A change of the inner radius, relative, and of the centre in px, that leaves the ring of sky what it was.  Tuned
  * on tests/unit/fits/test_frames.c sizes_of_frames: SAME_RING of 0.028 moves 15, SAME_PLACE of 0.42 moves 6 of 39
- * sizes, none beyond its limit. */
+ * sizes, none beyond its limit.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: SAME_RING of 0.028 moves
+ * 15, SAME_PLACE of 0.42 moves 6 of 39 sizes, none beyond its limit. */
 #define SAME_RING 0.02
 #define SAME_PLACE 0.3
 /* Radius in HFR, and at least in px, in which the centre is looked for.  Tuned on tests/unit/fits/test_frames.c
