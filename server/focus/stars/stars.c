@@ -16,13 +16,13 @@ enum {
 };
 
 /* How far an object claims what is around it, in HFR.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: 1.96
- * moves 6 of 39 sizes, none beyond its limit. */
+ * moves 6 of 40 figures, none beyond its limit. */
 #define CLAIM 1.4
 /* A disk whose light comes for more than this share from stars that are already known is no object.  Tuned on
- * tests/unit/fits/test_frames.c sizes_of_frames: 0.7 moves 5 of 39 sizes, none beyond its limit. */
+ * tests/unit/fits/test_frames.c sizes_of_frames: 0.7 moves 5 of 40 figures, none beyond its limit. */
 #define EXPLAINED 0.5
 /* 1 sigma of the logarithm of the size within which two objects support each other.  Tuned on
- * tests/unit/fits/test_frames.c sizes_of_frames: 0.21 moves 3 of 39 sizes, none beyond its limit. */
+ * tests/unit/fits/test_frames.c sizes_of_frames: 0.21 moves 3 of 40 figures, none beyond its limit. */
 #define VOTE_WIDTH 0.15
 /* A neighbour inside the aperture with this share of the light, or more, spoils the size.  Derived: a neighbour
  * with a share f at distance r moves the mean radius by f (r - h)/(1 + f), which for 0.05 at 3 h is a tenth of h. */

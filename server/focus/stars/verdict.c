@@ -35,7 +35,7 @@
 #define FAINT_MOST 20.0
 /* Logarithm of the size within which stars agree: so many sigmas of the scatter within bounds, and four sigmas of
  * their own noise, 4 x 0.68/SNR.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: SIZE_SIGMAS of 5.6 moves
- * 1, SIZE_LEAST of 0.7 moves 5, SIZE_MOST of 0.98 moves 2, SIZE_NOISE of 3.78 moves 3 of 39 sizes, none beyond its
+ * 1, SIZE_LEAST of 0.7 moves 5, SIZE_MOST of 0.98 moves 2, SIZE_NOISE of 3.78 moves 3 of 40 figures, none beyond its
  * limit. */
 #define SIZE_SIGMAS 4.0
 #define SIZE_LEAST 0.5
