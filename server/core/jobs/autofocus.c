@@ -144,7 +144,7 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 		code = autofocus_check_params(params, &state.caps, err);
 	}
 	if (code == ERR_OK) {
-		code = runs_next_id(af->needs.runs, id, err);
+		*id = store_next_run_id(af->needs.store);
 	}
 	struct run *run = code == ERR_OK ? new_run(af, *id, camera) : NULL;
 	if (code == ERR_OK && run == NULL) {
@@ -154,6 +154,9 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 		code = jobs_start(&af->jobs, &autofocus_run_job, *id, camera, err);
 	}
 	if (code != ERR_OK) {
+		if (*id != 0) {
+			store_return_run_id(af->needs.store, *id);
+		}
 		run_free(run);
 		return code;
 	}
@@ -205,9 +208,6 @@ struct run *autofocus_run(struct autofocus *af, uint64_t id)
 		}
 	}
 	pthread_mutex_unlock(&af->jobs.lock);
-	if (copy == NULL && id != 0) {
-		copy = runs_load(af->needs.runs, id, NULL);
-	}
 	return copy;
 }
 
@@ -246,7 +246,7 @@ struct autofocus *autofocus_create(const struct job_needs *needs, struct device 
 	jobs_init(&af->jobs, focuser, needs->events, af);
 	buf_init(&af->measure_text, MEASURE_TEXT_MAX);
 	buf_init(&af->fresh_text, MEASURE_TEXT_MAX);
-	af->run = runs_last(needs->runs, af->number);
+	af->run = store_last_run(needs->store, af->number);
 	return af;
 }
 
