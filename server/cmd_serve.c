@@ -20,6 +20,7 @@
 #include "cmd.h"
 #include "config.h"
 #include "discovery.h"
+#include "driver_facts.h"
 #include "focuser.h"
 #include "http.h"
 #include "json.h"
@@ -82,7 +83,7 @@ static void user_config(char *out, size_t cap)
 }
 
 /* Reads and checks; complaints go to standard error.  An exit code. */
-static int load_config(const struct serve_options *options, struct config *config)
+static int load_config(const struct serve_options *options, const struct config_drivers *drivers, struct config *config)
 {
 	char user[1024];
 	user_config(user, sizeof user);
@@ -109,7 +110,7 @@ static int load_config(const struct serve_options *options, struct config *confi
 		config_simulate(config);
 	}
 	if (rc == ERR_OK) {
-		rc = config_check(config, &errors);
+		rc = config_check(config, drivers, &errors);
 	}
 	fputs(buf_text(&errors), stderr);
 	buf_fini(&errors);
@@ -339,12 +340,15 @@ int cmd_serve(int argc, char **argv)
 		fputs(options.help ? serve_help : serve_version, stdout);
 		return fflush(stdout) == 0 ? EXIT_DONE : EXIT_FAILED;
 	}
+	struct driver_facts facts = {.focusers = NULL};
 	struct config *config = calloc(1, sizeof *config);
-	if (config == NULL) {
+	if (config == NULL || !driver_facts_init(&facts)) {
 		fprintf(stderr, "focusd: out of memory\n");
+		driver_facts_fini(&facts);
+		free(config);
 		return EXIT_FAILED;
 	}
-	int rc = load_config(&options, config);
+	int rc = load_config(&options, &facts.table, config);
 	if (rc == EXIT_DONE) {
 		rc = apply_options(&options, config);
 	}
@@ -353,5 +357,6 @@ int cmd_serve(int argc, char **argv)
 		rc = run_server(config, &options);
 	}
 	free(config);
+	driver_facts_fini(&facts);
 	return rc;
 }

@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <setjmp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,11 +110,56 @@ int preview_render(const struct frame *frame, const struct preview_key *key, uns
 	return result;
 }
 
+/* ---- pictures ---- */
+
+/* What one call of a stream copies: a fraction of a millisecond. */
+#define BLOCK_BYTES (256 * 1024)
+
+struct picture {
+	_Atomic unsigned users;
+	unsigned char *jpeg;
+	size_t len;
+};
+
+/* Takes over jpeg (may be NULL); one reference, NULL when out of memory. */
+static struct picture *picture_create(unsigned char *jpeg, size_t len)
+{
+	struct picture *picture = jpeg != NULL ? calloc(1, sizeof *picture) : NULL;
+	if (picture == NULL) {
+		free(jpeg);
+		return NULL;
+	}
+	picture->users = 1;
+	picture->jpeg = jpeg;
+	picture->len = len;
+	return picture;
+}
+
+static void picture_unref(void *arg)
+{
+	struct picture *picture = arg;
+	if (picture != NULL && atomic_fetch_sub(&picture->users, 1) == 1) {
+		free(picture->jpeg);
+		free(picture);
+	}
+}
+
+static ssize_t read_picture(void *arg, uint64_t pos, char *out, size_t max)
+{
+	const struct picture *picture = arg;
+	if (pos >= picture->len) {
+		return HTTP_STREAM_END;
+	}
+	size_t n = picture->len - (size_t)pos < max ? picture->len - (size_t)pos : max;
+	memcpy(out, picture->jpeg + pos, n);
+	return (ssize_t)n;
+}
+
 /* ---- pictures kept and being made; all with web->lock held ---- */
 
 static void slot_clear(struct preview_slot *slot)
 {
-	free(slot->jpeg);
+	picture_unref(slot->picture);
 	frame_unref(slot->frame);
 	*slot = (struct preview_slot){0};
 }
@@ -144,10 +190,10 @@ bool preview_work(struct web *web)
 	size_t len = 0;
 	preview_render(slot->frame, &slot->key, &jpeg, &len);
 	frame_unref(slot->frame);
+	struct picture *picture = picture_create(jpeg, len);
 	pthread_mutex_lock(&web->lock);
 	slot->frame = NULL;
-	slot->jpeg = jpeg;
-	slot->jpeg_len = len;
+	slot->picture = picture;
 	slot->state = PREVIEW_DONE;
 	return true;
 }
@@ -245,7 +291,8 @@ static void make_etag(const struct web *web, const struct preview_key *key, char
 /* Answers from a slot that is done. */
 static void answer_from_slot(struct web *web, struct preview_slot *slot, struct http_response *res)
 {
-	if (slot->jpeg == NULL) {
+	struct picture *picture = slot->picture;
+	if (picture == NULL) {
 		slot_clear(slot);
 		http_text(res, 503, "There is no memory for the picture just now.");
 		return;
@@ -253,9 +300,16 @@ static void answer_from_slot(struct web *web, struct preview_slot *slot, struct 
 	char etag[ETAG_TEXT];
 	make_etag(web, &slot->key, etag);
 	slot->last_use = ++web->uses;
-	web_body(res, "image/jpeg", slot->jpeg_len);
-	buf_add(&res->body, slot->jpeg, slot->jpeg_len);
-	web_check_body(res);
+	atomic_fetch_add(&picture->users, 1);
+	res->status = 200;
+	res->content_type = "image/jpeg";
+	res->stream = (struct http_stream){
+		.read = read_picture,
+		.release = picture_unref,
+		.arg = picture,
+		.size = (int64_t)picture->len,
+		.block = picture->len < BLOCK_BYTES ? picture->len : BLOCK_BYTES,
+	};
 	http_add_header(res, "ETag", etag);
 }
 

@@ -22,14 +22,16 @@ struct preview_key {
 	int32_t x, y, part_w, part_h;
 };
 
+/* A rendered picture, sent to several clients from the same memory. */
+struct picture;
+
 enum preview_slot_state { PREVIEW_FREE, PREVIEW_WANTED, PREVIEW_RENDERING, PREVIEW_DONE };
 
 struct preview_slot {
 	enum preview_slot_state state;
 	struct preview_key key;
 	struct frame *frame;    /* own reference while WANTED or RENDERING */
-	unsigned char *jpeg;    /* malloc; NULL in a DONE slot: out of memory */
-	size_t jpeg_len;
+	struct picture *picture; /* own reference; NULL in a DONE slot: out of memory */
 	uint64_t last_use;
 };
 

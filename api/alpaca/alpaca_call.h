@@ -120,6 +120,12 @@ extern const size_t alpaca_route_count;
 
 /* ---- a call ---- */
 
+/* How far the length of a frame's JSON text is counted; zeroed at first. */
+struct image_count {
+	size_t next;     /* element */
+	uint64_t length; /* of the elements before it, characters */
+};
+
 /* Kept by a waiting call between its turns, in http_wait.data. */
 struct alpaca_wait {
 	uint32_t server_transaction;
@@ -128,6 +134,8 @@ struct alpaca_wait {
 	int step;    /* the handler's own from here on */
 	uint64_t ticket;
 	int64_t deadline_ms;
+	struct frame *frame; /* own reference, of a call that counts its length; else NULL */
+	struct image_count count;
 };
 
 struct call {
@@ -285,8 +293,11 @@ double image_published(const struct frame *frame, size_t index);
 /* Makes the response send a frame; takes over the reference, also on failure (ERR_NOMEM). */
 enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transaction,
 	uint32_t server_transaction, struct http_response *res);
-/* imagejson.c: the same as text.  tail is what reply_tail() wrote; copied. */
-enum err_code image_stream_json(struct frame *frame, const char *tail, struct http_response *res);
+/* imagejson.c: counts on for a fraction of a millisecond.  True when the length of the frame's text is known. */
+bool image_count_on(const struct frame *frame, struct image_count *count);
+/* The same as image_stream_bytes() as text.  text_length is image_count.length when all is counted; tail is what
+ * reply_tail() wrote; copied. */
+enum err_code image_stream_json(struct frame *frame, uint64_t text_length, const char *tail, struct http_response *res);
 
 /* actions.c */
 /* The names, NULL-terminated, of what a device of this type can do. */

@@ -15,7 +15,7 @@
 
 enum {
 	HEADER_BYTES = 44,
-	BLOCK_BYTES = 512 * 1024,
+	BLOCK_BYTES = 256 * 1024, /* a fraction of a millisecond: a halt may wait behind it */
 	/* Elements that have to be converted take longer than those that are copied. */
 	CONVERTED_BLOCK_BYTES = 64 * 1024,
 };
@@ -180,10 +180,39 @@ enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transactio
 	return ERR_OK;
 }
 
+/* Sends the frame as text when its length is counted, else lets the call wait for its next turn, which comes at
+ * once but behind whatever else the thread has to do.  Takes over the reference. */
+static enum http_result send_json(struct call *call, struct frame *frame, struct image_count count)
+{
+	if (!image_count_on(frame, &count)) {
+		enum http_result result = call_wait(call, 0, 0, 0);
+		if (result == HTTP_WAIT) {
+			call->wait->frame = frame;
+			call->wait->count = count;
+		} else {
+			frame_unref(frame);
+		}
+		return result;
+	}
+	struct buf tail;
+	buf_init(&tail, 1024);
+	reply_tail(call, NULL, &tail);
+	enum err_code code = image_stream_json(frame, count.length, buf_text(&tail), call->res);
+	buf_fini(&tail);
+	return code == ERR_OK ? HTTP_DONE : reply_failure(call, code, "The server is out of memory.");
+}
+
 enum http_result camera_get_imagearray(struct call *call)
 {
 	struct err err = {.code = ERR_OK};
 	struct frame *frame = NULL;
+	struct image_count count = {0};
+	if (call->wait != NULL && call->wait->frame != NULL) {
+		/* This frame goes on being counted, also when a newer one has come. */
+		frame = call->wait->frame;
+		call->wait->frame = NULL;
+		return send_json(call, frame, call->wait->count);
+	}
 	if (camera_is_new_to(call->dev, &call->client)) {
 		return reply_failure(call, ERR_INVALID_OPERATION,
 			"There has been no exposure since you connected again.");
@@ -192,16 +221,9 @@ enum http_result camera_get_imagearray(struct call *call)
 	if (code != ERR_OK) {
 		return reply_result(call, code, &err);
 	}
-	if (image_wants_bytes(call->req->header(call->req, "Accept"))) {
-		code = image_stream_bytes(
-			frame, call->ids.transaction, call->server_transaction, call->res);
-	} else {
-		struct buf tail;
-		buf_init(&tail, 1024);
-		reply_tail(call, NULL, &tail);
-		code = image_stream_json(frame, buf_text(&tail), call->res);
-		buf_fini(&tail);
+	if (!image_wants_bytes(call->req->header(call->req, "Accept"))) {
+		return send_json(call, frame, count);
 	}
-	return code == ERR_OK ? HTTP_DONE
-			      : reply_failure(call, code, "The server is out of memory.");
+	code = image_stream_bytes(frame, call->ids.transaction, call->server_transaction, call->res);
+	return code == ERR_OK ? HTTP_DONE : reply_failure(call, code, "The server is out of memory.");
 }

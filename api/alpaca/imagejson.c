@@ -16,7 +16,10 @@
 #include "image.h"
 
 enum {
-	BLOCK_BYTES = 512 * 1024,
+	/* What one call of a handler counts and what one of a stream writes: fractions of a millisecond, because a
+	 * halt may wait behind it.  Frames larger than a count are counted in several turns. */
+	COUNT_ELEMENTS = 1024 * 1024,
+	BLOCK_BYTES = 256 * 1024,
 	PRINTED_BLOCK_BYTES = 16 * 1024, /* a printed element takes a hundred times as long as one out of the table */
 	MARK_MAX = 5,     /* the longest text between two elements, "]],[[" */
 	TEXT_MAX = 25,    /* the longest element, a double of 24 characters, and the comma behind it */
@@ -117,17 +120,23 @@ static size_t put_text(const struct frame *frame, size_t index, char *out)
 COUNT_DIGITS(count_digits_u8, uint8_t)
 COUNT_DIGITS(count_digits_u16, uint16_t)
 
-/* The text of all elements together, without what stands between them. */
-static uint64_t text_length(const struct frame *frame)
+bool image_count_on(const struct frame *frame, struct image_count *count)
 {
+	size_t left = frame->count - count->next;
+	size_t n = left < COUNT_ELEMENTS ? left : COUNT_ELEMENTS;
 	switch (frame->info.type) {
 	case IMAGE_U8:
-		return count_digits_u8(frame->pixels, frame->count);
+		count->length += count_digits_u8((const uint8_t *)frame->pixels + count->next, n);
+		break;
 	case IMAGE_U16:
-		return count_digits_u16(frame->pixels, frame->count);
+		count->length += count_digits_u16(frame_u16(frame) + count->next, n);
+		break;
 	default:
-		return (uint64_t)printed_width(frame->info.type) * frame->count;
+		n = left;
+		count->length += (uint64_t)printed_width(frame->info.type) * n;
 	}
+	count->next += n;
+	return count->next == frame->count;
 }
 
 /* ---- the stream ---- */
@@ -257,7 +266,7 @@ static void release_json(void *arg)
 	free(stream);
 }
 
-enum err_code image_stream_json(struct frame *frame, const char *tail, struct http_response *res)
+enum err_code image_stream_json(struct frame *frame, uint64_t text_length, const char *tail, struct http_response *res)
 {
 	size_t tail_len = strlen(tail);
 	struct json_stream *stream = malloc(sizeof *stream + tail_len + 1);
@@ -281,7 +290,7 @@ enum err_code image_stream_json(struct frame *frame, const char *tail, struct ht
 		image_type_is_float(frame->info.type) ? 3 : 2, colours ? 3 : 2, colours ? "[" : "");
 	/* Between two elements of a pixel ",", between pixels of a column "," or "],[", between columns
 	 * "],[" or "]],[["; behind the last "]]," or "]]],". */
-	uint64_t size = strlen(stream->head) + tail_len + text_length(frame);
+	uint64_t size = strlen(stream->head) + tail_len + text_length;
 	if (colours) {
 		size += (frame->count - pixel_count) + 3 * (pixel_count - width) + 5 * (width - 1) +
 			4;

@@ -199,6 +199,13 @@ enum http_result reply_result(struct call *call, enum err_code code, const struc
 	return reply_error(call, err);
 }
 
+static void release_wait(void *data)
+{
+	struct alpaca_wait *wait = data;
+	frame_unref(wait->frame);
+	free(wait);
+}
+
 enum http_result call_wait(struct call *call, int step, uint64_t ticket, int64_t deadline_ms)
 {
 	if (call->wait == NULL) {
@@ -207,6 +214,7 @@ enum http_result call_wait(struct call *call, int step, uint64_t ticket, int64_t
 			return reply_failure(call, ERR_NOMEM, "The server is out of memory.");
 		}
 		call->req->wait->data = call->wait;
+		call->req->wait->release = release_wait;
 		call->wait->server_transaction = call->server_transaction;
 	}
 	call->wait->step = step;

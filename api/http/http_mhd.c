@@ -106,7 +106,11 @@ static void on_completed(
 		atomic_fetch_add(&e->peer->finished, 1);
 		atomic_store(&e->peer->answering, false);
 	}
-	free(e->wait.data);
+	if (e->wait.data != NULL && e->wait.release != NULL) {
+		e->wait.release(e->wait.data);
+	} else {
+		free(e->wait.data);
+	}
 	buf_fini(&e->body);
 	free(e);
 	*con_cls = NULL;

@@ -50,6 +50,7 @@ enum focuser_step_mode { FOCUSER_STEP_AS_IS, FOCUSER_STEP_FULL, FOCUSER_STEP_HAL
 /* The driver's part of [focuser.N]. */
 struct focuser_port {
 	char port[256];       /* as configured */
+	char device[96];      /* which device behind the port; "" the only one.  Given only where the driver uses it */
 	int baud;             /* 0 = the driver's */
 	int32_t max_step;     /* configured; 0 = the device's */
 	/* How this very device differs: words of the driver's quirks, separated by commas or blanks. */
@@ -62,7 +63,7 @@ struct focuser_port {
 /* The driver's part of [camera.N]. */
 struct camera_port {
 	char port[256];
-	char device[96];
+	char device[96];         /* as of a focuser */
 	char path[512];          /* folder of frames (replay, folder) */
 };
 

@@ -57,6 +57,7 @@ struct camera_driver {
 	size_t ctx_size;
 	bool uses_port;                 /* `port` must be configured */
 	bool uses_path;                 /* `path` must be configured */
+	bool uses_device;               /* heeds `device`: several may be behind one port */
 	bool simulated;                 /* runs on the scaled clock */
 	bool owns_position;             /* frames carry the position they were recorded at */
 

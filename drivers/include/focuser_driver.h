@@ -98,6 +98,7 @@ struct focuser_driver {
 	const char *title;           /* for people: "Moonlite compatible stepper" */
 	size_t ctx_size;             /* of the private context, zeroed before open */
 	bool uses_port;              /* `port` must be configured */
+	bool uses_device;            /* heeds `device`: several may be behind one port */
 	bool simulated;              /* runs on the scaled clock */
 	enum focuser_count count;
 	const struct focuser_usb_id *usb_ids; /* where its devices are found; NULL = nowhere in particular */
@@ -147,11 +148,6 @@ struct focuser_driver {
 
 /* Whether a word stands in the port's quirks. */
 bool focuser_has_quirk(const struct focuser_port *port, const char *word);
-
-/* The first word of quirks that the driver does not know goes to unknown (cut to fit); false when it
- * knows them all. */
-bool focuser_unknown_quirk(const struct focuser_driver *driver, const char *quirks, char *unknown,
-	size_t cap);
 
 /* All focuser drivers, NULL-terminated; and one by name (NULL when there is none). */
 extern const struct focuser_driver *const focuser_drivers[];

@@ -6,200 +6,273 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
-#include "camera_driver.h"
-#include "focuser_driver.h"
-#include "ports.h"
+#include "config_private.h"
+
+struct checking {
+	const struct config *config;
+	const struct config_drivers *drivers;
+	struct buf *errors;
+	bool places; /* file and line are said, too */
+};
 
 /* "file:line: [focuser.0] sentence", at the key when it was given, else at the section. */
-static void complain(const struct config *config, struct buf *errors, const char *kind, int number,
-	const char *key, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
-static void complain(const struct config *config, struct buf *errors, const char *kind, int number,
-	const char *key, const char *fmt, ...)
+static void complain(const struct checking *check, enum config_section_row row, int number, const char *key,
+	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+static void complain(const struct checking *check, enum config_section_row row, int number, const char *key,
+	const char *fmt, ...)
 {
-	char section[24];
-	snprintf(section, sizeof section, "%s.N", kind);
-	struct config_place place = config_place_of(config, section, key, number);
-	if (place.file == 0) {
-		int row = strcmp(kind, "focuser") == 0 ? 1 : strcmp(kind, "camera") == 0 ? 2 : 3;
-		place = config->places.section[row][number];
-	}
+	const struct config_places *places = &check->config->places;
+	const char *section = config_sections[row].name;
 	char text[500];
 	va_list ap;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	buf_printf(errors, "%s:%d: [%s.%d] %s\n",
-		place.file == 0 ? "configuration" : config->places.file[place.file], place.line, kind,
-		number, text);
+	if (check->places) {
+		struct config_place place = config_place_of(check->config, section, key, number);
+		if (place.file == 0) {
+			place = places->section[row][number];
+		}
+		buf_printf(check->errors, "%s:%d: ", place.file == 0 ? "configuration" : places->file[place.file],
+			place.line);
+	}
+	buf_printf(check->errors, "[%.*s%d] %s\n", (int)strcspn(section, "N"), section, number, text);
 }
 
-static void name_focuser_drivers(char *out, size_t cap)
+static const struct config_driver *find_driver(const struct config_driver *list, const char *name)
+{
+	for (const struct config_driver *d = list; d->name != NULL; d++) {
+		if (strcmp(d->name, name) == 0) {
+			return d;
+		}
+	}
+	return NULL;
+}
+
+static void name_drivers(const struct config_driver *list, char *out, size_t cap)
 {
 	size_t n = 0;
 	out[0] = '\0';
-	for (size_t i = 0; focuser_drivers[i] != NULL && n < cap; i++) {
-		n += (size_t)snprintf(out + n, cap - n, "%s%s", i == 0 ? "" : ", ",
-			focuser_drivers[i]->name);
+	for (const struct config_driver *d = list; d->name != NULL && n < cap; d++) {
+		n += (size_t)snprintf(out + n, cap - n, "%s%s", d == list ? "" : ", ", d->name);
 	}
 }
 
-static void name_camera_drivers(char *out, size_t cap)
+/* The driver of a section; NULL, with the complaint made, when it is not given or there is none of that name. */
+static const struct config_driver *check_driver(const struct checking *check, enum config_section_row row, int n,
+	const char *name)
 {
-	size_t n = 0;
-	out[0] = '\0';
-	for (size_t i = 0; camera_drivers[i] != NULL && n < cap; i++) {
-		n += (size_t)snprintf(out + n, cap - n, "%s%s", i == 0 ? "" : ", ",
-			camera_drivers[i]->name);
+	bool camera = row == CONFIG_SECTION_CAMERA;
+	const struct config_driver *list = camera ? check->drivers->cameras : check->drivers->focusers;
+	const struct config_driver *driver = find_driver(list, name);
+	char names[200];
+	name_drivers(list, names, sizeof names);
+	if (name[0] == '\0') {
+		complain(check, row, n, "driver", "driver must be given; there are %s", names);
+	} else if (driver == NULL) {
+		complain(check, row, n, "driver", "there is no %s driver '%s'; there are %s",
+			camera ? "camera" : "focuser", name, names);
 	}
+	return driver;
 }
 
-/* Its devices sit behind chips that anything may have: only a person knows which. */
-static void complain_auto(const struct config *config, int n, const struct focuser_driver *driver,
-	struct buf *errors)
+/* Devices of such a driver sit behind chips that anything may have: only a person knows which is which. */
+static void complain_auto(const struct checking *check, int n, const struct config_driver *driver)
 {
 	char candidates[400] = "";
-	struct ports *list = ports_list(ports_system());
-	if (list != NULL) {
-		ports_name_candidates(list, driver, candidates, sizeof candidates);
-		free(list);
+	if (check->drivers->name_candidates != NULL) {
+		check->drivers->name_candidates(driver->name, candidates, sizeof candidates);
 	}
-	complain(config, errors, "focuser", n, "port",
+	complain(check, CONFIG_SECTION_FOCUSER, n, "port",
 		"auto cannot find a %s, since its chips may be anybody's; %s%s", driver->name,
-		candidates[0] != '\0' ? "write " : "focusd ports lists the ports that are attached",
-		candidates);
+		candidates[0] != '\0' ? "write " : "focusd ports lists the ports that are attached", candidates);
 }
 
-/* "hand-controller, aux-port", or that there are none. */
-static void name_quirks(const struct focuser_driver *driver, char *out, size_t cap)
+static const char between_words[] = ", \t";
+
+static bool is_word_of(const char *words, struct span word)
 {
-	size_t n = (size_t)snprintf(out, cap, "it knows ");
-	for (const struct focuser_quirk *q = driver->quirks; q != NULL && q->word != NULL && n < cap; q++) {
-		n += (size_t)snprintf(out + n, cap - n, "%s%s", q == driver->quirks ? "" : ", ", q->word);
+	for (const char *at = words + strspn(words, between_words); *at != '\0';) {
+		size_t len = strcspn(at, between_words);
+		if (len == word.len && memcmp(at, word.data, len) == 0) {
+			return true;
+		}
+		at += len + strspn(at + len, between_words);
 	}
-	if (driver->quirks == NULL) {
-		snprintf(out, cap, "it knows none");
+	return false;
+}
+
+static void check_quirks(const struct checking *check, int n, const struct config_driver *driver)
+{
+	for (const char *at = check->config->focuser[n].port.quirks; *at != '\0';) {
+		at += strspn(at, between_words);
+		struct span word = {at, strcspn(at, between_words)};
+		if (word.len > 0 && !is_word_of(driver->quirks, word)) {
+			complain(check, CONFIG_SECTION_FOCUSER, n, "quirks",
+				"driver %s does not know the quirk '%.*s'; it knows %s", driver->name,
+				(int)(word.len > 39 ? 39 : word.len), word.data,
+				driver->quirks[0] == '\0' ? "none" : driver->quirks);
+			return;
+		}
+		at += word.len;
 	}
 }
 
-static void check_focuser(const struct config *config, int n, struct buf *errors)
+/* What is given must mean something to the driver. */
+static void check_heeded(const struct checking *check, int n, const struct config_driver *driver)
 {
+	const struct focuser_port *port = &check->config->focuser[n].port;
+	check_quirks(check, n, driver);
+	if (port->device[0] != '\0' && !driver->uses_device) {
+		complain(check, CONFIG_SECTION_FOCUSER, n, "device",
+			"driver %s does not use device: there is one behind its port", driver->name);
+	}
+	if (port->speed_steps_per_s > 0 && !driver->sets_speed) {
+		complain(check, CONFIG_SECTION_FOCUSER, n, "speed", "driver %s does not set the speed", driver->name);
+	}
+	if (port->step_mode != FOCUSER_STEP_AS_IS && !driver->sets_step_mode) {
+		complain(check, CONFIG_SECTION_FOCUSER, n, "step_mode", "driver %s does not set the step mode",
+			driver->name);
+	}
+	if (port->tempcomp_steps_per_c != 0 && !driver->has_tempcomp) {
+		complain(check, CONFIG_SECTION_FOCUSER, n, "tempcomp_steps_per_c",
+			"driver %s knows no temperature compensation of the device", driver->name);
+	}
+}
+
+static void check_port(const struct checking *check, int n, const struct config_driver *driver)
+{
+	const struct focuser_port *port = &check->config->focuser[n].port;
+	if (!driver->uses_port) {
+		return;
+	}
+	if (port->port[0] == '\0') {
+		complain(check, CONFIG_SECTION_FOCUSER, n, "port",
+			"driver %s needs a port, such as /dev/serial/by-id/...", driver->name);
+		return;
+	}
+	if (strcmp(port->port, "auto") == 0 && !driver->finds_port) {
+		complain_auto(check, n, driver);
+	}
+	for (int other = 0; other < n; other++) {
+		const struct config_focuser *g = &check->config->focuser[other];
+		if (g->present && strcmp(g->port.port, port->port) == 0 && strcmp(g->port.device, port->device) == 0) {
+			complain(check, CONFIG_SECTION_FOCUSER, n, "port", "[focuser.%d] has the same port %s", other,
+				port->port);
+		}
+	}
+}
+
+static void check_focuser(const struct checking *check, int n)
+{
+	const struct config *config = check->config;
 	const struct config_focuser *f = &config->focuser[n];
-	char names[200];
-	name_focuser_drivers(names, sizeof names);
-	const struct focuser_driver *driver = focuser_driver_find(f->driver);
-	if (f->driver[0] == '\0') {
-		complain(config, errors, "focuser", n, "driver", "driver must be given; there are %s", names);
-	} else if (driver == NULL) {
-		complain(config, errors, "focuser", n, "driver",
-			"there is no focuser driver '%s'; there are %s", f->driver, names);
-	} else if (driver->uses_port && f->port.port[0] == '\0') {
-		complain(config, errors, "focuser", n, "port",
-			"driver %s needs a port, such as /dev/serial/by-id/...", f->driver);
-	} else if (driver->uses_port && strcmp(f->port.port, "auto") == 0 && !ports_can_find(driver)) {
-		complain_auto(config, n, driver, errors);
-	}
-	char unknown[40];
-	if (driver != NULL && focuser_unknown_quirk(driver, f->port.quirks, unknown, sizeof unknown)) {
-		char known[300];
-		name_quirks(driver, known, sizeof known);
-		complain(config, errors, "focuser", n, "quirks", "driver %s does not know the quirk '%s'; %s",
-			f->driver, unknown, known);
-	}
-	if (driver != NULL && f->port.speed_steps_per_s > 0 && !driver->sets_speed) {
-		complain(config, errors, "focuser", n, "speed", "driver %s does not set the speed", f->driver);
-	}
-	if (driver != NULL && f->port.step_mode != FOCUSER_STEP_AS_IS && !driver->sets_step_mode) {
-		complain(config, errors, "focuser", n, "step_mode", "driver %s does not set the step mode",
-			f->driver);
-	}
-	if (driver != NULL && f->port.tempcomp_steps_per_c != 0 && driver->set_tempcomp == NULL) {
-		complain(config, errors, "focuser", n, "tempcomp_steps_per_c",
-			"driver %s knows no temperature compensation of the device", f->driver);
+	const struct config_driver *driver = check_driver(check, CONFIG_SECTION_FOCUSER, n, f->driver);
+	if (driver != NULL) {
+		check_port(check, n, driver);
+		check_heeded(check, n, driver);
 	}
 	if (f->port.max_step > 0 && f->min_step >= f->port.max_step) {
-		complain(config, errors, "focuser", n, "min_step",
+		complain(check, CONFIG_SECTION_FOCUSER, n, "min_step",
 			"min_step (%d) must be below max_step (%d)", (int)f->min_step, (int)f->port.max_step);
 	}
 	if (f->camera != n && !config->camera[f->camera].present) {
-		complain(config, errors, "focuser", n, "camera", "there is no [camera.%d]", f->camera);
+		complain(check, CONFIG_SECTION_FOCUSER, n, "camera", "there is no [camera.%d]", f->camera);
 	}
 	if (f->temperature_source == CONFIG_TEMPERATURE_FOCUSER) {
 		if (f->temperature_focuser == n) {
-			complain(config, errors, "focuser", n, "temperature_source",
+			complain(check, CONFIG_SECTION_FOCUSER, n, "temperature_source",
 				"its own sensor is called self");
 		} else if (!config->focuser[f->temperature_focuser].present) {
-			complain(config, errors, "focuser", n, "temperature_source",
+			complain(check, CONFIG_SECTION_FOCUSER, n, "temperature_source",
 				"there is no [focuser.%d]", f->temperature_focuser);
 		}
 	}
 	if (f->transcript[0] != '\0' && f->transcript[0] != '/' && strcmp(f->transcript, "no") != 0 &&
 		strcmp(f->transcript, "yes") != 0) {
-		complain(config, errors, "focuser", n, "transcript",
+		complain(check, CONFIG_SECTION_FOCUSER, n, "transcript",
 			"transcript must be yes, no, or a path that begins with /");
-	}
-	for (int other = 0; other < n; other++) {
-		const struct config_focuser *g = &config->focuser[other];
-		if (g->present && driver != NULL && driver->uses_port && f->port.port[0] != '\0' &&
-			strcmp(g->port.port, f->port.port) == 0 && strcmp(g->device, f->device) == 0) {
-			complain(config, errors, "focuser", n, "port", "[focuser.%d] has the same port %s",
-				other, f->port.port);
-		}
 	}
 }
 
-static void check_camera(const struct config *config, int n, struct buf *errors)
+static void check_camera(const struct checking *check, int n)
 {
-	const struct config_camera *c = &config->camera[n];
-	char names[200];
-	name_camera_drivers(names, sizeof names);
-	const struct camera_driver *driver = camera_driver_find(c->driver);
-	if (c->driver[0] == '\0') {
-		complain(config, errors, "camera", n, "driver", "driver must be given; there are %s", names);
-		return;
-	}
+	const struct config_camera *c = &check->config->camera[n];
+	const struct config_driver *driver = check_driver(check, CONFIG_SECTION_CAMERA, n, c->driver);
 	if (driver == NULL) {
-		complain(config, errors, "camera", n, "driver",
-			"there is no camera driver '%s'; there are %s", c->driver, names);
 		return;
 	}
 	if (driver->uses_port && c->port.port[0] == '\0') {
-		complain(config, errors, "camera", n, "port", "driver %s needs a port", c->driver);
+		complain(check, CONFIG_SECTION_CAMERA, n, "port", "driver %s needs a port", c->driver);
 	}
 	if (driver->uses_path && c->port.path[0] == '\0') {
-		complain(config, errors, "camera", n, "path", "driver %s needs a path: a folder of frames",
+		complain(check, CONFIG_SECTION_CAMERA, n, "path", "driver %s needs a path: a folder of frames",
 			c->driver);
+	}
+	if (c->port.device[0] != '\0' && !driver->uses_device) {
+		complain(check, CONFIG_SECTION_CAMERA, n, "device",
+			"driver %s does not use device: there is only one", c->driver);
 	}
 }
 
-enum err_code config_check(const struct config *config, struct buf *errors)
+static void check_telescope(const struct checking *check, int n)
 {
-	size_t before = errors->len;
+	const struct optics_config *t = &check->config->telescope[n];
+	if (t->obstruction_mm >= t->aperture_mm) {
+		complain(check, CONFIG_SECTION_TELESCOPE, n, "obstruction_mm",
+			"obstruction_mm must be smaller than aperture_mm");
+	} else if (t->obstruction_mm > 0 && isnan(t->aperture_mm)) {
+		complain(check, CONFIG_SECTION_TELESCOPE, n, "obstruction_mm",
+			"obstruction_mm means nothing without aperture_mm");
+	}
+}
+
+static void check_all(const struct checking *check)
+{
+	const struct config *config = check->config;
 	bool any = false;
 	for (int n = 0; n < CONFIG_MAX_DEVICES; n++) {
 		if (config->focuser[n].present) {
 			any = true;
-			check_focuser(config, n, errors);
+			check_focuser(check, n);
 		}
 		if (config->camera[n].present) {
 			any = true;
-			check_camera(config, n, errors);
+			check_camera(check, n);
 		}
-		const struct optics_config *t = &config->telescope[n];
-		if (t->obstruction_mm >= t->aperture_mm) {
-			complain(config, errors, "telescope", n, "obstruction_mm",
-				"obstruction_mm must be smaller than aperture_mm");
-		} else if (t->obstruction_mm > 0 && isnan(t->aperture_mm)) {
-			complain(config, errors, "telescope", n, "obstruction_mm",
-				"obstruction_mm means nothing without aperture_mm");
-		}
+		check_telescope(check, n);
 	}
 	if (!any) {
-		buf_printf(errors, "%s:0: there is no [focuser.N] and no [camera.N]: nothing to serve; "
-			"try focusd --simulate\n",
-			config->places.files > 0 ? config->places.file[1] : "configuration");
+		if (check->places) {
+			buf_printf(check->errors, "%s:0: ",
+				config->places.files > 0 ? config->places.file[1] : "configuration");
+		}
+		buf_puts(check->errors, "there is no [focuser.N] and no [camera.N]: nothing to serve; "
+			"try focusd --simulate\n");
 	}
+}
+
+enum err_code config_check(const struct config *config, const struct config_drivers *drivers, struct buf *errors)
+{
+	size_t before = errors->len;
+	check_all(&(struct checking){.config = config, .drivers = drivers, .errors = errors, .places = true});
 	return errors->len > before || errors->failed ? ERR_INVALID_VALUE : ERR_OK;
+}
+
+enum err_code config_check_sentence(const struct config *config, const struct config_drivers *drivers, struct err *err)
+{
+	struct buf errors;
+	buf_init(&errors, 1 << 20);
+	check_all(&(struct checking){.config = config, .drivers = drivers, .errors = &errors, .places = false});
+	enum err_code code = ERR_OK;
+	if (errors.len > 0) {
+		size_t line = strcspn(errors.data, "\n");
+		code = err_set(err, ERR_INVALID_VALUE, "%.*s", (int)(line > 239 ? 239 : line), errors.data);
+	} else if (errors.failed) {
+		code = err_set(err, ERR_NOMEM, "out of memory");
+	}
+	buf_fini(&errors);
+	return code;
 }
 
 void config_simulate(struct config *config)

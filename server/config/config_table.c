@@ -7,8 +7,8 @@
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
 static const char *const connect_times[] = {"demand", "start", NULL};
+/* In the order of enum config_approach, enum focuser_step_mode and enum simulator_colour. */
 static const char *const approaches[] = {"in", "out", NULL};
-/* In the order of enum focuser_step_mode. */
 static const char *const step_modes[] = {"as-it-is", "full", "half", NULL};
 static const char *const colours[] = {"mono", "bayer", "rgb", NULL};
 
@@ -46,7 +46,7 @@ const struct config_option config_options[] = {
 		FIELD(focuser[0].port.baud)},
 	{"focuser.N", "device", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "which device behind the port, where there are several",
-		FIELD(focuser[0].device)},
+		FIELD(focuser[0].port.device)},
 	{"focuser.N", "connect", CONFIG_CHOICE, "", .fallback = "demand", .choices = connect_times,
 		.help = "when the link opens: when a client asks, or when the server starts",
 		FIELD(focuser[0].connect_at_start)},
@@ -65,9 +65,10 @@ const struct config_option config_options[] = {
 		.help = "travel of the focal plane (not of knob or mirror) per step",
 		FIELD(focuser[0].step_size_um)},
 	{"focuser.N", "backlash_steps", CONFIG_INT, "steps", .low = 0, .high = 1000000,
-		.fallback = "0", .help = "overshoot that takes up the play; 0 goes direct",
+		.fallback = "0", .help = "overshoot that takes up the backlash; 0 goes direct",
 		FIELD(focuser[0].backlash_steps)},
-	{"focuser.N", "approach", CONFIG_CHOICE, "", .fallback = "out", .choices = approaches,
+	{"focuser.N", "approach", CONFIG_CHOICE, "", .fallback = "out", .initial = "unset",
+		.choices = approaches,
 		.help = "direction of every final move: in to smaller, out to larger positions",
 		FIELD(focuser[0].approach)},
 	{"focuser.N", "settle_ms", CONFIG_INT, "ms", .low = 0, .high = 60000, .fallback = "0",

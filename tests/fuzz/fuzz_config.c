@@ -6,6 +6,18 @@
 #include "config.h"
 #include "fuzz.h"
 
+static const struct config_driver focusers[] = {
+	{.name = "simulator", .quirks = ""},
+	{.name = "moonlite", .quirks = "no-version, no-temperature", .uses_port = true, .sets_speed = true},
+	{.name = NULL},
+};
+static const struct config_driver cameras[] = {
+	{.name = "simulator", .quirks = ""},
+	{.name = "replay", .quirks = "", .uses_path = true},
+	{.name = NULL},
+};
+static const struct config_drivers drivers = {.focusers = focusers, .cameras = cameras};
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	int fd = memfd_create("config", MFD_CLOEXEC);
@@ -26,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	 * for want of memory may have lost its complaint. */
 	FUZZ_CHECK((code == ERR_OK) == (errors.len == 0) || errors.failed);
 	if (code == ERR_OK) {
-		code = config_check(config, &errors);
+		code = config_check(config, &drivers, &errors);
 		FUZZ_CHECK((code == ERR_OK) == (errors.len == 0) || errors.failed);
 	}
 	if (code == ERR_OK) {

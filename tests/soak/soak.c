@@ -269,7 +269,7 @@ static void not_a_step_is_lost(void **state)
 			snprintf(f->port.port, sizeof f->port.port, "%s", lines.line[o * each + i].link);
 			f->port.max_step = MAX_STEP;
 			f->backlash_steps = BACKLASH;
-			f->approach = MOVES_APPROACH_OUT;
+			f->approach = CONFIG_APPROACH_OUT;
 			f->open_wait_ms = 0;
 			f->connect_at_start = true;
 		}

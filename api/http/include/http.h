@@ -23,7 +23,8 @@ struct http_wait {
 	bool resumed;            /* not the first call */
 	int64_t deadline_ms;     /* set by the handler with HTTP_WAIT; on clock_real() */
 	uint64_t ticket[2];      /* the handler's own */
-	void *data;              /* the handler's own; freed with free() at the end of the request */
+	void *data;              /* the handler's own, until the end of the request */
+	void (*release)(void *data); /* ends data, unless it is NULL; when not set, free() does */
 };
 
 /* Borrowed for the duration of the call. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The configuration: INI files checked against a table of options, errors with file and line.
- * The program never writes these files.  Read once at start on the main thread, constant afterwards.
+ * The configuration: INI files checked against a table of options, errors with file and line.  The program never
+ * writes these files.  A struct config is plain values: read at the start on the main thread, and never written
+ * again once other threads see it; what changes while the server runs is a new one (settings.h).
  */
 #ifndef FOCUSD_CONFIG_H
 #define FOCUSD_CONFIG_H
@@ -13,16 +14,26 @@
 #include "device_settings.h"
 #include "err.h"
 #include "log.h"
-#include "moves.h"
 #include "text.h"
 
 #define CONFIG_MAX_DEVICES 8
+
+/* A choice that nobody made: the default is decided by what the device is. */
+#define CONFIG_UNSET (-1)
 
 enum config_temperature_source {
 	CONFIG_TEMPERATURE_SELF,
 	CONFIG_TEMPERATURE_FOCUSER, /* of another focuser: temperature_focuser */
 	CONFIG_TEMPERATURE_ACTION,  /* told by a client */
 	CONFIG_TEMPERATURE_NONE,
+};
+
+/* Direction of final moves, in published steps.  Where it is unset, it is out, or what out of the motor comes to with
+ * `reverse` for a driver that wants it so (struct focuser_driver.approach_up). */
+enum config_approach {
+	CONFIG_APPROACH_UNSET = CONFIG_UNSET,
+	CONFIG_APPROACH_IN,  /* to smaller positions */
+	CONFIG_APPROACH_OUT, /* to larger ones */
 };
 
 struct config_server {
@@ -40,14 +51,13 @@ struct config_focuser {
 	char name[64];             /* "" = the driver's title */
 	char driver[32];
 	struct focuser_port port;
-	char device[96];
 	bool connect_at_start;
 	int camera;                /* number of the camera it focuses */
 	int32_t min_step;
 	double step_size_um;       /* NAN unknown; of the focal plane */
-	int32_t backlash_steps;
-	enum moves_approach approach;
-	int settle_ms;
+	int32_t backlash_steps;    /* overshoot of moves against the approach; 0 = go direct */
+	enum config_approach approach;
+	int settle_ms;             /* wait after an arrival, device clock */
 	int open_wait_ms;          /* -1 = the driver's */
 	char transcript[256];      /* "no", "yes" or a path: everything that is said on the line */
 	bool reverse;
@@ -80,6 +90,7 @@ struct config_autofocus {
 /* Where settings were read, so that checks across sections name file and line, too.  file 0: none. */
 #define CONFIG_MAX_FILES 32
 #define CONFIG_MAX_OPTIONS 80
+#define CONFIG_MAX_SECTIONS 8
 struct config_place {
 	int file; /* index into file[] */
 	int line;
@@ -87,8 +98,7 @@ struct config_place {
 struct config_places {
 	char file[CONFIG_MAX_FILES + 1][256];
 	int files; /* highest index in use */
-	/* server, focuser, camera, telescope, autofocus, simulator */
-	struct config_place section[8][CONFIG_MAX_DEVICES];
+	struct config_place section[CONFIG_MAX_SECTIONS][CONFIG_MAX_DEVICES]; /* server, focuser, camera, ... */
 	struct config_place option[CONFIG_MAX_OPTIONS][CONFIG_MAX_DEVICES]; /* as config_options */
 };
 
@@ -100,6 +110,7 @@ struct config {
 	struct config_autofocus autofocus;
 	struct simulator_config simulator;
 	double time_factor;        /* [simulator] time_factor; the command line overrides it */
+	uint64_t version;          /* 0 as read; grows by one with each change while the server runs */
 	struct config_places places;
 };
 
@@ -114,13 +125,33 @@ enum err_code config_read(struct config *config, const char *path, struct buf *e
 /* Sets server.bind; "all" and "*" are all addresses.  False when the text is too long. */
 bool config_set_bind(struct config *config, const char *address);
 
-/* Checks that span sections: drivers exist, port or path given where needed, partners exist, limits
- * in order.  Errors as config_read(). */
-enum err_code config_check(const struct config *config, struct buf *errors);
+/* What the checks have to know of one driver.  Texts are borrowed. */
+struct config_driver {
+	const char *name;       /* in the configuration: "moonlite" */
+	/* The words that may stand in quirks, "hand-controller, aux-port"; "" none. */
+	const char *quirks;
+	bool uses_port;         /* `port` must be given */
+	bool finds_port;        /* port = auto can find its devices */
+	bool sets_speed, sets_step_mode, has_tempcomp; /* it heeds speed, step_mode, tempcomp_steps_per_c */
+	bool uses_path;         /* `path` must be given; of cameras */
+	bool uses_device;       /* heeds `device`, which tells several behind one port apart */
+};
 
-/* Where option key of section "server" or "focuser.N" was given; file is 0 where it was not. */
-struct config_place config_place_of(const struct config *config, const char *section, const char *key,
-	int number);
+/* All drivers of the program, each list ended by a NULL name. */
+struct config_drivers {
+	const struct config_driver *focusers, *cameras;
+	/* Names the ports that might have such a focuser, "port = NAME" after "port = NAME", cut to cap bytes; "" none.
+	 * Asked only where port = auto stands for a driver that does not find its port.  NULL: nothing is known. */
+	void (*name_candidates)(const char *driver, char *out, size_t cap);
+};
+
+/* Checks that span sections: drivers exist, port or path given where needed, nothing given that the driver does not
+ * heed, partners exist, limits in order.  Errors as config_read(). */
+enum err_code config_check(const struct config *config, const struct config_drivers *drivers, struct buf *errors);
+
+/* Where option key of section "server" or "focuser.N" was given in the files; file is 0 where it was not.  For people
+ * only: what a value means never depends on it. */
+struct config_place config_place_of(const struct config *config, const char *section, const char *key, int number);
 
 /* Replaces the configured devices by one simulated focuser and camera. */
 void config_simulate(struct config *config);
@@ -134,7 +165,7 @@ enum config_type {
 	CONFIG_TEMPERATURE, /* temperature_source */
 };
 
-/* One row of the options table: parser, `focusd --check` and test of the manual page read it. */
+/* One row of the options table: parser, `focusd --check`, settings and test of the manual page read it. */
 struct config_option {
 	const char *section;   /* "server", "focuser.N", ... */
 	const char *name;
@@ -142,7 +173,7 @@ struct config_option {
 	const char *unit;      /* "" none */
 	double low, high;      /* bounds of numbers, both allowed */
 	const char *fallback;  /* default as text for people, "-" none */
-	const char *initial;   /* default as it is parsed, "nan" unknown; NULL = fallback */
+	const char *initial;   /* default as it is parsed, "nan" or "unset" unknown; NULL = fallback */
 	const char *help;
 	const char *note;      /* said with the bounds, NULL none */
 	const char *const *choices; /* NULL-terminated */
@@ -151,5 +182,14 @@ struct config_option {
 };
 extern const struct config_option config_options[];
 extern const size_t config_option_count;
+
+/* The option of section "focuser.N" with this name; NULL when there is none. */
+const struct config_option *config_option_find(const char *section, const char *key);
+
+/* Prints the value of an option for device `number` (0 in sections without number) as it would stand in a file; ""
+ * where it is unknown or unset.  Longer than cap bytes is cut; CONFIG_VALUE_ROOM is always enough. */
+#define CONFIG_VALUE_ROOM 512
+void config_option_print(const struct config *config, const struct config_option *option, int number, char *out,
+	size_t cap);
 
 #endif

@@ -21,6 +21,15 @@ static void fill_host(struct device *dev, const struct config_focuser *cfg)
 	}
 }
 
+/* The configured direction of final legs, or what the driver's devices want. */
+static enum moves_approach approach_of(const struct config_focuser *cfg, const struct focuser_driver *driver)
+{
+	if (cfg->approach != CONFIG_APPROACH_UNSET) {
+		return cfg->approach == CONFIG_APPROACH_IN ? MOVES_APPROACH_IN : MOVES_APPROACH_OUT;
+	}
+	return driver->approach_up && cfg->reverse ? MOVES_APPROACH_IN : MOVES_APPROACH_OUT;
+}
+
 static enum err_code create(struct device *dev, struct err *err)
 {
 	const struct config_focuser *cfg = &dev->needs.config->focuser[dev->info.number];
@@ -42,11 +51,7 @@ static enum err_code create(struct device *dev, struct err *err)
 	f->memory.trust = POSITION_UNKNOWN;
 	f->probe_wanted = focuser_probe_wanted(dev, cfg);
 	f->rules.min_step = cfg->min_step;
-	f->approach = cfg->approach;
-	if (driver->approach_up && config_place_of(dev->needs.config, "focuser.N", "approach",
-					   dev->info.number).file == 0) {
-		f->approach = cfg->reverse ? MOVES_APPROACH_IN : MOVES_APPROACH_OUT;
-	}
+	f->approach = approach_of(cfg, driver);
 	dev->core = f;
 	dev->class = &focuser_class;
 	dev->keep_trying = cfg->connect_at_start;

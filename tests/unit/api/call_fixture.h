@@ -24,6 +24,19 @@ static struct fake *fake;
 static struct alpaca *alpaca;
 static const char *accept_header;
 
+static struct http_wait waiting; /* of the last call */
+
+/* What the server does at the end of a request. */
+static void forget_wait(void)
+{
+	if (waiting.data != NULL && waiting.release != NULL) {
+		waiting.release(waiting.data);
+	} else {
+		free(waiting.data);
+	}
+	memset(&waiting, 0, sizeof waiting);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -36,6 +49,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
+	forget_wait();
 	alpaca_destroy(alpaca);
 	fake_free(fake);
 	return 0;
@@ -56,8 +70,6 @@ struct answer {
 	size_t len;
 	char allow[160];
 };
-
-static struct http_wait waiting; /* of the last call */
 
 static struct answer turn(
 	enum http_verb verb, const char *path, const char *form, struct http_wait *wait)
@@ -101,8 +113,7 @@ static struct answer turn(
 
 static struct answer ask(enum http_verb verb, const char *path, const char *form)
 {
-	free(waiting.data);
-	memset(&waiting, 0, sizeof waiting);
+	forget_wait();
 	return turn(verb, path, form, &waiting);
 }
 

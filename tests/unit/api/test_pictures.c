@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The camera's members: its facts, and its pictures as JSON and as ImageBytes. */
 #include "call_fixture.h"
+#include "clock.h"
 
 static void camera_facts(void **state)
 {
@@ -220,6 +221,60 @@ static void accept_headers(void **state)
 	assert_false(image_wants_bytes(NULL));
 }
 
+/* A frame that is too large to be counted at once is counted in turns, and what was promised is sent; a client that
+ * leaves in between takes nothing with him (the sanitizers look). */
+static void large_frames_are_counted_in_turns(void **state)
+{
+	(void)state;
+	enum { W = 1999, H = 1501 };
+	uint16_t *rows = malloc(sizeof *rows * W * H);
+	char text[8];
+	uint64_t expected = 0;
+	for (uint32_t i = 0; i < W * H; i++) {
+		rows[i] = (uint16_t)(i * 2654435761u >> (i % 17 + 3));
+		expected += (uint64_t)snprintf(text, sizeof text, "%d", rows[i]) + 1;
+	}
+	struct frame_info info = {.width = W, .height = H, .planes = 1, .bin = 1};
+	fake->device[1].frame = frame_create(&info, rows);
+	fake->device[1].camera.image_ready = true;
+	free(rows);
+	/* Each column has brackets of its own, and one comma less is between H elements and W columns. */
+	static const char head[] = "{\"Type\":2,\"Rank\":2,\"Value\":[";
+	static const char tail[] = "],\"ClientTransactionID\":0,\"ServerTransactionID\":1,\"ErrorNumber\":0,"
+		"\"ErrorMessage\":\"\"}";
+	expected += sizeof head - 1 + 2 * W - 1 + sizeof tail - 1;
+	struct http_request req = {.verb = HTTP_GET, .path = "/api/v1/camera/0/imagearray", .query = span_of(""),
+		.body = span_of(""), .content_type = "", .peer = "10.0.0.2", .header = header, .wait = &waiting};
+	struct http_response res;
+	int turns = 1;
+	forget_wait();
+	memset(&res, 0, sizeof res);
+	while (alpaca_handle(alpaca, &req, &res) == HTTP_WAIT) {
+		assert_true(waiting.deadline_ms <= clock_now_ms(clock_real()));
+		waiting.resumed = true;
+		memset(&res, 0, sizeof res);
+		turns++;
+	}
+	assert_int_equal(turns, 3); /* of 1,048,576 elements each */
+	assert_int_equal(res.stream.size, expected);
+	assert_in_range(res.stream.block, 1, 256 * 1024);
+	char *block = malloc(res.stream.block);
+	char last = '\0';
+	uint64_t len = 0;
+	ssize_t n;
+	while ((n = res.stream.read(res.stream.arg, len, block, res.stream.block)) > 0) {
+		len += (uint64_t)n;
+		last = block[n - 1];
+	}
+	assert_int_equal(len, expected);
+	assert_int_equal(last, '}');
+	free(block);
+	res.stream.release(res.stream.arg);
+	forget_wait();
+	memset(&res, 0, sizeof res);
+	assert_int_equal(alpaca_handle(alpaca, &req, &res), HTTP_WAIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +284,7 @@ int main(void)
 		TEST(images_as_bytes),
 		TEST(every_type_as_bytes),
 		TEST(every_type_as_json),
+		TEST(large_frames_are_counted_in_turns),
 		TEST(accept_headers),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,39 +13,28 @@
 
 #include <cmocka.h>
 
-#include "camera_driver.h"
 #include "config.h"
-#include "focuser_driver.h"
 
 /* Just enough drivers for the checks: names and what they need. */
-static const struct focuser_driver fake_simulator = {.name = "simulator", .simulated = true};
-static const struct focuser_quirk fake_quirks[] = {{"even", "e"}, {"odd", "o"}, {NULL, NULL}};
-static const struct focuser_driver fake_moonlite = {
-	.name = "moonlite", .uses_port = true, .quirks = fake_quirks};
-const struct focuser_driver *const focuser_drivers[] = {&fake_simulator, &fake_moonlite, NULL};
-static const struct camera_driver fake_sky = {.name = "simulator", .simulated = true};
-static const struct camera_driver fake_replay = {.name = "replay", .uses_path = true};
-const struct camera_driver *const camera_drivers[] = {&fake_sky, &fake_replay, NULL};
+static const struct config_driver focusers[] = {
+	{.name = "simulator", .quirks = ""},
+	{.name = "moonlite", .quirks = "even, odd", .uses_port = true},
+	{.name = "many", .quirks = "", .uses_port = true, .uses_device = true, .finds_port = true,
+		.has_tempcomp = true},
+	{.name = NULL},
+};
+static const struct config_driver cameras[] = {
+	{.name = "simulator", .quirks = ""},
+	{.name = "replay", .quirks = "", .uses_path = true},
+	{.name = "several", .quirks = "", .uses_device = true},
+	{.name = NULL},
+};
 
-const struct focuser_driver *focuser_driver_find(const char *name)
+static void name_candidates(const char *driver, char *out, size_t cap)
 {
-	for (size_t i = 0; focuser_drivers[i] != NULL; i++) {
-		if (strcmp(focuser_drivers[i]->name, name) == 0) {
-			return focuser_drivers[i];
-		}
-	}
-	return NULL;
+	snprintf(out, cap, "port = /dev/of-%s", driver);
 }
-
-const struct camera_driver *camera_driver_find(const char *name)
-{
-	for (size_t i = 0; camera_drivers[i] != NULL; i++) {
-		if (strcmp(camera_drivers[i]->name, name) == 0) {
-			return camera_drivers[i];
-		}
-	}
-	return NULL;
-}
+static const struct config_drivers drivers = {focusers, cameras, name_candidates};
 
 static char folder[64];
 static struct config config;
@@ -146,7 +135,7 @@ static void test_defaults(void **state)
 		assert_int_equal(f->port.max_step, 0);
 		assert_int_equal(f->port.baud, 0);
 		assert_true(isnan(f->step_size_um));
-		assert_int_equal(f->approach, MOVES_APPROACH_OUT);
+		assert_int_equal(f->approach, CONFIG_APPROACH_UNSET);
 		assert_int_equal(f->open_wait_ms, -1);
 		assert_false(f->reverse || f->connect_at_start);
 		assert_int_equal(f->temperature_source, CONFIG_TEMPERATURE_SELF);
@@ -207,7 +196,7 @@ static void test_reads_all_kinds(void **state)
 		f->port.port, "/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A1-if00-port0");
 	assert_int_equal(f->camera, 0);
 	assert_true(f->step_size_um == 1.5);
-	assert_int_equal(f->approach, MOVES_APPROACH_IN);
+	assert_int_equal(f->approach, CONFIG_APPROACH_IN);
 	assert_int_equal(f->temperature_source, CONFIG_TEMPERATURE_FOCUSER);
 	assert_int_equal(f->temperature_focuser, 5);
 	assert_string_equal(config.camera[0].driver, "replay");
@@ -422,7 +411,7 @@ static void test_check(void **state)
 		{"[focuser.2]\ndriver = simulator\n", 0, ""},
 		{"[server]\nport = 1\n", 0, "nothing to serve"},
 		{"[focuser.0]\nname = x\n", 1,
-			"driver must be given; there are simulator, moonlite"},
+			"driver must be given; there are simulator, moonlite, many"},
 		{"[focuser.0]\n\ndriver = moonlight\n", 3,
 			"there is no focuser driver 'moonlight'"},
 		{"[focuser.0]\ndriver = moonlite\n", 1, "needs a port"},
@@ -441,6 +430,13 @@ static void test_check(void **state)
 		{"[focuser.0]\ndriver = simulator\nstep_mode = as-it-is\n", 0, ""},
 		{"[focuser.0]\ndriver = simulator\ntempcomp_steps_per_c = -3\n", 3,
 			"no temperature compensation"},
+		{"[focuser.0]\ndriver = many\nport = auto\ndevice = second\ntempcomp_steps_per_c = 1\n", 0, ""},
+		{"[focuser.0]\ndriver = moonlite\nport = /dev/a\ndevice = second\n", 4, "does not use device"},
+		{"[focuser.0]\ndriver = simulator\n\ndevice = 1\n", 4, "driver simulator does not use device"},
+		{"[camera.0]\ndriver = several\ndevice = 1\n", 0, ""},
+		{"[camera.0]\ndriver = simulator\ndevice = 1\n", 3, "does not use device"},
+		{"[focuser.0]\ndriver = moonlite\nport = auto\n", 3,
+			"its chips may be anybody's; write port = /dev/of-moonlite"},
 		{"[focuser.0]\ndriver = simulator\ncamera = 1\n", 3, "there is no [camera.1]"},
 		{"[focuser.0]\ndriver = simulator\ntranscript = file\n", 3, "begins with /"},
 		{"[focuser.0]\ndriver = simulator\ntemperature_source = focuser.0\n", 3,
@@ -450,6 +446,8 @@ static void test_check(void **state)
 		{"[focuser.0]\ndriver = moonlite\nport = /dev/a\n[focuser.1]\ndriver = moonlite\n"
 		 "port = /dev/a\n",
 			6, "[focuser.0] has the same port"},
+		{"[focuser.0]\ndriver = many\nport = /dev/a\n[focuser.1]\ndriver = many\nport = /dev/a\ndevice = 2\n",
+			0, ""},
 		{"[focuser.0]\ndriver = simulator\n[telescope.1]\naperture_mm = 80\nobstruction_mm "
 		 "= 80\n",
 			5, "smaller than aperture_mm"},
@@ -460,7 +458,7 @@ static void test_check(void **state)
 		assert_int_equal(read_text(cases[i].text), ERR_OK);
 		bool wrong = cases[i].says[0] != '\0';
 		assert_int_equal(
-			config_check(&config, &errors), wrong ? ERR_INVALID_VALUE : ERR_OK);
+			config_check(&config, &drivers, &errors), wrong ? ERR_INVALID_VALUE : ERR_OK);
 		if (wrong) {
 			expect_error(cases[i].line, cases[i].says);
 		}
@@ -477,7 +475,7 @@ static void test_simulate(void **state)
 			  "aperture_mm = 80\n[simulator]\nstars = 7\n"),
 		ERR_OK);
 	config_simulate(&config);
-	assert_int_equal(config_check(&config, &errors), ERR_OK);
+	assert_int_equal(config_check(&config, &drivers, &errors), ERR_OK);
 	assert_true(config.focuser[0].present && config.camera[0].present);
 	assert_false(config.focuser[4].present || config.camera[1].present);
 	assert_string_equal(config.focuser[0].name, "Simulated focuser");

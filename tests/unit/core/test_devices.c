@@ -68,7 +68,7 @@ static void overshoots_once_against_the_approach(void **state)
 {
 	struct fixture *f = *state;
 	f->config.focuser[0].backlash_steps = 300;
-	f->config.focuser[0].approach = MOVES_APPROACH_OUT;
+	f->config.focuser[0].approach = CONFIG_APPROACH_OUT;
 	start(f);
 	struct err err;
 	assert_int_equal(focuser_move(f->focuser, 4000, &err), ERR_OK);

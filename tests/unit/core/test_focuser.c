@@ -213,7 +213,7 @@ static void reverse_turns_limits_and_approach(void **state)
 	f->config.focuser[0].reverse = true;
 	f->config.focuser[0].min_step = 500;
 	f->config.focuser[0].backlash_steps = 300;
-	f->config.focuser[0].approach = MOVES_APPROACH_IN;
+	f->config.focuser[0].approach = CONFIG_APPROACH_IN;
 	fake.speed = 10000;
 	start(f);
 	/* In for clients is out for the motor: 6000 is its 4000, the overshoot its 3700. */

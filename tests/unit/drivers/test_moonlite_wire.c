@@ -382,11 +382,6 @@ static void test_quirks(void **state)
 	assert_float_equal(moonlite_poll_ok(&rig, FOCUSER_WANT_TEMPERATURE).temperature_c, 10, 0);
 	moonlite_check_script();
 	moonlite_rig_close(&rig);
-
-	char unknown[40];
-	for (const struct focuser_quirk *q = moonlite_driver.quirks; q->word != NULL; q++) {
-		assert_false(focuser_unknown_quirk(&moonlite_driver, q->word, unknown, sizeof unknown));
-	}
 }
 
 /* Speed and step mode go out only when configured, at rest, and are read back. */

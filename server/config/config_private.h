@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this room share: sections, fields by their row of the table, and checks without places. */
+#ifndef FOCUSD_CONFIG_PRIVATE_H
+#define FOCUSD_CONFIG_PRIVATE_H
+
+#include "config.h"
+
+/* The sections; the order is that of struct config_places.section. */
+enum config_section_row {
+	CONFIG_SECTION_SERVER,
+	CONFIG_SECTION_FOCUSER,
+	CONFIG_SECTION_CAMERA,
+	CONFIG_SECTION_TELESCOPE,
+	CONFIG_SECTION_AUTOFOCUS,
+	CONFIG_SECTION_SIMULATOR,
+	CONFIG_SECTION_COUNT
+};
+struct config_section {
+	const char *name; /* as in the table: "server", "focuser.N" */
+	bool numbered;
+	size_t stride;    /* bytes from one to the next of a numbered section, 0 of the others */
+};
+extern const struct config_section config_sections[CONFIG_SECTION_COUNT];
+
+/* The row of a section by its name in the table; -1 when there is none. */
+int config_section_row(const char *name);
+
+/* Parses text into the option's field of device `number` (0 in sections without number).  checked says whether
+ * bounds count; they do not for initial values, which may mean "unknown".  ERR_INVALID_VALUE with a sentence, the
+ * field untouched. */
+enum err_code config_option_parse(struct config *config, const struct config_option *option, int number,
+	const char *text, bool checked, struct err *err);
+
+/* What config_check() says, as the first sentence alone, "[focuser.0] there is no [camera.1]", without a place: for a
+ * value that does not come from a file. */
+enum err_code config_check_sentence(const struct config *config, const struct config_drivers *drivers, struct err *err);
+
+#endif
