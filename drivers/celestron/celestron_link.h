@@ -9,8 +9,7 @@
 
 #include "celestron_codec.h"
 #include "focuser_driver.h"
-#include "transport.h"
-#include "exchange.h"
+#include "wire.h"
 
 /* Words of quirks that say how the motor is wired; without one it is its own USB, or the network. */
 #define CELESTRON_QUIRK_HAND_CONTROLLER "hand-controller"
@@ -18,12 +17,9 @@
 #define CELESTRON_QUIRK_NO_CTS "no-cts"
 
 struct celestron_link {
-	struct transport *pipe; /* NULL while closed */
-	struct exchange x;
+	struct wire wire;
 	bool hand_controller;
 	bool network;
-	int64_t opened_ms;
-	bool heard_out;         /* nobody talks on this line who should not be talked to */
 	int64_t keep_alive_ms;  /* network: when to say something next */
 	/* A command whose answer did not come: until another one is answered it may still come, and be
 	 * taken for that of the same command asked again. */
