@@ -367,14 +367,6 @@ static const struct focuser_usb_id usb_ids[] = {
 	{.vid = 0},
 };
 
-static const struct focuser_quirk quirks[] = {
-	{CELESTRON_QUIRK_HAND_CONTROLLER, "the port is a NexStar hand controller's, 9600 baud"},
-	{CELESTRON_QUIRK_AUX_PORT,
-		"the port leads to the AUX or PC port of a mount: half-duplex, RTS and CTS take turns"},
-	{CELESTRON_QUIRK_NO_CTS, "with aux-port: the adapter has no CTS, nobody waits for it"},
-	{NULL, NULL},
-};
-
 const struct focuser_driver celestron_driver = {
 	.name = "celestron",
 	.title = "Celestron focus motor",
@@ -393,7 +385,7 @@ const struct focuser_driver celestron_driver = {
 	.calibration_steps = CALIBRATION_STEPS,
 	.calibration_advice = "Usually the knob rubs on the mounting plate, screws are too tight, or the mirror "
 		"is at its stop: loosen the plate, turn about 10 turns away from the stop, try again",
-	.quirks = quirks,
+	.quirks = celestron_quirks,
 	.speed_floor_steps_per_s = 150, /* half of what goto fast does */
 	.open_wait_for = celestron_open_wait_for,
 	.open = celestron_open,

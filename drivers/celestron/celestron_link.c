@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "moment.h"
+#include "quirks.h"
 
 #define BUS_BAUD 19200
 #define HAND_CONTROLLER_BAUD 9600
@@ -16,6 +17,16 @@
 #define HAND_CONTROLLER_MS 3600
 #define GREET_MS 400
 #define KEEP_ALIVE_MS 10000
+
+const struct focuser_quirk celestron_quirks[] = {
+	{"hand-controller", "the port is a NexStar hand controller's, 9600 baud",
+		offsetof(struct celestron_link, hand_controller)},
+	{"aux-port", "the port leads to the AUX or PC port of a mount: half-duplex, RTS and CTS take turns",
+		offsetof(struct celestron_link, aux_port)},
+	{"no-cts", "with aux-port: the adapter has no CTS, nobody waits for it",
+		offsetof(struct celestron_link, no_cts)},
+	{NULL, NULL, 0},
+};
 
 static int baud_for(const struct focuser_port *port, bool hand_controller, bool aux_port)
 {
@@ -58,25 +69,23 @@ enum err_code celestron_link_open(struct celestron_link *l, const struct focuser
 {
 	memset(l, 0, sizeof *l);
 	l->owed = -1;
-	l->hand_controller = focuser_has_quirk(port, CELESTRON_QUIRK_HAND_CONTROLLER);
-	bool aux_port = focuser_has_quirk(port, CELESTRON_QUIRK_AUX_PORT);
+	quirks_read(celestron_quirks, port, l);
 	l->network = strncmp(port->port, "tcp://", 6) == 0;
-	if (l->hand_controller && aux_port) {
+	if (l->hand_controller && l->aux_port) {
 		return err_set(err, ERR_INVALID_VALUE,
 			"quirks says both hand-controller and aux-port: the cable is in one of them");
 	}
 	struct transport_settings settings = {
-		.baud = baud_for(port, l->hand_controller, aux_port),
+		.baud = baud_for(port, l->hand_controller, l->aux_port),
 		/* Or the hand controller on the same bus is muted. */
-		.rts_low = aux_port,
+		.rts_low = l->aux_port,
 	};
 	enum err_code code = wire_open(&l->wire, port->port, &settings, 0, host, err);
 	l->keep_alive_ms = l->wire.opened_ms + KEEP_ALIVE_MS;
 	/* On the bus of one wire everything sent comes back first. */
 	l->wire.x.line_echoes = true;
-	if (aux_port && !l->network) {
-		l->wire.x.turn = focuser_has_quirk(port, CELESTRON_QUIRK_NO_CTS) ? TRANSPORT_TURN_RTS
-									    : TRANSPORT_TURN_RTS_CTS;
+	if (l->aux_port && !l->network) {
+		l->wire.x.turn = l->no_cts ? TRANSPORT_TURN_RTS : TRANSPORT_TURN_RTS_CTS;
 	}
 	return code;
 }

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "moonlite_driver.h"
 #include "moonlite_private.h"
+#include "quirks.h"
 #include "transport.h"
 
 #define DEFAULT_BAUD 9600
@@ -39,19 +40,18 @@
 /* Where it lands when it lands beside: up to 7 steps are known, of a clone's own backlash. */
 #define BESIDE_TOLERANCE_STEPS 10
 
-enum quirk { NO_VERSION, NO_TARGET, SN_STARTS, NO_HASH, EXTENDED, SIGNED_POSITIONS, WHOLE_DEGREES,
-	LANDS_BESIDE };
+#define QUIRK(member) offsetof(struct moonlite, quirks.member)
 
 static const struct focuser_quirk quirk_words[] = {
-	[NO_VERSION] = {"no-version", "does not know :GV#: is not asked for its version"},
-	[NO_TARGET] = {"no-target", "does not know :GN#: targets are not read back"},
-	[SN_STARTS] = {"sn-starts", ":SN starts the motor already (is found out by the first move)"},
-	[NO_HASH] = {"no-hash", "answers may lack the # at their end"},
-	[EXTENDED] = {"extended", "knows positions above 65535"},
-	[SIGNED_POSITIONS] = {"signed-positions", "four digits above 7FFF are below zero"},
-	[WHOLE_DEGREES] = {"whole-degrees", "counts whole degrees (high resolution Ardufocus is known)"},
-	[LANDS_BESIDE] = {"lands-beside", "stops up to 10 steps beside its target"},
-	{NULL, NULL},
+	{"no-version", "does not know :GV#: is not asked for its version", QUIRK(no_version)},
+	{"no-target", "does not know :GN#: targets are not read back", QUIRK(no_target)},
+	{"sn-starts", ":SN starts the motor already (is found out by the first move)", QUIRK(sn_starts)},
+	{"no-hash", "answers may lack the # at their end", QUIRK(no_hash)},
+	{"extended", "knows positions above 65535", QUIRK(extended)},
+	{"signed-positions", "four digits above 7FFF are below zero", QUIRK(signed_positions)},
+	{"whole-degrees", "counts whole degrees (high resolution Ardufocus is known)", QUIRK(whole_degrees)},
+	{"lands-beside", "stops up to 10 steps beside its target", QUIRK(lands_beside)},
+	{NULL, NULL, 0},
 };
 
 static int moonlite_open_wait_for(const struct focuser_port *port)
@@ -65,22 +65,7 @@ static enum err_code moonlite_open(void *ctx, const struct focuser_port *port,
 	struct moonlite *m = ctx;
 	m->port = port;
 	m->host = host;
-	const struct {
-		enum quirk quirk;
-		bool *flag;
-	} flags[] = {
-		{NO_VERSION, &m->quirks.no_version},
-		{NO_TARGET, &m->quirks.no_target},
-		{SN_STARTS, &m->quirks.sn_starts},
-		{NO_HASH, &m->quirks.no_hash},
-		{EXTENDED, &m->quirks.extended},
-		{SIGNED_POSITIONS, &m->quirks.signed_positions},
-		{WHOLE_DEGREES, &m->quirks.whole_degrees},
-		{LANDS_BESIDE, &m->quirks.lands_beside},
-	};
-	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-		*flags[i].flag = focuser_has_quirk(port, quirk_words[flags[i].quirk].word);
-	}
+	quirks_read(quirk_words, port, m);
 	m->sn_tested = m->quirks.sn_starts;
 	m->sn_moves = m->quirks.sn_starts;
 	m->compensation_due = port->tempcomp_steps_per_c != 0;
