@@ -229,7 +229,7 @@ static enum err_code celestron_identify(void *ctx, struct focuser_caps *caps, st
 	return code;
 }
 
-/* Retries, and the short way back that takes up the play, are gone slowly. */
+/* The motor goes slowly on retries, and on the short way back that takes up the backlash. */
 static bool goes_slowly(const struct celestron *m, int32_t target)
 {
 	if (!m->bound || !m->position_known) {

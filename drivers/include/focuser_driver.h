@@ -46,8 +46,8 @@ struct focuser_caps {
 	bool tempcomp_on;        /* and does so already */
 	double step_size_um;     /* NAN when the device does not know */
 	int32_t tolerance_steps; /* arrival within this counts as arrived; usually 0 */
-	int32_t backlash_steps;  /* the device takes up so much play itself; core then leaves it alone.
-	                          * 0 = it does not, or it was not asked; poll() may tell it later */
+	int32_t backlash_steps;  /* so much backlash the device takes up itself, and core then does not.  0: it
+	                          * does not, or it was not asked; poll() may tell it later */
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
 	 * since a device that is found again after a loss is compared by it. */
 	char identity[96];
@@ -94,7 +94,7 @@ struct focuser_reading {
 enum focuser_count {
 	FOCUSER_COUNT_MAY_BE_LOST, /* it may come back as 0 or as something older */
 	FOCUSER_COUNT_KEPT,        /* another number means that the motor was moved */
-	FOCUSER_COUNT_IS_PLAY,     /* a simulation, which begins anew each time: nothing is remembered */
+	FOCUSER_COUNT_SIMULATED,   /* a simulation, which begins anew each time: nothing is remembered */
 };
 
 struct focuser_driver {

@@ -236,12 +236,12 @@ static bool on_the_way(const struct moonlite *m, int32_t from, int64_t from_ms, 
 		low = m->target < low ? m->target : low;
 		high = m->target > high ? m->target : high;
 	}
-	int64_t slack = JUMP_STEPS;
+	int64_t allowed = JUMP_STEPS;
 	/* Zero is where a controller begins that has forgotten; nobody else goes there so quickly. */
 	if (position != 0 && !m->may_move) {
-		slack += JUMP_STEPS_PER_MS * (m->position_ms - from_ms);
+		allowed += JUMP_STEPS_PER_MS * (m->position_ms - from_ms);
 	}
-	return position >= low - slack && position <= high + slack;
+	return position >= low - allowed && position <= high + allowed;
 }
 
 /* At rest at a place that it cannot have reached from the last one: a reading gone wrong, or a

@@ -43,7 +43,7 @@ struct mfp2 {
 	size_t learnt;           /* questions of identify() that were answered */
 	bool out_of_step;        /* a reply may be missing: resynchronise before the next question */
 	bool may_move;           /* not seen at rest since the last reason to move */
-	bool play_told;          /* what the controller does about backlash was looked up */
+	bool backlash_told;          /* what the controller does about backlash was looked up */
 	int32_t max_step;
 	bool probe;
 	bool compensation;       /* it knows the command */
@@ -344,8 +344,8 @@ static enum err_code poll_temperature(struct mfp2 *m, int64_t deadline_ms,
 	return code == ERR_TIMEOUT || code == ERR_PROTOCOL ? ERR_OK : err_copy(err, &missed);
 }
 
-/* How much play the controller takes up by itself in one direction; 0 when it does not. */
-static enum err_code ask_play(struct mfp2 *m, enum mfp2_command on, enum mfp2_command steps,
+/* How much backlash the controller takes up by itself in one direction, in steps; 0 when it does not. */
+static enum err_code ask_backlash(struct mfp2 *m, enum mfp2_command on, enum mfp2_command steps,
 	int64_t deadline_ms, int32_t *out, struct err *err)
 {
 	int32_t is_on = 0;
@@ -354,19 +354,20 @@ static enum err_code ask_play(struct mfp2 *m, enum mfp2_command on, enum mfp2_co
 	return code == ERR_OK && is_on != 0 ? ask_number(m, steps, deadline_ms, out, err) : code;
 }
 
-/* The controller can take up play by itself.  Its position does not show that, but one of the two
- * must not do it: asked once, at rest, when there is time.  Old firmware does not know the questions. */
-static enum err_code tell_play(struct mfp2 *m, int64_t deadline_ms, struct focuser_reading *reading,
+/* The controller can take up backlash by itself, which its position does not show.  Either the controller or core
+ * may do it, never both, so the controller is asked once, at rest, when there is time.  Old firmware does not know
+ * these questions, and is then taken for one that does not do it. */
+static enum err_code tell_backlash(struct mfp2 *m, int64_t deadline_ms, struct focuser_reading *reading,
 	struct err *err)
 {
-	m->play_told = true;
+	m->backlash_told = true;
 	int32_t in = 0;
 	int32_t out = 0;
 	struct err missed;
-	enum err_code code = ask_play(m, MFP2_GET_BACKLASH_IN_ON, MFP2_GET_BACKLASH_IN, deadline_ms, &in,
+	enum err_code code = ask_backlash(m, MFP2_GET_BACKLASH_IN_ON, MFP2_GET_BACKLASH_IN, deadline_ms, &in,
 		&missed);
 	if (code == ERR_OK) {
-		code = ask_play(m, MFP2_GET_BACKLASH_OUT_ON, MFP2_GET_BACKLASH_OUT, deadline_ms, &out,
+		code = ask_backlash(m, MFP2_GET_BACKLASH_OUT_ON, MFP2_GET_BACKLASH_OUT, deadline_ms, &out,
 			&missed);
 	}
 	if (code == ERR_OK) {
@@ -389,8 +390,8 @@ static enum err_code mfp2_poll(void *ctx, unsigned want, struct focuser_reading 
 	/* What is not about motion waits until there is none: a halt waits for no thermometer. */
 	if (code == ERR_OK && !m->may_move && (want & FOCUSER_WANT_TEMPERATURE) && m->probe) {
 		code = poll_temperature(m, deadline_ms, &reading, err);
-	} else if (code == ERR_OK && !m->may_move && !m->play_told) {
-		code = tell_play(m, deadline_ms, &reading, err);
+	} else if (code == ERR_OK && !m->may_move && !m->backlash_told) {
+		code = tell_backlash(m, deadline_ms, &reading, err);
 	}
 	if (code == ERR_OK) {
 		*out = reading;

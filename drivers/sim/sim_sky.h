@@ -21,7 +21,7 @@ typedef _Atomic uint64_t sim_atomic_double;
 void sim_store(sim_atomic_double *to, double value);
 double sim_load(sim_atomic_double *from);
 
-/* The gears between motor and optics.  Positions in steps of the motor.  The play is an offset o in
+/* The gears between motor and optics.  Positions in steps of the motor.  The backlash taken up is an offset o in
  * 0..backlash; a move changes o first and only the rest moves the optics.  With o = backlash
  * (arrived outwards) motor and optics read alike. */
 struct sim_mechanics {
