@@ -18,9 +18,9 @@
 #define FOUND_LOW 2000
 /* Targets this far beyond a limit are still taken. */
 #define BEYOND 500
-/* After a goto "slew done?" goes on saying yes for a moment. */
+/* For a moment after a goto "slew done?" is still answered with yes. */
 #define SLEEPY_MS 150
-/* A motor told to stop needs this long. */
+/* A motor that is told to stop needs this long to come to rest. */
 #define BRAKE_MS 100
 #define LATE_START_MS 2000
 #define CALIBRATION_MS 200000
@@ -28,7 +28,7 @@
 /* Where a motor goes that is told a rate and no target. */
 #define FAR 1000000
 #define WRONG_BY 40
-/* So long it boots, in real time. */
+/* The time that it needs to boot, real milliseconds. */
 #define DEAF_MS 1500
 
 struct emu {
@@ -44,7 +44,7 @@ struct emu {
 	bool complete;
 	bool reset_done;
 	int64_t deaf_until_ms; /* real time */
-	/* Faults, looked up once. */
+	/* Faults; set by their table. */
 	bool bare_ack, echo, foreign, efa, hand_controller, no_motor, refuse, negative, gives_up;
 	bool stall, slow_start, reset, wrong, calibration_fails, calibration_sticks;
 };
@@ -127,7 +127,7 @@ static void calibration_motion(struct emu *e, int step)
 	emulated_motor_rest_at(&e->motor, llround(at));
 }
 
-/* What a running calibration has come to. */
+/* Brings a running calibration up to date. */
 static void calibrate_on(struct emu *e)
 {
 	if (e->calibration_ms < 0) {
@@ -360,7 +360,7 @@ static void pass_through(struct emu *e, struct emulator_reply *reply)
 	if (e->in[2] == ME && !e->no_motor && n >= 0 && n <= 3) {
 		obey(e, e->in[3], e->in + 4, n, &a);
 	}
-	/* Its own word for no answer: as many bytes as wanted, one more, and the end. */
+	/* The hand controller's own word for no answer: as many bytes as wanted, one more, and the end. */
 	uint8_t out[20] = {0};
 	size_t len = a.n < 0 ? wanted + 1 : wanted;
 	if (a.n > 0 && wanted <= sizeof a.data) {

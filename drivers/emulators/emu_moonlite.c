@@ -15,7 +15,7 @@
 #define CONVERSION_MS 750
 
 #define SLOW_START_MS 400
-/* So long the boot loader has the line after a reset, in real time. */
+/* After a reset the boot loader has the line for this time, real milliseconds. */
 #define BANNER_MS 300
 #define DEAF_MS 1500
 #define LOST_TARGET 3
@@ -38,8 +38,8 @@ struct emu {
 	bool reset_done;
 	int64_t banner_ms;     /* real time, when it will talk; CLOCK_NEVER */
 	int64_t deaf_until_ms; /* real time */
-	int targets;           /* that were set, counted for the one that is lost */
-	/* Faults, looked up once. */
+	int targets;           /* how many were set; one of them gets lost */
+	/* Faults; set by their table. */
 	bool width8, no_gv, double_hash, sn_moves, ignore_moving, one_digit, constant_temperature;
 	bool no_probe, no_temperature, missing_hash, wrap16, stall, unasked, slow_start, reset, forgets;
 	bool lower_case, no_target, missing_hash_moving, below_zero, lost_target, fixed_coefficient;
@@ -112,7 +112,7 @@ static void restart(struct emu *e, bool forget)
 	e->compensating = false;
 }
 
-/* Told to keep the focus, it goes along with the temperature. */
+/* With its compensation on the motor follows the temperature. */
 static void compensate(struct emu *e)
 {
 	long steps = lround((night_c(e) - e->compensated_c) * e->coefficient);
@@ -122,7 +122,7 @@ static void compensate(struct emu *e)
 	}
 }
 
-/* Brings the motor up to date; motion that nobody asked for begins here: compensation, a hand on the
+/* Brings the motor up to date.  Motion that nobody asked for begins here: by its compensation, or by a hand on the
  * box. */
 static bool moving(struct emu *e)
 {

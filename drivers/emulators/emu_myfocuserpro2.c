@@ -14,7 +14,7 @@
 #define LEAST_MAX_STEP 1024
 
 #define SLOW_START_MS 400
-/* After a reset the boot loader has the line. */
+/* After a reset the boot loader has the line for this time, on the device's clock. */
 #define BOOT_MS 1500
 
 struct emu {
@@ -31,7 +31,7 @@ struct emu {
 	int speed;              /* 0 slow .. 2 fast */
 	int in_on, out_on;
 	int64_t in_steps, out_steps;
-	/* Faults, looked up once. */
+	/* Faults; set by their table. */
 	bool stall, wrong_position, slow_start, reset, unasked, retargets, two_digits, old;
 	bool no_probe, probe_lost, probe_nan, own_backlash, compensates;
 };
@@ -101,7 +101,7 @@ static void start(struct emu *e, int64_t goal)
 	emulated_motor_go(&e->motor, goal, speed(e), e->slow_start ? SLOW_START_MS : 0);
 }
 
-/* The motion that it tells of; also that which nobody asked for. */
+/* Whether it says that it moves.  Motion that nobody asked for begins here. */
 static bool moving(struct emu *e)
 {
 	(void)position(e);

@@ -66,8 +66,8 @@ struct camera_driver {
 	void (*close)(void *ctx);
 	/* Optional: what a thread of this driver's posted (struct driver_host), one post a call; (NULL, 0) says
 	 * that posts were dropped, so that what is known has to be asked for anew.  It remembers and returns at
-	 * once; poll() during an exposure, and poll_climate(), is called soon afterwards, and tells.  ERR_IO: what was posted is that the link is
-	 * lost. */
+	 * once; poll() (during an exposure) and poll_climate() are called soon afterwards, and tell.  ERR_IO: what
+	 * was posted is that the link is lost. */
 	enum err_code (*posted)(void *ctx, const void *data, size_t size, struct err *err);
 	/* Begins and returns. */
 	enum err_code (*start_exposure)(void *ctx, const struct exposure_request *request,

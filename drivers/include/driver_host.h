@@ -56,7 +56,7 @@ struct driver_host {
 	const struct optics_config *optics;
 	double pixel_size_um;     /* configured; NAN = the device's own */
 	double step_size_um;      /* of the focuser concerned (for a camera: the one that focuses it); NAN */
-	int number;               /* device number */
+	int number;               /* the device's own number, that of its section */
 	int partner;              /* number of the sibling: a camera's focuser, a focuser's camera; -1 */
 	/* Memory shared by every driver that asks for the same key, zeroed when first asked for, kept
 	 * until the server ends.  What is in it must be atomic.  NULL when out of memory.  For simulations, whose

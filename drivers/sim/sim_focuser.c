@@ -34,7 +34,7 @@ static struct sim_mechanics position_now(struct sim_focuser *f)
 	return m;
 }
 
-/* How far the next move gets. */
+/* How far the next move gets before the motor stalls, in steps; INFINITY when it does not. */
 static double reach_of(struct sim_focuser *f, double way)
 {
 	/* The first entry is where the night began. */
