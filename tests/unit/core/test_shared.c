@@ -377,7 +377,7 @@ static bool both_lost(struct fixture *f)
 	return lost(f) && device_link(f->camera) == LINK_LOST;
 }
 
-static void a_loss_reaches_both_and_one_new_connection_brings_both_back(void **state)
+static void a_loss_reaches_both_and_one_connection_brings_both_back(void **state)
 {
 	struct fixture *f = *state;
 	start(f);
@@ -543,7 +543,7 @@ int main(void)
 		cmocka_unit_test(a_mailbox_keeps_order_and_tells_of_gaps),
 		cmocka_unit_test(objects_have_a_first_and_a_last_user),
 		cmocka_unit_test_setup_teardown(one_connection_serves_both, begin, end),
-		cmocka_unit_test_setup_teardown(a_loss_reaches_both_and_one_new_connection_brings_both_back, begin, end),
+		cmocka_unit_test_setup_teardown(a_loss_reaches_both_and_one_connection_brings_both_back, begin, end),
 		cmocka_unit_test_setup_teardown(closing_while_the_reader_posts, begin, end),
 	};
 	return cmocka_run_group_tests_name("what devices share", tests, NULL, NULL);

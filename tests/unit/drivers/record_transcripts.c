@@ -37,11 +37,14 @@ struct situation {
 	const char *calls[16];
 };
 
+/* Those of the line that an exchange gets over. */
+#define BAD_ANSWERS "late-reply half-reply no-reply-once"
+
 static const struct situation situations[] = {
 	{"moonlite", "moves", "moves, a halt on the way, the temperature", "", "", 7600, 5,
 		{"open", "identify", "poll 3", "move 7700", "until-rest", "move 20000", "until-moves", "halt",
 			"until-rest", "poll 3", "close"}},
-	{"moonlite", "bad-answers", "late, halved and lost answers", "late-reply half-reply no-reply-once", "", 5000, 5,
+	{"moonlite", "bad-answers", "late, halved and lost answers", BAD_ANSWERS, "", 5000, 5,
 		{"open", "identify", "polls 6", "move 5300", "until-rest", "close"}},
 	{"celestron", "moves", "moves, a halt on the way", "", "", 20000, 5,
 		{"open", "identify", "poll 1", "move 21000", "until-rest", "move 15000", "until-moves", "halt",
@@ -51,20 +54,20 @@ static const struct situation situations[] = {
 			"until-calibrated", "identify", "poll 1", "move 20100", "until-rest", "close"}},
 	{"celestron", "hand-controller", "through a hand controller", "hand-controller", "hand-controller", 20000, 5,
 		{"open", "identify", "poll 1", "move 20400", "until-moves", "halt", "until-rest", "close"}},
-	{"celestron", "bus", "on the bus of a mount: echoes, and others talk", "echo foreign", "aux-port no-cts", 20000, 5,
-		{"open", "identify", "poll 1", "move 20300", "until-rest", "close"}},
-	{"celestron", "bad-answers", "late, halved and lost answers", "late-reply half-reply no-reply-once", "", 20000, 5,
+	{"celestron", "bus", "on the bus of a mount: echoes, and others talk", "echo foreign", "aux-port no-cts",
+		20000, 5, {"open", "identify", "poll 1", "move 20300", "until-rest", "close"}},
+	{"celestron", "bad-answers", "late, halved and lost answers", BAD_ANSWERS, "", 20000, 5,
 		{"open", "identify", "polls 6", "move 20300", "until-rest", "close"}},
 	{"celestron", "refusal", "a goto that is refused, a halt all the same", "refuse", "", 20000, 5,
 		{"open", "identify", "move 20300", "halt", "poll 1", "close"}},
 	{"myfocuserpro2", "moves", "moves, a halt on the way, the temperature, backlash of its own", "own-backlash", "",
-		20000, 5, {"open", "identify", "poll 3", "poll 1", "move 20400", "until-rest", "move 26000", "until-moves",
-			"halt", "until-rest", "poll 3", "close"}},
+		20000, 5, {"open", "identify", "poll 3", "poll 1", "move 20400", "until-rest", "move 26000",
+			"until-moves", "halt", "until-rest", "poll 3", "close"}},
 	{"myfocuserpro2", "settings", "its position set, its compensation switched on and off", "", "", 20000, 5,
 		{"open", "identify", "set_position 12345", "poll 1", "tempcomp 1", "tempcomp 0", "poll 3", "close"}},
 	{"myfocuserpro2", "retarget", "a new target on the way", "two-digit-moving", "", 20000, 5,
 		{"open", "identify", "move 26000", "until-moves", "move 19000", "until-rest", "close"}},
-	{"myfocuserpro2", "bad-answers", "late, halved and lost answers", "late-reply half-reply no-reply-once", "",
+	{"myfocuserpro2", "bad-answers", "late, halved and lost answers", BAD_ANSWERS, "",
 		20000, 5, {"open", "identify", "polls 6", "move 20300", "until-rest", "close"}},
 };
 
@@ -263,8 +266,8 @@ static void write_head(struct recording *r)
 	if (s->quirks[0] != '\0') {
 		buf_printf(&r->text, "# quirks: %s\n", s->quirks);
 	}
-	buf_printf(&r->text, "# Recorded by record_transcripts from the driver on the emulated device, not from a real one: "
-		"%s.\n# Emulator: position %d, motor %g times faster%s%s.\n#\n", s->about, (int)s->position, s->factor,
+	buf_printf(&r->text,
+		"# Recorded by record_transcripts from the driver on the emulated device, not from a real one: %s.\n# Emulator: position %d, motor %g times faster%s%s.\n#\n", s->about, (int)s->position, s->factor,
 		s->faults[0] != '\0' ? ", faults " : "", s->faults);
 }
 
