@@ -267,7 +267,8 @@ static void write_head(struct recording *r)
 		buf_printf(&r->text, "# quirks: %s\n", s->quirks);
 	}
 	buf_printf(&r->text,
-		"# Recorded by record_transcripts from the driver on the emulated device, not from a real one: %s.\n# Emulator: position %d, motor %g times faster%s%s.\n#\n", s->about, (int)s->position, s->factor,
+		"# Recorded by record_transcripts from the driver on the emulated device, not from a real one: %s.\n"
+		"# Emulator: position %d, motor %g times faster%s%s.\n#\n", s->about, (int)s->position, s->factor,
 		s->faults[0] != '\0' ? ", faults " : "", s->faults);
 }
 
