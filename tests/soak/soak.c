@@ -182,7 +182,7 @@ int32_t way = 20 + (int32_t)draw(c, 300);
 			if (strstr(err.text, "SetPosition") != NULL) {
 				/* Moved by hand while the plug was out: somebody has to say that it is so. */
 				uint64_t ticket;
-				focuser_set_position(c->dev, FOCUSER_SYNC_KEEP, 0, &ticket, &err);
+				focuser_set_position(c->dev, FOCUSER_SET_KEEP, 0, &ticket, &err);
 			}
 			check_books(c, "refused", move);
 			return;

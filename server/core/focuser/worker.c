@@ -94,7 +94,7 @@ static struct step next_thing(struct device *dev)
 		if (now < f->gather_until_ms) {
 			return step_at(f->gather_until_ms);
 		}
-		/* A hand at the knob since the last look: the play may lie on the other side. */
+		/* A hand may have turned the knob since the last look, and then the backlash lies on the other side. */
 		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op;
 		return look ? poll_device(dev) : leg_begin_move(dev);
 	}

@@ -320,6 +320,8 @@ static struct outcome bring_to_end(struct autofocus *af, uint64_t id, enum err_c
 		break;
 	}
 	if (atomic_load(&af->interrupt) == LEASE_LINK_LOST || !link_is_up(af->focuser)) {
+		/* A focuser that went astray has a link, and its halt is on its way. */
+		wait_for_rest(af);
 		err_set(&end.why, end.why.code, "%s; nothing moves", end.state == RUN_ABORTED ? "aborted"
 										      : why->text);
 		return end;

@@ -339,17 +339,17 @@ enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err)
 }
 
 /* Over at once; what it was told stands in the state. */
-enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, int32_t position,
+enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how, int32_t position,
 	uint64_t *ticket, struct err *err)
 {
 	if (position < 0) {
 		return err_set(err, ERR_INVALID_VALUE, "%d is outside the range.", (int)position);
 	}
 	fake_lock();
-	if (how == FOCUSER_SYNC_RESTORE) {
+	if (how == FOCUSER_SET_RESTORE) {
 		position = dev->focuser.remembered;
 	}
-	dev->focuser.position = how == FOCUSER_SYNC_KEEP ? dev->focuser.position : position;
+	dev->focuser.position = how == FOCUSER_SET_KEEP ? dev->focuser.position : position;
 	dev->focuser.trust = POSITION_KNOWN;
 	fake_unlock();
 	*ticket = 1;

@@ -171,7 +171,7 @@ static inline void move(struct fixture *f, int32_t target)
 	assert_int_equal(focuser_move(f->dev, target, &err), ERR_OK);
 }
 
-static inline enum err_code set_position(struct fixture *f, enum focuser_sync how, int32_t position)
+static inline enum err_code set_position(struct fixture *f, enum focuser_set_how how, int32_t position)
 {
 	struct err err = {0};
 	uint64_t ticket = 0;
