@@ -64,7 +64,7 @@ static enum err_code read_answer(struct exchange *x, size_t *got, int64_t deadli
 		if (code != ERR_TIMEOUT || until_ms == deadline_ms) {
 			return code;
 		}
-		if (!x->uncut && is_urgent(x) && real_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
+		if (is_urgent(x) && real_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
 			return cancelled(x, err);
 		}
 	}

@@ -483,6 +483,43 @@ static const struct driver_shared thing = {
 static const struct driver_shared other_thing = {
 	.size = sizeof(int), .create = thing_create, .destroy = thing_destroy};
 
+static bool thing_usable(void *shared)
+{
+	return *(int *)shared != 0;
+}
+
+static const struct driver_shared fragile_thing = {
+	.size = sizeof(int), .create = thing_create, .destroy = thing_destroy, .usable = thing_usable};
+
+/* One device has noticed the loss and joins anew while the other still holds the lost connection. */
+static void an_unusable_object_ends_with_its_users(void **state)
+{
+	(void)state;
+	struct shared *shared = shared_create();
+	struct err err;
+	int seven = 7;
+	void *a = NULL, *b = NULL, *c = NULL;
+	things_ended = 0;
+	assert_int_equal(shared_join(shared, "k", &fragile_thing, &seven, &a, &err), ERR_OK);
+	assert_int_equal(shared_join(shared, "k", &fragile_thing, &seven, &b, &err), ERR_OK);
+	assert_ptr_equal(a, b);
+	*(int *)a = 0;
+	shared_leave(shared, a);
+	assert_int_equal(things_ended, 0);
+	assert_int_equal(shared_join(shared, "k", &fragile_thing, &seven, &c, &err), ERR_OK);
+	assert_ptr_not_equal(b, c);
+	assert_int_equal(*(int *)c, 7);
+	/* Leaving the old one does not touch the new one. */
+	shared_leave(shared, b);
+	assert_int_equal(things_ended, 1);
+	assert_int_equal(shared_join(shared, "k", &fragile_thing, &seven, &a, &err), ERR_OK);
+	assert_ptr_equal(a, c);
+	shared_leave(shared, a);
+	shared_leave(shared, c);
+	assert_int_equal(things_ended, 2);
+	shared_destroy(shared);
+}
+
 static void objects_have_a_first_and_a_last_user(void **state)
 {
 	(void)state;
@@ -542,6 +579,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_mailbox_keeps_order_and_tells_of_gaps),
 		cmocka_unit_test(objects_have_a_first_and_a_last_user),
+		cmocka_unit_test(an_unusable_object_ends_with_its_users),
 		cmocka_unit_test_setup_teardown(one_connection_serves_both, begin, end),
 		cmocka_unit_test_setup_teardown(a_loss_reaches_both_and_one_connection_brings_both_back, begin, end),
 		cmocka_unit_test_setup_teardown(closing_while_the_reader_posts, begin, end),
