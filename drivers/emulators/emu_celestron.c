@@ -165,8 +165,9 @@ static void fail_on_the_way(struct emu *e)
 	}
 }
 
-static bool moving(struct emu *e)
+static bool moving(void *ctx)
 {
+	struct emu *e = ctx;
 	fail_on_the_way(e);
 	calibrate_on(e);
 	(void)position(e);
@@ -437,11 +438,6 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	}
 }
 
-static bool emu_moving(void *ctx)
-{
-	return moving(ctx);
-}
-
 const struct emulator_kind emu_celestron = {
 	.name = "celestron",
 	.title = "Celestron focus motor",
@@ -453,5 +449,5 @@ const struct emulator_kind emu_celestron = {
 	.init = emu_init,
 	.byte = emu_byte,
 	.reset = emu_reset,
-	.moving = emu_moving,
+	.moving = moving,
 };

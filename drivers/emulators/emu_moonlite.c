@@ -124,8 +124,9 @@ static void compensate(struct emu *e)
 
 /* Brings the motor up to date.  Motion that nobody asked for begins here: by its compensation, or by a hand on the
  * box. */
-static bool moving(struct emu *e)
+static bool moving(void *ctx)
 {
+	struct emu *e = ctx;
 	if (e->reset && !e->reset_done && e->motor.running &&
 		emulated_motor_way(&e->motor) >= EMULATED_RESET_STEPS) {
 		e->reset_done = true;
@@ -360,11 +361,6 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	restart(e, false);
 }
 
-static bool emu_moving(void *ctx)
-{
-	return moving(ctx);
-}
-
 const struct emulator_kind emu_moonlite = {
 	.name = "moonlite",
 	.title = "Moonlite controller and its clones",
@@ -375,7 +371,7 @@ const struct emulator_kind emu_moonlite = {
 	.init = emu_init,
 	.byte = emu_byte,
 	.reset = emu_reset,
-	.moving = emu_moving,
+	.moving = moving,
 	.unasked = emu_unasked,
 	.speaks_with = "reset",
 };

@@ -102,8 +102,9 @@ static void start(struct emu *e, int64_t goal)
 }
 
 /* Whether it says that it moves.  Motion that nobody asked for begins here. */
-static bool moving(struct emu *e)
+static bool moving(void *ctx)
 {
+	struct emu *e = ctx;
 	(void)position(e);
 	emulated_motor_stray(&e->motor, speed(e));
 	return emulated_motor_turns(&e->motor);
@@ -346,11 +347,6 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	emu_reset(e, NULL);
 }
 
-static bool emu_moving(void *ctx)
-{
-	return moving(ctx);
-}
-
 const struct emulator_kind emu_myfocuserpro2 = {
 	.name = "myfocuserpro2",
 	.title = "myFocuserPro2 controller",
@@ -361,5 +357,5 @@ const struct emulator_kind emu_myfocuserpro2 = {
 	.init = emu_init,
 	.byte = emu_byte,
 	.reset = emu_reset,
-	.moving = emu_moving,
+	.moving = moving,
 };

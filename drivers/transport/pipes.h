@@ -35,6 +35,16 @@ enum err_code fd_pipe_set_lines(struct transport *t, bool dtr, bool rts, struct 
 enum err_code fd_pipe_read_cts(struct transport *t, bool *up, struct err *err);
 enum err_code fd_pipe_drain(struct transport *t, int64_t deadline_ms, struct err *err);
 
+/* All of these as members of the struct transport_ops of a kind of terminal, which adds its name and destroy. */
+#define FD_PIPE_TERMINAL_OPS \
+	.write_all = fd_pipe_write_all, \
+	.read_some = fd_pipe_read_some, \
+	.discard_input = fd_pipe_discard_input, \
+	.set_lines = fd_pipe_set_lines, \
+	.read_cts = fd_pipe_read_cts, \
+	.drain = fd_pipe_drain, \
+	.describe = fd_pipe_describe
+
 /* Takes a terminal for us alone: TIOCEXCL keeps ordinary users out, flock other careful programs,
  * those of root included.  ERR_IO with a sentence when somebody else holds it. */
 enum err_code fd_pipe_claim(int fd, const char *name, struct err *err);
