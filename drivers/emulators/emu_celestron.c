@@ -25,6 +25,8 @@
 #define LATE_START_MS 2000
 #define CALIBRATION_MS 200000
 #define CALIBRATION_STEPS 12
+/* Where a calibration with a fault stays or ends. */
+#define STICKS_AT_STEP 5
 /* Where a motor goes that is told a rate and no target. */
 #define FAR 1000000
 #define WRONG_BY 40
@@ -121,7 +123,7 @@ static void calibration_motion(struct emu *e, int step)
 	double high = e->settings->max_step;
 	double at = since_ms < third ? high / 2 * (1 - part)
 		: since_ms < 2 * third ? high * part : high - high / 2 * part;
-	if (e->calibration_sticks && step >= 5) {
+	if (e->calibration_sticks && step >= STICKS_AT_STEP) {
 		at = high / 3;
 	}
 	emulated_motor_rest_at(&e->motor, llround(at));
@@ -135,7 +137,7 @@ static void calibrate_on(struct emu *e)
 	}
 	int step = calibration_step(e);
 	calibration_motion(e, step);
-	if (e->calibration_fails && step >= 5) {
+	if (e->calibration_fails && step >= STICKS_AT_STEP) {
 		e->calibration_ms = -1;
 	} else if (!e->calibration_sticks && step > CALIBRATION_STEPS) {
 		e->calibration_ms = -1;
@@ -260,10 +262,10 @@ static void obey(struct emu *e, uint8_t command, const uint8_t *data, int n, str
 		acknowledge(e, a, true);
 	} else if (command == 0x2B && n == 0) {
 		put(a, e->complete, 1);
-		put(a, e->calibration_ms >= 0 ? calibration_step(e) : 0, 1);
-		if (e->calibration_sticks && a->data[1] > 5) {
-			a->data[1] = 5;
-		}
+		/* Time goes on while it answers: the last step counts until the end was noticed. */
+		int last = e->calibration_sticks ? STICKS_AT_STEP : CALIBRATION_STEPS;
+		int step = e->calibration_ms >= 0 ? calibration_step(e) : 0;
+		put(a, step < last ? step : last, 1);
 	} else if (command == 0x2C && n == 0) {
 		put(a, e->low, 4);
 		put(a, e->high, 4);
