@@ -88,7 +88,7 @@ struct driver_host {
 	 * joined may be used afterwards. */
 	void (*leave)(void *shared_ctx, void *shared);
 	void *shared_ctx;
-	/* Takes down what is said on the line: '>' sent, '<' received; see transport/transcript.h.  Drivers
+	/* Takes down what is said on the line: '>' sent, '<' received; see transcript.h.  Drivers
 	 * leave that to trace_host().  Never waits.  NULL: nobody listens. */
 	void (*note)(void *note_ctx, char kind, const void *data, size_t len);
 	void *note_ctx;
