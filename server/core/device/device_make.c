@@ -52,6 +52,8 @@ enum err_code device_create(const struct device_kind *kind, int number, const st
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	dev->needs = *needs;
+	dev->made_by = settings_get(needs->settings);
+	dev->config = settings_get(needs->settings);
 	device_init(dev);
 	if (needs->patience != NULL) {
 		dev->patience = *needs->patience;
@@ -83,6 +85,8 @@ void device_destroy(struct device *dev)
 	dev->info.kind->life->destroy(dev);
 	host_end(dev);
 	device_fini(dev);
+	settings_release(dev->needs.settings, dev->config);
+	settings_release(dev->needs.settings, dev->made_by);
 	free(dev);
 }
 

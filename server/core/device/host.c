@@ -36,8 +36,8 @@ enum err_code host_prepare(struct device *dev, struct err *err)
 	dev->host.source = dev->info.source;
 	dev->host.seed = needs->seed;
 	dev->host.state_dir = needs->state_dir;
-	dev->host.simulator = &needs->config->simulator;
-	dev->host.optics = &needs->config->telescope[0];
+	dev->host.simulator = &dev->made_by->simulator;
+	dev->host.optics = &dev->made_by->telescope[0];
 	dev->host.pixel_size_um = NAN;
 	dev->host.step_size_um = NAN;
 	dev->host.number = dev->info.number;

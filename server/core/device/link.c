@@ -228,6 +228,20 @@ static int64_t worker_step(struct device *dev)
 	return 0;
 }
 
+/* Works by the newest settings from here on, unless something goes on that keeps those it began with. */
+static void take_settings(struct device *dev)
+{
+	struct settings *settings = dev->needs.settings;
+	if (settings_version(settings) == dev->config->version || dev->lease.run != 0 || !dev->class->between(dev)) {
+		return;
+	}
+	const struct config *old = dev->config;
+	dev->config = settings_get(settings);
+	dev->class->configure(dev);
+	settings_release(settings, old);
+	device_changed(dev);
+}
+
 static void *worker_main(void *arg)
 {
 	struct device *dev = arg;
@@ -235,6 +249,7 @@ static void *worker_main(void *arg)
 	while (!dev->quit) {
 		dev->woken = false;
 		atomic_store(&dev->urgent, false);
+		take_settings(dev);
 		struct step told = dev->opened ? host_hand_over(dev) : step_again();
 		if (told.what == STEP_LOST && dev->link == LINK_UP) {
 			link_lost(dev, &told.why);

@@ -148,5 +148,7 @@ const struct device_class focuser_class = {
 	.posted = focuser_posted,
 	.stop = link_up_stop,
 	.unfit = focuser_unfit,
+	.between = focuser_between,
+	.configure = focuser_configure,
 	.loss_ends_lease = true,
 };
