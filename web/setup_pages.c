@@ -267,7 +267,7 @@ static void backlash_section(struct buf *out, const struct focuser_state *s)
 		s->approach == MOVES_APPROACH_IN ? "smaller" : "larger");
 	table_end(out);
 	if (s->device_backlash_steps > 0) {
-		buf_puts(out, "<p class=\"note\">The device takes up its play by itself. "
+		buf_puts(out, "<p class=\"note\">The device takes up its backlash by itself. "
 			"<code>backlash_steps</code> is not used as long as it does, and "
 			"<strong>N.I.N.A.'s backlash must be 0</strong> (in and out): backlash has exactly one "
 			"owner, or it is compensated twice.</p>\n");
@@ -285,7 +285,7 @@ static void backlash_section(struct buf *out, const struct focuser_state *s)
 	}
 }
 
-/* Of a focuser that calibrates itself: a moving mirror. */
+/* What there is to say of a focuser that calibrates itself, as that of a moving mirror does. */
 static void calibration_section(struct buf *out, struct device *dev, const struct focuser_state *s)
 {
 	struct focuser_calibration c;
@@ -294,7 +294,7 @@ static void calibration_section(struct buf *out, struct device *dev, const struc
 	if (!c.possible) {
 		return;
 	}
-	buf_puts(out, "<p class=\"note\">The play of a moving mirror is large: <code>backlash_steps</code> "
+	buf_puts(out, "<p class=\"note\">The backlash of a moving mirror is large: <code>backlash_steps</code> "
 		"from 200 to 1000 are usual. Choose the approach that ends with the mirror pushed up against "
 		"gravity; focusd does so unless <code>approach</code> says otherwise.</p>\n");
 	table_begin(out, "Calibration");

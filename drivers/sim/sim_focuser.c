@@ -65,8 +65,7 @@ static enum err_code sim_open(void *ctx, const struct focuser_port *port,
 		double start = sim_start_position(&f->settings, best, f->max_step);
 		sim_store(&sky->best, best);
 		sim_store(&sky->step_um, f->settings.step_um);
-		/* The gears begin with their whole backlash still to be taken up by a move outwards: nobody knows
-		 * from which side they came. */
+		/* Nobody knows from where the motor came; the whole backlash lies before a move outwards. */
 		struct sim_mechanics rest = {
 			.motor = start, .optics = start + f->settings.backlash_steps};
 		sim_sky_move(sky, &rest, start, 0.0, INFINITY, atomic_load(&sky->origin_ms));
