@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A simulated focuser: motion takes time, the gears have play, and what the optics really do goes
+ * A simulated focuser: motion takes time, the gears have backlash, and what the optics really do goes
  * to the shared sky and is told to nobody else.
  */
 #include <math.h>
@@ -34,7 +34,7 @@ static struct sim_mechanics position_now(struct sim_focuser *f)
 	return m;
 }
 
-/* How far the next move gets. */
+/* How far the next move gets before the motor stalls, in steps; INFINITY when it does not. */
 static double reach_of(struct sim_focuser *f, double way)
 {
 	/* The first entry is where the night began. */
@@ -65,7 +65,7 @@ static enum err_code sim_open(void *ctx, const struct focuser_port *port,
 		double start = sim_start_position(&f->settings, best, f->max_step);
 		sim_store(&sky->best, best);
 		sim_store(&sky->step_um, f->settings.step_um);
-		/* The gears rest fully slack for a move outwards: nobody knows from where they came. */
+		/* Nobody knows from where the motor came; the whole backlash lies before a move outwards. */
 		struct sim_mechanics rest = {
 			.motor = start, .optics = start + f->settings.backlash_steps};
 		sim_sky_move(sky, &rest, start, 0.0, INFINITY, atomic_load(&sky->origin_ms));
@@ -148,7 +148,7 @@ const struct focuser_driver sim_focuser_driver = {
 	.title = "Simulated focuser",
 	.ctx_size = sizeof(struct sim_focuser),
 	.simulated = true,
-	.count = FOCUSER_COUNT_IS_PLAY,
+	.count = FOCUSER_COUNT_SIMULATED,
 	.poll_moving_ms = 100,
 	.poll_idle_ms = 1000,
 	.poll_temperature_ms = 5000,
