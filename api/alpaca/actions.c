@@ -1,428 +1,142 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The focuser's own actions.  Each returns at once except AutofocusWait, MeasureStars and SetPosition, which
- * are suspended with a deadline below the 100 s that clients allow.
- */
-#include "alpaca_call.h"
+/* The table of all Actions, and the two members that use it: action and supportedactions. */
+#include "action.h"
 
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
-#include "autofocus.h"
-#include "clock.h"
 #include "focuser.h"
 #include "json.h"
-#include "run.h"
 
-enum {
-	WAIT_MAX_S = 90,
-	MEASURE_EXPOSURE_MAX_S = 60,
-	MEASURE_WAIT_MS = 95000,
-	SET_POSITION_WAIT_MS = 10000,
-};
-
-struct action {
-	const char *name;
-	enum http_result (*run)(struct call *call, const char *parameters);
-};
-
-static bool is_blank(const char *text)
-{
-	return text[strspn(text, " \t\r\n")] == '\0';
-}
-
-/* ---- JSON parameters ---- */
-
-/* A member that an action takes. */
-struct member {
-	const char *name;
-	enum { MEMBER_NUMBER, MEMBER_WHOLE, MEMBER_TEXT } type;
-	double low, high;
-	void *out; /* double, int, or char[64] */
-};
-
-static enum err_code read_member(
-	const struct member *member, const struct json *value, struct err *err)
-{
-	double number;
-	int32_t whole;
-	const char *text;
-	switch (member->type) {
-	case MEMBER_NUMBER:
-		if (!json_as_double(value, &number) || number < member->low ||
-			number > member->high) {
-			return err_set(err, ERR_INVALID_VALUE, "%s must be a number from %g to %g.",
-				member->name, member->low, member->high);
-		}
-		*(double *)member->out = number;
-		return ERR_OK;
-	case MEMBER_WHOLE:
-		if (!json_as_i32(value, &whole) || whole < member->low || whole > member->high) {
-			return err_set(err, ERR_INVALID_VALUE,
-				"%s must be a whole number from %g to %g.", member->name,
-				member->low, member->high);
-		}
-		*(int *)member->out = whole;
-		return ERR_OK;
-	case MEMBER_TEXT:
-		if (!json_as_string(value, &text) || strlen(text) >= 64) {
-			return err_set(err, ERR_INVALID_VALUE,
-				"%s must be text of at most 63 bytes.", member->name);
-		}
-		text_copy_clean(member->out, 64, text);
-		return ERR_OK;
-	}
-	return ERR_OK;
-}
-
-/* Reads an object with these members only, or nothing at all.  null counts as absent. */
-static enum err_code read_members(
-	const char *parameters, const struct member *members, size_t count, struct err *err)
-{
-	if (is_blank(parameters)) {
-		return ERR_OK;
-	}
-	struct err why = {.code = ERR_OK};
-	struct json *json = json_parse(span_of(parameters), &why);
-	if (json == NULL || !json_is_object(json)) {
-		json_free(json);
-		return err_set(err, ERR_INVALID_VALUE,
-			"Parameters must be empty or a JSON object such as {\"%s\": 3}.%s%s",
-			members[0].name, why.text[0] != '\0' ? " " : "", why.text);
-	}
-	enum err_code code = ERR_OK;
-	const char *name;
-	const struct json *value;
-	for (int i = 0; code == ERR_OK && json_member(json, i, &name, &value); i++) {
-		size_t k = 0;
-		while (k < count && strcmp(members[k].name, name) != 0) {
-			k++;
-		}
-		if (k == count) {
-			char clean[48];
-			text_copy_clean(clean, sizeof clean, name);
-			code = err_set(err, ERR_INVALID_VALUE,
-				"This action has no parameter \"%s\".", clean);
-		} else if (!json_is_null(value)) {
-			code = read_member(&members[k], value, err);
-		}
-	}
-	json_free(json);
-	return code;
-}
-
-/* ---- runs ---- */
-
-static enum http_result reply_run(struct call *call, struct run *run)
-{
-	if (run == NULL) {
-		return reply_string(call, "{\"run\":0,\"state\":\"none\"}");
-	}
-	struct buf text;
-	buf_init(&text, 1024 * 1024);
-	run_json(run, &text);
-	run_free(run);
-	enum http_result result =
-		text.failed ? reply_failure(call, ERR_NOMEM, "The server is out of memory.")
-			    : reply_string(call, buf_text(&text));
-	buf_fini(&text);
-	return result;
-}
-
-static enum http_result autofocus(struct call *call, const char *parameters)
-{
-	struct autofocus_params params;
-	autofocus_params_init(&params);
-	const struct member members[] = {
-		{"exposure_s", MEMBER_NUMBER, 0.0001, 3600, &params.exposure_s},
-		{"points", MEMBER_WHOLE, 5, 31, &params.points},
-		{"step", MEMBER_NUMBER, 0, 1e6, &params.step},
-		{"filter", MEMBER_TEXT, 0, 0, params.filter},
-		{"binning", MEMBER_WHOLE, 0, 16, &params.binning},
-		{"gain", MEMBER_WHOLE, 0, INT32_MAX, &params.gain},
-		{"camera", MEMBER_WHOLE, 0, INT32_MAX, &params.camera},
-	};
-	struct err err = {.code = ERR_OK};
-	enum err_code code = device_require(call->dev, &call->client, &err);
-	if (code == ERR_OK) {
-		code = read_members(parameters, members, sizeof members / sizeof members[0], &err);
-	}
-	uint64_t run = 0;
-	if (code == ERR_OK) {
-		code = autofocus_start(served_autofocus(call->served, call->dev), &params, &run, &err);
-	}
-	if (code != ERR_OK) {
-		return reply_result(call, code, &err);
-	}
-	struct buf text;
-	buf_init(&text, 128);
-	buf_printf(&text, "{\"run\":%" PRIu64 ",\"state\":\"running\"}", run);
-	enum http_result result = reply_string(call, buf_text(&text));
-	buf_fini(&text);
-	return result;
-}
-
-static enum http_result autofocus_status(struct call *call, const char *parameters)
-{
-	uint32_t id = 0;
-	if (!is_blank(parameters) && (!text_parse_u32(span_of(parameters), &id) || id == 0)) {
-		return reply_failure(call, ERR_INVALID_VALUE,
-			"Parameters must be empty (the last run) or the number of a run.");
-	}
-	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);
-	if (run == NULL && id != 0) {
-		return reply_failure(call, ERR_INVALID_VALUE, "There is no run %" PRIu32 ".", id);
-	}
-	return reply_run(call, run);
-}
-
-/* The end of a run as an answer: the object when it went well, else an error. */
-static enum http_result reply_outcome(struct call *call, uint64_t id)
-{
-	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);
-	if (run == NULL) {
-		return reply_failure(call, ERR_INTERNAL, "Run %" PRIu64 " is no longer known.", id);
-	}
-	if (run->state == RUN_SUCCEEDED) {
-		return reply_run(call, run);
-	}
-	struct err err = {.code = ERR_OK};
-	if (run->state == RUN_RUNNING) {
-		err_set(&err, ERR_INVALID_OPERATION,
-			"Run %" PRIu64 " is still running (%s, %d %%).", id, run->phase,
-			(int)(run->progress * 100));
-	} else if (run->state == RUN_ABORTED) {
-		err_set(&err, ERR_CANCELLED, "Run %" PRIu64 " was aborted: %s", id, run->reason);
-	} else {
-		enum err_code code = run->code != ERR_OK ? run->code : ERR_INTERNAL;
-		err_set(&err, code, "Run %" PRIu64 " failed: %s", id, run->reason);
-	}
-	run_free(run);
-	return reply_error(call, &err);
-}
-
-static enum http_result autofocus_wait(struct call *call, const char *parameters)
-{
-	struct autofocus *af = served_autofocus(call->served, call->dev);
-	uint64_t id;
-	int64_t deadline_ms;
-	if (call->wait == NULL) {
-		double seconds = WAIT_MAX_S;
-		if (!is_blank(parameters) && (!text_parse_double(span_of(parameters), &seconds) ||
-						     seconds < 0 || seconds > WAIT_MAX_S)) {
-			return reply_failure(call, ERR_INVALID_VALUE,
-				"Parameters must be empty or seconds from 0 to %d.", WAIT_MAX_S);
-		}
-		struct run *run = autofocus_run(af, 0);
-		if (run == NULL) {
-			return reply_failure(call, ERR_INVALID_OPERATION,
-				"There has been no autofocus run yet: start one with the action "
-				"Autofocus.");
-		}
-		id = run->id;
-		run_free(run);
-		deadline_ms = clock_now_ms(clock_real()) + (int64_t)(seconds * 1000);
-	} else {
-		id = call->wait->ticket;
-		deadline_ms = call->wait->deadline_ms;
-	}
-	if (autofocus_running(af) != id ||
-		clock_now_ms(clock_real()) >= deadline_ms) {
-		return reply_outcome(call, id);
-	}
-	return call_wait(call, 0, id, deadline_ms);
-}
-
-static enum http_result autofocus_abort_action(struct call *call, const char *parameters)
-{
-	if (!is_blank(parameters)) {
-		return reply_failure(call, ERR_INVALID_VALUE, "This action takes no parameters.");
-	}
-	struct autofocus *af = served_autofocus(call->served, call->dev);
-	autofocus_abort(af);
-	return reply_run(call, autofocus_run(af, 0));
-}
-
-static enum http_result measure_stars(struct call *call, const char *parameters)
-{
-	struct err err = {.code = ERR_OK};
-	uint64_t job = 0;
-	int64_t deadline_ms;
-	if (call->wait == NULL) {
-		double exposure_s = NAN;
-		int binning = -1;
-		int gain = -1;
-		const struct member members[] = {
-			{"exposure_s", MEMBER_NUMBER, 0.0001, MEASURE_EXPOSURE_MAX_S, &exposure_s},
-			{"binning", MEMBER_WHOLE, 0, 16, &binning},
-			{"gain", MEMBER_WHOLE, 0, INT32_MAX, &gain},
-		};
-		enum err_code code = device_require(call->dev, &call->client, &err);
-		if (code == ERR_OK) {
-			code = read_members(
-				parameters, members, sizeof members / sizeof members[0], &err);
-		}
-		if (code == ERR_OK) {
-			code = autofocus_measure_start(served_autofocus(call->served, call->dev), exposure_s,
-				binning, gain, &job, &err);
-		}
-		if (code != ERR_OK) {
-			return reply_result(call, code, &err);
-		}
-		deadline_ms = clock_now_ms(clock_real()) + MEASURE_WAIT_MS;
-	} else {
-		job = call->wait->ticket;
-		deadline_ms = call->wait->deadline_ms;
-	}
-	struct buf text;
-	buf_init(&text, 1024 * 1024);
-	enum err_code code = ERR_OK;
-	enum http_result result;
-	if (autofocus_measure_done(served_autofocus(call->served, call->dev), job, &text, &code, &err)) {
-		result = code != ERR_OK ? reply_result(call, code, &err)
-					: reply_string(call, buf_text(&text));
-	} else if (call_is_late(call)) {
-		result = reply_failure(call, ERR_TIMEOUT, "The measurement did not end in time.");
-	} else {
-		result = call_wait(call, 0, job, deadline_ms);
-	}
-	buf_fini(&text);
-	return result;
-}
-
-static enum http_result set_temperature(struct call *call, const char *parameters)
-{
-	struct err err = {.code = ERR_OK};
-	double celsius = NAN;
-	const struct member members[] = {{"temperature_c", MEMBER_NUMBER, -55, 60, &celsius}};
-	enum err_code code = read_members(parameters, members, 1, &err);
-	if (code == ERR_OK && isnan(celsius)) {
-		code = err_set(&err, ERR_INVALID_VALUE,
-			"This action needs an object such as {\"temperature_c\": 11.5}.");
-	}
-	if (code == ERR_OK) {
-		code = focuser_tell_temperature(call->dev, celsius, &err);
-	}
-	if (code != ERR_OK) {
-		return reply_result(call, code, &err);
-	}
-	char text[64];
-	snprintf(text, sizeof text, "{\"temperature_c\":%.2f}", celsius);
-	return reply_string(call, text);
-}
-
-/* "restore", "keep", a position, or {"position": a position}. */
-static enum err_code read_sync(
-	const char *parameters, enum focuser_sync *how, int32_t *position, struct err *err)
-{
-	struct span text = span_of(parameters);
-	while (text.len > 0 && strchr(" \t\r\n", text.data[text.len - 1]) != NULL) {
-		text.len--;
-	}
-	size_t blanks = strspn(parameters, " \t\r\n");
-	text.data += blanks < text.len ? blanks : text.len;
-	text.len -= blanks < text.len ? blanks : text.len;
-	*how = FOCUSER_SYNC_TO;
-	if (span_equal_nocase(text, "restore") || span_equal_nocase(text, "keep")) {
-		*how = text.len == 4 ? FOCUSER_SYNC_KEEP : FOCUSER_SYNC_RESTORE;
-		return ERR_OK;
-	}
-	if (text_parse_i32(text, position)) {
-		return ERR_OK;
-	}
-	int whole = INT32_MIN;
-	const struct member members[] = {{"position", MEMBER_WHOLE, INT32_MIN, INT32_MAX, &whole}};
-	enum err_code code = ERR_OK;
-	if (text.len > 0 && text.data[0] == '{') {
-		code = read_members(parameters, members, 1, err);
-	}
-	if (code == ERR_OK && whole == INT32_MIN) {
-		code = err_set(err, ERR_INVALID_VALUE,
-			"Parameters must be a position, {\"position\": 7600}, restore or keep.");
-	}
-	*position = whole;
-	return code;
-}
-
-static enum http_result set_position(struct call *call, const char *parameters)
-{
-	struct err err = {.code = ERR_OK};
-	enum err_code code = ERR_OK;
-	uint64_t ticket = 0;
-	int64_t deadline_ms = clock_now_ms(clock_real()) + SET_POSITION_WAIT_MS;
-	if (call->wait == NULL) {
-		enum focuser_sync how;
-		int32_t position = 0;
-		code = device_require(call->dev, &call->client, &err);
-		if (code == ERR_OK) {
-			code = read_sync(parameters, &how, &position, &err);
-		}
-		if (code == ERR_OK) {
-			code = focuser_set_position(call->dev, how, position, &ticket, &err);
-		}
-		if (code != ERR_OK) {
-			return reply_result(call, code, &err);
-		}
-	} else {
-		ticket = call->wait->ticket;
-		deadline_ms = call->wait->deadline_ms;
-	}
-	if (!focuser_set_position_done(call->dev, ticket, &code, &err)) {
-		return call_is_late(call)
-			? reply_failure(call, ERR_TIMEOUT, "The focuser has not answered in time.")
-			: call_wait(call, 0, ticket, deadline_ms);
-	}
-	if (code != ERR_OK) {
-		return reply_result(call, code, &err);
-	}
-	struct focuser_state now;
-	focuser_state(call->dev, &now);
-	struct buf text;
-	buf_init(&text, 128);
-	buf_printf(&text, "{\"position\":%d,\"trust\":\"%s\"}", (int)now.position,
-		focuser_trust_name(now.trust));
-	enum http_result result = reply_string(call, buf_text(&text));
-	buf_fini(&text);
-	return result;
-}
+/* The shortest and the longest exposure that any camera is asked for, s. */
+#define EXPOSURE_MIN_S 0.0001
+#define EXPOSURE_MAX_S 3600
+/* A measurement answers within the time that clients wait. */
+#define MEASURE_EXPOSURE_MAX_S 60
+/* The largest binning that any camera is asked for. */
+#define BINNING_MAX 16
 
 /* The harmless first: some clients preselect it. */
-static const struct action focuser_actions[] = {
-	{"AutofocusStatus", autofocus_status},
-	{"AutofocusWait", autofocus_wait},
-	{"MeasureStars", measure_stars},
-	{"Autofocus", autofocus},
-	{"AutofocusAbort", autofocus_abort_action},
-	{"SetPosition", set_position},
-	{"SetTemperature", set_temperature},
+const struct action alpaca_actions[] = {
+	{.name = "AutofocusStatus",
+		.kind = &focuser_kind,
+		.help = "shows a run",
+		.expected = "empty (the last run) or the number of a run",
+		.run = action_autofocus_status,
+		.param = {{NULL, ACTION_WHOLE, 1, UINT32_MAX, NULL, true}}},
+	{.name = "AutofocusWait",
+		.kind = &focuser_kind,
+		.help = "waits for the end of the run",
+		.expected = "empty or seconds from 0 to 90",
+		.waits = true,
+		.sensible = action_a_run_is_known,
+		.run = action_autofocus_wait,
+		.param = {{NULL, ACTION_NUMBER, 0, ACTION_WAIT_MAX_S, NULL, true}}},
+	{.name = "MeasureStars",
+		.kind = &focuser_kind,
+		.help = "measures one exposure where the focuser stands",
+		.expected = "empty or a JSON object such as {\"exposure_s\": 3}",
+		.needs_link = true,
+		.waits = true,
+		.run = action_measure_stars,
+		.param = {{"exposure_s", ACTION_NUMBER, EXPOSURE_MIN_S, MEASURE_EXPOSURE_MAX_S, NULL, false},
+			{"binning", ACTION_WHOLE, 0, BINNING_MAX, NULL, false},
+			{"gain", ACTION_WHOLE, 0, INT32_MAX, NULL, false}}},
+	{.name = "Autofocus",
+		.kind = &focuser_kind,
+		.help = "starts an autofocus run",
+		.expected = "empty or a JSON object such as {\"exposure_s\": 3}",
+		.needs_link = true,
+		.run = action_autofocus,
+		.param = {{"exposure_s", ACTION_NUMBER, EXPOSURE_MIN_S, EXPOSURE_MAX_S, NULL, false},
+			{"points", ACTION_WHOLE, 5, 31, NULL, false},
+			{"step", ACTION_NUMBER, 0, 1e6, NULL, false},
+			{"filter", ACTION_TEXT, 0, 0, NULL, false},
+			{"binning", ACTION_WHOLE, 0, BINNING_MAX, NULL, false},
+			{"gain", ACTION_WHOLE, 0, INT32_MAX, NULL, false},
+			{"camera", ACTION_WHOLE, 0, INT32_MAX, NULL, false}}},
+	{.name = "AutofocusAbort",
+		.kind = &focuser_kind,
+		.help = "ends the run",
+		.run = action_autofocus_abort},
+	{.name = "SetPosition",
+		.kind = &focuser_kind,
+		.help = "tells the focuser where it stands",
+		.expected = "a position, {\"position\": 7600}, restore or keep",
+		.needs_link = true,
+		.needs_value = true,
+		.waits = true,
+		.run = action_set_position,
+		.param = {{"position", ACTION_WHOLE, INT32_MIN, INT32_MAX, NULL, true},
+			{NULL, ACTION_WORD, 0, 0, "restore keep", true}}},
+	{.name = "SetTemperature",
+		.kind = &focuser_kind,
+		.help = "tells the temperature of the tube",
+		.expected = "degrees Celsius from -55 to 60, also as {\"temperature_c\": 11.5}",
+		.needs_value = true,
+		.run = action_set_temperature,
+		.param = {{"temperature_c", ACTION_NUMBER, -55, 60, NULL, true}}},
+	{.name = "Calibrate",
+		.kind = &focuser_kind,
+		.help = "lets the focuser find its ends",
+		.expected = "empty or start, abort, or status",
+		.has = action_can_calibrate,
+		.run = action_calibrate,
+		.param = {{NULL, ACTION_WORD, 0, 0, "start abort status", true}}},
 };
-enum { FOCUSER_ACTIONS = sizeof focuser_actions / sizeof focuser_actions[0] };
+const size_t alpaca_action_count = sizeof alpaca_actions / sizeof alpaca_actions[0];
 
-const char *const *actions_of(const struct device_kind *kind)
+static bool has(struct call *call, const struct action *action)
 {
-	static const char *const none[] = {NULL};
-	static const char *const focuser[] = {"AutofocusStatus", "AutofocusWait", "MeasureStars",
-		"Autofocus", "AutofocusAbort", "SetPosition", "SetTemperature", NULL};
-	_Static_assert(sizeof focuser / sizeof focuser[0] == FOCUSER_ACTIONS + 1,
-		"a name for every action");
-	return kind == &focuser_kind ? focuser : none;
+	return action->kind == call->info->kind && (action->has == NULL || action->has(call->dev));
 }
 
-enum http_result action_run(struct call *call, const char *name, const char *parameters)
+static const struct action *find(struct call *call, const char *name)
 {
-	for (int i = 0; call->info->kind == &focuser_kind && i < FOCUSER_ACTIONS; i++) {
-		if (strcasecmp(name, focuser_actions[i].name) == 0) {
-			return focuser_actions[i].run(call, parameters);
+	for (size_t i = 0; i < alpaca_action_count; i++) {
+		if (strcasecmp(name, alpaca_actions[i].name) == 0 && has(call, &alpaca_actions[i])) {
+			return &alpaca_actions[i];
 		}
 	}
-	if (strcasecmp(name, "Calibrate") == 0 && calibrate_possible(call)) {
-		return calibrate_action(call, parameters);
+	return NULL;
+}
+
+enum http_result common_action(struct call *call)
+{
+	const struct action *action = find(call, call->value[0].s);
+	if (action == NULL) {
+		char clean[64];
+		text_copy_clean(clean, sizeof clean, call->value[0].s);
+		return reply_failure(call, ERR_ACTION_NOT_IMPLEMENTED,
+			"There is no action \"%s\": supportedactions lists the names.", clean);
 	}
-	char clean[64];
-	text_copy_clean(clean, sizeof clean, name);
-	return reply_failure(call, ERR_ACTION_NOT_IMPLEMENTED,
-		"There is no action \"%s\": supportedactions lists the names.", clean);
+	if (call->wait != NULL) {
+		return action->run(call, NULL);
+	}
+	struct err err = {.code = ERR_OK};
+	struct action_value value[ACTION_MAX_PARAMS];
+	enum err_code code = action->needs_link ? device_require(call->dev, &call->client, &err) : ERR_OK;
+	if (code == ERR_OK) {
+		code = action_read(action, call->value[1].s, value, &err);
+	}
+	if (code == ERR_OK && action->sensible != NULL) {
+		code = action->sensible(call, &err);
+	}
+	return code == ERR_OK ? action->run(call, value) : reply_result(call, code, &err);
+}
+
+enum http_result common_supportedactions(struct call *call)
+{
+	struct buf text;
+	struct json_writer w;
+	buf_init(&text, 4096);
+	json_begin(&w, &text);
+	json_array(&w);
+	for (size_t i = 0; i < alpaca_action_count; i++) {
+		if (has(call, &alpaca_actions[i])) {
+			json_string(&w, alpaca_actions[i].name);
+		}
+	}
+	json_end_array(&w);
+	return reply_json(call, &text);
 }

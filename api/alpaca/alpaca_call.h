@@ -188,8 +188,11 @@ void reply_tail(const struct call *call, const struct err *err, struct buf *out)
 
 /* ---- handlers, by file ---- */
 
-/* common.c */
+/* actions.c */
 enum http_result common_action(struct call *call);
+enum http_result common_supportedactions(struct call *call);
+
+/* common.c */
 enum http_result common_connected(struct call *call);
 enum http_result common_set_connected(struct call *call);
 enum http_result common_connect(struct call *call);
@@ -200,7 +203,6 @@ enum http_result common_driverinfo(struct call *call);
 enum http_result common_driverversion(struct call *call);
 enum http_result common_interfaceversion(struct call *call);
 enum http_result common_name(struct call *call);
-enum http_result common_supportedactions(struct call *call);
 
 /* focuser.c */
 enum http_result focuser_get_devicestate(struct call *call);
@@ -298,15 +300,6 @@ bool image_count_on(const struct frame *frame, struct image_count *count);
 /* The same as image_stream_bytes() as text.  text_length is image_count.length when all is counted; tail is what
  * reply_tail() wrote; copied. */
 enum err_code image_stream_json(struct frame *frame, uint64_t text_length, const char *tail, struct http_response *res);
-
-/* actions.c */
-/* The names, NULL-terminated, of what a device of this type can do. */
-const char *const *actions_of(const struct device_kind *kind);
-/* calibrate.c: whether this device can calibrate itself; the action. */
-bool calibrate_possible(struct call *call);
-enum http_result calibrate_action(struct call *call, const char *parameters);
-
-enum http_result action_run(struct call *call, const char *name, const char *parameters);
 
 /* management.c: everything below /management. */
 enum http_result management_handle(

@@ -12,11 +12,6 @@
  * this. */
 enum { CONNECT_WAIT_MS = 4400 };
 
-enum http_result common_action(struct call *call)
-{
-	return action_run(call, call->value[0].s, call->value[1].s);
-}
-
 enum http_result common_connected(struct call *call)
 {
 	return reply_bool(call, device_connected(call->dev, &call->client));
@@ -147,21 +142,4 @@ enum http_result common_interfaceversion(struct call *call)
 enum http_result common_name(struct call *call)
 {
 	return reply_string(call, call->info->name);
-}
-
-enum http_result common_supportedactions(struct call *call)
-{
-	struct buf text;
-	struct json_writer w;
-	buf_init(&text, 4096);
-	json_begin(&w, &text);
-	json_array(&w);
-	for (const char *const *name = actions_of(call->info->kind); *name != NULL; name++) {
-		json_string(&w, *name);
-	}
-	if (calibrate_possible(call)) {
-		json_string(&w, "Calibrate");
-	}
-	json_end_array(&w);
-	return reply_json(call, &text);
 }

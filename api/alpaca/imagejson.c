@@ -18,7 +18,7 @@
 enum {
 	/* What one call of a handler counts and what one of a stream writes: fractions of a millisecond, because a
 	 * halt may wait behind it.  Frames larger than a count are counted in several turns. */
-	COUNT_ELEMENTS = 1024 * 1024,
+	COUNT_ELEMENTS = 512 * 1024,
 	BLOCK_BYTES = 256 * 1024,
 	PRINTED_BLOCK_BYTES = 16 * 1024, /* a printed element takes a hundred times as long as one out of the table */
 	MARK_MAX = 5,     /* the longest text between two elements, "]],[[" */
@@ -43,13 +43,19 @@ struct digits {
 static struct digits digits[65536];
 static pthread_once_t digits_once = PTHREAD_ONCE_INIT;
 
+/* snprintf() would take ten times as long, and the first to ask for a picture does this on an HTTP thread. */
 static void make_digits(void)
 {
 	for (unsigned value = 0; value < 65536; value++) {
-		char text[12];
-		int n = snprintf(text, sizeof text, "%u,", value);
-		memcpy(digits[value].text, text, sizeof digits[value].text);
-		digits[value].len = (uint8_t)n;
+		struct digits *d = &digits[value];
+		uint8_t len = (uint8_t)(1 + (value > 9) + (value > 99) + (value > 999) + (value > 9999));
+		unsigned rest = value;
+		d->text[len] = ',';
+		for (int i = len - 1; i >= 0; i--) {
+			d->text[i] = (char)('0' + rest % 10);
+			rest /= 10;
+		}
+		d->len = (uint8_t)(len + 1);
 	}
 }
 

@@ -326,6 +326,10 @@ static enum err_code celestron_calibrate(void *ctx, bool start, struct err *err)
 	const uint8_t data[1] = {start ? 1 : 0};
 	enum err_code code = require_open(m, err);
 	m->bound = false;
+	if (code == ERR_OK && start) {
+		/* The late acknowledgement of an abort would look like that of the start. */
+		code = exchange_settle(&m->link.x, err);
+	}
 	if (code == ERR_OK) {
 		code = celestron_link_order(&m->link, CELESTRON_CALIBRATE, data, 1, real_ms() + CALL_MS,
 			err);

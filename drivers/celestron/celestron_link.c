@@ -99,6 +99,8 @@ enum err_code celestron_link_open(struct celestron_link *l, const struct focuser
 	l->opened_ms = real_ms();
 	l->keep_alive_ms = l->opened_ms + KEEP_ALIVE_MS;
 	exchange_init(&l->x, l->pipe, settings.baud, 0);
+	/* On the bus of one wire everything sent comes back first. */
+	l->x.line_echoes = true;
 	l->x.urgent = host->urgent;
 	l->x.urgent_ctx = host->urgent_ctx;
 	if (aux_port && !l->network) {
@@ -142,6 +144,10 @@ enum err_code celestron_link_greet(struct celestron_link *l, int64_t deadline_ms
 
 /* ---- packets ---- */
 
+/* exchange_ask() for a question, exchange_order() for what nothing may cut short. */
+typedef enum err_code (*send_fn)(struct exchange *x, struct span request, scan_fn scan, struct span *frame,
+	int64_t deadline_ms, struct err *err);
+
 /* What went by while we waited, for the error text. */
 struct passed {
 	bool echo, others;
@@ -176,14 +182,14 @@ static enum err_code not_sent(const struct celestron_link *l, enum err_code code
 	return err_set(err, code, "%.150s; for an adapter without CTS: quirks = aux-port no-cts", why.text);
 }
 
-static enum err_code ask_bus(struct celestron_link *l, const struct celestron_packet *request,
-	struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
+static enum err_code ask_bus(struct celestron_link *l, send_fn send,
+	const struct celestron_packet *request, struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
 {
 	char bytes[CELESTRON_MAX_PACKET];
 	struct span out = {.data = bytes, .len = celestron_encode(bytes, request)};
 	struct span frame;
 	struct passed passed = {false, false};
-	enum err_code code = exchange_ask(&l->x, out, celestron_scan, &frame, deadline_ms, err);
+	enum err_code code = send(&l->x, out, celestron_scan, &frame, deadline_ms, err);
 	while (code == ERR_OK) {
 		code = celestron_decode(frame, reply);
 		if (code == ERR_OK && celestron_answers(request, reply)) {
@@ -225,7 +231,7 @@ static enum err_code clear_doubt(struct celestron_link *l, int64_t deadline_ms, 
 	};
 	struct celestron_packet reply;
 	uint8_t doubted = l->doubted;
-	enum err_code code = ask_bus(l, &other, &reply, deadline_ms, err);
+	enum err_code code = ask_bus(l, exchange_ask, &other, &reply, deadline_ms, err);
 	if (code != ERR_OK) {
 		/* The older one may come as well as this. */
 		l->doubted = doubted;
@@ -258,7 +264,7 @@ static enum err_code not_ready(struct celestron_link *l, enum err_code code, str
 
 /* An answer that is still due is taken out of the way first, or it would be read as the next one.  When it
  * says that no motor answers, that is the error, and nothing is due any more. */
-static enum err_code settle_debt(struct celestron_link *l, int64_t deadline_ms, struct err *err)
+static enum err_code settle_debt(struct celestron_link *l, bool uncut, int64_t deadline_ms, struct err *err)
 {
 	if (l->owed < 0) {
 		return ERR_OK;
@@ -266,6 +272,7 @@ static enum err_code settle_debt(struct celestron_link *l, int64_t deadline_ms, 
 	enum err_code code = ERR_TIMEOUT;
 	struct span frame = {NULL, 0};
 	if (real_ms() < l->owed_until_ms) {
+		exchange_insist(&l->x, uncut);
 		code = exchange_next(&l->x, celestron_hc_scan(l->owed), &frame,
 			sooner(deadline_ms, l->owed_until_ms), err);
 	}
@@ -298,19 +305,19 @@ static enum err_code read_hand_controller(struct celestron_link *l, enum err_cod
 	return code;
 }
 
-static enum err_code ask_hand_controller(struct celestron_link *l,
+static enum err_code ask_hand_controller(struct celestron_link *l, send_fn send,
 	const struct celestron_packet *request, int wanted, struct celestron_packet *reply,
 	int64_t deadline_ms, struct err *err)
 {
 	char bytes[CELESTRON_HC_REQUEST];
 	struct span out = {.data = bytes, .len = celestron_hc_encode(bytes, request, wanted)};
 	struct span frame = {NULL, 0};
-	enum err_code code = settle_debt(l, deadline_ms, err);
+	enum err_code code = settle_debt(l, send == exchange_order, deadline_ms, err);
 	if (code != ERR_OK) {
 		return code;
 	}
 	int64_t before_ms = l->x.asked_ms;
-	code = exchange_ask(&l->x, out, celestron_hc_scan(wanted), &frame, deadline_ms, err);
+	code = send(&l->x, out, celestron_hc_scan(wanted), &frame, deadline_ms, err);
 	if (code == ERR_CANCELLED && l->x.asked_ms == before_ms) {
 		return code; /* nothing was sent */
 	}
@@ -338,7 +345,7 @@ enum err_code celestron_link_ask(struct celestron_link *l, uint8_t command, cons
 {
 	struct celestron_packet request = make_request(command, data, count);
 	if (l->hand_controller) {
-		return ask_hand_controller(l, &request, wanted, reply, deadline_ms, err);
+		return ask_hand_controller(l, exchange_ask, &request, wanted, reply, deadline_ms, err);
 	}
 	if (l->doubt && l->doubted == command) {
 		enum err_code code = clear_doubt(l, deadline_ms, err);
@@ -346,7 +353,7 @@ enum err_code celestron_link_ask(struct celestron_link *l, uint8_t command, cons
 			return code;
 		}
 	}
-	return ask_bus(l, &request, reply, deadline_ms, err);
+	return ask_bus(l, exchange_ask, &request, reply, deadline_ms, err);
 }
 
 /* Sends it also when an older answer is still due: what must go out must go out. */
@@ -354,11 +361,11 @@ static enum err_code order(struct celestron_link *l, const struct celestron_pack
 	struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
 {
 	if (!l->hand_controller) {
-		return ask_bus(l, request, reply, deadline_ms, err);
+		return ask_bus(l, exchange_order, request, reply, deadline_ms, err);
 	}
-	enum err_code code = settle_debt(l, deadline_ms - WRITE_MS, err);
+	enum err_code code = settle_debt(l, true, deadline_ms - WRITE_MS, err);
 	if (code == ERR_OK || (code == ERR_TIMEOUT && l->owed < 0)) {
-		return ask_hand_controller(l, request, 0, reply, deadline_ms, err);
+		return ask_hand_controller(l, exchange_order, request, 0, reply, deadline_ms, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
 		char bytes[CELESTRON_HC_REQUEST];
@@ -374,11 +381,8 @@ enum err_code celestron_link_order(struct celestron_link *l, uint8_t command, co
 	int count, int64_t deadline_ms, struct err *err)
 {
 	struct celestron_packet request = make_request(command, data, count);
-	bool (*urgent)(void *) = l->x.urgent;
 	struct celestron_packet reply;
-	l->x.urgent = NULL;
 	enum err_code code = order(l, &request, &reply, deadline_ms, err);
-	l->x.urgent = urgent;
 	if (code == ERR_OK && celestron_ack(&reply) != ERR_OK) {
 		return err_set(err, ERR_REFUSED, "the focus motor refuses %s", command_name(command));
 	}

@@ -102,6 +102,8 @@ static enum err_code moonlite_open(void *ctx, const struct focuser_port *port,
 	m->pipe = trace_host(pipe, host);
 	m->opened_ms = moonlite_now_ms();
 	exchange_init(&m->x, m->pipe, settings.baud, COMMAND_GAP_MS);
+	/* No answer begins with ':' as every command does: what does is an adapter or a loop that echoes. */
+	m->x.line_echoes = true;
 	m->x.urgent = host->urgent;
 	m->x.urgent_ctx = host->urgent_ctx;
 	return ERR_OK;

@@ -24,6 +24,14 @@ void exchange_init(struct exchange *x, struct transport *pipe, int baud, int gap
 	x->pipe = pipe;
 	x->baud = baud > 0 ? baud : 9600;
 	x->gap_ms = gap_ms;
+	x->in = x->own;
+	x->room = sizeof x->own;
+}
+
+void exchange_use_room(struct exchange *x, char *room, size_t cap)
+{
+	x->in = room;
+	x->room = cap < EXCHANGE_ROOM ? EXCHANGE_ROOM : cap > EXCHANGE_MAX_ROOM ? EXCHANGE_MAX_ROOM : cap;
 }
 
 /* The clock counts whole milliseconds and may be almost one ahead of them: one more is added. */
@@ -54,14 +62,14 @@ static enum err_code read_answer(struct exchange *x, size_t *got, int64_t deadli
 {
 	for (;;) {
 		int64_t now = now_ms();
-		int64_t until_ms = x->urgent != NULL && now + SLICE_MS < deadline_ms ? now + SLICE_MS
-										       : deadline_ms;
+		bool may_be_cut = x->urgent != NULL && !x->uncut;
+		int64_t until_ms = may_be_cut && now + SLICE_MS < deadline_ms ? now + SLICE_MS : deadline_ms;
 		enum err_code code = x->pipe->ops->read_some(x->pipe, x->in + x->have,
-			sizeof x->in - x->have, got, until_ms, err);
+			x->room - x->have, got, until_ms, err);
 		if (code != ERR_TIMEOUT || until_ms == deadline_ms) {
 			return code;
 		}
-		if (is_urgent(x) && now_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
+		if (!x->uncut && is_urgent(x) && now_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
 			return cancelled(x, err);
 		}
 	}
@@ -85,13 +93,35 @@ static enum err_code stay_quiet(struct exchange *x, int64_t until_ms, struct err
 	return ERR_OK;
 }
 
+enum err_code exchange_settle(struct exchange *x, struct err *err)
+{
+	if (!x->unsettled) {
+		return ERR_OK;
+	}
+	int64_t until_ms = now_ms() + SETTLE_MS;
+	for (;;) {
+		if (is_urgent(x)) {
+			return cancelled(x, err);
+		}
+		int64_t now = now_ms();
+		if (now >= until_ms) {
+			return ERR_OK;
+		}
+		bool sliced = x->urgent != NULL && now + SLICE_MS < until_ms;
+		enum err_code code = stay_quiet(x, sliced ? now + SLICE_MS : until_ms, err);
+		if (code != ERR_OK || !sliced) {
+			return code;
+		}
+	}
+}
+
 static enum err_code send(struct exchange *x, struct span command, int64_t deadline_ms,
 	struct err *err)
 {
 	trace_escape(x->asked, sizeof x->asked, command.data, command.len);
 	x->have = 0;
 	x->used = 0;
-	x->sent_len = command.len <= sizeof x->sent ? command.len : 0;
+	x->sent_len = x->line_echoes && command.len <= sizeof x->sent ? command.len : 0;
 	memcpy(x->sent, command.data, x->sent_len);
 	enum err_code code = stay_quiet(x, x->ready_ms, err);
 	if (code == ERR_OK) {
@@ -169,7 +199,7 @@ static bool find_frame(struct exchange *x, scan_fn scan, struct span *frame)
  * may be more than fit before the answer comes. */
 static void make_room(struct exchange *x)
 {
-	if (x->have == sizeof x->in && x->used > 0) {
+	if (x->have == x->room && x->used > 0) {
 		memmove(x->in, x->in + x->used, x->have - x->used);
 		x->have -= x->used;
 		x->used = 0;
@@ -188,7 +218,7 @@ enum err_code exchange_next(struct exchange *x, scan_fn scan, struct span *frame
 		}
 		make_room(x);
 		/* Who never stops talking must not hold us here either. */
-		if (x->have == sizeof x->in || (talked && now_ms() >= deadline_ms)) {
+		if (x->have == x->room || (talked && now_ms() >= deadline_ms)) {
 			return no_answer(x, true, err);
 		}
 		size_t got = 0;
@@ -213,22 +243,31 @@ enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan
 	if (is_urgent(x)) {
 		return cancelled(x, err);
 	}
-	if (x->unsettled) {
-		enum err_code code = stay_quiet(x, now_ms() + SETTLE_MS, err);
-		if (code != ERR_OK) {
-			return code;
-		}
+	enum err_code code = exchange_settle(x, err);
+	if (code != ERR_OK) {
+		return code;
 	}
 	if (now_ms() >= deadline_ms) {
 		/* An answer would come too late, and be taken for the next one's. */
 		x->unsent = false;
 		return err_set(err, ERR_TIMEOUT, "%s: no time left to ask", x->pipe->ops->describe(x->pipe));
 	}
-	enum err_code code = send(x, request, deadline_ms, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	return exchange_next(x, scan, frame, deadline_ms, err);
+	code = send(x, request, deadline_ms, err);
+	x->uncut = false;
+	return code != ERR_OK ? code : exchange_next(x, scan, frame, deadline_ms, err);
+}
+
+void exchange_insist(struct exchange *x, bool uncut)
+{
+	x->uncut = uncut;
+}
+
+enum err_code exchange_order(struct exchange *x, struct span order, scan_fn scan,
+	struct span *frame, int64_t deadline_ms, struct err *err)
+{
+	enum err_code code = send(x, order, deadline_ms, err);
+	x->uncut = true;
+	return code != ERR_OK ? code : exchange_next(x, scan, frame, deadline_ms, err);
 }
 
 struct span exchange_rest(const struct exchange *x)
@@ -241,10 +280,10 @@ enum err_code exchange_listen(struct exchange *x, int64_t until_ms, struct span 
 {
 	x->have = 0;
 	x->used = 0;
-	while (x->have < sizeof x->in) {
+	while (x->have < x->room) {
 		size_t got = 0;
 		enum err_code code = x->pipe->ops->read_some(x->pipe, x->in + x->have,
-			sizeof x->in - x->have, &got, until_ms, err);
+			x->room - x->have, &got, until_ms, err);
 		if (code == ERR_TIMEOUT) {
 			break;
 		}

@@ -26,6 +26,29 @@ const char *run_state_name(enum run_state state)
 	return "unknown";
 }
 
+const char *run_phase_name(enum run_phase phase)
+{
+	switch (phase) {
+	case RUN_PHASE_START:
+		return "start";
+	case RUN_PHASE_SEARCH:
+		return "search";
+	case RUN_PHASE_SWEEP:
+		return "sweep";
+	case RUN_PHASE_EXTEND:
+		return "extend";
+	case RUN_PHASE_VALIDATE:
+		return "validate";
+	case RUN_PHASE_RETURNING:
+		return "returning";
+	case RUN_PHASE_STOPPING:
+		return "stopping";
+	case RUN_PHASE_OVER:
+		break;
+	}
+	return "over";
+}
+
 struct run *run_copy(const struct run *run)
 {
 	struct run *copy = malloc(sizeof *copy);

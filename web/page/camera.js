@@ -2,12 +2,7 @@
 // The card of one camera, and the viewer that shows its last frame large.
 import {put} from './alpaca.js';
 import {Connection, Say, stamp} from './focuser.js';
-import {known, number, sentence, time} from './words.js';
-
-const ACTIVITIES = {
-  idle: '', waiting: 'About to expose', exposing: 'Exposing', reading: 'Reading the sensor',
-  download: 'Fetching the frame', error: 'Error',
-};
+import {ACTIVITIES, known, number, sentence, time} from './words.js';
 
 const previewUrl = (camera, part = '') =>
   `/focusd/v1/camera/${camera.number}/preview.jpg?serial=${camera.frame.serial}${part}`;

@@ -2,7 +2,9 @@
 // The card of one focuser and the card of its autofocus runs.
 import {NOT_CONNECTED, action, halt, put} from './alpaca.js';
 import {Chart} from './chart.js';
-import {DOUBTS, STATES, duration, known, link, number, outcome, phase, sentence} from './words.js';
+import {
+  CALIBRATIONS, STATES, TRUSTS, duration, known, link, number, outcome, phase, sentence,
+} from './words.js';
 
 const SIZES = [1, 10, 100, 1000];
 
@@ -176,8 +178,8 @@ export class FocuserCard {
     } else if (c) {
       const limits = c.limits ? `Limits of the motor: ${number(c.limits.low)} to ${number(c.limits.high)}.` :
         sentence(state.move_refusal);
-      const last = c.state === 'none' ? '' : ` Last calibration: ${sentence([c.state, c.reason].filter(Boolean)
-        .join(': '))}`;
+      const last = c.state === 'none' ? '' :
+        ` Last calibration: ${sentence([CALIBRATIONS[c.state], c.reason].filter(Boolean).join(': '))}`;
       this.pick('.calibration-state').textContent = limits + last;
     }
     // Nothing moves without limits, so what helps is there to see, once; and put away when it has helped.
@@ -227,12 +229,12 @@ export class FocuserCard {
   showDoubt(state, up) {
     const doubt = this.pick('.doubt');
     // A calibration numbers positions anew: what they are is known when it ends.
-    doubt.hidden = !up || !(state.trust in DOUBTS) || this.isCalibrating(state);
+    doubt.hidden = !up || !TRUSTS[state.trust] || this.isCalibrating(state);
     if (doubt.hidden) {
       return;
     }
     doubt.dataset.trust = state.trust;
-    setText(this.pick('.doubt-head'), `⚠ ${DOUBTS[state.trust]}`);
+    setText(this.pick('.doubt-head'), `⚠ ${TRUSTS[state.trust]}`);
     const offer = state.can_set_position && known(state.remembered_position);
     const advice = state.can_set_position ? '' :
       ' This focuser cannot be told where it stands.';

@@ -3,7 +3,7 @@
 import {CameraCard, Viewer} from './camera.js';
 import {AutofocusCard, FocuserCard} from './focuser.js';
 import {History, loadRun} from './history.js';
-import {DOUBTS, link, number, sentence} from './words.js';
+import {TRUSTS, link, number, sentence} from './words.js';
 
 // The server says something every 5 s at least.
 const QUIET_MS = 12000;
@@ -95,7 +95,7 @@ function showTab(state) {
   if (group) {
     group.tab.dataset.link = state.link;
     const settled = state.link !== 'up' || (state.calibration || {}).state === 'running';
-    const doubt = settled ? '' : DOUBTS[state.trust];
+    const doubt = settled ? '' : TRUSTS[state.trust];
     group.tab.toggleAttribute('data-doubt', Boolean(doubt));
     group.tab.title = doubt || link(state.link);
   }

@@ -34,6 +34,9 @@ export function duration(seconds) {
     `${Math.floor(seconds / 60)} min ${number(seconds % 60)} s`;
 }
 
+// ---- words that the server sends, and what people read ----
+// The keys of each list are the names that the server has (tests/audit/check_words.py compares them).
+
 const LINKS = {
   down: 'not connected', opening: 'connecting …', up: 'connected',
   lost: 'link lost, trying again', closing: 'disconnecting …',
@@ -43,18 +46,29 @@ export const link = (name) => LINKS[name] || name;
 const PHASES = {
   start: 'First look', search: 'Looking for the way to focus', sweep: 'Sweeping through focus',
   extend: 'More points on the short side', validate: 'Checking the best position',
-  return: 'Going back to the start', over: 'Ending',
+  returning: 'Going back to the start', stopping: 'Coming to rest', over: 'Ending',
 };
-export function phase(name) {
-  return PHASES[name] || (name ? name[0].toUpperCase() + name.slice(1) : 'Beginning');
-}
+export const phase = (name) => PHASES[name] || name;
 
 export const STATES = {
   running: 'Running', succeeded: 'In focus', failed: 'Failed', aborted: 'Stopped',
 };
 
 // How far a position can be trusted; a known one needs no words.
-export const DOUBTS = {shifted: 'Position shifted', unknown: 'Position unknown'};
+export const TRUSTS = {known: '', shifted: 'Position shifted', unknown: 'Position unknown'};
+
+// What a camera does; one at rest needs no words.
+export const ACTIVITIES = {
+  idle: '', waiting: 'About to expose', exposing: 'Exposing', reading: 'Reading the sensor',
+  download: 'Fetching the frame', error: 'Error',
+};
+
+// How the last calibration ended.
+export const CALIBRATIONS = {
+  none: '', running: 'Running', done: 'Done', failed: 'Failed', aborted: 'Stopped',
+};
+
+// ---- sentences ----
 
 // A sentence always ends like one.
 export function sentence(text) {

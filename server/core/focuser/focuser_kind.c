@@ -49,10 +49,10 @@ static enum err_code create(struct device *dev, struct err *err)
 	f->ctx = ctx;
 	f->caps.step_size_um = NAN;
 	f->memory.trust = POSITION_UNKNOWN;
-	f->probe_wanted = focuser_probe_wanted(dev, cfg);
 	f->rules.min_step = cfg->min_step;
 	f->approach = approach_of(cfg, driver);
 	dev->core = f;
+	temperature_create(dev);
 	dev->class = &focuser_class;
 	dev->keep_trying = cfg->connect_at_start;
 	device_describe(dev, cfg->name, cfg->driver, driver->title, cfg->port.port);
@@ -69,7 +69,7 @@ static enum err_code create(struct device *dev, struct err *err)
 static void destroy(struct device *dev)
 {
 	if (dev->core != NULL) {
-		focuser_memory_close(dev);
+		memory_close(dev);
 		free(dev->focuser->ctx);
 		free(dev->core);
 		dev->core = NULL;

@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "focuser_port.h"
+#include "port.h"
 #include "focuser_private.h"
 #include "ports_watch.h"
 
@@ -26,9 +26,9 @@ static void tell(struct plug *plug, const struct ports_event *event)
 		struct device *dev = plug->devices[i];
 		pthread_mutex_lock(&dev->lock);
 		if (event->added) {
-			focuser_port_came(dev);
+			port_came(dev);
 		} else {
-			focuser_port_went(dev, event->name);
+			port_went(dev, event->name);
 		}
 		pthread_mutex_unlock(&dev->lock);
 	}

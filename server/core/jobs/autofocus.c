@@ -221,7 +221,7 @@ static struct run *new_run(struct autofocus *af, uint64_t id, const struct devic
 		.r_squared = NAN,
 		.curve = {NAN, NAN, NAN, NAN},
 	};
-	snprintf(run->phase, sizeof run->phase, "start");
+	snprintf(run->phase, sizeof run->phase, "%s", run_phase_name(RUN_PHASE_START));
 	snprintf(run->focuser_name, sizeof run->focuser_name, "%s", af->focuser->info.name);
 	snprintf(run->camera_name, sizeof run->camera_name, "%s", camera->info.name);
 	return run;

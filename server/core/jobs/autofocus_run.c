@@ -52,6 +52,26 @@ static void show_fit(struct run *run, const struct curve_result *fit)
 }
 
 /* Copies what the plan knows into the run object that everybody sees. */
+/* What people who watch are told of the plan's phase. */
+static enum run_phase phase_of(enum af_phase phase)
+{
+	switch (phase) {
+	case AF_PHASE_START:
+		return RUN_PHASE_START;
+	case AF_PHASE_SEARCH:
+		return RUN_PHASE_SEARCH;
+	case AF_PHASE_SWEEP:
+		return RUN_PHASE_SWEEP;
+	case AF_PHASE_EXTEND:
+		return RUN_PHASE_EXTEND;
+	case AF_PHASE_VALIDATE:
+		return RUN_PHASE_VALIDATE;
+	case AF_PHASE_OVER:
+		break;
+	}
+	return RUN_PHASE_OVER;
+}
+
 static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 {
 	const struct af_plan *plan = &af->plan;
@@ -76,7 +96,7 @@ static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 	run->exposures = exposures;
 	run->duration_s = elapsed_s;
 	run->progress = af_plan_progress(plan);
-	snprintf(run->phase, sizeof run->phase, "%s", af_phase_name(plan->phase));
+	snprintf(run->phase, sizeof run->phase, "%s", run_phase_name(phase_of(plan->phase)));
 	run->hfr_start_px = plan->hfr_start_px;
 	run->hfr_predicted_px = plan->hfr_predicted_px;
 	run->hfr_final_px = plan->hfr_final_px;
@@ -226,11 +246,11 @@ static bool link_is_up(struct device *dev)
 	return device_link(dev) == LINK_UP;
 }
 
-static void show_phase(struct autofocus *af, enum run_state state, const char *reason, const char *phase)
+static void show_phase(struct autofocus *af, enum run_state state, const char *reason, enum run_phase phase)
 {
 	pthread_mutex_lock(&af->lock);
 	af->run->state = state;
-	snprintf(af->run->phase, sizeof af->run->phase, "%s", phase);
+	snprintf(af->run->phase, sizeof af->run->phase, "%s", run_phase_name(phase));
 	if (state != RUN_RUNNING) {
 		af->run->code = ERR_CANCELLED;
 		snprintf(af->run->reason, sizeof af->run->reason, "%s", reason);
@@ -256,7 +276,7 @@ static void go_back(struct autofocus *af, uint64_t id, double start_position, st
 {
 	bool aborted = end->state == RUN_ABORTED;
 	show_phase(af, aborted ? RUN_ABORTED : RUN_RUNNING,
-		"aborted; the focuser returns to where the run began", "returning");
+		"aborted; the focuser returns to where the run began", RUN_PHASE_RETURNING);
 	struct err back = {0};
 	struct err first = end->why;
 	if (go_to(af, id, (int32_t)lround(start_position), false, &back) == ERR_OK) {
@@ -288,7 +308,7 @@ static struct outcome bring_to_end(struct autofocus *af, uint64_t id, enum err_c
 	switch (atomic_load(&af->interrupt)) {
 	case LEASE_HALTED:
 		end.state = RUN_ABORTED;
-		show_phase(af, RUN_ABORTED, "halted; the focuser stays where it stops", "stopping");
+		show_phase(af, RUN_ABORTED, "halted; the focuser stays where it stops", RUN_PHASE_STOPPING);
 		wait_for_rest(af);
 		err_set(&end.why, ERR_CANCELLED, "halted; the focuser stays where it stopped, at %.0f",
 			autofocus_where(af));
@@ -316,7 +336,7 @@ static void set_end(struct run *run, const struct outcome *end, double final_pos
 	run->state = end->state;
 	run->code = good ? ERR_OK : end->why.code;
 	snprintf(run->reason, sizeof run->reason, "%s", good ? "" : end->why.text);
-	snprintf(run->phase, sizeof run->phase, "over");
+	snprintf(run->phase, sizeof run->phase, "%s", run_phase_name(RUN_PHASE_OVER));
 	run->final_position = final_position;
 	run->duration_s = elapsed_s;
 	run->temperature_c = temperature_c;

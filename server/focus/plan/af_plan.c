@@ -23,12 +23,6 @@
 #define MOST_PROBE 64.0
 #define PLAY_MARGIN 1.3     /* on the play that was seen */
 
-const char *af_phase_name(enum af_phase phase)
-{
-	static const char *const names[] = {"start", "search", "sweep", "extend", "validate", "over"};
-	return names[phase];
-}
-
 bool af_usable(const struct af_plan *plan, size_t i)
 {
 	const struct af_plan_point *p = &plan->points[i];

@@ -17,6 +17,20 @@
 enum run_state { RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_ABORTED };
 const char *run_state_name(enum run_state state); /* "running", "succeeded", "failed", "aborted" */
 
+/* What a run is doing, for people who watch.  The page has words for each (web/page/words.js). */
+enum run_phase {
+	RUN_PHASE_START,     /* first look where the run begins */
+	RUN_PHASE_SEARCH,    /* looking for the direction and size of the V */
+	RUN_PHASE_SWEEP,
+	RUN_PHASE_EXTEND,    /* more samples on the short side */
+	RUN_PHASE_VALIDATE,
+	RUN_PHASE_RETURNING, /* it failed or was aborted; the focuser goes back to where the run began */
+	RUN_PHASE_STOPPING,  /* it was halted; the focuser comes to rest where it is */
+	RUN_PHASE_OVER,
+};
+/* The enum's word in lower case: "start". */
+const char *run_phase_name(enum run_phase phase);
+
 /* One sample.  NAN is unknown. */
 struct run_point {
 	double position, hfr_px, error_px;
@@ -36,7 +50,7 @@ struct run_curve {
 struct run {
 	uint64_t id;
 	enum run_state state;
-	char phase[16];
+	char phase[16];          /* a run_phase_name() */
 	double progress;         /* 0..1 */
 	enum err_code code;      /* ERR_OK while running and on success */
 	char reason[240];        /* a sentence when not succeeded */

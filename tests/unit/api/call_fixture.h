@@ -123,7 +123,7 @@ static inline struct answer again(enum http_verb verb, const char *path, const c
 	return turn(verb, path, form, &waiting);
 }
 
-static struct answer get(const char *member)
+static inline struct answer get(const char *member)
 {
 	char path[128];
 	snprintf(path, sizeof path, "/api/v1/%s", member);
@@ -159,7 +159,7 @@ static int number(const struct answer *answer)
 	return error;
 }
 
-static void assert_has(const struct answer *answer, const char *needle)
+static inline void assert_has(const struct answer *answer, const char *needle)
 {
 	if (strstr(answer->text, needle) == NULL) {
 		fail_msg("\"%s\" is not in \"%s\"", needle, answer->text);

@@ -334,6 +334,8 @@ static void actions(void **state)
 		{"Action=SetPosition&Parameters={\"steps\":1}", 0x401, "steps"},
 		{"Action=SetPosition&Parameters=4294967296", 0x401, "restore or keep"},
 		{"Action=SetTemperature", 0x401, "temperature_c"},
+		{"Action=SetTemperature&Parameters=85", 0x401, "-55 to 60"},
+		{"Action=SetTemperature&Parameters=11.5", 0, "11.50"},
 		{"Action=SetTemperature&Parameters={\"temperature_c\":85}", 0x401, "-55 to 60"},
 		{"Action=SetTemperature&Parameters={\"temperature_c\":\"5\"}", 0x401, "-55 to 60"},
 		{"Action=SetTemperature&Parameters={\"celsius\":5}", 0x401, "celsius"},

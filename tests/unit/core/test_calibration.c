@@ -121,7 +121,7 @@ static void not_while_a_position_is_being_set(void **state)
 	enum err_code code = focuser_calibrate(f->focuser, &err);
 	fake.sync_waits = false;
 	assert_int_equal(code, ERR_INVALID_OPERATION);
-	assert_non_null(strstr(err.text, "told where it stands"));
+	assert_non_null(strstr(err.text, "SetPosition under way"));
 }
 
 int main(void)

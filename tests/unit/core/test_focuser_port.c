@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "device_private.h"
-#include "focuser_port.h"
+#include "port.h"
 #include "focuser_private.h"
 
 static char dir[64];
@@ -65,11 +65,11 @@ static void end(struct fixture *f)
 static enum err_code answers(struct fixture *f, bool again, const char *identity, bool partial, struct err *err)
 {
 	struct focuser_port port;
-	assert_int_equal(focuser_port_choose(&f->dev, again, &port, err), ERR_OK);
+	assert_int_equal(port_choose(&f->dev, again, &port, err), ERR_OK);
 	assert_string_equal(port.port, f->cfg.port.port);
 	struct focuser_caps caps = {.identity_partial = partial};
 	snprintf(caps.identity, sizeof caps.identity, "%s", identity);
-	return focuser_port_verify(&f->dev, again, &caps, err);
+	return port_verify(&f->dev, again, &caps, err);
 }
 
 static void test_another_answer(void **state)
@@ -116,7 +116,7 @@ static void test_a_damaged_memory_is_learned_anew(void **state)
 		end(f);
 		f = fresh("/dev/pts/98765");
 		assert_int_equal(answers(f, false, "Focuser 1.0", false, &err), ERR_OK);
-		assert_string_equal(f->focuser.port_known.answer, "Focuser 1.0");
+		assert_string_equal(f->focuser.book.known.answer, "Focuser 1.0");
 		end(f);
 	}
 }
@@ -143,7 +143,7 @@ static void test_a_port_that_came(void **state)
 		f->dev.next_try_ms = CLOCK_NEVER;
 		f->dev.relink_backoff_ms = 5000;
 		f->dev.woken = false;
-		focuser_port_came(&f->dev);
+		port_came(&f->dev);
 		assert_int_equal(f->dev.next_try_ms, rows[i].hurries ? 0 : CLOCK_NEVER);
 		assert_int_equal(f->dev.relink_backoff_ms, rows[i].hurries ? 0 : 5000);
 		assert_int_equal(f->dev.woken, rows[i].hurries);
@@ -159,20 +159,20 @@ static void test_a_port_that_went(void **state)
 	struct fixture *f = fresh(node);
 	f->dev.link = LINK_UP;
 	snprintf(f->dev.tty, sizeof f->dev.tty, "ttyUSB0");
-	focuser_port_went(&f->dev, "ttyUSB1");
+	port_went(&f->dev, "ttyUSB1");
 	assert_false(f->dev.pulled);
 	/* Old news: it is there again. */
 	FILE *file = fopen(node, "we");
 	assert_non_null(file);
 	assert_int_equal(fclose(file), 0);
-	focuser_port_went(&f->dev, "ttyUSB0");
+	port_went(&f->dev, "ttyUSB0");
 	assert_false(f->dev.pulled);
 	assert_int_equal(unlink(node), 0);
 	f->dev.link = LINK_LOST;
-	focuser_port_went(&f->dev, "ttyUSB0");
+	port_went(&f->dev, "ttyUSB0");
 	assert_false(f->dev.pulled);
 	f->dev.link = LINK_UP;
-	focuser_port_went(&f->dev, "ttyUSB0");
+	port_went(&f->dev, "ttyUSB0");
 	assert_true(f->dev.pulled);
 	assert_true(atomic_load(&f->dev.urgent));
 	end(f);

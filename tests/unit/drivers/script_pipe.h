@@ -20,7 +20,7 @@ struct script_pipe {
 	struct transport base;
 	const struct script_step *at;
 	const char *late;
-	char incoming[512];
+	char incoming[9000];
 	size_t incoming_len;
 	char written[2048];     /* everything that was sent, in order */
 	size_t written_len;

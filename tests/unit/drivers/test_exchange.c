@@ -244,6 +244,7 @@ static void test_urgent(void **state)
 	assert_true(clock_now_ms(clock_real()) < far_ms);
 	assert_true(x.unsettled);
 	/* One that is there is taken. */
+	x.unsettled = false;
 	calls_left = 1;
 	assert_int_equal(ask(&x, ":GI#", &frame, NULL), ERR_OK);
 	assert_true(span_equal(frame, "00#"));
@@ -262,6 +263,7 @@ static void test_echo(void **state)
 	struct span frame;
 	struct err err;
 	begin(&script, &x, steps);
+	x.line_echoes = true;
 	assert_int_equal(ask(&x, ":GP#", &frame, NULL), ERR_OK);
 	assert_true(span_equal(frame, "4E20#"));
 	/* To the scanner of versions "GV#" would look like one. */

@@ -150,9 +150,6 @@ double af_plan_progress(const struct af_plan *plan);
  * only between rounds).  False when it makes no V yet. */
 bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out);
 
-/* "start", "search", "sweep", "extend", "validate", "over". */
-const char *af_phase_name(enum af_phase phase);
-
 /* Full width of the critical focus zone in steps at 10 % growth of FWHM:
  * coefficient * theta * sqrt(10) * D * N^2 / q with coefficient 0.0021, or 0.00195 when the
  * obstruction exceeds a quarter of the aperture; theta = FWHM at best focus in arcsec, taken as

@@ -1,41 +1,52 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a focuser's temperature comes from: its own probe, another focuser's, or what a client told. */
-#include "focuser_private.h"
+#include "temperature.h"
 
-#include <math.h>
+#include "focuser_private.h"
 
 /* A temperature counts for three polls; never less than this, since some controllers are not asked for it
  * while they move. */
 #define TEMPERATURE_FLOOR_MS 120000
 
-bool focuser_probe_wanted(const struct device *dev, const struct config_focuser *cfg)
-{
-	if (cfg->temperature_source == CONFIG_TEMPERATURE_SELF) {
-		return true;
-	}
-	const struct config *config = dev->needs.config;
-	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
-		const struct config_focuser *other = &config->focuser[i];
-		if (other->present && other->temperature_source == CONFIG_TEMPERATURE_FOCUSER &&
-			other->temperature_focuser == dev->info.number) {
-			return true;
-		}
-	}
-	return false;
-}
-
-bool focuser_take_temperature(struct device *dev, double celsius)
+void temperature_create(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
-	struct thermometer *t = &f->probe;
+	f->temperature.wanted = f->cfg->temperature_source == CONFIG_TEMPERATURE_SELF;
+	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
+		const struct config_focuser *other = &dev->needs.config->focuser[i];
+		f->temperature.wanted |= other->present && other->temperature_source == CONFIG_TEMPERATURE_FOCUSER &&
+					 other->temperature_focuser == dev->info.number;
+	}
+}
+
+void temperature_forget(struct temperature *t)
+{
+	t->probe = (struct thermometer){0};
+	t->word = THERMOMETER_BELIEVED;
+	t->next_ms = 0;
+}
+
+bool temperature_due(struct device *dev, int64_t now_ms)
+{
+	struct focuser_core *f = dev->focuser;
+	if (!f->caps.has_temperature || !f->temperature.wanted || now_ms < f->temperature.next_ms) {
+		return false;
+	}
+	f->temperature.next_ms = now_ms + f->driver->poll_temperature_ms;
+	return true;
+}
+
+bool temperature_take(struct device *dev, double celsius)
+{
+	struct focuser_core *f = dev->focuser;
+	struct thermometer *t = &f->temperature.probe;
 	bool was_known = t->known;
 	double was = t->celsius;
 	enum thermometer_word word = thermometer_take(t, celsius, clock_now_ms(dev->clock));
 	if (word == THERMOMETER_BELIEVED) {
-		f->temperature_real_ms = clock_now_ms(clock_real());
+		f->temperature.believed_real_ms = clock_now_ms(clock_real());
 	}
-	if (word != f->probe_word) {
-		f->probe_word = word;
+	if (word != f->temperature.word) {
+		f->temperature.word = word;
 		if (word == THERMOMETER_BROKEN) {
 			log_warn(dev->info.source, "the probe says %g C: it is broken or not plugged in", celsius);
 		} else if (word == THERMOMETER_DOUBTED) {
@@ -51,7 +62,7 @@ static bool temperature_old(const struct device *dev)
 	const struct focuser_core *f = dev->focuser;
 	int64_t limit = (int64_t)(3 * f->driver->poll_temperature_ms / clock_factor(dev->clock));
 	limit = limit < TEMPERATURE_FLOOR_MS ? TEMPERATURE_FLOOR_MS : limit;
-	return clock_now_ms(clock_real()) - f->temperature_real_ms > limit;
+	return clock_now_ms(clock_real()) - f->temperature.believed_real_ms > limit;
 }
 
 static enum err_code probe_temperature(struct device *dev, double *out, struct err *err)
@@ -61,11 +72,11 @@ static enum err_code probe_temperature(struct device *dev, double *out, struct e
 	pthread_mutex_lock(&dev->lock);
 	if (f->caps_known && !f->caps.has_temperature) {
 		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s has no temperature sensor", dev->info.name);
-	} else if (!f->probe.known || dev->link != LINK_UP || temperature_old(dev)) {
+	} else if (!f->temperature.probe.known || dev->link != LINK_UP || temperature_old(dev)) {
 		code = err_set(err, ERR_VALUE_NOT_SET, "%s has no temperature reading just now",
 			dev->info.name);
 	} else {
-		*out = f->probe.celsius;
+		*out = f->temperature.probe.celsius;
 	}
 	pthread_mutex_unlock(&dev->lock);
 	return code;
@@ -76,14 +87,14 @@ static enum err_code told_temperature(struct device *dev, double *out, struct er
 	struct focuser_core *f = dev->focuser;
 	enum err_code code = ERR_OK;
 	pthread_mutex_lock(&dev->lock);
-	int64_t age_ms = clock_now_ms(clock_real()) - f->told_real_ms;
-	if (!f->told) {
+	int64_t age_ms = clock_now_ms(clock_real()) - f->temperature.told_real_ms;
+	if (!f->temperature.told) {
 		code = err_set(err, ERR_VALUE_NOT_SET, "no temperature was told to %s yet", dev->info.name);
 	} else if (age_ms > dev->patience.temperature_told_ms) {
 		code = err_set(err, ERR_VALUE_NOT_SET, "the last temperature told to %s is %lld minutes old",
 			dev->info.name, (long long)(age_ms / 60000));
 	} else {
-		*out = f->told_c;
+		*out = f->temperature.told_c;
 	}
 	pthread_mutex_unlock(&dev->lock);
 	return code;
@@ -131,9 +142,9 @@ enum err_code focuser_tell_temperature(struct device *dev, double celsius, struc
 			THERMOMETER_HIGH_C);
 	}
 	pthread_mutex_lock(&dev->lock);
-	f->told = true;
-	f->told_c = celsius;
-	f->told_real_ms = clock_now_ms(clock_real());
+	f->temperature.told = true;
+	f->temperature.told_c = celsius;
+	f->temperature.told_real_ms = clock_now_ms(clock_real());
 	device_changed(dev);
 	pthread_mutex_unlock(&dev->lock);
 	return ERR_OK;

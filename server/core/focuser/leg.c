@@ -4,6 +4,8 @@
  * with its lock held and gives it back only around a driver call.  After each such call the wishes
  * may have changed, so nothing is concluded about an operation that is not current any more.
  */
+#include "leg.h"
+
 #include "focuser_private.h"
 
 /* A leg that ends elsewhere is started again this often. */
@@ -24,11 +26,6 @@
 /* A target that is replaced sooner than this after the motor was sent off waits for the rest of it, and
  * newer ones take its place: a client that floods us does not flood the controller. */
 #define GATHER_MS 3
-#define HALT_TRIES 3
-/* A motor that goes on for this long after a halt is told again, so often: setters are silent on many
- * lines, and a command that was lost there is known by nothing else. */
-#define HALT_AGAIN_MS 1000
-#define HALT_REPEATS 5
 /* A motion that is to be replaced must end within this. */
 #define STOPPING_MS 10000
 /* This long before a leg's end the motor is looked at more often, so that arrival is told in time. */
@@ -37,24 +34,21 @@
  * leave more than half of a 9600 baud line unused. */
 #define NEARLY_THERE_SHARE 16
 
-void focuser_end_move(struct device *dev, const struct err *err)
+void leg_end_move(struct device *dev, const struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
-	f->phase = MOVE_NONE;
-	f->ours = false;
+	focuser_set_phase(dev, MOVE_NONE);
 	f->done_op = f->op;
 	f->done = err != NULL ? *err : (struct err){0};
 	if (err != NULL) {
 		log_error(dev->info.source, "move to %d failed: %s", (int)f->target, err->text);
 		device_failed(dev, &f->move_told, err);
 	} else {
-		f->snapped = true;
-		f->snap_target = f->target;
-		f->snap_motor = f->position;
+		arrival_at(f, f->target);
 		dev->last_failure[0] = '\0';
 		log_debug(dev->info.source, "arrived position=%d motor=%d", (int)f->target,
-			(int)f->position);
-		focuser_memory_seen(dev);
+			(int)f->motion.position);
+		memory_seen(dev);
 	}
 	device_changed(dev);
 }
@@ -62,9 +56,9 @@ void focuser_end_move(struct device *dev, const struct err *err)
 /* A stuck motor: stop it, say so, and do not trust the count any more. */
 static void stalled(struct device *dev, const struct err *err)
 {
-	focuser_memory_doubt(dev, err->text);
-	focuser_wish_halt(dev->focuser);
-	focuser_end_move(dev, err);
+	memory_doubt(dev, err->text);
+	halt_wish(&dev->focuser->halt);
+	leg_end_move(dev, err);
 }
 
 /* What a way takes at the slowest speed that is to be believed. */
@@ -80,20 +74,13 @@ static struct step start_leg(struct device *dev)
 	struct focuser_core *f = dev->focuser;
 	struct err err = {0};
 	uint64_t op = f->op;
-	f->leg_target = moves_leg(&f->rules, f->position, f->plan.point[f->point]);
-	f->phase = MOVE_LEG;
-	f->ours = true;
-	f->leg_from = f->position;
-	f->snapped = false;
-	/* Until a poll says that it rests, also when the start fails: the command may have got through. */
-	f->motor_moving = true;
-	f->stuck = false;
-	f->halt_watched = false;
-	pthread_mutex_unlock(&dev->lock);
-	transcript_say(dev->transcript, TRANSCRIPT_CALL, "move %d", (int)focuser_to_motor(f, f->leg_target));
-	enum err_code code = f->driver->start_move(f->ctx, focuser_to_motor(f, f->leg_target), &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
+	f->leg.target = moves_leg(&f->rules, f->motion.position, f->leg.plan.point[f->leg.point]);
+	focuser_set_phase(dev, MOVE_LEG);
+	f->leg.from = f->motion.position;
+	arrival_forget(f);
+	motion_sent(&f->motion);
+	halt_forgive(&f->halt);
+	enum err_code code = drive_move(dev, focuser_to_motor(f, f->leg.target), &err);
 	if (code == ERR_IO) {
 		return step_lost(&err);
 	}
@@ -101,27 +88,27 @@ static struct step start_leg(struct device *dev)
 		return step_again();
 	}
 	if (code == ERR_CANCELLED) {
-		f->phase = MOVE_ACCEPTED;
+		focuser_set_phase(dev, MOVE_ACCEPTED);
 		return step_again();
 	}
 	int64_t now = clock_now_ms(dev->clock);
 	if (code != ERR_OK) {
-		if ((code == ERR_TIMEOUT || code == ERR_PROTOCOL) && ++f->leg_tries < LEG_TRIES) {
+		if ((code == ERR_TIMEOUT || code == ERR_PROTOCOL) && ++f->leg.tries < LEG_TRIES) {
 			return start_leg(dev);
 		}
-		focuser_wish_halt(f);
-		focuser_end_move(dev, &err);
+		halt_wish(&f->halt);
+		leg_end_move(dev, &err);
 		return step_again();
 	}
-	int64_t way = focuser_distance(f->leg_target, f->position);
-	f->leg_deadline_ms = now + LEG_ALLOWANCE_MS + way_ms(f, way);
-	f->speed_steps_per_ms = 0;
-	f->progress_ms = now;
-	f->progress_position = f->position;
-	f->nearest = way;
-	f->nearer_ms = now;
-	f->receded = false;
-	f->rest_polls = 0;
+	int64_t way = focuser_distance(f->leg.target, f->motion.position);
+	f->leg.deadline_ms = now + LEG_ALLOWANCE_MS + way_ms(f, way);
+	f->leg.speed_steps_per_ms = 0;
+	f->leg.progress_ms = now;
+	f->leg.progress_position = f->motion.position;
+	f->leg.nearest = way;
+	f->leg.nearer_ms = now;
+	f->leg.receded = false;
+	f->leg.rest_polls = 0;
 	f->next_poll_ms = now + f->driver->first_poll_ms;
 	f->gather_until_ms = now + GATHER_MS;
 	return step_at(f->next_poll_ms);
@@ -130,56 +117,57 @@ static struct step start_leg(struct device *dev)
 /* The way from where the motor stands to the target. */
 static void plan_way(struct focuser_core *f)
 {
-	moves_make(&f->rules, f->position, f->rules.backlash_steps - f->preload, f->target, &f->plan);
-	if (f->plan.count == 0) {
+	moves_make(&f->rules, f->motion.position, f->rules.backlash_steps - f->motion.taken_up, f->target,
+		&f->leg.plan);
+	if (f->leg.plan.count == 0) {
 		/* Retargeted to where it is just passing: it still has to stop there. */
-		f->plan.point[0] = f->target;
-		f->plan.count = 1;
+		f->leg.plan.point[0] = f->target;
+		f->leg.plan.count = 1;
 	}
-	f->point = 0;
+	f->leg.point = 0;
 }
 
 /* The first leg of a planned way. */
 static struct step start_way(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
-	if (f->plan.overshoot_skipped) {
+	if (f->leg.plan.overshoot_skipped) {
 		log_info(dev->info.source, "no room for the overshoot target=%d", (int)f->target);
 	}
 	return start_leg(dev);
 }
 
-struct step focuser_begin_move(struct device *dev)
+struct step leg_begin_move(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	bool exact = f->rules.backlash_steps > 0 || f->rules.max_increment < f->rules.max_step;
-	if (exact && f->motor_moving) {
+	if (exact && f->motion.moving) {
 		/* By the time of a new command it is past where it was last seen, perhaps past the target:
 		 * the last leg might come from the wrong side, or be longer than the device allows. */
-		f->phase = MOVE_STOPPING;
-		f->leg_deadline_ms = clock_now_ms(dev->clock) + STOPPING_MS;
-		focuser_wish_halt(f);
+		focuser_set_phase(dev, MOVE_STOPPING);
+		f->leg.deadline_ms = clock_now_ms(dev->clock) + STOPPING_MS;
+		halt_wish(&f->halt);
 		return step_again();
 	}
-	if (!f->motor_moving && f->position == f->target) {
-		focuser_end_move(dev, NULL);
+	if (!f->motion.moving && f->motion.position == f->target) {
+		leg_end_move(dev, NULL);
 		return step_again();
 	}
 	plan_way(f);
 	int64_t next_ms = 0;
-	if (!focuser_memory_begin(dev, &next_ms)) {
+	if (!memory_begin(dev, &next_ms)) {
 		return step_at(next_ms);
 	}
-	f->leg_tries = 0;
-	f->way_tries = 0;
+	f->leg.tries = 0;
+	f->leg.way_tries = 0;
 	return start_way(dev);
 }
 
 /* Further from the leg's end than it has been: more than arrivals and play account for. */
 static bool further_off(const struct focuser_core *f)
 {
-	return focuser_distance(f->position, f->leg_target) >
-	       f->nearest + focuser_tolerance(f) + f->caps.backlash_steps;
+	return focuser_distance(f->motion.position, f->leg.target) >
+	       f->leg.nearest + focuser_tolerance(f) + f->caps.backlash_steps;
 }
 
 /* A motor that rests where it was on its way before, or behind where it began, without having been seen
@@ -187,8 +175,8 @@ static bool further_off(const struct focuser_core *f)
  * into its end. */
 static bool count_jumped(const struct focuser_core *f)
 {
-	bool short_of_it = (f->position < f->leg_target) == (f->leg_from < f->leg_target);
-	return short_of_it && !f->receded && further_off(f);
+	bool short_of_it = (f->motion.position < f->leg.target) == (f->leg.from < f->leg.target);
+	return short_of_it && !f->leg.receded && further_off(f);
 }
 
 /* The motor rests: on target, or not. */
@@ -198,18 +186,18 @@ static struct step leg_at_rest(struct device *dev)
 	int64_t now = clock_now_ms(dev->clock);
 	int64_t rest_ms = f->driver->late_start_ms > 0 ? f->driver->late_start_ms : REST_MS;
 	int tries = f->driver->leg_retries > 0 ? f->driver->leg_retries + 1 : LEG_TRIES;
-	int32_t target = f->leg_target;
-	bool close = focuser_distance(f->position, target) <= focuser_tolerance(f);
+	int32_t target = f->leg.target;
+	bool close = focuser_distance(f->motion.position, target) <= focuser_tolerance(f);
 	/* A way as short as the tolerance looks like an arrival before the motor has even begun. */
-	bool untouched = f->position == f->leg_from && f->position != target;
-	bool rested = ++f->rest_polls >= REST_POLLS && now - f->progress_ms >= rest_ms;
-	if (close && (!untouched || (rested && f->leg_tries + 1 >= tries))) {
-		f->leg_tries = 0;
-		if (target != f->plan.point[f->point] || ++f->point < f->plan.count) {
+	bool untouched = f->motion.position == f->leg.from && f->motion.position != target;
+	bool rested = ++f->leg.rest_polls >= REST_POLLS && now - f->leg.progress_ms >= rest_ms;
+	if (close && (!untouched || (rested && f->leg.tries + 1 >= tries))) {
+		f->leg.tries = 0;
+		if (target != f->leg.plan.point[f->leg.point] || ++f->leg.point < f->leg.plan.count) {
 			return start_leg(dev);
 		}
-		f->phase = MOVE_SETTLE;
-		f->settle_until_ms = now + f->cfg->settle_ms;
+		focuser_set_phase(dev, MOVE_SETTLE);
+		f->leg.settle_until_ms = now + f->cfg->settle_ms;
 		return step_again();
 	}
 	if (!rested) {
@@ -217,22 +205,22 @@ static struct step leg_at_rest(struct device *dev)
 	}
 	struct err why;
 	if (count_jumped(f)) {
-		int64_t was = f->leg_from < target ? target - f->nearest : target + f->nearest;
+		int64_t was = f->leg.from < target ? target - f->leg.nearest : target + f->leg.nearest;
 		err_set(&why, ERR_STALLED, "%s was at %d and then says %d without having moved there: its "
 			"controller has restarted or lost count, and nobody knows where the motor stands",
-			dev->info.name, (int)was, (int)f->position);
+			dev->info.name, (int)was, (int)f->motion.position);
 		stalled(dev, &why);
 		return step_again();
 	}
-	if (++f->leg_tries < tries && ++f->way_tries < WAY_TRIES) {
-		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->position,
+	if (++f->leg.tries < tries && ++f->leg.way_tries < WAY_TRIES) {
+		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->motion.position,
 			(int)target);
 		/* Planned anew: beyond the target it has to come back from the right side. */
 		plan_way(f);
 		return start_way(dev);
 	}
 	err_set(&why, ERR_STALLED, "%s stopped at %d and does not reach %d", dev->info.name,
-		(int)f->position, (int)target);
+		(int)f->motion.position, (int)target);
 	stalled(dev, &why);
 	return step_again();
 }
@@ -240,9 +228,9 @@ static struct step leg_at_rest(struct device *dev)
 /* When to look again at a motor on its way. */
 static int64_t next_look(struct focuser_core *f, int64_t now)
 {
-	if (f->speed_steps_per_ms > 0) {
-		double left_ms = (double)focuser_distance(f->position, f->leg_target) /
-				 f->speed_steps_per_ms;
+	if (f->leg.speed_steps_per_ms > 0) {
+		double left_ms = (double)focuser_distance(f->motion.position, f->leg.target) /
+				 f->leg.speed_steps_per_ms;
 		if (left_ms < NEARLY_THERE_MS) {
 			f->next_poll_ms = now + f->driver->poll_moving_ms / NEARLY_THERE_SHARE;
 		}
@@ -254,164 +242,107 @@ static int64_t next_look(struct focuser_core *f, int64_t now)
 static bool out_of_bounds(const struct focuser_core *f)
 {
 	int64_t margin = (int64_t)UNTOLD_PLAY_STEPS + f->caps.backlash_steps;
-	int32_t low = f->leg_from < f->rules.min_step ? f->leg_from : f->rules.min_step;
-	int32_t high = f->leg_from > f->rules.max_step ? f->leg_from : f->rules.max_step;
-	return f->position < low - margin || f->position > high + margin;
+	int32_t low = f->leg.from < f->rules.min_step ? f->leg.from : f->rules.min_step;
+	int32_t high = f->leg.from > f->rules.max_step ? f->leg.from : f->rules.max_step;
+	return f->motion.position < low - margin || f->motion.position > high + margin;
 }
 
 static struct step watch_leg(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	int64_t now = clock_now_ms(dev->clock);
-	if (f->position != f->progress_position) {
-		int64_t took_ms = now - f->progress_ms;
-		f->speed_steps_per_ms = took_ms <= 0 ? 0
-			: (double)focuser_distance(f->position, f->progress_position) / (double)took_ms;
-		f->progress_position = f->position;
-		f->progress_ms = now;
-		f->rest_polls = 0;
+	if (f->motion.position != f->leg.progress_position) {
+		int64_t took_ms = now - f->leg.progress_ms;
+		f->leg.speed_steps_per_ms = took_ms <= 0 ? 0
+			: (double)focuser_distance(f->motion.position, f->leg.progress_position) / (double)took_ms;
+		f->leg.progress_position = f->motion.position;
+		f->leg.progress_ms = now;
+		f->leg.rest_polls = 0;
 	}
-	int64_t left = focuser_distance(f->position, f->leg_target);
-	if (left < f->nearest) {
-		f->nearest = left;
-		f->nearer_ms = now;
+	int64_t left = focuser_distance(f->motion.position, f->leg.target);
+	if (left < f->leg.nearest) {
+		f->leg.nearest = left;
+		f->leg.nearer_ms = now;
 	}
-	if (!f->motor_moving) {
+	if (!f->motion.moving) {
 		return leg_at_rest(dev);
 	}
-	f->receded = f->receded || further_off(f);
-	f->rest_polls = 0;
+	f->leg.receded = f->leg.receded || further_off(f);
+	f->leg.rest_polls = 0;
 	struct err why;
 	if (out_of_bounds(f)) {
 		err_set(&why, ERR_STALLED, "%s moves outside %d..%d, not towards %d: it is at %d",
-			dev->info.name, (int)f->rules.min_step, (int)f->rules.max_step, (int)f->leg_target,
-			(int)f->position);
+			dev->info.name, (int)f->rules.min_step, (int)f->rules.max_step, (int)f->leg.target,
+			(int)f->motion.position);
 		stalled(dev, &why);
 		return step_again();
 	}
-	if (now - f->progress_ms > FOCUSER_STALL_MS) {
+	if (now - f->leg.progress_ms > FOCUSER_STALL_MS) {
 		err_set(&why, ERR_STALLED, "%s says it moves but stands at %d on the way to %d",
-			dev->info.name, (int)f->position, (int)f->leg_target);
+			dev->info.name, (int)f->motion.position, (int)f->leg.target);
 		stalled(dev, &why);
 		return step_again();
 	}
-	if (now - f->nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
+	if (now - f->leg.nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
 		err_set(&why, ERR_STALLED, "%s moves, but not towards %d: it is at %d", dev->info.name,
-			(int)f->leg_target, (int)f->position);
+			(int)f->leg.target, (int)f->motion.position);
 		stalled(dev, &why);
 		return step_again();
 	}
-	if (now > f->leg_deadline_ms) {
+	if (now > f->leg.deadline_ms) {
 		err_set(&why, ERR_STALLED, "%s is still not at %d after the time the way should take",
-			dev->info.name, (int)f->leg_target);
+			dev->info.name, (int)f->leg.target);
 		stalled(dev, &why);
 		return step_again();
 	}
 	return step_at(next_look(f, now));
 }
 
-/* Told to stop, it has to: otherwise it is told again, and in the end somebody else. */
-void focuser_watch_halt(struct device *dev)
-{
-	struct focuser_core *f = dev->focuser;
-	if (!f->motor_moving) {
-		f->halt_watched = false;
-	}
-	if (!f->halt_watched || clock_now_ms(dev->clock) - f->halted_ms < HALT_AGAIN_MS) {
-		return;
-	}
-	if (++f->halt_repeats <= HALT_REPEATS) {
-		log_warn(dev->info.source, "still moves after a halt; halting again");
-		f->halt_wanted = true;
-		f->halt_tries = 0;
-		return;
-	}
-	f->halt_watched = false;
-	struct err why;
-	err_set(&why, ERR_STALLED, "%s does not stop: it says it moves after %d halts", dev->info.name,
-		HALT_REPEATS + 1);
-	log_error(dev->info.source, "%s", why.text);
-	device_failed(dev, &f->move_told, &why);
-	if (f->phase == MOVE_HALTING) {
-		f->phase = MOVE_NONE;
-		f->ours = false;
-	}
-	device_changed(dev);
-}
-
-struct step focuser_do_halt(struct device *dev)
-{
-	struct focuser_core *f = dev->focuser;
-	struct err err = {0};
-	f->halt_wanted = false;
-	pthread_mutex_unlock(&dev->lock);
-	transcript_say(dev->transcript, TRANSCRIPT_CALL, "halt");
-	enum err_code code = f->driver->halt(f->ctx, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
-	if (code == ERR_IO) {
-		return step_lost(&err);
-	}
-	if (code != ERR_OK) {
-		if (++f->halt_tries < HALT_TRIES) {
-			f->halt_wanted = true;
-			return step_again();
-		}
-		log_error(dev->info.source, "halt failed: %s", err.text);
-		device_failed(dev, &f->move_told, &err);
-	}
-	f->halted_ms = clock_now_ms(dev->clock);
-	f->halt_watched = true;
-	f->next_poll_ms = 0;
-	return step_again();
-}
-
-struct step focuser_follow(struct device *dev)
+struct step leg_follow(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	int64_t read_ms = clock_now_ms(dev->clock);
 	switch (f->phase) {
 	case MOVE_LEG:
-		focuser_memory_seen(dev);
+		memory_seen(dev);
 		return watch_leg(dev);
 	case MOVE_STOPPING:
-		if (!f->motor_moving) {
-			f->phase = MOVE_ACCEPTED;
+		if (!f->motion.moving) {
+			focuser_set_phase(dev, MOVE_ACCEPTED);
 			return step_again();
 		}
-		if (read_ms > f->leg_deadline_ms) {
+		if (read_ms > f->leg.deadline_ms) {
 			struct err why;
 			err_set(&why, ERR_STALLED, "%s did not stop to take a new target", dev->info.name);
-			focuser_end_move(dev, &why);
+			leg_end_move(dev, &why);
 		}
 		break;
 	case MOVE_SETTLE:
-		if (f->motor_moving ||
-			focuser_distance(f->position, f->leg_target) > focuser_tolerance(f)) {
+		if (f->motion.moving ||
+			focuser_distance(f->motion.position, f->leg.target) > focuser_tolerance(f)) {
 			/* It went on after all. */
-			f->phase = MOVE_LEG;
-			f->point = f->plan.count - 1;
-			f->progress_ms = read_ms;
-			f->nearer_ms = read_ms;
-			f->leg_deadline_ms = read_ms + LEG_ALLOWANCE_MS +
-					     way_ms(f, focuser_distance(f->position, f->leg_target));
-			f->rest_polls = 0;
+			focuser_set_phase(dev, MOVE_LEG);
+			f->leg.point = f->leg.plan.count - 1;
+			f->leg.progress_ms = read_ms;
+			f->leg.nearer_ms = read_ms;
+			f->leg.deadline_ms = read_ms + LEG_ALLOWANCE_MS +
+					     way_ms(f, focuser_distance(f->motion.position, f->leg.target));
+			f->leg.rest_polls = 0;
 		}
 		break;
 	case MOVE_HALTING:
-		if (!f->motor_moving) {
-			log_info(dev->info.source, "halted position=%d", (int)f->position);
-			f->phase = MOVE_NONE;
-			f->ours = false;
+		if (!f->motion.moving) {
+			log_info(dev->info.source, "halted position=%d", (int)f->motion.position);
+			focuser_set_phase(dev, MOVE_NONE);
 			device_changed(dev);
-			focuser_memory_seen(dev);
+			memory_seen(dev);
 		}
 		break;
 	case MOVE_ACCEPTED:
 		f->looked_op = f->op;
 		return step_again();
 	case MOVE_NONE:
-		focuser_memory_seen(dev);
+		memory_seen(dev);
 		break;
 	case MOVE_CALIBRATING:
 		break;

@@ -4,10 +4,14 @@
  * The device goes on also when the link is lost, so it is found again after that.  What is called by
  * clients only writes wishes; the rest runs on the worker, with the lock held but for driver calls.
  */
-#include "focuser_private.h"
+#include "calibration.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#include "focuser_private.h"
+#include "identify.h"
+#include "snapshot.h"
 
 /* The first look after the start, and between looks. */
 #define FIRST_LOOK_MS 500
@@ -43,7 +47,7 @@ void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 {
 	struct focuser_core *f = dev->focuser;
 	pthread_mutex_lock(&dev->lock);
-	const struct calibration_core *c = &f->calibration;
+	const struct calibration *c = &f->calibration;
 	*out = (struct focuser_calibration){
 		.possible = f->driver->calibrate != NULL,
 		/* Over when the device has been identified again, not before. */
@@ -82,14 +86,14 @@ enum err_code focuser_calibrate(struct device *dev, struct err *err)
 		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s cannot calibrate itself", dev->info.name);
 	}
 	if (code == ERR_OK && f->phase == MOVE_CALIBRATING) {
-		code = focuser_refuse_move(dev, err);
-	} else if (code == ERR_OK && (f->phase != MOVE_NONE || f->motor_moving)) {
+		code = calibration_refuses_move(dev, err);
+	} else if (code == ERR_OK && (f->phase != MOVE_NONE || f->motion.moving)) {
 		code = err_set(err, ERR_INVALID_OPERATION, "%s is moving: halt it first", dev->info.name);
 	} else if (code == ERR_OK && focuser_busy(dev, err)) {
 		code = ERR_INVALID_OPERATION;
 	}
 	if (code == ERR_OK) {
-		f->calibration = (struct calibration_core){
+		f->calibration = (struct calibration){
 			.state = CALIBRATION_RUNNING,
 			.start_due = true,
 			.began_ms = clock_now_ms(dev->clock),
@@ -97,8 +101,8 @@ enum err_code focuser_calibrate(struct device *dev, struct err *err)
 		};
 		f->op++;
 		f->done_op = f->op;
-		f->phase = MOVE_CALIBRATING;
-		f->snapped = false;
+		focuser_set_phase(dev, MOVE_CALIBRATING);
+		arrival_forget(f);
 		f->move_told.until_ms = 0;
 		log_info(dev->info.source, "calibration: drives to both ends");
 		device_wake_worker(dev);
@@ -108,7 +112,7 @@ enum err_code focuser_calibrate(struct device *dev, struct err *err)
 	return code;
 }
 
-void focuser_wish_calibration_abort(struct focuser_core *f)
+void calibration_wish_abort(struct focuser_core *f)
 {
 	f->calibration.abort_due = true;
 	f->calibration.start_due = false;
@@ -121,12 +125,14 @@ enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
 	/* It goes on in the device: aborted when the link is back. */
-	f->halt_owed |= dev->link == LINK_LOST && f->calibration.state == CALIBRATION_RUNNING;
+	if (dev->link == LINK_LOST && f->calibration.state == CALIBRATION_RUNNING) {
+		halt_owe(&f->halt, true);
+	}
 	if (code == ERR_OK && f->driver->calibrate == NULL) {
 		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s cannot calibrate itself", dev->info.name);
 	}
 	if (code == ERR_OK && f->phase == MOVE_CALIBRATING) {
-		focuser_wish_calibration_abort(f);
+		calibration_wish_abort(f);
 		device_wake_urgent(dev);
 		device_changed(dev);
 	}
@@ -134,7 +140,7 @@ enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
 	return code;
 }
 
-enum err_code focuser_refuse_move(struct device *dev, struct err *err)
+enum err_code calibration_refuses_move(struct device *dev, struct err *err)
 {
 	const struct focuser_core *f = dev->focuser;
 	if (f->phase == MOVE_CALIBRATING) {
@@ -151,7 +157,7 @@ enum err_code focuser_refuse_move(struct device *dev, struct err *err)
 
 bool focuser_unfit(struct device *dev, struct err *err)
 {
-	return focuser_refuse_move(dev, err) != ERR_OK || focuser_busy(dev, err);
+	return calibration_refuses_move(dev, err) != ERR_OK || focuser_busy(dev, err);
 }
 
 /* ---- the worker ---- */
@@ -159,7 +165,7 @@ bool focuser_unfit(struct device *dev, struct err *err)
 /* It is over; the device is identified again before anything else, since its limits may be new. */
 static void end_calibration(struct device *dev, enum focuser_calibration_state state, const char *reason)
 {
-	struct calibration_core *c = &dev->focuser->calibration;
+	struct calibration *c = &dev->focuser->calibration;
 	c->state = state;
 	c->abort_due = false;
 	c->identify_due = true;
@@ -192,11 +198,7 @@ static void fail_with_advice(struct device *dev, const char *what)
 static bool tell(struct device *dev, bool start, enum err_code *code, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
-	pthread_mutex_unlock(&dev->lock);
-	transcript_say(dev->transcript, TRANSCRIPT_CALL, "calibrate %s", start ? "start" : "abort");
-	*code = f->driver->calibrate(f->ctx, start, err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, *code);
+	*code = drive_calibrate(dev, start, err);
 	if (f->phase != MOVE_CALIBRATING || *code == ERR_CANCELLED || *code == ERR_IO) {
 		return false;
 	}
@@ -211,12 +213,12 @@ static struct step begin(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	struct err err = {0};
-	struct calibration_core *c = &f->calibration;
+	struct calibration *c = &f->calibration;
 	enum err_code code;
-	f->motor_moving = true;
+	motion_sent(&f->motion);
 	/* Also for whoever starts after us, should we not see the end. */
-	focuser_memory_doubt(dev, "A calibration was begun, which numbers positions anew");
-	focuser_memory_rest(dev);
+	memory_doubt(dev, "A calibration was begun, which numbers positions anew");
+	memory_rest(dev);
 	if (!tell(dev, true, &code, &err) || !c->start_due) {
 		return code == ERR_IO ? step_lost(&err) : step_again();
 	}
@@ -240,7 +242,7 @@ static struct step begin(struct device *dev)
 
 static struct step abort_it(struct device *dev)
 {
-	struct calibration_core *c = &dev->focuser->calibration;
+	struct calibration *c = &dev->focuser->calibration;
 	struct err err = {0};
 	enum err_code code;
 	if (!tell(dev, false, &code, &err)) {
@@ -262,12 +264,12 @@ static struct step abort_it(struct device *dev)
 static void judge(struct device *dev, const struct focuser_reading *r)
 {
 	struct focuser_core *f = dev->focuser;
-	struct calibration_core *c = &f->calibration;
+	struct calibration *c = &f->calibration;
 	int64_t now = clock_now_ms(dev->clock);
-	if (f->position != c->position || (r->calibration == FOCUSER_CALIBRATION_RUNS &&
+	if (f->motion.position != c->position || (r->calibration == FOCUSER_CALIBRATION_RUNS &&
 						  r->calibration_step != c->step)) {
 		c->progress_ms = now;
-		c->position = f->position;
+		c->position = f->motion.position;
 	}
 	if (r->calibration == FOCUSER_CALIBRATION_RUNS) {
 		c->seen = true;
@@ -277,7 +279,7 @@ static void judge(struct device *dev, const struct focuser_reading *r)
 		}
 	} else if (r->calibration == FOCUSER_CALIBRATION_DONE) {
 		/* One that says so while its motor runs means the last one, or is not there yet. */
-		if ((c->seen || now - c->began_ms >= STALE_DONE_MS) && !f->motor_moving) {
+		if ((c->seen || now - c->began_ms >= STALE_DONE_MS) && !f->motion.moving) {
 			end_calibration(dev, CALIBRATION_DONE, "");
 			return;
 		}
@@ -303,20 +305,14 @@ static struct step look(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	struct err err = {0};
-	struct calibration_core *c = &f->calibration;
-	const unsigned want = FOCUSER_WANT_MOTION | FOCUSER_WANT_CALIBRATION;
-	f->fresh = (struct focuser_reading){0};
-	pthread_mutex_unlock(&dev->lock);
-	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", want);
-	enum err_code code = f->driver->poll(f->ctx, want, &f->fresh, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
+	struct calibration *c = &f->calibration;
+	enum err_code code = drive_poll(dev, FOCUSER_WANT_MOTION | FOCUSER_WANT_CALIBRATION, &err);
 	if (f->phase != MOVE_CALIBRATING || c->abort_due || code == ERR_CANCELLED) {
 		return step_again();
 	}
 	c->next_look_ms = clock_now_ms(dev->clock) + LOOK_MS;
 	if (code != ERR_OK) {
-		return focuser_poll_failed(f, code) ? step_lost(&err) : step_at(c->next_look_ms);
+		return drive_poll_failed(f, code) ? step_lost(&err) : step_at(c->next_look_ms);
 	}
 	f->poll_failures = 0;
 	focuser_take_reading(dev, &f->fresh);
@@ -327,16 +323,12 @@ static struct step look(struct device *dev)
 }
 
 /* Limits and position anew; then the device is a focuser as any other again. */
-static struct step identify_again(struct device *dev)
+static struct step limits_anew(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	struct err err = {0};
-	struct calibration_core *c = &f->calibration;
-	pthread_mutex_unlock(&dev->lock);
-	f->identified = false;
-	enum err_code code = focuser_class.identify(dev, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
+	struct calibration *c = &f->calibration;
+	enum err_code code = identify_again(dev, &err);
 	if (f->phase != MOVE_CALIBRATING) {
 		return step_again();
 	}
@@ -344,26 +336,27 @@ static struct step identify_again(struct device *dev)
 		return code == ERR_IO || ++c->tries >= TRIES ? step_lost(&err) : step_again();
 	}
 	c->identify_due = false;
-	focuser_renew(dev);
+	identify_renew(dev);
 	if (c->state == CALIBRATION_DONE && f->caps.move_refusal[0] != '\0') {
 		fail_with_advice(dev, "it ended without limits that make sense");
 		c->identify_due = false;
 	}
-	f->phase = f->motor_moving ? MOVE_HALTING : MOVE_NONE;
-	f->halt_watched = f->motor_moving;
-	f->halted_ms = clock_now_ms(dev->clock);
+	focuser_set_phase(dev, f->motion.moving ? MOVE_HALTING : MOVE_NONE);
+	if (f->motion.moving) {
+		halt_watch_from(&f->halt, clock_now_ms(dev->clock));
+	}
 	f->next_poll_ms = 0;
 	log_info(dev->info.source, "%s position=%d min_step=%d max_step=%d", f->caps.identity,
-		(int)f->position, (int)f->rules.min_step, (int)f->caps.max_step);
+		(int)f->motion.position, (int)f->rules.min_step, (int)f->caps.max_step);
 	device_changed(dev);
 	return step_again();
 }
 
-struct step focuser_calibrate_step(struct device *dev)
+struct step calibration_step(struct device *dev)
 {
-	struct calibration_core *c = &dev->focuser->calibration;
+	struct calibration *c = &dev->focuser->calibration;
 	if (c->identify_due) {
-		return identify_again(dev);
+		return limits_anew(dev);
 	}
 	if (c->abort_due) {
 		return abort_it(dev);
@@ -374,31 +367,31 @@ struct step focuser_calibrate_step(struct device *dev)
 	return clock_now_ms(dev->clock) < c->next_look_ms ? step_at(c->next_look_ms) : look(dev);
 }
 
-void focuser_calibration_came_up(struct device *dev)
+void calibration_came_up(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
-	struct calibration_core *c = &f->calibration;
+	struct calibration *c = &f->calibration;
 	int64_t now = clock_now_ms(dev->clock);
 	if (c->state != CALIBRATION_RUNNING) {
 		if (!f->caps.calibrating) {
 			return;
 		}
-		*c = (struct calibration_core){.state = CALIBRATION_RUNNING, .seen = true, .began_ms = now,
+		*c = (struct calibration){.state = CALIBRATION_RUNNING, .seen = true, .began_ms = now,
 			.began_utc_ms = clock_utc_ms()};
 		log_info(dev->info.source, "a calibration is running already");
 	}
 	c->progress_ms = now;
-	c->position = f->position;
+	c->position = f->motion.position;
 	c->next_look_ms = now;
 	c->start_due = false;
-	f->phase = MOVE_CALIBRATING;
+	focuser_set_phase(dev, MOVE_CALIBRATING);
 }
 
-void focuser_calibration_went_down(struct device *dev, bool wished)
+void calibration_went_down(struct device *dev, bool wished)
 {
-	struct calibration_core *c = &dev->focuser->calibration;
+	struct calibration *c = &dev->focuser->calibration;
 	if (dev->focuser->phase == MOVE_CALIBRATING) {
-		dev->focuser->phase = MOVE_NONE;
+		focuser_set_phase(dev, MOVE_NONE);
 		if (c->state == CALIBRATION_RUNNING && !wished) {
 			log_warn(dev->info.source, "the calibration goes on in the device");
 		}

@@ -40,60 +40,36 @@ struct focuser_memory {
 	struct log_repeat doubtful; /* moves with a position that is not known */
 };
 
-/* A SetPosition on its way to the worker. */
-struct focuser_sync_wish {
-	bool wanted;
-	bool unsure;                /* one failed that the device may have taken all the same */
-	bool tell;                  /* the device is to be told; else its own word is taken */
-	int32_t position;           /* motor's steps */
-	uint64_t ticket, done;      /* the newest asked for, and the newest that is over */
-	struct err result;
-	bool noting;                /* over, but its entry is still on its way to the disk */
-	int64_t patience_real_ms;   /* and is not waited for any longer than this */
-};
-
 /* Without the lock, before the link comes up: reads the journal, once. */
-void focuser_memory_open(struct device *dev);
+void memory_open(struct device *dev);
 
 /* Writes what is still to be written and forgets the rest.  No worker any more. */
-void focuser_memory_close(struct device *dev);
+void memory_close(struct device *dev);
 
 /* The link came up and the device has said where it is. */
-void focuser_memory_judge(struct device *dev);
-
-/* After a reading: whether the device has lost its count under us, as a board does whose power failed while
- * its adapter's did not: the driver says so, or it rests at 0, which is nowhere near.  Then whatever runs
- * has ended, a run moves nothing more, and the position is judged as after a lost link: to go on
- * would mean to count the way from 0, into the stop. */
-bool focuser_memory_forgot(struct device *dev);
+void memory_judge(struct device *dev);
 
 /* A move is about to start as planned: true when its way is on the disk (or cannot be brought there),
  * false when the worker shall come again at *next_ms of the device's clock. */
-bool focuser_memory_begin(struct device *dev, int64_t *next_ms);
+bool memory_begin(struct device *dev, int64_t *next_ms);
 
 /* After each reading and at the end of each operation: notes what has changed, if it is worth it. */
-void focuser_memory_seen(struct device *dev);
+void memory_seen(struct device *dev);
 
 /* The motor rests for certain (on the way to closing). */
-void focuser_memory_rest(struct device *dev);
+void memory_rest(struct device *dev);
 
 /* The count is not to be relied on any more. */
-void focuser_memory_doubt(struct device *dev, const char *why);
+void memory_doubt(struct device *dev, const char *why);
 
 /* The device counts anew by its own doing, after a calibration: its word counts, whatever was before. */
-void focuser_memory_afresh(struct device *dev);
-
-/* Carries out a wished SetPosition; gives the lock back around the driver's call. */
-struct step focuser_memory_sync(struct device *dev);
-
-/* The link is gone: so is a wished SetPosition. */
-void focuser_memory_went_down(struct device *dev, const struct err *why);
+void memory_afresh(struct device *dev);
 
 /* Any thread, locked: ERR_INVALID_OPERATION for a move that would leave the range by the remembered
  * count. */
-enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct err *err);
+enum err_code memory_allows(struct device *dev, int32_t target, struct err *err);
 
 /* Any thread, locked: the fields of the state that are told from here. */
-void focuser_memory_state(struct device *dev, struct focuser_state *out);
+void memory_state(struct device *dev, struct focuser_state *out);
 
 #endif

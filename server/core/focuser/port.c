@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "focuser_port.h"
+#include "port.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -114,7 +114,7 @@ static bool same_identity(const struct port_identity *a, const struct port_ident
 	       strcmp(a->answer, b->answer) == 0;
 }
 
-enum err_code focuser_port_choose(struct device *dev, bool again, struct focuser_port *out,
+enum err_code port_choose(struct device *dev, bool again, struct focuser_port *out,
 	struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
@@ -122,12 +122,12 @@ enum err_code focuser_port_choose(struct device *dev, bool again, struct focuser
 	if (!f->driver->uses_port) {
 		return ERR_OK;
 	}
-	if (!f->port_loaded) {
-		load(dev, &f->port_known);
-		f->port_loaded = true;
+	if (!f->book.loaded) {
+		load(dev, &f->book.known);
+		f->book.loaded = true;
 	}
 	struct port_choice choice;
-	enum err_code code = ports_choose(ports_system(), f->cfg->port.port, f->driver, &f->port_known,
+	enum err_code code = ports_choose(ports_system(), f->cfg->port.port, f->driver, &f->book.known,
 		again, &choice, err);
 	if (code == ERR_OK && strcmp(f->cfg->port.port, "auto") == 0) {
 		/* A port that the owner has not named is listened to first. */
@@ -140,8 +140,8 @@ enum err_code focuser_port_choose(struct device *dev, bool again, struct focuser
 		log_write(choice.warn ? LOG_WARN : LOG_INFO, dev->info.source, "%s", choice.note);
 	}
 	snprintf(out->port, sizeof out->port, "%s", choice.open);
-	f->port_fresh = choice.identity;
-	f->port_proven = choice.proven;
+	f->book.fresh = choice.identity;
+	f->book.proven = choice.proven;
 	pthread_mutex_lock(&dev->lock);
 	snprintf(dev->tty, sizeof dev->tty, "%s", choice.tty);
 	dev->pulled = false;
@@ -149,40 +149,40 @@ enum err_code focuser_port_choose(struct device *dev, bool again, struct focuser
 	return ERR_OK;
 }
 
-enum err_code focuser_port_verify(struct device *dev, bool again, const struct focuser_caps *caps,
+enum err_code port_verify(struct device *dev, bool again, const struct focuser_caps *caps,
 	struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
 	if (!f->driver->uses_port) {
 		return ERR_OK;
 	}
-	const struct port_identity *known = &f->port_known;
-	bool same_name = strcmp(known->configured, f->port_fresh.configured) == 0 &&
-		strcmp(known->driver, f->port_fresh.driver) == 0;
+	const struct port_identity *known = &f->book.known;
+	bool same_name = strcmp(known->configured, f->book.fresh.configured) == 0 &&
+		strcmp(known->driver, f->book.fresh.driver) == 0;
 	bool differs = same_name && known->answer[0] != '\0' && caps->identity[0] != '\0' &&
 		!caps->identity_partial && strcmp(known->answer, caps->identity) != 0;
-	if (differs && again && !f->port_proven) {
+	if (differs && again && !f->book.proven) {
 		return err_set(err, ERR_PROTOCOL,
 			"another device answers: '%.70s', not '%.70s' as before; disconnect to accept it",
 			caps->identity, known->answer);
 	}
 	if (differs) {
 		log_warn(dev->info.source, "%s answers '%s', last time it was '%s'",
-			f->port_proven ? "the same port" : "the port", caps->identity, known->answer);
+			f->book.proven ? "the same port" : "the port", caps->identity, known->answer);
 	}
 	if (!caps->identity_partial) {
-		text_copy_clean(f->port_fresh.answer, sizeof f->port_fresh.answer, caps->identity);
+		text_copy_clean(f->book.fresh.answer, sizeof f->book.fresh.answer, caps->identity);
 	} else if (same_name) {
-		memcpy(f->port_fresh.answer, known->answer, sizeof f->port_fresh.answer);
+		memcpy(f->book.fresh.answer, known->answer, sizeof f->book.fresh.answer);
 	}
-	if (!same_identity(known, &f->port_fresh)) {
-		f->port_known = f->port_fresh;
-		store(dev, &f->port_known);
+	if (!same_identity(known, &f->book.fresh)) {
+		f->book.known = f->book.fresh;
+		store(dev, &f->book.known);
 	}
 	return ERR_OK;
 }
 
-void focuser_port_came(struct device *dev)
+void port_came(struct device *dev)
 {
 	if (dev->focuser == NULL || !dev->focuser->driver->uses_port || dev->opened) {
 		return;
@@ -195,7 +195,7 @@ void focuser_port_came(struct device *dev)
 	}
 }
 
-void focuser_port_went(struct device *dev, const char *name)
+void port_went(struct device *dev, const char *name)
 {
 	char node[300];
 	if (dev->focuser == NULL || dev->link != LINK_UP || dev->tty[0] == '\0' ||

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "focuser_memory.h"
+#include "position_memory.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +15,7 @@
 
 static int32_t motor_position(const struct focuser_core *f)
 {
-	return focuser_to_motor(f, f->position);
+	return focuser_to_motor(f, f->motion.position);
 }
 
 /* The journal's thread: the entry is settled, the worker may be waiting for it. */
@@ -26,14 +26,14 @@ static void journal_done(void *arg)
 	device_wake_worker(dev);
 	const struct focuser_memory *m = &dev->focuser->memory;
 	bool failed;
-	if (dev->focuser->sync.noting && position_journal_settled(m->journal, m->ticket, &failed)) {
-		dev->focuser->sync.noting = false;
+	if (position_journal_settled(m->journal, m->ticket, &failed) &&
+		set_position_noted(&dev->focuser->set_position)) {
 		device_changed(dev); /* the client of a SetPosition waits for it */
 	}
 	pthread_mutex_unlock(&dev->lock);
 }
 
-void focuser_memory_open(struct device *dev)
+void memory_open(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	struct focuser_memory *m = &f->memory;
@@ -61,7 +61,7 @@ void focuser_memory_open(struct device *dev)
 	}
 }
 
-void focuser_memory_close(struct device *dev)
+void memory_close(struct device *dev)
 {
 	position_journal_destroy(dev->focuser->memory.journal);
 	dev->focuser->memory.journal = NULL;
@@ -91,7 +91,7 @@ static void fill(struct device *dev, struct position_entry *out)
 	text_copy_clean(out->driver, sizeof out->driver, dev->info.driver);
 	text_copy_clean(out->device, sizeof out->device, f->caps.identity);
 	text_copy_clean(out->port, sizeof out->port, dev->info.where);
-	text_copy_clean(out->port_serial, sizeof out->port_serial, f->port_fresh.serial);
+	text_copy_clean(out->port_serial, sizeof out->port_serial, f->book.fresh.serial);
 }
 
 static void note(struct device *dev, const struct position_entry *entry)
@@ -107,7 +107,7 @@ static void note(struct device *dev, const struct position_entry *entry)
 	}
 }
 
-void focuser_memory_rest(struct device *dev)
+void memory_rest(struct device *dev)
 {
 	struct position_entry entry;
 	fill(dev, &entry);
@@ -132,21 +132,21 @@ static bool settled(struct device *dev)
 	return true;
 }
 
-void focuser_memory_seen(struct device *dev)
+void memory_seen(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	struct focuser_memory *m = &f->memory;
-	if (!f->position_known) {
+	if (!f->motion.known) {
 		return;
 	}
 	bool done = settled(dev);
-	if (f->sync.unsure && !f->drifting && (!f->motor_moving || f->stuck)) {
+	if (f->set_position.unsure && !f->motion.drifting && (!f->motion.moving || f->motion.stuck)) {
 		/* What it says now shows whether it has its new count. */
-		focuser_memory_judge(dev);
+		memory_judge(dev);
 		device_changed(dev);
 		return;
 	}
-	if (f->phase == MOVE_NONE && !f->motor_moving && !f->drifting && !f->halt_wanted) {
+	if (f->phase == MOVE_NONE && !f->motion.moving && !f->motion.drifting && !f->halt.wanted) {
 		struct position_entry now;
 		fill(dev, &now);
 		bool same = m->has_last && !m->last.moving && m->last.trust == now.trust &&
@@ -191,14 +191,14 @@ static void fill_way(struct device *dev, struct position_entry *out)
 		out->low = place[i] < out->low ? place[i] : out->low;
 		out->high = place[i] > out->high ? place[i] : out->high;
 	}
-	if (m->has_last && m->last.moving && f->motor_moving) {
+	if (m->has_last && m->last.moving && f->motion.moving) {
 		/* The way that this one replaces goes on until the motor hears of it. */
 		out->low = m->last.low < out->low ? m->last.low : out->low;
 		out->high = m->last.high > out->high ? m->last.high : out->high;
 	}
 }
 
-bool focuser_memory_begin(struct device *dev, int64_t *next_ms)
+bool memory_begin(struct device *dev, int64_t *next_ms)
 {
 	struct focuser_core *f = dev->focuser;
 	struct focuser_memory *m = &f->memory;
@@ -228,7 +228,7 @@ bool focuser_memory_begin(struct device *dev, int64_t *next_ms)
 	return false;
 }
 
-void focuser_memory_doubt(struct device *dev, const char *why)
+void memory_doubt(struct device *dev, const char *why)
 {
 	struct focuser_memory *m = &dev->focuser->memory;
 	m->trust = POSITION_UNKNOWN;
@@ -247,18 +247,18 @@ void focuser_memory_doubt(struct device *dev, const char *why)
 	device_changed(dev);
 }
 
-void focuser_memory_judge(struct device *dev)
+void memory_judge(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	struct focuser_memory *m = &f->memory;
-	f->sync.unsure = false;
-	if (!f->position_known) {
-		focuser_memory_doubt(dev, "It has not said where it is");
+	set_position_settled(&f->set_position);
+	if (!f->motion.known) {
+		memory_doubt(dev, "It has not said where it is");
 		return;
 	}
 	struct position_seen seen = {
 		.position = motor_position(f),
-		.moving = f->motor_moving,
+		.moving = f->motion.moving,
 		.keeps = f->driver->count == FOCUSER_COUNT_KEPT,
 		.reset = f->fresh.reset_seen,
 		.tolerance = focuser_tolerance(f),
@@ -266,7 +266,7 @@ void focuser_memory_judge(struct device *dev)
 		.mirror = f->mirror,
 		.driver = dev->info.driver,
 		.device = f->caps.identity,
-		.port_serial = f->port_fresh.serial,
+		.port_serial = f->book.fresh.serial,
 	};
 	struct position_verdict verdict;
 	position_judge(m->found, m->has_last ? &m->last : NULL, &seen, &verdict);
@@ -281,109 +281,18 @@ void focuser_memory_judge(struct device *dev)
 	} else if (verdict.note[0] != '\0') {
 		log_warn(dev->info.source, "%s", verdict.note);
 	}
-	focuser_memory_seen(dev);
+	memory_seen(dev);
 }
 
-void focuser_memory_afresh(struct device *dev)
+void memory_afresh(struct device *dev)
 {
 	struct focuser_memory *m = &dev->focuser->memory;
 	m->trust = POSITION_KNOWN;
 	m->offset_known = false;
 	m->offset = 0;
 	m->why[0] = '\0';
-	focuser_memory_rest(dev);
+	memory_rest(dev);
 	device_changed(dev);
-}
-
-/* Where the driver does not tell: at rest at 0, far from where it was. */
-static bool looks_forgotten(const struct focuser_core *f)
-{
-	const struct focuser_memory *m = &f->memory;
-	if (f->driver->count != FOCUSER_COUNT_MAY_BE_LOST || !f->position_known || !m->has_last ||
-		f->motor_moving || motor_position(f) != 0) {
-		return false;
-	}
-	int32_t nearest = m->last.moving ? m->last.low : m->last.position;
-	return nearest > POSITION_WAY_MARGIN + f->caps.backlash_steps;
-}
-
-bool focuser_memory_forgot(struct device *dev)
-{
-	struct focuser_core *f = dev->focuser;
-	if (!f->fresh.reset_seen && !looks_forgotten(f)) {
-		return false;
-	}
-	struct err why;
-	err_set(&why, ERR_STALLED, "%s has lost its count: it was reset, and says %d", dev->info.name,
-		(int)f->position);
-	device_lease_lost(dev);
-	if (f->phase == MOVE_HALTING) {
-		f->phase = MOVE_NONE;
-	} else if (f->phase != MOVE_NONE) {
-		focuser_end_move(dev, &why);
-	} else {
-		log_error(dev->info.source, "%s", why.text);
-		device_failed(dev, NULL, &why);
-	}
-	f->snapped = false;
-	f->drifting = false;
-	f->preload = 0;
-	f->tempcomp = false;
-	f->tempcomp_wanted = false;
-	focuser_memory_judge(dev);
-	focuser_memory_rest(dev);
-	device_changed(dev);
-	return true;
-}
-
-struct step focuser_memory_sync(struct device *dev)
-{
-	struct focuser_core *f = dev->focuser;
-	struct err err = {0};
-	struct focuser_memory *m = &f->memory;
-	struct focuser_sync_wish wish = f->sync;
-	enum err_code code = ERR_OK;
-	if (wish.tell) {
-		pthread_mutex_unlock(&dev->lock);
-		transcript_say(dev->transcript, TRANSCRIPT_CALL, "set_position %d", (int)wish.position);
-		code = f->driver->set_position(f->ctx, wish.position, &err);
-		pthread_mutex_lock(&dev->lock);
-		device_count_error(dev, code);
-	}
-	f->sync.wanted = false;
-	f->sync.done = wish.ticket;
-	f->sync.result = (struct err){0};
-	if (code != ERR_OK) {
-		f->sync.result = err;
-		f->sync.unsure = code != ERR_INVALID_OPERATION && code != ERR_INVALID_VALUE;
-		log_warn(dev->info.source, "SetPosition failed: %s", err.text);
-		device_changed(dev);
-		f->next_poll_ms = 0;
-		return code == ERR_IO ? step_lost(&err) : step_again();
-	}
-	log_info(dev->info.source, "position set to %d, was %d (%s)",
-		(int)focuser_from_motor(f, wish.position), (int)f->position, focuser_trust_name(m->trust));
-	if (wish.tell) {
-		/* The count has changed, not the motor: no play was taken up. */
-		f->position = focuser_from_motor(f, wish.position);
-		f->read_real_ms = clock_now_ms(clock_real());
-		f->snapped = false;
-	}
-	focuser_memory_afresh(dev);
-	f->sync.noting = m->journal != NULL;
-	f->sync.patience_real_ms = clock_now_ms(clock_real()) + POSITION_JOURNAL_PATIENCE_MS;
-	return step_again();
-}
-
-void focuser_memory_went_down(struct device *dev, const struct err *why)
-{
-	struct focuser_sync_wish *sync = &dev->focuser->sync;
-	sync->unsure = false; /* judged anew in any case when the link is back */
-	if (sync->wanted) {
-		sync->wanted = false;
-		sync->done = sync->ticket;
-		sync->result = *why;
-	}
 }
 
 /* A position in clients' steps by the count from before a shift; false when it is outside the range. */
@@ -397,7 +306,7 @@ static bool by_remembered_count(const struct focuser_core *f, int32_t position, 
 	return *out >= 0 && *out <= f->caps.max_step;
 }
 
-enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct err *err)
+enum err_code memory_allows(struct device *dev, int32_t target, struct err *err)
 {
 	const struct focuser_core *f = dev->focuser;
 	const struct focuser_memory *m = &f->memory;
@@ -408,7 +317,7 @@ enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct e
 	int32_t here;
 	int32_t turn = turning_point(f, target);
 	bool target_in = by_remembered_count(f, target, &there);
-	if (!by_remembered_count(f, f->position, &here) ||
+	if (!by_remembered_count(f, f->motion.position, &here) ||
 		(target_in && by_remembered_count(f, turn, &there))) {
 		return ERR_OK;
 	}
@@ -419,81 +328,14 @@ enum err_code focuser_memory_allows(struct device *dev, int32_t target, struct e
 		target_in ? ", where it turns," : "", (int)f->caps.max_step);
 }
 
-void focuser_memory_state(struct device *dev, struct focuser_state *out)
+void memory_state(struct device *dev, struct focuser_state *out)
 {
 	const struct focuser_core *f = dev->focuser;
 	const struct focuser_memory *m = &f->memory;
 	out->trust = m->trust;
 	snprintf(out->trust_why, sizeof out->trust_why, "%s", m->why);
-	out->remembered_known = f->position_known && m->trust != POSITION_KNOWN && m->offset_known &&
-				by_remembered_count(f, f->position, &out->remembered);
+	out->remembered_known = f->motion.known && m->trust != POSITION_KNOWN && m->offset_known &&
+				by_remembered_count(f, f->motion.position, &out->remembered);
 	out->can_set_position = f->driver->set_position != NULL;
 	out->journal_failing = m->failing;
-}
-
-enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, int32_t position,
-	uint64_t *ticket, struct err *err)
-{
-	struct focuser_core *f = dev->focuser;
-	pthread_mutex_lock(&dev->lock);
-	enum err_code code = device_need_link(dev, err);
-	if (code == ERR_OK) {
-		code = device_need_free(dev, err);
-	}
-	if (code == ERR_OK && focuser_busy(dev, err)) {
-		code = ERR_INVALID_OPERATION;
-	}
-	if (code == ERR_OK && !f->position_known) {
-		code = err_set(err, ERR_VALUE_NOT_SET, "%s does not say where it stands", dev->info.name);
-	}
-	if (code == ERR_OK && how == FOCUSER_SYNC_RESTORE) {
-		struct focuser_state now;
-		focuser_memory_state(dev, &now);
-		position = now.remembered;
-		if (!now.remembered_known) {
-			code = err_set(err, ERR_INVALID_VALUE, "there is no position of %s to restore: it is %s",
-				dev->info.name, focuser_trust_name(f->memory.trust));
-		}
-	}
-	position = how == FOCUSER_SYNC_KEEP ? f->position : position;
-	if (code == ERR_OK && how != FOCUSER_SYNC_KEEP && (position < 0 || position > f->caps.max_step)) {
-		code = err_set(err, ERR_INVALID_VALUE, "position %d of %s is outside 0..%d", (int)position,
-			dev->info.name, (int)f->caps.max_step);
-	}
-	bool tell = position != f->position;
-	if (code == ERR_OK && tell && f->driver->set_position == NULL) {
-		code = err_set(err, ERR_NOT_IMPLEMENTED,
-			"%s cannot be told where it stands: a %s counts by itself; SetPosition keep takes its "
-			"own number",
-			dev->info.name, dev->info.driver_title);
-	}
-	if (code == ERR_OK) {
-		f->sync.wanted = true;
-		f->sync.tell = tell;
-		f->sync.position = focuser_to_motor(f, position);
-		*ticket = ++f->sync.ticket;
-		device_wake_worker(dev);
-		device_changed(dev);
-	}
-	pthread_mutex_unlock(&dev->lock);
-	return code;
-}
-
-bool focuser_set_position_done(struct device *dev, uint64_t ticket, enum err_code *result,
-	struct err *err)
-{
-	struct focuser_core *f = dev->focuser;
-	pthread_mutex_lock(&dev->lock);
-	bool noted = true;
-	if (f->sync.noting) {
-		bool failed;
-		noted = position_journal_settled(f->memory.journal, f->memory.ticket, &failed) ||
-			clock_now_ms(clock_real()) >= f->sync.patience_real_ms;
-	}
-	bool done = f->sync.done >= ticket && noted;
-	if (done) {
-		*result = f->sync.result.code != ERR_OK ? err_copy(err, &f->sync.result) : ERR_OK;
-	}
-	pthread_mutex_unlock(&dev->lock);
-	return done;
 }

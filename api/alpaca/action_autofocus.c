@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* Actions around autofocus runs and measurements; their parameters are in the table of actions.c. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "action.h"
+#include "autofocus.h"
+#include "clock.h"
+#include "run.h"
+
+/* A measurement exposes for at most 60 s; the rest is for the read-out and the arithmetic. */
+enum { MEASURE_WAIT_MS = 95000 };
+
+static enum http_result reply_run(struct call *call, struct run *run)
+{
+	if (run == NULL) {
+		return reply_string(call, "{\"run\":0,\"state\":\"none\"}");
+	}
+	struct buf text;
+	buf_init(&text, 1024 * 1024);
+	run_json(run, &text);
+	run_free(run);
+	enum http_result result =
+		text.failed ? reply_failure(call, ERR_NOMEM, "The server is out of memory.")
+			    : reply_string(call, buf_text(&text));
+	buf_fini(&text);
+	return result;
+}
+
+enum http_result action_autofocus(struct call *call, const struct action_value *value)
+{
+	struct autofocus_params params;
+	autofocus_params_init(&params);
+	params.exposure_s = value[0].given ? value[0].number : params.exposure_s;
+	params.points = value[1].given ? (int)value[1].number : params.points;
+	params.step = value[2].given ? value[2].number : params.step;
+	memcpy(params.filter, value[3].text, sizeof params.filter);
+	params.binning = value[4].given ? (int)value[4].number : params.binning;
+	params.gain = value[5].given ? (int)value[5].number : params.gain;
+	params.camera = value[6].given ? (int)value[6].number : params.camera;
+	struct err err = {.code = ERR_OK};
+	uint64_t run = 0;
+	enum err_code code = autofocus_start(served_autofocus(call->served, call->dev), &params, &run, &err);
+	if (code != ERR_OK) {
+		return reply_result(call, code, &err);
+	}
+	struct buf text;
+	buf_init(&text, 128);
+	buf_printf(&text, "{\"run\":%" PRIu64 ",\"state\":\"running\"}", run);
+	enum http_result result = reply_string(call, buf_text(&text));
+	buf_fini(&text);
+	return result;
+}
+
+enum http_result action_autofocus_status(struct call *call, const struct action_value *value)
+{
+	uint32_t id = value[0].given ? (uint32_t)value[0].number : 0;
+	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);
+	if (run == NULL && id != 0) {
+		return reply_failure(call, ERR_INVALID_VALUE, "There is no run %" PRIu32 ".", id);
+	}
+	return reply_run(call, run);
+}
+
+/* The end of a run as an answer: the object when it went well, else an error. */
+static enum http_result reply_outcome(struct call *call, uint64_t id)
+{
+	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);
+	if (run == NULL) {
+		return reply_failure(call, ERR_INTERNAL, "Run %" PRIu64 " is no longer known.", id);
+	}
+	if (run->state == RUN_SUCCEEDED) {
+		return reply_run(call, run);
+	}
+	struct err err = {.code = ERR_OK};
+	if (run->state == RUN_RUNNING) {
+		err_set(&err, ERR_INVALID_OPERATION,
+			"Run %" PRIu64 " is still running (%s, %d %%).", id, run->phase,
+			(int)(run->progress * 100));
+	} else if (run->state == RUN_ABORTED) {
+		err_set(&err, ERR_CANCELLED, "Run %" PRIu64 " was aborted: %s", id, run->reason);
+	} else {
+		enum err_code code = run->code != ERR_OK ? run->code : ERR_INTERNAL;
+		err_set(&err, code, "Run %" PRIu64 " failed: %s", id, run->reason);
+	}
+	run_free(run);
+	return reply_error(call, &err);
+}
+
+enum err_code action_a_run_is_known(struct call *call, struct err *err)
+{
+	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), 0);
+	if (run == NULL) {
+		return err_set(err, ERR_INVALID_OPERATION,
+			"There has been no autofocus run yet: start one with the action Autofocus.");
+	}
+	run_free(run);
+	return ERR_OK;
+}
+
+enum http_result action_autofocus_wait(struct call *call, const struct action_value *value)
+{
+	struct autofocus *af = served_autofocus(call->served, call->dev);
+	uint64_t id = 0;
+	int64_t deadline_ms;
+	if (call->wait == NULL) {
+		double seconds = value[0].given ? value[0].number : ACTION_WAIT_MAX_S;
+		struct run *run = autofocus_run(af, 0);
+		id = run != NULL ? run->id : 0;
+		run_free(run);
+		deadline_ms = clock_now_ms(clock_real()) + (int64_t)(seconds * 1000);
+	} else {
+		id = call->wait->ticket;
+		deadline_ms = call->wait->deadline_ms;
+	}
+	if (autofocus_running(af) != id || clock_now_ms(clock_real()) >= deadline_ms) {
+		return reply_outcome(call, id);
+	}
+	return call_wait(call, 0, id, deadline_ms);
+}
+
+enum http_result action_autofocus_abort(struct call *call, const struct action_value *value)
+{
+	(void)value;
+	struct autofocus *af = served_autofocus(call->served, call->dev);
+	autofocus_abort(af);
+	return reply_run(call, autofocus_run(af, 0));
+}
+
+enum http_result action_measure_stars(struct call *call, const struct action_value *value)
+{
+	struct autofocus *af = served_autofocus(call->served, call->dev);
+	struct err err = {.code = ERR_OK};
+	uint64_t job = 0;
+	int64_t deadline_ms;
+	if (call->wait == NULL) {
+		enum err_code code = autofocus_measure_start(af, value[0].given ? value[0].number : NAN,
+			value[1].given ? (int)value[1].number : -1, value[2].given ? (int)value[2].number : -1, &job,
+			&err);
+		if (code != ERR_OK) {
+			return reply_result(call, code, &err);
+		}
+		deadline_ms = clock_now_ms(clock_real()) + MEASURE_WAIT_MS;
+	} else {
+		job = call->wait->ticket;
+		deadline_ms = call->wait->deadline_ms;
+	}
+	struct buf text;
+	buf_init(&text, 1024 * 1024);
+	enum err_code code = ERR_OK;
+	enum http_result result;
+	if (autofocus_measure_done(af, job, &text, &code, &err)) {
+		result = code != ERR_OK ? reply_result(call, code, &err)
+					: reply_string(call, buf_text(&text));
+	} else if (call_is_late(call)) {
+		result = reply_failure(call, ERR_TIMEOUT, "The measurement did not end in time.");
+	} else {
+		result = call_wait(call, 0, job, deadline_ms);
+	}
+	buf_fini(&text);
+	return result;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include "identify.h"
+
+#include <math.h>
+
+#include "focuser_private.h"
+#include "port.h"
+
+/* At connect: looks until two of them agree, within so many steps. */
+#define FIRST_LOOKS 3
+#define FIRST_NEAR 2
+
+/* What a device tells once, and perhaps in a reading whose position is asked for again. */
+static void keep_what_was_told(struct focuser_reading *r, const struct focuser_reading *before)
+{
+	r->reset_seen |= before->reset_seen;
+	if (before->backlash_valid && !r->backlash_valid) {
+		r->backlash_valid = true;
+		r->backlash_steps = before->backlash_steps;
+	}
+}
+
+/* Reads until the position has been said twice: what comes of it is compared with what is remembered, and
+ * one number that a bad line has made would put everything in doubt.  One reading is enough of a motor
+ * that moves. */
+static enum err_code read_first(struct device *dev, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	for (int look = 0; look < FIRST_LOOKS; look++) {
+		struct focuser_reading before = f->fresh;
+		enum err_code code = drive_first_poll(dev, err);
+		keep_what_was_told(&f->fresh, &before);
+		if (code != ERR_OK) {
+			return code;
+		}
+		bool moves = f->fresh.moving_valid && f->fresh.moving;
+		bool again = f->first_read && focuser_distance(f->first_position, f->fresh.position) <=
+						      f->fresh_caps.tolerance_steps + FIRST_NEAR;
+		if (!f->fresh.position_valid || moves || again) {
+			return ERR_OK;
+		}
+		f->first_read = true;
+		f->first_position = f->fresh.position;
+	}
+	return err_set(err, ERR_PROTOCOL, "%s says something else each time it is asked where it is",
+		dev->info.name);
+}
+
+enum err_code identify_device(struct device *dev, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	enum err_code code = ERR_OK;
+	if (!f->identified) {
+		code = drive_identify(dev, err);
+		if (code == ERR_OK) {
+			code = port_verify(dev, dev->was_up, &f->fresh_caps, err);
+		}
+		f->identified = code == ERR_OK;
+	}
+	if (code == ERR_OK) {
+		code = read_first(dev, err);
+	}
+	return code;
+}
+
+enum err_code identify_again(struct device *dev, struct err *err)
+{
+	pthread_mutex_unlock(&dev->lock);
+	dev->focuser->identified = false;
+	enum err_code code = identify_device(dev, err);
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
+	return code;
+}
+
+void identify_take_caps(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	int32_t low = f->fresh_caps.min_step > f->cfg->min_step ? f->fresh_caps.min_step
+								  : f->cfg->min_step;
+	f->caps = f->fresh_caps;
+	f->mirror = f->caps.max_step;
+	f->motor_low = f->caps.min_step;
+	if (f->cfg->reverse) {
+		f->caps.max_step -= f->caps.min_step;
+		low = f->cfg->min_step;
+	}
+	if (f->cfg->port.max_step > 0 && f->cfg->port.max_step < f->caps.max_step) {
+		f->caps.max_step = f->cfg->port.max_step;
+	}
+	if (isfinite(f->cfg->step_size_um)) {
+		f->caps.step_size_um = f->cfg->step_size_um;
+	}
+	f->caps_known = true;
+	f->rules = (struct moves_rules){
+		.min_step = low < f->caps.max_step ? low : f->caps.max_step,
+		.max_step = f->caps.max_step,
+		.backlash_steps = f->cfg->backlash_steps,
+		.approach = f->approach,
+		.max_increment = f->caps.max_increment,
+	};
+	focuser_own_backlash(dev, f->caps.backlash_steps);
+}
+
+void identify_renew(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	identify_take_caps(dev);
+	motion_forget(&f->motion);
+	arrival_forget(f);
+	halt_drop_wish(&f->halt);
+	focuser_take_reading(dev, &f->fresh);
+	if (f->calibration.state == CALIBRATION_DONE) {
+		memory_afresh(dev);
+	} else {
+		memory_rest(dev);
+	}
+}

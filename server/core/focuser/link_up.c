@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "link_up.h"
+
+#include "focuser_private.h"
+#include "identify.h"
+#include "port.h"
+
+/* On disconnect: rounds of halting, and looks in each whether the motor rests. */
+#define STOP_ROUNDS 3
+#define STOP_LOOKS 4
+
+enum err_code link_up_open(struct device *dev, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	memory_open(dev);
+	f->identified = false;
+	f->first_read = false;
+	f->fresh = (struct focuser_reading){0};
+	enum err_code code = port_choose(dev, dev->was_up, &f->port, err);
+	return code == ERR_OK ? drive_open(dev, err) : code;
+}
+
+/* Somebody wished it to stop before the link was back, and it still moves. */
+static void pay_halt(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	if (f->halt.owed && (f->motion.moving || f->caps.calibrating)) {
+		log_warn(dev->info.source, "still moves after the link was lost; halting");
+		if (f->phase == MOVE_CALIBRATING) {
+			calibration_wish_abort(f);
+		} else {
+			halt_wish(&f->halt);
+		}
+	}
+	halt_owe(&f->halt, false);
+}
+
+void link_up_came(struct device *dev, bool again)
+{
+	struct focuser_core *f = dev->focuser;
+	identify_take_caps(dev);
+	focuser_set_phase(dev, MOVE_NONE);
+	halt_forget(&f->halt);
+	motion_forget(&f->motion);
+	temperature_forget(&f->temperature);
+	f->poll_failures = 0;
+	f->next_poll_ms = 0;
+	f->tempcomp.on = f->caps.tempcomp_on;
+	f->tempcomp.wanted = f->caps.tempcomp_on;
+	if (!again) {
+		arrival_forget(f);
+		f->move_told.until_ms = 0;
+	}
+	focuser_take_reading(dev, &f->fresh);
+	memory_judge(dev);
+	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
+	log_info(dev->info.source, "%s position=%d max_step=%d", f->caps.identity, (int)f->motion.position,
+		(int)f->caps.max_step);
+	if (f->caps.move_refusal[0] != '\0') {
+		log_warn(dev->info.source, "%s", f->caps.move_refusal);
+	}
+	calibration_came_up(dev);
+	pay_halt(dev);
+}
+
+void link_up_went(struct device *dev, const struct err *why)
+{
+	struct focuser_core *f = dev->focuser;
+	bool ending = f->phase == MOVE_HALTING || (f->phase == MOVE_CALIBRATING && f->calibration.abort_due);
+	halt_went_down(&f->halt, dev->link == LINK_LOST, ending);
+	motion_lost_sight(&f->motion);
+	temperature_forget(&f->temperature);
+	calibration_went_down(dev, dev->link == LINK_CLOSING);
+	set_position_went_down(dev, why);
+	if (f->phase == MOVE_HALTING) {
+		focuser_set_phase(dev, MOVE_NONE);
+	} else if (f->phase != MOVE_NONE) {
+		leg_end_move(dev, why);
+	}
+}
+
+/* Whether the motor rests by the device's own word, looked for a little while.  ERR_IO when the device is
+ * gone. */
+static enum err_code comes_to_rest(struct device *dev, bool *rests, struct err *err)
+{
+	struct focuser_core *f = dev->focuser;
+	for (int look = 0; look < STOP_LOOKS; look++) {
+		enum err_code code = drive_poll(dev, FOCUSER_WANT_MOTION, err);
+		if (code != ERR_OK) {
+			return code;
+		}
+		/* What is read here goes into the journal, so it has to be said twice, too. */
+		bool odd = focuser_reading_is_odd(f, &f->fresh);
+		if (!odd) {
+			focuser_take_reading(dev, &f->fresh);
+			*rests = f->fresh.moving_valid && !f->fresh.moving;
+		}
+		if (*rests) {
+			return ERR_OK;
+		}
+		int64_t until = clock_now_ms(dev->clock) + f->driver->poll_moving_ms;
+		while (!clock_wait(dev->clock, &dev->mail, &dev->lock, until)) {
+		}
+	}
+	return ERR_OK;
+}
+
+/* No motor is left running without anybody watching it. */
+void link_up_stop(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	bool rests = f->phase == MOVE_NONE && !f->motion.moving;
+	/* A calibration is ended by its own command, until that is heard. */
+	bool calibrating = f->phase == MOVE_CALIBRATING;
+	struct err err = {0};
+	enum err_code code = ERR_OK;
+	for (int round = 0; !rests && code != ERR_IO && round < STOP_ROUNDS; round++) {
+		/* There is nothing more urgent than this. */
+		atomic_store(&dev->urgent, false);
+		code = calibrating ? drive_calibrate(dev, false, &err) : drive_halt(dev, &err);
+		if (code == ERR_OK) {
+			calibrating = false;
+			code = comes_to_rest(dev, &rests, &err);
+		}
+	}
+	if (rests && f->motion.known && f->memory.has_last && f->memory.last.moving) {
+		memory_rest(dev);
+	}
+	if (!rests) {
+		log_error(dev->info.source, "the motor may still be moving: %s",
+			code != ERR_OK ? err.text : "it does not stop");
+	}
+}
+
+int link_up_open_wait_ms(struct device *dev)
+{
+	const struct focuser_core *f = dev->focuser;
+	if (f->cfg->open_wait_ms >= 0) {
+		return f->cfg->open_wait_ms;
+	}
+	return f->driver->open_wait_for != NULL ? f->driver->open_wait_for(&f->port)
+						: f->driver->open_wait_ms;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a focuser's link, as the device's class has it; docs/link.md tells it in order.  Worker. */
+#ifndef FOCUSD_FOCUSER_LINK_UP_H
+#define FOCUSD_FOCUSER_LINK_UP_H
+
+#include <stdbool.h>
+
+#include "err.h"
+
+struct device;
+
+/* Each as in struct device_class. */
+enum err_code link_up_open(struct device *dev, struct err *err);
+int link_up_open_wait_ms(struct device *dev);
+void link_up_came(struct device *dev, bool again);
+void link_up_went(struct device *dev, const struct err *why);
+void link_up_stop(struct device *dev);
+
+#endif
