@@ -67,8 +67,8 @@ enum http_result action_set_position(struct call *call, const struct action_valu
 	uint64_t ticket = 0;
 	int64_t deadline_ms = clock_now_ms(clock_real()) + SET_POSITION_WAIT_MS;
 	if (call->wait == NULL) {
-		static const enum focuser_sync words[] = {FOCUSER_SYNC_RESTORE, FOCUSER_SYNC_KEEP};
-		enum focuser_sync how = value[1].given ? words[(int)value[1].number] : FOCUSER_SYNC_TO;
+		static const enum focuser_set_how words[] = {FOCUSER_SET_RESTORE, FOCUSER_SET_KEEP};
+		enum focuser_set_how how = value[1].given ? words[(int)value[1].number] : FOCUSER_SET_TO;
 		code = focuser_set_position(call->dev, how, (int32_t)value[0].number, &ticket, &err);
 		if (code != ERR_OK) {
 			return reply_result(call, code, &err);

@@ -44,6 +44,9 @@ struct focuser_caps {
 	int32_t tolerance_steps; /* arrival within this counts as arrived; usually 0 */
 	int32_t backlash_steps;  /* the device takes up so much play itself; core then leaves it alone.
 	                          * 0 = it does not, or it was not asked; poll() may tell it later */
+	/* It may take up backlash by going past its target and back, and does not say how far: passing its target
+	 * is then its own affair.  A reading that tells the amount ends this. */
+	bool backlash_untold;
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
 	 * since a device that is found again after a loss is compared by it. */
 	char identity[96];

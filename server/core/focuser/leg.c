@@ -16,16 +16,18 @@
  * motors start late. */
 #define REST_POLLS 3
 #define REST_MS 1500
-/* One that moves without coming nearer for this long goes somewhere else; shorter ways beyond the target
- * are what some devices do against their play. */
+/* A motor that moves without coming nearer for this long goes somewhere else, also where its device goes past its
+ * targets against its backlash by an amount that it does not tell. */
 #define ASTRAY_MS 12000
-/* And so far beyond a limit they may go for that where they do not tell how far. */
-#define UNTOLD_PLAY_STEPS 200
+/* So far beyond a limit a device may go against its backlash where it does not tell how far. */
+#define UNTOLD_BACKLASH_STEPS 200
 /* Allowance on top of the time that the slowest believable speed needs. */
 #define LEG_ALLOWANCE_MS 15000
 /* A target that is replaced sooner than this after the motor was sent off waits for the rest of it, and
  * newer ones take its place: a client that floods us does not flood the controller. */
 #define GATHER_MS 3
+/* What may have led a motor astray, for people. */
+#define WHAT_TO_CHECK "Check for reversed wiring (reverse), a digit lost on the line, another program"
 /* A motion that is to be replaced must end within this. */
 #define STOPPING_MS 10000
 /* This long before a leg's end the motor is looked at more often, so that arrival is told in time. */
@@ -53,12 +55,21 @@ void leg_end_move(struct device *dev, const struct err *err)
 	device_changed(dev);
 }
 
-/* A stuck motor: stop it, say so, and do not trust the count any more. */
+/* The motor does not do what it was told: it is stopped, clients hear of it, and its count is not trusted any
+ * more. */
 static void stalled(struct device *dev, const struct err *err)
 {
 	memory_doubt(dev, err->text);
 	halt_wish(&dev->focuser->halt);
 	leg_end_move(dev, err);
+}
+
+/* A motor that cannot be trusted: a run that holds it moves nothing more either, not even back. */
+static struct step gone_astray(struct device *dev, const struct err *err)
+{
+	device_lease_lost(dev);
+	stalled(dev, err);
+	return step_again();
 }
 
 /* What a way takes at the slowest speed that is to be believed. */
@@ -77,6 +88,8 @@ static struct step start_leg(struct device *dev)
 	f->leg.target = moves_leg(&f->rules, f->motion.position, f->leg.plan.point[f->leg.point]);
 	focuser_set_phase(dev, MOVE_LEG);
 	f->leg.from = f->motion.position;
+	f->leg.arrived = false;
+	bool running = f->motion.moving || f->motion.drifting;
 	arrival_forget(f);
 	motion_sent(&f->motion);
 	halt_forgive(&f->halt);
@@ -109,6 +122,15 @@ static struct step start_leg(struct device *dev)
 	f->leg.nearer_ms = now;
 	f->leg.receded = false;
 	f->leg.rest_polls = 0;
+	astray_begin(&f->leg.astray, &(struct astray_way){
+		.from = f->leg.from,
+		.target = f->leg.target,
+		.running = running,
+		.tolerance = focuser_tolerance(f),
+		.own_backlash = f->caps.backlash_steps,
+		.backlash_untold = f->caps.backlash_untold,
+		.now_ms = now,
+	});
 	f->next_poll_ms = now + f->driver->first_poll_ms;
 	f->gather_until_ms = now + GATHER_MS;
 	return step_at(f->next_poll_ms);
@@ -156,14 +178,14 @@ struct step leg_begin_move(struct device *dev)
 	plan_way(f);
 	int64_t next_ms = 0;
 	if (!memory_begin(dev, &next_ms)) {
-		return step_at(next_ms);
+		return step_at(next_ms < f->next_poll_ms ? next_ms : f->next_poll_ms);
 	}
 	f->leg.tries = 0;
 	f->leg.way_tries = 0;
 	return start_way(dev);
 }
 
-/* Further from the leg's end than it has been: more than arrivals and play account for. */
+/* Further from the leg's end than it has been: more than arrivals and backlash account for. */
 static bool further_off(const struct focuser_core *f)
 {
 	return focuser_distance(f->motion.position, f->leg.target) >
@@ -177,6 +199,25 @@ static bool count_jumped(const struct focuser_core *f)
 {
 	bool short_of_it = (f->motion.position < f->leg.target) == (f->leg.from < f->leg.target);
 	return short_of_it && !f->leg.receded && further_off(f);
+}
+
+/* A motor that had arrived and goes away again is not one that was sent astray: it obeyed, and obeys somebody
+ * else now, who may have a reason. */
+static struct step moved_by_somebody_else(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	struct err why;
+	err_set(&why, ERR_STALLED, "%s had arrived at %d and was moved away by somebody else, to %d: a hand "
+		"controller, or another program", dev->info.name, (int)f->leg.target, (int)f->motion.position);
+	leg_end_move(dev, &why);
+	return step_again();
+}
+
+/* To send a motor again that ended further off would lead it further off still. */
+static bool ended_further_off(const struct focuser_core *f)
+{
+	return focuser_distance(f->motion.position, f->leg.target) >
+	       focuser_distance(f->leg.from, f->leg.target) + focuser_tolerance(f);
 }
 
 /* The motor rests: on target, or not. */
@@ -212,6 +253,15 @@ static struct step leg_at_rest(struct device *dev)
 		stalled(dev, &why);
 		return step_again();
 	}
+	if (ended_further_off(f) && f->leg.arrived) {
+		return moved_by_somebody_else(dev);
+	}
+	if (ended_further_off(f)) {
+		err_set(&why, ERR_STALLED, "%s was sent from %d to %d and ended further off, at %d: not sent "
+			"again. " WHAT_TO_CHECK, dev->info.name, (int)f->leg.from, (int)target,
+			(int)f->motion.position);
+		return gone_astray(dev, &why);
+	}
 	if (++f->leg.tries < tries && ++f->leg.way_tries < WAY_TRIES) {
 		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->motion.position,
 			(int)target);
@@ -225,10 +275,12 @@ static struct step leg_at_rest(struct device *dev)
 	return step_again();
 }
 
-/* When to look again at a motor on its way. */
-static int64_t next_look(struct focuser_core *f, int64_t now)
+/* When to look again at a motor on its way: soon when it may be going astray, or nearly there. */
+static int64_t next_look(struct focuser_core *f, enum astray_word word, int64_t now)
 {
-	if (f->leg.speed_steps_per_ms > 0) {
+	if (word == ASTRAY_MAYBE) {
+		f->next_poll_ms = now + f->driver->poll_moving_ms / NEARLY_THERE_SHARE;
+	} else if (f->leg.speed_steps_per_ms > 0) {
 		double left_ms = (double)focuser_distance(f->motion.position, f->leg.target) /
 				 f->leg.speed_steps_per_ms;
 		if (left_ms < NEARLY_THERE_MS) {
@@ -241,10 +293,25 @@ static int64_t next_look(struct focuser_core *f, int64_t now)
 /* Beyond a limit, and not because it began there: its target is not the one that it was given. */
 static bool out_of_bounds(const struct focuser_core *f)
 {
-	int64_t margin = (int64_t)UNTOLD_PLAY_STEPS + f->caps.backlash_steps;
+	int64_t margin = (int64_t)UNTOLD_BACKLASH_STEPS + f->caps.backlash_steps;
 	int32_t low = f->leg.from < f->rules.min_step ? f->leg.from : f->rules.min_step;
 	int32_t high = f->leg.from > f->rules.max_step ? f->leg.from : f->rules.max_step;
 	return f->motion.position < low - margin || f->motion.position > high + margin;
+}
+
+/* What was seen, and what it may come from. */
+static struct step told_astray(struct device *dev, enum astray_word word)
+{
+	struct focuser_core *f = dev->focuser;
+	struct err why;
+	if (f->leg.arrived) {
+		return moved_by_somebody_else(dev);
+	}
+	err_set(&why, ERR_STALLED, "%s was sent from %d to %d and %s by %lld steps, to %d: halted. " WHAT_TO_CHECK,
+		dev->info.name, (int)f->leg.from, (int)f->leg.target,
+		word == ASTRAY_RECEDES ? "went the other way" : "ran past it",
+		(long long)astray_steps(&f->leg.astray), (int)f->motion.position);
+	return gone_astray(dev, &why);
 }
 
 static struct step watch_leg(struct device *dev)
@@ -269,6 +336,11 @@ static struct step watch_leg(struct device *dev)
 	}
 	f->leg.receded = f->leg.receded || further_off(f);
 	f->leg.rest_polls = 0;
+	enum astray_word word =
+		astray_take(&f->leg.astray, f->motion.position, f->leg.speed_steps_per_ms, now);
+	if (word == ASTRAY_RECEDES || word == ASTRAY_PASSES) {
+		return told_astray(dev, word);
+	}
 	struct err why;
 	if (out_of_bounds(f)) {
 		err_set(&why, ERR_STALLED, "%s moves outside %d..%d, not towards %d: it is at %d",
@@ -295,7 +367,7 @@ static struct step watch_leg(struct device *dev)
 		stalled(dev, &why);
 		return step_again();
 	}
-	return step_at(next_look(f, now));
+	return step_at(next_look(f, word, now));
 }
 
 struct step leg_follow(struct device *dev)
@@ -322,6 +394,7 @@ struct step leg_follow(struct device *dev)
 			focuser_distance(f->motion.position, f->leg.target) > focuser_tolerance(f)) {
 			/* It went on after all. */
 			focuser_set_phase(dev, MOVE_LEG);
+			f->leg.arrived = true;
 			f->leg.point = f->leg.plan.count - 1;
 			f->leg.progress_ms = read_ms;
 			f->leg.nearer_ms = read_ms;

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "astray.h"
 #include "err.h"
 #include "moves.h"
 #include "step.h"
@@ -29,6 +30,8 @@ struct leg {
 	int64_t nearer_ms;       /* when that was seen */
 	bool receded;            /* the motor was seen moving further off than that */
 	double speed_steps_per_ms; /* seen between the last two polls; 0 unknown */
+	struct astray astray;    /* whether the motor goes somewhere else */
+	bool arrived;            /* this leg had ended where the move ends, and the motor went on */
 	int rest_polls;          /* polls in a row that say: at rest, elsewhere */
 	int64_t settle_until_ms;
 };

@@ -126,6 +126,9 @@ bool focuser_take_aside(struct device *dev, const struct focuser_reading *r)
 {
 	struct focuser_core *f = dev->focuser;
 	bool changed = r->temperature_valid && temperature_take(dev, r->temperature_c);
+	if (r->backlash_valid) {
+		f->caps.backlash_untold = false;
+	}
 	if (r->backlash_valid && r->backlash_steps != f->caps.backlash_steps) {
 		focuser_own_backlash(dev, r->backlash_steps);
 		f->motion.taken_up = 0;

@@ -65,7 +65,7 @@ void set_position_went_down(struct device *dev, const struct err *why)
 	}
 }
 
-enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, int32_t position,
+enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how, int32_t position,
 	uint64_t *ticket, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
@@ -80,7 +80,7 @@ enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, in
 	if (code == ERR_OK && !f->motion.known) {
 		code = err_set(err, ERR_VALUE_NOT_SET, "%s does not say where it stands", dev->info.name);
 	}
-	if (code == ERR_OK && how == FOCUSER_SYNC_RESTORE) {
+	if (code == ERR_OK && how == FOCUSER_SET_RESTORE) {
 		struct focuser_state now;
 		memory_state(dev, &now);
 		position = now.remembered;
@@ -89,8 +89,8 @@ enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, in
 				dev->info.name, focuser_trust_name(f->memory.trust));
 		}
 	}
-	position = how == FOCUSER_SYNC_KEEP ? f->motion.position : position;
-	if (code == ERR_OK && how != FOCUSER_SYNC_KEEP && (position < 0 || position > f->caps.max_step)) {
+	position = how == FOCUSER_SET_KEEP ? f->motion.position : position;
+	if (code == ERR_OK && how != FOCUSER_SET_KEEP && (position < 0 || position > f->caps.max_step)) {
 		code = err_set(err, ERR_INVALID_VALUE, "position %d of %s is outside 0..%d", (int)position,
 			dev->info.name, (int)f->caps.max_step);
 	}

@@ -94,9 +94,11 @@ static struct step next_thing(struct device *dev)
 		if (now < f->gather_until_ms) {
 			return step_at(f->gather_until_ms);
 		}
-		/* A hand at the knob since the last look: the play may lie on the other side. */
+		/* A hand may have turned the knob since the last look, and then the backlash lies on the other side. */
 		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op;
-		return look ? poll_device(dev) : leg_begin_move(dev);
+		/* While the disk is waited for, what clients see must not grow old. */
+		bool waits = f->memory.noted_op == f->op && now >= f->next_poll_ms;
+		return look || waits ? poll_device(dev) : leg_begin_move(dev);
 	}
 	if (f->set_position.wanted) {
 		return set_position_step(dev);
@@ -138,5 +140,7 @@ const struct device_class focuser_class = {
 	.step = focuser_step,
 	.stop = link_up_stop,
 	.unfit = focuser_unfit,
+	.between = focuser_between,
+	.configure = focuser_configure,
 	.loss_ends_lease = true,
 };

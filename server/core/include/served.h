@@ -7,16 +7,16 @@
 #define FOCUSD_SERVED_H
 
 #include "autofocus.h"
-#include "config.h"
+#include "settings.h"
 #include "devices.h"
 #include "events.h"
 #include "focuser.h"
-#include "run.h"
+#include "store.h"
 
 struct served {
-	const struct config *config;
+	struct settings *settings;
 	struct events *events;
-	struct runs *runs;
+	struct store *store;
 	const struct devices *devices;
 	/* The jobs of focuser N; NULL where there is no such focuser. */
 	struct autofocus *autofocus[CONFIG_MAX_DEVICES];

@@ -15,6 +15,8 @@
 
 /* No single move of a run may take longer, device clock. */
 #define MOVE_LIMIT_MS 600000
+/* A run begins without knowing what the last one learned rather than wait longer for the disk (real). */
+#define HISTORY_PATIENCE_MS 1000
 /* A motor that was told to stop is given so long to come to rest before its place is told. */
 #define REST_LIMIT_MS 5000
 
@@ -122,9 +124,8 @@ static enum err_code go_to(struct autofocus *af, uint64_t run, int32_t position,
 static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin,
 	const struct camera_caps *caps)
 {
-	const struct config *config = af->needs.config;
-	const struct config_autofocus *cfg = &config->autofocus;
-	const struct optics_config *optics = af->camera->host.optics;
+	const struct config_autofocus *cfg = &af->config->autofocus;
+	const struct optics_config *optics = &af->config->telescope[af->camera->info.number];
 	if (!isfinite(optics->focal_length_mm) && caps->optics_known) {
 		optics = &caps->optics;
 	}
@@ -148,12 +149,11 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 		.known_slope_px_per_step = NAN,
 		.known_hfr_min_px = NAN,
 	};
-	double slope;
-	double least;
-	if (runs_history(af->needs.runs, af->number, af->camera->info.number, bin, &slope,
-		    &least)) {
-		setup->known_slope_px_per_step = slope;
-		setup->known_hfr_min_px = least;
+	struct store_history history;
+	if (store_history(af->needs.store, af->number, af->camera->info.number, bin, HISTORY_PATIENCE_MS,
+		    &history)) {
+		setup->known_slope_px_per_step = history.slope_px_per_step;
+		setup->known_hfr_min_px = history.hfr_min_px;
 	}
 }
 
@@ -178,7 +178,7 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 	struct clock *clock, int64_t begin_ms, int *exposures, double *arithmetic_s, struct err *err)
 {
 	struct af_plan *plan = &af->plan;
-	double limit_s = af->needs.config->autofocus.time_limit_s;
+	double limit_s = af->config->autofocus.time_limit_s;
 	double factor = clock_factor(clock);
 	*arithmetic_s = 0;
 	while (plan->wish.want == AF_WANT_SAMPLE || plan->wish.want == AF_WANT_FINAL) {
@@ -320,6 +320,8 @@ static struct outcome bring_to_end(struct autofocus *af, uint64_t id, enum err_c
 		break;
 	}
 	if (atomic_load(&af->interrupt) == LEASE_LINK_LOST || !link_is_up(af->focuser)) {
+		/* A focuser that went astray has a link, and its halt is on its way. */
+		wait_for_rest(af);
 		err_set(&end.why, end.why.code, "%s; nothing moves", end.state == RUN_ABORTED ? "aborted"
 										      : why->text);
 		return end;
@@ -369,13 +371,12 @@ static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, do
 	pthread_mutex_lock(&af->lock);
 	struct run *copy = run_copy(af->run);
 	pthread_mutex_unlock(&af->lock);
-	struct err save = {0};
 	if (copy != NULL) {
 		set_end(copy, end, final_position, temperature_c, elapsed_s);
 	}
-	if (copy == NULL || runs_save(af->needs.runs, copy, &save) != ERR_OK) {
-		log_error(af->focuser->info.source, "run=%llu could not be kept: %s",
-			(unsigned long long)id, save.text);
+	if (copy == NULL || !store_keep_run(af->needs.store, copy)) {
+		log_error(af->focuser->info.source, "run=%llu could not be kept: out of memory",
+			(unsigned long long)id);
 	}
 	run_free(copy);
 	if (end->state == RUN_SUCCEEDED) {
@@ -398,7 +399,7 @@ static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, do
 
 void autofocus_do_run(struct autofocus *af)
 {
-	const struct config_autofocus *cfg = &af->needs.config->autofocus;
+	const struct config_autofocus *cfg = &af->config->autofocus;
 	struct focuser_state f;
 	struct camera_state c;
 	focuser_state(af->focuser, &f);
@@ -412,7 +413,13 @@ void autofocus_do_run(struct autofocus *af)
 	uint64_t id = af->run->id;
 	int bin = af->run->binning;
 	double exposure_s = af->run->exposure_s;
+	struct run *begun = run_copy(af->run);
 	pthread_mutex_unlock(&af->lock);
+	/* Its row says that it was begun, and where, should the power go before it ends. */
+	if (begun != NULL) {
+		(void)store_keep_run(af->needs.store, begun);
+	}
+	run_free(begun);
 	int gain = af->params.gain >= 0 ? af->params.gain : cfg->gain;
 	bool tempcomp = f.tempcomp_available && f.tempcomp;
 	if (tempcomp) {

@@ -9,13 +9,57 @@
 
 #include "af_inside.h"
 
+/* Length of a probe over that of the last.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with it;
+ * not varied. */
 #define PROBE_GROWTH 2.5
+/* Looks by kind; after so many dead ends nothing comes from beyond. */
 #define SEARCHES_MOST 24
 #define VERTEX_LOOKS 3
 #define INSIDE_LOOKS 2
-#define DEAD_ENDS_MOST 3   /* then nothing comes from beyond that end */
+#define DEAD_ENDS_MOST 3
+/* Relative scatter of an in-focus frame of 3 s before any was seen.  Estimate: tests/unit/focus/test_af_plan.c
+ * unknown_optics holds with it; not varied. */
 #define TYPICAL_SEEING 0.05
-#define SCOUT_FAR 6.0     /* times the least HFR: further out the first look does not jump to the vertex */
+/* From so many times the least HFR the first look does not jump to the vertex.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
+#define SCOUT_FAR 6.0
+/* Sigmas of scatter, and at most what share of the least size, a sample has to stand above the least one to have
+ * risen.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
+#define RISEN_SIGMAS 3
+#define DIFFERENCE 1.414
+#define RISEN_MOST 0.6
+/* Relative error of a size besides the seeing.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with
+ * it; not varied. */
+#define OTHER_ERROR 0.02
+/* A pivot below it is 0.  Derived: near the least normal double. */
+#define SINGULAR 1e-300
+/* Two samples of a known slope have to lie apart by this share of the probe.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
+#define BASE_SHARE 0.3
+/* The second look from far out goes this share of the way to the vertex.  Estimate: tests/unit/focus/test_af_plan.c
+ * unknown_optics holds with it; not varied. */
+#define FAR_SHARE 0.3
+/* A slope this many times the known one contradicts it.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics
+ * holds with it; not varied. */
+#define CONTRADICTION 1.3
+/* Bounds of the least size in that of history or of usual seeing: from far out it is a small difference of large
+ * numbers.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
+#define GUESS_LEAST 0.7
+#define GUESS_MOST 1.6
+/* Room before a wall, as a share of the way that is wanted, below which it is none.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
+#define ROOM_SHARE 0.02
+/* Least way past an end, in the way to the vertex by the secant and in the length of what was seen.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
+#define SECANT_SHARE 0.3
+#define SPAN_SHARE 0.25
+/* The bottom was seen when the least sample lies this near the vertex, in h/k, and its size is no more than 1 over
+ * this of the fitted one.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
+#define NEAR_VERTEX 0.7
+#define BOTTOM_LEAST 0.5
+/* Least size of a shape, in that of the least sample.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics
+ * holds with it; not varied. */
+#define SHAPE_LEAST 0.6
 
 /* The usable samples by position. */
 struct view {
@@ -43,7 +87,7 @@ static void view_make(const struct af_plan *plan, struct view *v)
 /* HFR from which a sample counts as risen above the least one. */
 static double risen(const struct view *v)
 {
-	double share = fmin(0.6, fmax(AF_RISEN, 3 * 1.414 * v->scatter));
+	double share = fmin(RISEN_MOST, fmax(AF_RISEN, RISEN_SIGMAS * DIFFERENCE * v->scatter));
 	return v->h[v->least] * (1 + share);
 }
 
@@ -56,7 +100,7 @@ static bool parabola_of_squares(const struct view *v, struct af_shape *out)
 	for (size_t i = 0; i < v->n; i++) {
 		double t = (v->x[i] - middle) / unit, y = v->h[i] * v->h[i];
 		double seeing = v->scatter * (least / v->h[i]) * (least / v->h[i]);
-		double w = 1 / (2 * y * hypot(seeing, 0.02));
+		double w = 1 / (2 * y * hypot(seeing, OTHER_ERROR));
 		const double row[3] = {1, t, t * t};
 		for (int r = 0; r < 3; r++) {
 			for (int c = 0; c < 3; c++) {
@@ -66,7 +110,7 @@ static bool parabola_of_squares(const struct view *v, struct af_shape *out)
 		}
 	}
 	for (int p = 0; p < 3; p++) {
-		if (!(fabs(m[p][p]) > 1e-300)) {
+		if (!(fabs(m[p][p]) > SINGULAR)) {
 			return false;
 		}
 		for (int r = 0; r < 3; r++) {
@@ -87,8 +131,8 @@ static bool parabola_of_squares(const struct view *v, struct af_shape *out)
 	return true;
 }
 
-/* Secant from the least to the largest sample: a lower bound of the slope, close to it on an arm.
- * Not the steepest pair: near focus that is noise between neighbours. */
+/* Secant from the least to the largest sample, px/step: a lower bound of the slope, close to it on an arm.  The
+ * steepest pair would be noise between neighbours near focus. */
 static double secant(const struct view *v)
 {
 	size_t top = v->least == 0 ? v->n - 1 : 0;
@@ -133,7 +177,7 @@ void af_start_sweep(struct af_plan *plan, const struct af_shape *shape)
 	size_t count = 0;
 	for (int i = 0; i < points; i++) {
 		double position = low + (high - low) * i / (points - 1);
-		/* The ends are the arms: better one more there than one less. */
+		/* The ends are the arms, where one sample too many is better than one too few. */
 		bool end = i == 0 || i == points - 1;
 		if (end || !is_sampled(plan, position, (high - low) / (points - 1))) {
 			positions[count++] = position;
@@ -149,13 +193,14 @@ void af_start_sweep(struct af_plan *plan, const struct af_shape *shape)
 static bool search_known(struct af_plan *plan, const struct view *v)
 {
 	double k = plan->p.slope;
-	if (v->n < 2 || !(v->x[v->n - 1] - v->x[0] > 0.3 * plan->p.probe)) {
+	if (v->n < 2 || !(v->x[v->n - 1] - v->x[0] > BASE_SHARE * plan->p.probe)) {
 		double h0 = v->h[v->least];
 		double length = plan->p.probe;
 		if (h0 > SCOUT_FAR * plan->p.hfr_min) {
-			length = fmax(length, 0.3 * h0 / k);
+			length = fmax(length, FAR_SHARE * h0 / k);
 		} else if (h0 > plan->p.hfr_min) {
-			/* To the vertex, when it lies on this side: a sample of the sweep already. */
+			/* The look goes to where the vertex is if it lies on this side; it is then a sample of the
+			 * sweep already. */
 			length = fmax(length, sqrt(h0 * h0 - plan->p.hfr_min * plan->p.hfr_min) / k);
 		}
 		double target = v->x[v->least] + plan->p.direction * length;
@@ -172,18 +217,18 @@ static bool search_known(struct af_plan *plan, const struct view *v)
 	}
 	size_t last = v->n - 1;
 	double span = v->x[last] - v->x[0];
-	if (fabs(v->h[last] - v->h[0]) > 1.3 * k * span) {
+	if (fabs(v->h[last] - v->h[0]) > CONTRADICTION * k * span) {
 		return false;
 	}
 	double x0 = (v->x[0] + v->x[last]) / 2 -
 		(v->h[last] * v->h[last] - v->h[0] * v->h[0]) / (2 * k * k * span);
 	double far = k * (v->x[v->least] - x0);
 	double squared = v->h[v->least] * v->h[v->least] - far * far;
-	/* From far out the least size is a small difference of large numbers: bound it by what the sky
+	/* From far out the least size is a small difference of large numbers, so that it is held to what the sky
 	 * usually gives. */
 	double guess = plan->p.hfr_min > 0 ? plan->p.hfr_min : v->h[v->least] / 2;
 	double a = squared > 0 ? sqrt(squared) : 0;
-	a = fmin(fmax(a, 0.7 * guess), fmin(1.6 * guess, v->h[v->least]));
+	a = fmin(fmax(a, GUESS_LEAST * guess), fmin(GUESS_MOST * guess, v->h[v->least]));
 	double reach = AF_SWEEP_REACH * a / k;
 	if (x0 < plan->p.low - reach || x0 > plan->p.high + reach) {
 		return false;
@@ -209,8 +254,8 @@ static void fail_flat(struct af_plan *plan, const struct view *v)
 		v->x[0], v->x[v->n - 1]);
 }
 
-/* Before the minimum is said to be out of reach: a long jump may have crossed it, so look into the
- * gap next to the end.  False when that was done enough. */
+/* Asks for a look into the gap next to an end before the minimum is said to be out of reach, because a long jump may
+ * have crossed it.  False when that was done enough. */
 static bool look_inside(struct af_plan *plan, const struct view *v, int side)
 {
 	if (v->n < 2 || plan->p.inside_looks >= INSIDE_LOOKS) {
@@ -226,20 +271,20 @@ static bool look_inside(struct af_plan *plan, const struct view *v, int side)
 	return true;
 }
 
-/* Which side of the V still has to be found: asks there.  side: -1 or +1, the end to go beyond;
- * beyond: wanted distance past that end. */
+/* Asks for a sample on the side of the V that still has to be found.  side is the end to go beyond, -1 or +1; beyond
+ * is the wanted distance past that end, steps. */
 static void go_beyond(struct af_plan *plan, const struct view *v, int side, double beyond)
 {
 	double end = side < 0 ? v->x[0] : v->x[v->n - 1];
 	double wall = plan->p.wall[side > 0];
 	beyond = fmax(1, beyond) * (1 << (plan->p.dead_ends < 3 ? plan->p.dead_ends : 3));
 	double room = side * (wall - end);
-	if (room < 0.5 || room < 0.02 * beyond) {
+	if (room < 0.5 || room < ROOM_SHARE * beyond) {
 		if (look_inside(plan, v, side)) {
 			return;
 		}
 		if (plan->p.blank_run > 0) {
-			/* Not beyond reach: the stars went. */
+			/* The place is within reach, but the stars went out of sight. */
 			af_fail_blank(plan);
 			return;
 		}
@@ -254,7 +299,7 @@ static void go_beyond(struct af_plan *plan, const struct view *v, int side, doub
 	af_ask(plan, end + side * fmin(beyond, room));
 }
 
-/* No sample differs from the others beyond doubt: a longer probe. */
+/* Asks for a longer probe, because no sample differs from the others beyond doubt. */
 static void probe_on(struct af_plan *plan, const struct view *v)
 {
 	for (int turn = 0; turn < 2; turn++) {
@@ -273,7 +318,7 @@ static void probe_on(struct af_plan *plan, const struct view *v)
 	fail_flat(plan, v);
 }
 
-/* Learns from the last round of the search: walls where frames are dark or do not change. */
+/* Learns from the last round of the search where walls are: frames are dark there, or the same as before. */
 static void learn_walls(struct af_plan *plan, const struct view *v)
 {
 	if (plan->p.searches == 0 || v->n == 0) {
@@ -284,7 +329,7 @@ static void learn_walls(struct af_plan *plan, const struct view *v)
 	bool fresh = plan->point_count > plan->p.round_start;
 	const struct curve_point *last = fresh ? &plan->points[plan->point_count - 1].curve : NULL;
 	if (side != 0 && fresh && last->stars == 0) {
-		/* Nothing seen there: half way is as far as it goes on that side. */
+		/* No star was seen there: the search goes no further than half way on that side. */
 		double end = side < 0 ? v->x[0] : v->x[v->n - 1];
 		plan->p.wall[side > 0] = (end + asked) / 2;
 		plan->p.probe = fmax(1, fabs(asked - end) / 4);
@@ -334,8 +379,8 @@ void af_search_next(struct af_plan *plan)
 		double end = side < 0 ? v.x[0] : v.x[v.n - 1];
 		double target = v.x[v.least] + side * v.h[v.least] / k;
 		double beyond = side * (target - end);
-		beyond = fmax(beyond, 0.3 * v.h[v.least] / k);
-		go_beyond(plan, &v, side, fmax(beyond, 0.25 * (v.x[v.n - 1] - v.x[0])));
+		beyond = fmax(beyond, SECANT_SHARE * v.h[v.least] / k);
+		go_beyond(plan, &v, side, fmax(beyond, SPAN_SHARE * (v.x[v.n - 1] - v.x[0])));
 		return;
 	}
 	struct af_shape shape;
@@ -343,14 +388,14 @@ void af_search_next(struct af_plan *plan)
 	if (!convex) {
 		shape = (struct af_shape){.x0 = v.x[v.least], .a = v.h[v.least], .k = k};
 	}
-	/* Both arms far out tell where the vertex is, not how small the stars get there. */
-	bool near = fabs(v.x[v.least] - shape.x0) < v.h[v.least] / shape.k * 0.7 &&
-		shape.a > 0.5 * v.h[v.least];
+	/* Two arms far out tell where the vertex is, but not how small the stars get there. */
+	bool near = fabs(v.x[v.least] - shape.x0) < v.h[v.least] / shape.k * NEAR_VERTEX &&
+		shape.a > BOTTOM_LEAST * v.h[v.least];
 	if (!near && plan->p.vertex_looks < VERTEX_LOOKS) {
 		plan->p.vertex_looks++;
 		af_ask(plan, shape.x0);
 		return;
 	}
-	shape.a = fmax(shape.a, 0.6 * v.h[v.least]);
+	shape.a = fmax(shape.a, SHAPE_LEAST * v.h[v.least]);
 	af_start_sweep(plan, &shape);
 }

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "background.h"
+#include "order.h"
+
+/* A pixel of the next level is the mean of four, whose values are four times as close.  Derived. */
+#define QUARTER 0.25F
+#define MEAN_OF 4.0
 
 /* A level narrower than this shows nothing that the one below does not. */
 enum { LEAST_SIDE = 14 };
@@ -51,7 +55,7 @@ static void mend_missing(const float *above, const float *below, int32_t n, floa
 void halve_rows(const float *above, const float *below, int32_t n, bool may_miss, float *out)
 {
 	for (int32_t x = 0; x < n; x++) {
-		out[x] = 0.25F * ((above[2 * x] + below[2 * x]) + (above[2 * x + 1] + below[2 * x + 1]));
+		out[x] = QUARTER * ((above[2 * x] + below[2 * x]) + (above[2 * x + 1] + below[2 * x + 1]));
 	}
 	if (may_miss) {
 		mend_missing(above, below, n, out);
@@ -115,36 +119,36 @@ static double quantum_of(const struct image *img)
 	return isfinite(least) ? least : 0.0;
 }
 
-int pyramid_init(struct pyramid *pyramid, const struct image *source)
+bool pyramid_init(struct pyramid *pyramid, const struct image *source)
 {
 	int shift = source->mosaic == IMAGE_MONO ? 0 : 1;
 	*pyramid = (struct pyramid){.source = source, .shift = shift, .levels = 1};
 	pyramid->width[0] = source->width >> shift;
 	pyramid->height[0] = source->height >> shift;
-	pyramid->quantum[0] = quantum_of(source) / (shift == 0 ? 1.0 : 4.0);
+	pyramid->quantum[0] = quantum_of(source) / (shift == 0 ? 1.0 : MEAN_OF);
 	/* Rows of n px of a level made on the fly: 4n, 8n, ... up to the source, less than 4 rows of it;
 	 * at least what the window of a probe takes. */
 	size_t span = (size_t)source->width > 8 * 512 ? (size_t)source->width : 8 * 512;
 	pyramid->scratch = malloc(4 * span * sizeof *pyramid->scratch);
-	int status = pyramid->scratch == NULL ? -1 : 0;
-	for (int k = 1; k < PYRAMID_LEVELS && status == 0; k++) {
+	bool enough = pyramid->scratch != NULL;
+	for (int k = 1; k < PYRAMID_LEVELS && enough; k++) {
 		if (pyramid->width[k - 1] < LEAST_SIDE || pyramid->height[k - 1] < LEAST_SIDE) {
 			break;
 		}
 		pyramid->width[k] = pyramid->width[k - 1] / 2;
 		pyramid->height[k] = pyramid->height[k - 1] / 2;
-		pyramid->quantum[k] = pyramid->quantum[k - 1] / 4.0;
+		pyramid->quantum[k] = pyramid->quantum[k - 1] / MEAN_OF;
 		pyramid->levels = k + 1;
 		if (k >= PYRAMID_KEPT) {
 			size_t count = (size_t)pyramid->width[k] * (size_t)pyramid->height[k];
 			pyramid->kept[k] = malloc(count * sizeof(float));
-			status = pyramid->kept[k] == NULL ? -1 : 0;
+			enough = pyramid->kept[k] != NULL;
 		}
 	}
-	if (status != 0) {
+	if (!enough) {
 		pyramid_fini(pyramid);
 	}
-	return status;
+	return enough;
 }
 
 void pyramid_fini(struct pyramid *pyramid)

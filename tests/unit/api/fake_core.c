@@ -128,8 +128,9 @@ struct fake *fake_create(void)
 	fill_device(&fake->device[0], &focuser_kind);
 	fill_device(&fake->device[1], &camera_kind);
 	fake->devices = (struct devices){.device = {&fake->device[0], &fake->device[1]}, .count = 2};
-	fake->served = (struct served){.config = &fake->config,
+	fake->served = (struct served){.settings = (struct settings *)fake,
 		.events = fake->events,
+		.store = &fake->store,
 		.devices = &fake->devices,
 		.autofocus = {&fake->autofocus}};
 	return fake;
@@ -339,17 +340,17 @@ enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err)
 }
 
 /* Over at once; what it was told stands in the state. */
-enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, int32_t position,
+enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how, int32_t position,
 	uint64_t *ticket, struct err *err)
 {
 	if (position < 0) {
 		return err_set(err, ERR_INVALID_VALUE, "%d is outside the range.", (int)position);
 	}
 	fake_lock();
-	if (how == FOCUSER_SYNC_RESTORE) {
+	if (how == FOCUSER_SET_RESTORE) {
 		position = dev->focuser.remembered;
 	}
-	dev->focuser.position = how == FOCUSER_SYNC_KEEP ? dev->focuser.position : position;
+	dev->focuser.position = how == FOCUSER_SET_KEEP ? dev->focuser.position : position;
 	dev->focuser.trust = POSITION_KNOWN;
 	fake_unlock();
 	*ticket = 1;
@@ -647,4 +648,55 @@ void fake_finish_measure(struct fake *fake)
 	fake->autofocus.measured = true;
 	fake_unlock();
 	events_publish(fake->events);
+}
+
+void fake_forget_run(struct fake *fake)
+{
+	fake_lock();
+	fake->autofocus.run->id = 99;
+	fake_unlock();
+}
+
+uint64_t store_ask_run(struct store *store, uint64_t id)
+{
+	(void)store;
+	return id;
+}
+
+bool store_take(struct store *store, uint64_t ticket, struct store_answer *out)
+{
+	if (!store->ready) {
+		return false;
+	}
+	*out = (struct store_answer){.run = NULL};
+	if (store->fails != ERR_OK) {
+		err_set(&out->err, store->fails, "the disk sleeps");
+	} else if (ticket == 5 || ticket == 6 || ticket == 41) {
+		out->run = calloc(1, sizeof *out->run);
+		out->run->id = ticket;
+		out->run->state = ticket == 6 ? RUN_FAILED : RUN_SUCCEEDED;
+		out->run->code = ticket == 6 ? ERR_NO_MINIMUM : ERR_OK;
+	} else {
+		err_set(&out->err, ERR_INVALID_VALUE, "there is no run %d", (int)ticket);
+	}
+	return true;
+}
+
+void store_answer_fini(struct store_answer *answer)
+{
+	run_free(answer->run);
+	buf_fini(&answer->text);
+}
+
+/* ---- settings: the fake's configuration, for good ---- */
+
+const struct config *settings_get(struct settings *settings)
+{
+	return &((struct fake *)settings)->config;
+}
+
+void settings_release(struct settings *settings, const struct config *config)
+{
+	(void)settings;
+	(void)config;
 }

@@ -15,6 +15,7 @@ struct fake fake;
 /* The motor is the test's, not the context's: it goes on existing when the link is closed. */
 static struct {
 	double from;
+	double via;     /* the way leads from, via, to */
 	double to;
 	int64_t since_ms;
 	bool moving;
@@ -28,13 +29,13 @@ void fake_reset(void)
 	atomic_store(&fake.start_position, 5000);
 	atomic_store(&fake.temperature_c, 11.5);
 	memset(&motor, 0, sizeof motor);
-	motor.from = motor.to = -1;
+	motor.from = motor.via = motor.to = -1;
 }
 
 void fake_put_motor(int32_t position)
 {
 	motor.moving = false;
-	motor.from = motor.to = position;
+	motor.from = motor.via = motor.to = position;
 }
 
 struct fake_focuser {
@@ -58,7 +59,8 @@ static double motor_now(struct fake_focuser *f)
 	if (!motor.moving || atomic_load(&fake.stuck)) {
 		return motor.from;
 	}
-	double way = fabs(motor.to - motor.from);
+	double first = fabs(motor.via - motor.from);
+	double way = first + fabs(motor.to - motor.via);
 	double gone = (double)(clock_now_ms(f->host->clock) - motor.since_ms) / 1000.0 * fake.speed;
 	if (gone < 0) {
 		return motor.from;
@@ -68,7 +70,19 @@ static double motor_now(struct fake_focuser *f)
 		motor.from = motor.to;
 		return motor.to;
 	}
-	return motor.from + (motor.to > motor.from ? gone : -gone);
+	if (gone < first) {
+		return motor.from + (motor.via > motor.from ? gone : -gone);
+	}
+	return motor.via + (motor.to > motor.via ? gone - first : first - gone);
+}
+
+/* Where it will be a millisecond later: its direction. */
+static double motor_later(struct fake_focuser *f)
+{
+	motor.since_ms--;
+	double later = motor_now(f);
+	motor.since_ms++;
+	return later;
 }
 
 static enum err_code trouble(struct err *err)
@@ -85,7 +99,6 @@ static enum err_code trouble(struct err *err)
 static enum err_code focuser_open(void *ctx, const struct focuser_port *port,
 	const struct driver_host *host, struct err *err)
 {
-	(void)port;
 	struct fake_focuser *f = ctx;
 	f->host = host;
 	atomic_fetch_add(&fake.open_count, 1);
@@ -98,8 +111,9 @@ static enum err_code focuser_open(void *ctx, const struct focuser_port *port,
 		return err_set(err, ERR_IO, "no such port");
 	}
 	if (motor.from < 0) {
-		motor.from = motor.to = atomic_load(&fake.start_position);
+		motor.from = motor.via = motor.to = atomic_load(&fake.start_position);
 	}
+	snprintf(fake.device, sizeof fake.device, "%s", port->device);
 	return ERR_OK;
 }
 
@@ -109,6 +123,7 @@ static enum err_code focuser_identify(void *ctx, struct focuser_caps *caps, stru
 	caps->max_step = 10000;
 	caps->max_increment = fake.max_increment > 0 ? fake.max_increment : 10000;
 	caps->backlash_steps = fake.own_backlash;
+	caps->backlash_untold = fake.backlash_untold;
 	caps->has_temperature = true;
 	caps->calibrating = fake.calibrating;
 	snprintf(caps->identity, sizeof caps->identity, "fake focuser");
@@ -118,6 +133,26 @@ static enum err_code focuser_identify(void *ctx, struct focuser_caps *caps, stru
 static void focuser_close(void *ctx)
 {
 	(void)ctx;
+}
+
+static void begin_way(struct fake_focuser *f, int32_t target)
+{
+	double now = motor_now(f);
+	double running = !motor.moving ? 0 : motor_later(f) > now ? 1 : -1;
+	int32_t misheard = atomic_exchange(&fake.mishears, 0);
+	double to = (misheard != 0 ? misheard : target) + atomic_load(&fake.stop_short);
+	double sign = to < now ? -1 : 1;
+	motor.from = motor.via = now;
+	motor.to = to;
+	if (fake.runs_off || fake.runs_past) {
+		motor.to = now + (fake.runs_past ? sign : -sign) * 1e6;
+		motor.via = now;
+	} else if (fake.overshoot != 0) {
+		motor.via = to + sign * fake.overshoot;
+	}
+	if (running * sign < 0) {
+		motor.via = now + running * fake.coast;
+	}
 }
 
 static enum err_code focuser_start_move(void *ctx, int32_t target, struct err *err)
@@ -131,11 +166,7 @@ static enum err_code focuser_start_move(void *ctx, int32_t target, struct err *e
 	if (n < FAKE_MAX_MOVES) {
 		atomic_store(&fake.move[n], target);
 	}
-	motor.from = motor_now(f);
-	motor.to = target + atomic_load(&fake.stop_short);
-	if (fake.runs_off) {
-		motor.to = motor.from + (motor.to < motor.from ? 1e6 : -1e6);
-	}
+	begin_way(f, target);
 	motor.since_ms = clock_now_ms(f->host->clock) + atomic_load(&fake.late_ms);
 	motor.moving = true;
 	atomic_fetch_add(&fake.move_count, 1);
@@ -158,7 +189,7 @@ static enum err_code focuser_halt_now(void *ctx, struct err *err)
 		return ERR_OK;
 	}
 	motor.from = motor_now(ctx);
-	motor.to = motor.from;
+	motor.to = motor.via = motor.from;
 	motor.moving = false;
 	atomic_store(&fake.moves_at_halt, atomic_load(&fake.move_count));
 	return ERR_OK;
@@ -184,9 +215,9 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	double position = motor_now(ctx);
 	out->position_valid = true;
 	out->position = (int32_t)lround(position) + atomic_exchange(&fake.glitch, 0);
-	int32_t play = atomic_exchange(&fake.tells_backlash, 0);
-	out->backlash_valid = play != 0;
-	out->backlash_steps = play;
+	int32_t backlash = atomic_exchange(&fake.tells_backlash, 0);
+	out->backlash_valid = backlash != 0;
+	out->backlash_steps = backlash;
 	atomic_store(&fake.true_position, (int32_t)lround(position));
 	atomic_fetch_add(&fake.poll_count, 1);
 	out->moving_valid = true;
@@ -331,6 +362,7 @@ struct fake_camera {
 	int64_t guide_until_ms;
 	struct exposure_request request;
 	struct frame *frame; /* lent */
+	enum image_type type;
 };
 
 static enum err_code camera_open(void *ctx, const struct camera_port *port,
@@ -339,7 +371,8 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	(void)port;
 	(void)err;
 	static const char *const modes[] = {"Normal", NULL};
-	((struct fake_camera *)ctx)->host = host;
+	struct fake_camera *c = ctx;
+	c->host = host;
 	caps->width = 64;
 	caps->height = 48;
 	caps->max_bin = 2;
@@ -347,7 +380,9 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	caps->can_stop = true;
 	caps->pixel_um = 3.76;
 	caps->exposure_max_s = 3600;
-	caps->max_adu = 65535;
+	caps->frame_type = (enum image_type)atomic_load(&fake.frame_type);
+	c->type = caps->frame_type;
+	caps->max_adu = c->type == IMAGE_U8 ? 255 : c->type == IMAGE_U16 ? 65535 : INT32_MAX;
 	caps->has_gain = true;
 	caps->gain_max = 100;
 	caps->gain_default = 10;
@@ -408,6 +443,35 @@ static enum err_code camera_stop_now(void *ctx, struct err *err)
 	return ERR_OK;
 }
 
+double fake_element(int type, size_t i)
+{
+	double n = (double)i;
+	return type == IMAGE_U8 ? (double)(i % 251) : type == IMAGE_U16 ? n : type == IMAGE_I32 ? n * 100003 - 16777217
+		: type == IMAGE_F32 ? n / 1024 - 1 : n / 1024 + 4294967296.0;
+}
+
+static void put_element(enum image_type type, void *out, size_t i)
+{
+	double value = fake_element((int)type, i);
+	switch (type) {
+	case IMAGE_U8:
+		((uint8_t *)out)[i] = (uint8_t)value;
+		break;
+	case IMAGE_U16:
+		((uint16_t *)out)[i] = (uint16_t)value;
+		break;
+	case IMAGE_I32:
+		((int32_t *)out)[i] = (int32_t)value;
+		break;
+	case IMAGE_F32:
+		((float *)out)[i] = (float)value;
+		break;
+	case IMAGE_F64:
+		((double *)out)[i] = value;
+		break;
+	}
+}
+
 static enum err_code camera_read(void *ctx, void *out, size_t count, struct frame_info *info,
 	struct err *err)
 {
@@ -418,7 +482,7 @@ static enum err_code camera_read(void *ctx, void *out, size_t count, struct fram
 		return err_set(err, ERR_PROTOCOL, "the frame was torn");
 	}
 	for (size_t i = 0; i < count; i++) {
-		((uint16_t *)out)[i] = (uint16_t)i;
+		put_element(c->type, out, i);
 	}
 	info->width = c->request.num_x;
 	info->height = c->request.num_y;
@@ -501,7 +565,7 @@ static enum err_code camera_read_lent(void *ctx, struct frame_info *info, struct
 		sched_yield();
 	}
 	atomic_store(&fake.reading, false);
-	static uint16_t rows[64 * 48];
+	static double rows[64 * 48];
 	enum err_code code = camera_read(ctx, rows, c->frame->count, info, err);
 	if (code == ERR_OK) {
 		frame_fill(c->frame, 0, info->height, rows);
@@ -561,6 +625,8 @@ static const struct focuser_driver fake_slow_calibrator_driver = {
 	.simulated = true,
 	.count = FOCUSER_COUNT_IS_PLAY,
 	.calibration_steps = 2,
+	.approach_up = true,
+	.uses_device = true,
 	.poll_moving_ms = 100,
 	.poll_idle_ms = 500,
 	.poll_temperature_ms = 1000,

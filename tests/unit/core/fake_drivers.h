@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define FAKE_MAX_MOVES 256
@@ -23,6 +24,7 @@ struct fake {
 	_Atomic bool open_waits;    /* open() comes back only when this is false again */
 	_Atomic bool opening;       /* it is waiting there */
 	_Atomic int open_count;
+	char device[96];            /* of the port at the last open() that succeeded; read it when the link is up */
 	_Atomic int deaf_halts;     /* so many halts are taken and do nothing */
 	_Atomic int late_ms;        /* the motor begins so long after start_move, device clock */
 	_Atomic int failing_starts; /* so many start_move calls start the motor and say timeout */
@@ -33,6 +35,11 @@ struct fake {
 	_Atomic int32_t hand;       /* steps a second of the knob, turned without a word of the device */
 	_Atomic int32_t shove;      /* steps that it is pushed by, once */
 	_Atomic bool runs_off;      /* drives the other way */
+	_Atomic bool runs_past;     /* does not stop at the target */
+	_Atomic int32_t mishears;   /* the next start_move hears this target instead; 0 = as told */
+	_Atomic int32_t overshoot;  /* goes past its target by so much and comes back */
+	_Atomic int32_t coast;      /* a running motor that is to turn goes on by so much first */
+	_Atomic bool backlash_untold; /* of its caps */
 	_Atomic bool says_moving;   /* whatever it does */
 	_Atomic int32_t true_position; /* what the last reading should have said */
 	/* What "fake-slow-calibrator" takes, device clock; its position says nothing meanwhile. */
@@ -58,6 +65,7 @@ struct fake {
 	_Atomic int deaf_calibrates; /* so many of them do nothing and say timeout */
 	_Atomic int mute_calibrates; /* so many of them are obeyed and say timeout */
 	/* The camera. */
+	_Atomic int frame_type;     /* enum image_type of its frames, from the next open on */
 	_Atomic bool expose_fails;
 	_Atomic int expose_count;
 	_Atomic int fail_next;      /* so many read-outs are torn */
@@ -76,6 +84,9 @@ struct fake {
 extern struct fake fake;
 
 void fake_reset(void);
+
+/* Element number i, row by row, of every frame: one that only its own type holds exactly. */
+double fake_element(int type, size_t i);
 
 /* The motor stands there now, by its own count: a board that was reset, a hand on the box.  Only while
  * nobody is connected. */

@@ -117,7 +117,7 @@ static void not_while_a_position_is_being_set(void **state)
 	start(f);
 	uint64_t ticket;
 	fake.sync_waits = true;
-	assert_int_equal(focuser_set_position(f->focuser, FOCUSER_SYNC_TO, 100, &ticket, &err), ERR_OK);
+	assert_int_equal(focuser_set_position(f->focuser, FOCUSER_SET_TO, 100, &ticket, &err), ERR_OK);
 	enum err_code code = focuser_calibrate(f->focuser, &err);
 	fake.sync_waits = false;
 	assert_int_equal(code, ERR_INVALID_OPERATION);

@@ -40,7 +40,7 @@ static void a_set_position_whose_answer_is_lost(void **state)
 	start(f);
 	assert_true(look(f).trust == POSITION_SHIFTED && look(f).remembered == 5000);
 	fake.mute_syncs = 1;
-	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_TIMEOUT);
+	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_TIMEOUT);
 	wait_for(f, sync_is_over);
 	struct focuser_state now = look(f);
 	assert_true(now.position == 5000 && now.trust == POSITION_KNOWN && !now.remembered_known);
@@ -48,13 +48,13 @@ static void a_set_position_whose_answer_is_lost(void **state)
 	assert_int_equal(fake.move_count, 0);
 	/* From a known one: in doubt, and the way back is offered. */
 	fake.mute_syncs = 1;
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 800), ERR_TIMEOUT);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 800), ERR_TIMEOUT);
 	wait_for(f, sync_is_over);
 	now = look(f);
 	assert_true(now.position == 800 && now.trust == POSITION_SHIFTED && now.remembered == 5000);
 	/* One that is refused changes nothing. */
 	fake.sync_fails = true;
-	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_REFUSED);
+	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_REFUSED);
 	wait_for(f, sync_is_over);
 	now = look(f);
 	assert_true(now.position == 800 && now.trust == POSITION_SHIFTED && now.remembered == 5000);
@@ -127,7 +127,7 @@ static void what_was_seen_last_is_offered(void **state)
 		}
 		wait_for(f, unknown);
 		assert_true(look(f).remembered_known && look(f).remembered > 5300);
-		assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 5000), ERR_OK);
+		assert_int_equal(set_position(f, FOCUSER_SET_TO, 5000), ERR_OK);
 	}
 }
 

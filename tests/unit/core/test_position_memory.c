@@ -61,7 +61,17 @@ static void a_halt_does_not_wait_for_the_disk(void **state)
 	assert_false(on_disk(f).moving);
 }
 
-static void a_disk_that_never_answers_delays_a_move_by_a_second(void **state)
+static bool failing(struct fixture *f)
+{
+	return look(f).journal_failing;
+}
+
+static bool healthy(struct fixture *f)
+{
+	return !look(f).journal_failing;
+}
+
+static void a_disk_that_never_answers_delays_a_move_by_its_patience(void **state)
 {
 	struct fixture *f = *state;
 	start(f);
@@ -71,20 +81,14 @@ static void a_disk_that_never_answers_delays_a_move_by_a_second(void **state)
 	move(f, 5100);
 	wait_for(f, started);
 	assert_true(clock_now_ms(clock_real()) - begin >= POSITION_JOURNAL_PATIENCE_MS - 1);
+	/* It goes, and it is said that a power cut loses the position, until the disk has answered. */
+	assert_true(look(f).journal_failing);
 	wait_for(f, at_rest);
 	assert_int_equal(look(f).position, 5100);
+	assert_true(look(f).journal_failing);
 	disk.sync_waits = false;
 	assert_int_equal(on_disk(f).position, 5100);
-}
-
-static bool failing(struct fixture *f)
-{
-	return look(f).journal_failing;
-}
-
-static bool healthy(struct fixture *f)
-{
-	return !look(f).journal_failing;
+	wait_for(f, healthy);
 }
 
 static void focusing_goes_on_with_a_full_disk(void **state)
@@ -152,7 +156,7 @@ static void a_reset_is_a_shift_and_restore_settles_it(void **state)
 	start(f);
 	now = look(f);
 	assert_true(now.trust == POSITION_SHIFTED && now.remembered == 8000 && now.position == 400);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_OK);
+	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_OK);
 	now = look(f);
 	assert_true(now.trust == POSITION_KNOWN && now.position == 8000 && now.trust_why[0] == '\0');
 	assert_false(now.remembered_known);
@@ -160,7 +164,7 @@ static void a_reset_is_a_shift_and_restore_settles_it(void **state)
 	assert_int_equal(fake.move_count, moves + 1);
 	struct position_entry entry = on_disk(f);
 	assert_true(entry.trust == POSITION_KNOWN && entry.position == 8000 && !entry.offset_known);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_INVALID_VALUE);
+	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_INVALID_VALUE);
 }
 
 static void set_position_is_over_when_it_is_on_the_disk(void **state)
@@ -173,7 +177,7 @@ static void set_position_is_over_when_it_is_on_the_disk(void **state)
 	start(f);
 	on_disk(f);
 	disk.sync_waits = true;
-	assert_int_equal(focuser_set_position(f->dev, FOCUSER_SYNC_TO, 1200, &ticket, &err), ERR_OK);
+	assert_int_equal(focuser_set_position(f->dev, FOCUSER_SET_TO, 1200, &ticket, &err), ERR_OK);
 	wait_for(f, disk_is_syncing);
 	assert_false(focuser_set_position_done(f->dev, ticket, &code, &err));
 	disk.sync_waits = false;
@@ -194,7 +198,7 @@ static void keep_takes_the_devices_word(void **state)
 	fake_put_motor(3000);
 	start(f);
 	assert_int_equal(look(f).trust, POSITION_SHIFTED);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_KEEP, 0), ERR_OK);
+	assert_int_equal(set_position(f, FOCUSER_SET_KEEP, 0), ERR_OK);
 	assert_int_equal(fake.sync_count, 0);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	assert_int_equal(on_disk(f).position, 3000);
@@ -235,7 +239,7 @@ static void a_reset_under_an_open_link_ends_a_move(void **state)
 	wait_for(f, shifted);
 	assert_int_equal(look(f).remembered, 5000);
 	assert_int_equal(on_disk(f).trust, POSITION_SHIFTED);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_OK);
+	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_OK);
 	move(f, 9000);
 	wait_for(f, started);
 	int moves = fake.move_count;
@@ -269,7 +273,7 @@ static void a_reset_that_the_driver_tells_of_ends_a_move(void **state)
 	assert_int_equal(focuser_is_moving(f->dev, &moving, &err), ERR_STALLED);
 	assert_int_equal(look(f).position, 2000);
 	/* Also where the saved number happens to lie on the way. */
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 1000), ERR_OK);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 1000), ERR_OK);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	move(f, 9000);
 	moves++;
@@ -281,7 +285,7 @@ static void a_reset_that_the_driver_tells_of_ends_a_move(void **state)
 	assert_int_equal(fake.move_count, moves);
 	assert_int_equal(look(f).position, 2000);
 	/* At rest, too. */
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 5000), ERR_OK);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 5000), ERR_OK);
 	on_disk(f);
 	fake.loses_count = true;
 	wait_for(f, shifted);
@@ -310,7 +314,7 @@ static void a_power_cut_in_a_move(void **state)
 	assert_non_null(strstr(look(f).trust_why, "from 5000 to 9000"));
 	assert_true(look(f).remembered_known && look(f).remembered == 5000);
 	/* To be told where it is: by the setting circle of the person at the telescope. */
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 7000), ERR_OK);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 7000), ERR_OK);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	assert_int_equal(look(f).position, 7000);
 }
@@ -326,9 +330,9 @@ static void one_that_keeps_its_count_is_believed(void **state)
 	start(f);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	assert_false(look(f).can_set_position);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 100), ERR_NOT_IMPLEMENTED);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 3000), ERR_OK); /* it says so itself */
-	assert_int_equal(set_position(f, FOCUSER_SYNC_KEEP, 0), ERR_OK);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 100), ERR_NOT_IMPLEMENTED);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 3000), ERR_OK); /* it says so itself */
+	assert_int_equal(set_position(f, FOCUSER_SET_KEEP, 0), ERR_OK);
 	assert_int_equal(on_disk(f).position, 3000);
 }
 
@@ -348,11 +352,11 @@ static void a_stall_stays_unknown_until_somebody_says_where_it_is(void **state)
 	start(f);
 	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
 	assert_non_null(strstr(look(f).trust_why, "stands at 5000"));
-	assert_int_equal(set_position(f, FOCUSER_SYNC_RESTORE, 0), ERR_INVALID_VALUE);
+	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_INVALID_VALUE);
 	move(f, 5400);
 	wait_for(f, at_rest);
 	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_KEEP, 0), ERR_OK);
+	assert_int_equal(set_position(f, FOCUSER_SET_KEEP, 0), ERR_OK);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 }
 
@@ -361,25 +365,25 @@ static void set_position_is_refused_when_it_cannot_be_meant(void **state)
 	struct fixture *f = *state;
 	struct err err;
 	start(f);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, -1), ERR_INVALID_VALUE);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 10001), ERR_INVALID_VALUE);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, -1), ERR_INVALID_VALUE);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 10001), ERR_INVALID_VALUE);
 	move(f, 9000);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 100), ERR_INVALID_OPERATION);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 100), ERR_INVALID_OPERATION);
 	focuser_halt(f->dev, &err);
 	wait_for(f, at_rest);
 	struct lease lease = {.run = 7, .what = "autofocus run 7"};
 	pthread_mutex_lock(&f->dev->lock);
 	f->dev->lease = lease;
 	pthread_mutex_unlock(&f->dev->lock);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 100), ERR_INVALID_OPERATION);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 100), ERR_INVALID_OPERATION);
 	device_lease_drop(f->dev, 7);
 	assert_int_equal(fake.sync_count, 0);
 	fake.sync_fails = true;
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 100), ERR_REFUSED);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 100), ERR_REFUSED);
 	assert_int_not_equal(look(f).position, 100);
 	fake.gone = true;
 	wait_for(f, lost);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 100), ERR_IO);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 100), ERR_IO);
 }
 
 static void reversed_numbers_are_kept_as_the_motor_counts(void **state)
@@ -406,7 +410,7 @@ static void reversed_numbers_are_kept_as_the_motor_counts(void **state)
 	assert_int_equal(look(f).trust, POSITION_SHIFTED);
 	assert_int_equal(look(f).position, 10000);
 	assert_int_equal(look(f).remembered, 7000);
-	assert_int_equal(set_position(f, FOCUSER_SYNC_TO, 7000), ERR_OK);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 7000), ERR_OK);
 	assert_int_equal(on_disk(f).position, 3000);
 }
 
@@ -417,7 +421,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_way_is_on_the_disk_before_the_motor_is_told),
 		TEST(a_halt_does_not_wait_for_the_disk),
-		TEST(a_disk_that_never_answers_delays_a_move_by_a_second),
+		TEST(a_disk_that_never_answers_delays_a_move_by_its_patience),
 		TEST(focusing_goes_on_with_a_full_disk),
 		TEST(a_target_that_is_replaced_is_noted_with_the_way_before),
 		TEST(a_reset_is_a_shift_and_restore_settles_it),

@@ -28,7 +28,7 @@ struct focuser_state {
 	bool remembered_known;     /* where it stands by the count from before the shift, or, unknown, */
 	int32_t remembered;        /* where it was last seen */
 	bool can_set_position;     /* the device can be told where it stands */
-	bool journal_failing;      /* the newest entry of the journal could not be written */
+	bool journal_failing;      /* the newest entry is not on the disk: a power cut loses the position */
 	bool temperature_supported;
 	bool temperature_valid;
 	double temperature_c;
@@ -113,8 +113,8 @@ enum err_code focuser_calibrate_abort(struct device *dev, struct err *err);
 /* SetPosition: the device is told where it stands, without motion, or its own word is taken.  Begins
  * and returns; *ticket names it.  ERR_INVALID_VALUE outside 0..max_step or with nothing to restore,
  * ERR_INVALID_OPERATION while moving or leased, ERR_NOT_IMPLEMENTED when the device cannot be told. */
-enum focuser_sync { FOCUSER_SYNC_TO, FOCUSER_SYNC_RESTORE, FOCUSER_SYNC_KEEP };
-enum err_code focuser_set_position(struct device *dev, enum focuser_sync how, int32_t position,
+enum focuser_set_how { FOCUSER_SET_TO, FOCUSER_SET_RESTORE, FOCUSER_SET_KEEP };
+enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how, int32_t position,
 	uint64_t *ticket, struct err *err);
 
 /* Whether it is over, and how it ended: then the position is known and the journal has been told. */
