@@ -13,12 +13,12 @@
 
 #include "celestron_codec.h"
 #include "celestron_link.h"
-#include "clock.h"
 #include "log.h"
+#include "moment.h"
 #include "transport.h"
 
-/* One try of identify() may take 1.2 s in all; whoever does not tell his version in this time is not
- * there. */
+/* One try of identify() may take 1.2 s in all; a motor that does not tell its version within IDENTIFY_VERSION_MS
+ * is not there. */
 #define IDENTIFY_MS 1180
 #define IDENTIFY_VERSION_MS 900
 #define CALL_MS 1900
@@ -27,14 +27,15 @@
 
 #define STEPS_PER_TURN 1000
 #define CALIBRATION_STEPS 12
-/* The motor rests this close to its target. */
+/* The motor comes to rest this close to its target or closer. */
 #define ARRIVED_STEPS 2
-/* What is published as highest position until limits are known; the motor can have no more. */
+/* The highest position that is published until the limits are known; no motor of this kind can have more. */
 #define UNCALIBRATED_MAX 60000
-/* A short way back after a way in the other direction is the last approach, and is gone slowly. */
+/* A way back that is no longer than this, after one in the other direction, is the last approach, and is gone
+ * slowly. */
 #define LAST_APPROACH_STEPS 500
-/* A second try is gone slowly only as far as a turn of the knob: how slow that is nobody has written down,
- * and over half the range it would pass for a motor that is stuck. */
+/* A second try is gone slowly only over a turn of the knob or less: nobody has written down how slow that is, and
+ * over half the range it would pass for a motor that is stuck. */
 #define SLOW_RETRY_STEPS 1000
 
 struct celestron {
@@ -53,16 +54,6 @@ struct celestron {
 	int32_t target;
 	int way;            /* of that leg: +1, -1; 0 none yet */
 };
-
-static int64_t real_ms(void)
-{
-	return clock_now_ms(clock_real());
-}
-
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 static enum err_code wrong_shape(uint8_t command, int count, struct err *err)
 {
@@ -160,11 +151,6 @@ static void celestron_close(void *ctx)
 	memset(m, 0, sizeof *m);
 }
 
-static enum err_code require_open(const struct celestron *m, struct err *err)
-{
-	return m->link.pipe != NULL ? ERR_OK : err_set(err, ERR_NOT_CONNECTED, "the port is not open");
-}
-
 static enum err_code ask_version(struct celestron *m, int64_t deadline_ms,
 	struct celestron_version *version, struct err *err)
 {
@@ -219,7 +205,7 @@ static enum err_code celestron_identify(void *ctx, struct focuser_caps *caps, st
 	struct celestron *m = ctx;
 	int64_t deadline_ms = real_ms() + IDENTIFY_MS;
 	struct celestron_calibration calibration = {false, 0};
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->link.wire, err);
 	if (code == ERR_OK && !m->version_known) {
 		code = celestron_link_greet(&m->link, deadline_ms, err);
 		if (code == ERR_OK) {
@@ -227,7 +213,7 @@ static enum err_code celestron_identify(void *ctx, struct focuser_caps *caps, st
 		}
 		m->version_known = code == ERR_OK;
 	}
-	/* Before anything else: it may be in the middle of one. */
+	/* This is asked before anything else, since the motor may be in the middle of a calibration. */
 	if (code == ERR_OK && !m->state_known) {
 		code = ask_calibration(m, deadline_ms, &calibration, err);
 		m->state_known = code == ERR_OK;
@@ -244,7 +230,7 @@ static enum err_code celestron_identify(void *ctx, struct focuser_caps *caps, st
 	return code;
 }
 
-/* Retries, and the short way back that takes up the play, are gone slowly. */
+/* The motor goes slowly on retries, and on the short way back that takes up the backlash. */
 static bool goes_slowly(const struct celestron *m, int32_t target)
 {
 	if (!m->bound || !m->position_known) {
@@ -259,8 +245,8 @@ static bool goes_slowly(const struct celestron *m, int32_t target)
 	return arrived && (way > 0 ? way : -way) <= LAST_APPROACH_STEPS && way * m->way < 0;
 }
 
-/* After a calibration of which nobody saw the end: an abort whose answer was lost, or that took a moment.
- * Its limits may be new, and targets are held against them. */
+/* After a calibration whose end nobody saw (the answer to an abort was lost, or the abort took a moment) the
+ * limits may be new, and targets are compared with them: so both are asked for. */
 static enum err_code look_at_calibration(struct celestron *m, int64_t deadline_ms, struct err *err)
 {
 	struct celestron_calibration state;
@@ -275,7 +261,7 @@ static enum err_code look_at_calibration(struct celestron *m, int64_t deadline_m
 static enum err_code celestron_start_move(void *ctx, int32_t target, struct err *err)
 {
 	struct celestron *m = ctx;
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->link.wire, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -295,7 +281,7 @@ static enum err_code celestron_start_move(void *ctx, int32_t target, struct err 
 	celestron_put_position(data, target);
 	struct celestron_packet reply;
 	code = celestron_link_ask(&m->link, command, data, 3, 0, &reply, real_ms() + ORDER_MS, err);
-	/* From here on it may be on its way, answered or not. */
+	/* From here on the motor may be on its way, whether it answered or not. */
 	int32_t way = target - m->position;
 	m->way = way > 0 ? 1 : way < 0 ? -1 : m->way;
 	m->target = target;
@@ -311,7 +297,7 @@ static enum err_code celestron_halt(void *ctx, struct err *err)
 {
 	struct celestron *m = ctx;
 	static const uint8_t rate_0[1] = {0};
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->link.wire, err);
 	m->bound = false;
 	if (code == ERR_OK) {
 		code = celestron_link_order(&m->link, CELESTRON_MOVE_POSITIVE, rate_0, 1,
@@ -324,11 +310,11 @@ static enum err_code celestron_calibrate(void *ctx, bool start, struct err *err)
 {
 	struct celestron *m = ctx;
 	const uint8_t data[1] = {start ? 1 : 0};
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->link.wire, err);
 	m->bound = false;
 	if (code == ERR_OK && start) {
 		/* The late acknowledgement of an abort would look like that of the start. */
-		code = exchange_settle(&m->link.x, err);
+		code = exchange_settle(&m->link.wire.x, err);
 	}
 	if (code == ERR_OK) {
 		code = celestron_link_order(&m->link, CELESTRON_CALIBRATE, data, 1, real_ms() + CALL_MS,
@@ -346,7 +332,7 @@ static enum err_code celestron_poll(void *ctx, unsigned want, struct focuser_rea
 	struct celestron *m = ctx;
 	struct focuser_reading reading = {0};
 	int64_t deadline_ms = real_ms() + CALL_MS;
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->link.wire, err);
 	if (code == ERR_OK) {
 		code = celestron_link_keep_alive(&m->link, err);
 	}
@@ -382,14 +368,6 @@ static const struct focuser_usb_id usb_ids[] = {
 	{.vid = 0},
 };
 
-static const struct focuser_quirk quirks[] = {
-	{CELESTRON_QUIRK_HAND_CONTROLLER, "the port is a NexStar hand controller's, 9600 baud"},
-	{CELESTRON_QUIRK_AUX_PORT,
-		"the port leads to the AUX or PC port of a mount: half-duplex, RTS and CTS take turns"},
-	{CELESTRON_QUIRK_NO_CTS, "with aux-port: the adapter has no CTS, nobody waits for it"},
-	{NULL, NULL},
-};
-
 const struct focuser_driver celestron_driver = {
 	.name = "celestron",
 	.title = "Celestron focus motor",
@@ -408,7 +386,7 @@ const struct focuser_driver celestron_driver = {
 	.calibration_steps = CALIBRATION_STEPS,
 	.calibration_advice = "Usually the knob rubs on the mounting plate, screws are too tight, or the mirror "
 		"is at its stop: loosen the plate, turn about 10 turns away from the stop, try again",
-	.quirks = quirks,
+	.quirks = celestron_quirks,
 	.speed_floor_steps_per_s = 150, /* half of what goto fast does */
 	.open_wait_for = celestron_open_wait_for,
 	.open = celestron_open,

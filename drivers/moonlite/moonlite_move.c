@@ -24,9 +24,9 @@ static enum err_code stop_first(struct moonlite *m, int64_t deadline_ms, struct 
 		return code;
 	}
 	code = moonlite_tell(m, MOONLITE_STOP, 0, err);
-	int64_t until_ms = moonlite_sooner(deadline_ms, moonlite_now_ms() + STOP_MS);
+	int64_t until_ms = sooner(deadline_ms, real_ms() + STOP_MS);
 	while (code == ERR_OK && moving) {
-		if (moonlite_now_ms() >= until_ms) {
+		if (real_ms() >= until_ms) {
 			return err_set(err, ERR_STALLED,
 				"the motor did not stop to take a new target");
 		}
@@ -40,7 +40,7 @@ static enum err_code stop_first(struct moonlite *m, int64_t deadline_ms, struct 
 static enum err_code refuse_target(struct moonlite *m, int32_t target, int32_t kept, struct err *err)
 {
 	m->target_known = false;
-	/* Where SN starts the motor, it runs now. */
+	/* On a clone where SN starts the motor, it runs by this time. */
 	(void)moonlite_tell(m, MOONLITE_STOP, 0, NULL);
 	if (kept == (target & MOONLITE_MAX_16_BIT)) {
 		return err_set(err, ERR_REFUSED,
@@ -53,8 +53,8 @@ static enum err_code refuse_target(struct moonlite *m, int32_t target, int32_t k
 		(int)kept, (int)target);
 }
 
-/* What the controller keeps for a target, asked back: a lost :SN# followed by :FG# would drive to the
- * old one. */
+/* Sets the target and reads back what the controller keeps: a lost :SN# followed by :FG# would drive to the old
+ * one. */
 static enum err_code set_target(struct moonlite *m, int32_t target, int64_t deadline_ms,
 	struct err *err)
 {
@@ -86,13 +86,13 @@ static enum err_code set_target(struct moonlite *m, int32_t target, int64_t dead
 	return refuse_target(m, target, kept, err);
 }
 
-/* Whether SN alone has started the motor.  Only asked when it was at rest elsewhere; without an
- * answer it stays unknown and the move goes on. */
+/* Finds out whether SN alone has started the motor.  This is asked only when the motor was at rest elsewhere;
+ * without an answer it stays unknown, and the move goes on. */
 static enum err_code test_sn(struct moonlite *m, int64_t deadline_ms, struct err *err)
 {
 	struct span heard;
 	int32_t before = m->position;
-	enum err_code code = exchange_listen(&m->x, moonlite_now_ms() + SN_TEST_MS, &heard, err);
+	enum err_code code = exchange_listen(&m->wire.x, real_ms() + SN_TEST_MS, &heard, err);
 	bool moving = false;
 	if (code == ERR_OK) {
 		code = moonlite_ask_moving(m, deadline_ms, &moving, err);
@@ -110,7 +110,7 @@ static enum err_code test_sn(struct moonlite *m, int64_t deadline_ms, struct err
 enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err)
 {
 	struct moonlite *m = ctx;
-	enum err_code code = moonlite_require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -118,9 +118,9 @@ enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err)
 		return err_set(err, ERR_INVALID_VALUE, "position %d is outside 0..%d", (int)target,
 			(int)m->max_step);
 	}
-	int64_t deadline_ms = moonlite_now_ms() + MOONLITE_CALL_MS;
+	int64_t deadline_ms = real_ms() + MOONLITE_CALL_MS;
 	m->retarget_due = false;
-	/* Compensating by itself, it may have begun to move since anybody looked. */
+	/* A controller that compensates by itself may have begun to move since the last look. */
 	if ((m->may_move || m->compensating) && (code = stop_first(m, deadline_ms, err)) != ERR_OK) {
 		return code;
 	}
@@ -133,7 +133,7 @@ enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err)
 	if (code == ERR_OK && sn_test_due) {
 		code = test_sn(m, deadline_ms, err);
 	}
-	if (code == ERR_OK && !m->sn_moves && m->x.urgent != NULL && m->x.urgent(m->x.urgent_ctx)) {
+	if (code == ERR_OK && !m->sn_moves && wire_urgent(&m->wire)) {
 		/* A halt that came meanwhile must not be answered with a start. */
 		return err_set(err, ERR_CANCELLED, "the move was not begun");
 	}
@@ -146,12 +146,12 @@ enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err)
 enum err_code moonlite_halt(void *ctx, struct err *err)
 {
 	struct moonlite *m = ctx;
-	enum err_code code = moonlite_require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	if (code == ERR_OK) {
 		code = moonlite_tell(m, MOONLITE_STOP, 0, err);
 	}
 	if (code == ERR_OK) {
-		/* Not where SN moves by itself, nor where that is unknown. */
+		/* The old target is replaced only where SN is known not to start the motor. */
 		m->retarget_due = m->sn_tested && !m->sn_moves;
 	}
 	return code;

@@ -3,20 +3,15 @@
 
 #include <string.h>
 
-#include "clock.h"
+#include "moment.h"
 #include "trace.h"
 
 /* How long the line must be left alone after a missed answer. */
 #define SETTLE_MS 150
 /* When something is urgent, an answer is waited for this long and no longer; a whole one takes 20 ms. */
 #define URGENT_ANSWER_MS 120
-/* How often that is looked at. */
+/* How often a waiting exchange looks whether something is urgent. */
 #define SLICE_MS 30
-
-static int64_t now_ms(void)
-{
-	return clock_now_ms(clock_real());
-}
 
 void exchange_init(struct exchange *x, struct transport *pipe, int baud, int gap_ms)
 {
@@ -34,7 +29,7 @@ void exchange_use_room(struct exchange *x, char *room, size_t cap)
 	x->room = cap < EXCHANGE_ROOM ? EXCHANGE_ROOM : cap > EXCHANGE_MAX_ROOM ? EXCHANGE_MAX_ROOM : cap;
 }
 
-/* The clock counts whole milliseconds and may be almost one ahead of them: one more is added. */
+/* The clock counts whole milliseconds and may be almost one ahead of them, so one more is added to the pause. */
 static void hold_off(struct exchange *x, size_t bytes_on_wire)
 {
 	int64_t wire_ms = ((int64_t)bytes_on_wire * 10 * 1000 + x->baud - 1) / x->baud;
@@ -42,7 +37,7 @@ static void hold_off(struct exchange *x, size_t bytes_on_wire)
 		x->ready_ms = 0;
 		return;
 	}
-	x->ready_ms = now_ms() + wire_ms + x->gap_ms + 1;
+	x->ready_ms = real_ms() + wire_ms + x->gap_ms + 1;
 }
 
 static enum err_code cancelled(const struct exchange *x, struct err *err)
@@ -61,7 +56,7 @@ static enum err_code read_answer(struct exchange *x, size_t *got, int64_t deadli
 	struct err *err)
 {
 	for (;;) {
-		int64_t now = now_ms();
+		int64_t now = real_ms();
 		bool may_be_cut = x->urgent != NULL && !x->uncut;
 		int64_t until_ms = may_be_cut && now + SLICE_MS < deadline_ms ? now + SLICE_MS : deadline_ms;
 		enum err_code code = x->pipe->ops->read_some(x->pipe, x->in + x->have,
@@ -69,7 +64,7 @@ static enum err_code read_answer(struct exchange *x, size_t *got, int64_t deadli
 		if (code != ERR_TIMEOUT || until_ms == deadline_ms) {
 			return code;
 		}
-		if (!x->uncut && is_urgent(x) && now_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
+		if (is_urgent(x) && real_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
 			return cancelled(x, err);
 		}
 	}
@@ -78,7 +73,7 @@ static enum err_code read_answer(struct exchange *x, size_t *got, int64_t deadli
 /* Reads and drops until until_ms: a pause in which an unplugged device is still noticed. */
 static enum err_code stay_quiet(struct exchange *x, int64_t until_ms, struct err *err)
 {
-	while (now_ms() < until_ms) {
+	while (real_ms() < until_ms) {
 		char scrap[64];
 		size_t got = 0;
 		enum err_code code = x->pipe->ops->read_some(x->pipe, scrap, sizeof scrap, &got,
@@ -98,12 +93,12 @@ enum err_code exchange_settle(struct exchange *x, struct err *err)
 	if (!x->unsettled) {
 		return ERR_OK;
 	}
-	int64_t until_ms = now_ms() + SETTLE_MS;
+	int64_t until_ms = real_ms() + SETTLE_MS;
 	for (;;) {
 		if (is_urgent(x)) {
 			return cancelled(x, err);
 		}
-		int64_t now = now_ms();
+		int64_t now = real_ms();
 		if (now >= until_ms) {
 			return ERR_OK;
 		}
@@ -133,11 +128,11 @@ static enum err_code send(struct exchange *x, struct span command, int64_t deadl
 	}
 	x->unsent = code != ERR_OK;
 	if (code == ERR_TIMEOUT) {
-		/* Half a command may be there. */
+		/* Half of the command may have reached the device. */
 		x->unsettled = true;
 	}
 	hold_off(x, command.len);
-	x->asked_ms = now_ms();
+	x->asked_ms = real_ms();
 	return code;
 }
 
@@ -159,7 +154,7 @@ static enum err_code no_answer(struct exchange *x, bool anything, struct err *er
 	return err_set(err, ERR_PROTOCOL, "%s: \"%s\" is no answer to %s", name, heard, x->asked);
 }
 
-/* Steps over our own words at the beginning.  False while these may still be coming. */
+/* Steps over an echo of our own command at the beginning.  False while the rest of the echo may still come. */
 static bool pass_echo(struct exchange *x)
 {
 	size_t n = x->have < x->sent_len ? x->have : x->sent_len;
@@ -195,8 +190,8 @@ static bool find_frame(struct exchange *x, scan_fn scan, struct span *frame)
 	return false;
 }
 
-/* What was handed out or stepped over goes when the room is needed: on a shared bus the packets of others
- * may be more than fit before the answer comes. */
+/* Bytes that were handed out or stepped over are dropped when their room is needed: on a shared bus the packets of
+ * others may be more than fit before the answer comes. */
 static void make_room(struct exchange *x)
 {
 	if (x->have == x->room && x->used > 0) {
@@ -217,8 +212,8 @@ enum err_code exchange_next(struct exchange *x, scan_fn scan, struct span *frame
 			return ERR_OK;
 		}
 		make_room(x);
-		/* Who never stops talking must not hold us here either. */
-		if (x->have == x->room || (talked && now_ms() >= deadline_ms)) {
+		/* A device that never stops talking must not hold us here beyond the deadline. */
+		if (x->have == x->room || (talked && real_ms() >= deadline_ms)) {
 			return no_answer(x, true, err);
 		}
 		size_t got = 0;
@@ -247,8 +242,8 @@ enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (now_ms() >= deadline_ms) {
-		/* An answer would come too late, and be taken for the next one's. */
+	if (real_ms() >= deadline_ms) {
+		/* An answer would come after the deadline, and be taken for the answer to the next question. */
 		x->unsent = false;
 		return err_set(err, ERR_TIMEOUT, "%s: no time left to ask", x->pipe->ops->describe(x->pipe));
 	}
