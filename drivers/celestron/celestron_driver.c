@@ -13,8 +13,8 @@
 
 #include "celestron_codec.h"
 #include "celestron_link.h"
-#include "clock.h"
 #include "log.h"
+#include "moment.h"
 #include "transport.h"
 
 /* One try of identify() may take 1.2 s in all; whoever does not tell his version in this time is not
@@ -53,16 +53,6 @@ struct celestron {
 	int32_t target;
 	int way;            /* of that leg: +1, -1; 0 none yet */
 };
-
-static int64_t real_ms(void)
-{
-	return clock_now_ms(clock_real());
-}
-
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 static enum err_code wrong_shape(uint8_t command, int count, struct err *err)
 {
@@ -160,11 +150,6 @@ static void celestron_close(void *ctx)
 	memset(m, 0, sizeof *m);
 }
 
-static enum err_code require_open(const struct celestron *m, struct err *err)
-{
-	return m->link.pipe != NULL ? ERR_OK : err_set(err, ERR_NOT_CONNECTED, "the port is not open");
-}
-
 static enum err_code ask_version(struct celestron *m, int64_t deadline_ms,
 	struct celestron_version *version, struct err *err)
 {
@@ -219,7 +204,7 @@ static enum err_code celestron_identify(void *ctx, struct focuser_caps *caps, st
 	struct celestron *m = ctx;
 	int64_t deadline_ms = real_ms() + IDENTIFY_MS;
 	struct celestron_calibration calibration = {false, 0};
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->link.wire, err);
 	if (code == ERR_OK && !m->version_known) {
 		code = celestron_link_greet(&m->link, deadline_ms, err);
 		if (code == ERR_OK) {
@@ -275,7 +260,7 @@ static enum err_code look_at_calibration(struct celestron *m, int64_t deadline_m
 static enum err_code celestron_start_move(void *ctx, int32_t target, struct err *err)
 {
 	struct celestron *m = ctx;
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->link.wire, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -311,7 +296,7 @@ static enum err_code celestron_halt(void *ctx, struct err *err)
 {
 	struct celestron *m = ctx;
 	static const uint8_t rate_0[1] = {0};
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->link.wire, err);
 	m->bound = false;
 	if (code == ERR_OK) {
 		code = celestron_link_order(&m->link, CELESTRON_MOVE_POSITIVE, rate_0, 1,
@@ -324,11 +309,11 @@ static enum err_code celestron_calibrate(void *ctx, bool start, struct err *err)
 {
 	struct celestron *m = ctx;
 	const uint8_t data[1] = {start ? 1 : 0};
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->link.wire, err);
 	m->bound = false;
 	if (code == ERR_OK && start) {
 		/* The late acknowledgement of an abort would look like that of the start. */
-		code = exchange_settle(&m->link.x, err);
+		code = exchange_settle(&m->link.wire.x, err);
 	}
 	if (code == ERR_OK) {
 		code = celestron_link_order(&m->link, CELESTRON_CALIBRATE, data, 1, real_ms() + CALL_MS,
@@ -346,7 +331,7 @@ static enum err_code celestron_poll(void *ctx, unsigned want, struct focuser_rea
 	struct celestron *m = ctx;
 	struct focuser_reading reading = {0};
 	int64_t deadline_ms = real_ms() + CALL_MS;
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->link.wire, err);
 	if (code == ERR_OK) {
 		code = celestron_link_keep_alive(&m->link, err);
 	}
@@ -382,14 +367,6 @@ static const struct focuser_usb_id usb_ids[] = {
 	{.vid = 0},
 };
 
-static const struct focuser_quirk quirks[] = {
-	{CELESTRON_QUIRK_HAND_CONTROLLER, "the port is a NexStar hand controller's, 9600 baud"},
-	{CELESTRON_QUIRK_AUX_PORT,
-		"the port leads to the AUX or PC port of a mount: half-duplex, RTS and CTS take turns"},
-	{CELESTRON_QUIRK_NO_CTS, "with aux-port: the adapter has no CTS, nobody waits for it"},
-	{NULL, NULL},
-};
-
 const struct focuser_driver celestron_driver = {
 	.name = "celestron",
 	.title = "Celestron focus motor",
@@ -408,7 +385,7 @@ const struct focuser_driver celestron_driver = {
 	.calibration_steps = CALIBRATION_STEPS,
 	.calibration_advice = "Usually the knob rubs on the mounting plate, screws are too tight, or the mirror "
 		"is at its stop: loosen the plate, turn about 10 turns away from the stop, try again",
-	.quirks = quirks,
+	.quirks = celestron_quirks,
 	.speed_floor_steps_per_s = 150, /* half of what goto fast does */
 	.open_wait_for = celestron_open_wait_for,
 	.open = celestron_open,

@@ -3,9 +3,8 @@
 
 #include <string.h>
 
-#include "clock.h"
-#include "talker.h"
-#include "trace.h"
+#include "moment.h"
+#include "quirks.h"
 
 #define BUS_BAUD 19200
 #define HAND_CONTROLLER_BAUD 9600
@@ -13,24 +12,21 @@
  * to fall over. */
 #define USB_BAUD 9600
 
-#define OPEN_MS 1800
 #define WRITE_MS 300
-/* Listened to before the first byte is sent. */
-#define LISTEN_MS 200
 /* How long a hand controller waits for the motor before it says that there is no answer. */
 #define HAND_CONTROLLER_MS 3600
 #define GREET_MS 400
 #define KEEP_ALIVE_MS 10000
 
-static int64_t real_ms(void)
-{
-	return clock_now_ms(clock_real());
-}
-
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
+const struct focuser_quirk celestron_quirks[] = {
+	{"hand-controller", "the port is a NexStar hand controller's, 9600 baud",
+		offsetof(struct celestron_link, hand_controller)},
+	{"aux-port", "the port leads to the AUX or PC port of a mount: half-duplex, RTS and CTS take turns",
+		offsetof(struct celestron_link, aux_port)},
+	{"no-cts", "with aux-port: the adapter has no CTS, nobody waits for it",
+		offsetof(struct celestron_link, no_cts)},
+	{NULL, NULL, 0},
+};
 
 static int baud_for(const struct focuser_port *port, bool hand_controller, bool aux_port)
 {
@@ -41,11 +37,6 @@ static int baud_for(const struct focuser_port *port, bool hand_controller, bool 
 		return HAND_CONTROLLER_BAUD;
 	}
 	return aux_port || transport_rate_matters(port->port) ? BUS_BAUD : USB_BAUD;
-}
-
-static const char *describe(const struct celestron_link *l)
-{
-	return l->pipe->ops->describe(l->pipe);
 }
 
 /* For error texts. */
@@ -78,66 +69,48 @@ enum err_code celestron_link_open(struct celestron_link *l, const struct focuser
 {
 	memset(l, 0, sizeof *l);
 	l->owed = -1;
-	l->hand_controller = focuser_has_quirk(port, CELESTRON_QUIRK_HAND_CONTROLLER);
-	bool aux_port = focuser_has_quirk(port, CELESTRON_QUIRK_AUX_PORT);
+	quirks_read(celestron_quirks, port, l);
 	l->network = strncmp(port->port, "tcp://", 6) == 0;
-	if (l->hand_controller && aux_port) {
+	if (l->hand_controller && l->aux_port) {
 		return err_set(err, ERR_INVALID_VALUE,
 			"quirks says both hand-controller and aux-port: the cable is in one of them");
 	}
 	struct transport_settings settings = {
-		.baud = baud_for(port, l->hand_controller, aux_port),
+		.baud = baud_for(port, l->hand_controller, l->aux_port),
 		/* Or the hand controller on the same bus is muted. */
-		.rts_low = aux_port,
+		.rts_low = l->aux_port,
 	};
-	struct transport *pipe = NULL;
-	enum err_code code = transport_open(port->port, &settings, real_ms() + OPEN_MS, &pipe, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	l->pipe = trace_host(pipe, host);
-	l->opened_ms = real_ms();
-	l->keep_alive_ms = l->opened_ms + KEEP_ALIVE_MS;
-	exchange_init(&l->x, l->pipe, settings.baud, 0);
+	enum err_code code = wire_open(&l->wire, port->port, &settings, 0, host, err);
+	l->keep_alive_ms = l->wire.opened_ms + KEEP_ALIVE_MS;
 	/* On the bus of one wire everything sent comes back first. */
-	l->x.line_echoes = true;
-	l->x.urgent = host->urgent;
-	l->x.urgent_ctx = host->urgent_ctx;
-	if (aux_port && !l->network) {
-		l->x.turn = focuser_has_quirk(port, CELESTRON_QUIRK_NO_CTS) ? TRANSPORT_TURN_RTS
-									    : TRANSPORT_TURN_RTS_CTS;
+	l->wire.x.line_echoes = true;
+	if (l->aux_port && !l->network) {
+		l->wire.x.turn = l->no_cts ? TRANSPORT_TURN_RTS : TRANSPORT_TURN_RTS_CTS;
 	}
-	return ERR_OK;
+	return code;
 }
 
 void celestron_link_close(struct celestron_link *l)
 {
-	if (l->pipe != NULL) {
-		l->pipe->ops->destroy(l->pipe);
-		l->pipe = NULL;
-	}
+	wire_close(&l->wire);
 }
 
 enum err_code celestron_link_greet(struct celestron_link *l, int64_t deadline_ms, struct err *err)
 {
-	enum err_code code = ERR_OK;
-	if (!l->heard_out) {
-		code = talker_refuse(&l->x, sooner(l->opened_ms + LISTEN_MS, deadline_ms), err);
-		l->heard_out = code == ERR_OK;
-	}
+	enum err_code code = wire_hear_out(&l->wire, deadline_ms, err);
 	if (code != ERR_OK || !l->hand_controller || l->owed >= 0) {
 		return code;
 	}
 	struct span frame;
-	code = exchange_ask(&l->x, span_of("Kf"), celestron_hc_scan_echo, &frame,
+	code = exchange_ask(&l->wire.x, span_of("Kf"), celestron_hc_scan_echo, &frame,
 		sooner(deadline_ms, real_ms() + GREET_MS), err);
 	while (code == ERR_OK && frame.data[0] != 'f') {
-		code = exchange_next(&l->x, celestron_hc_scan_echo, &frame, deadline_ms, err);
+		code = exchange_next(&l->wire.x, celestron_hc_scan_echo, &frame, deadline_ms, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
 		return err_set(err, code,
 			"%s: no hand controller answers: check power, cable, and that its serial or USB "
-			"port is this one", describe(l));
+			"port is this one", wire_name(&l->wire));
 	}
 	return code;
 }
@@ -159,23 +132,23 @@ static enum err_code no_answer(const struct celestron_link *l, enum err_code cod
 	if (passed.echo && !passed.others) {
 		return err_set(err, ERR_TIMEOUT,
 			"%s: only the echo of %s came back: is the focus motor plugged into the mount, and "
-			"has it power?", describe(l), command_name(command));
+			"has it power?", wire_name(&l->wire), command_name(command));
 	}
 	if (passed.others) {
 		return err_set(err, ERR_TIMEOUT,
-			"%s: there is a telescope's bus, but no focus motor answers %s on it", describe(l),
+			"%s: there is a telescope's bus, but no focus motor answers %s on it", wire_name(&l->wire),
 			command_name(command));
 	}
 	return err_set(err, code,
 		code == ERR_TIMEOUT ? "%s: the focus motor does not answer %s"
 				    : "%s: noise instead of an answer to %s",
-		describe(l), command_name(command));
+		wire_name(&l->wire), command_name(command));
 }
 
 /* The adapter, not the motor, is what is wrong. */
 static enum err_code not_sent(const struct celestron_link *l, enum err_code code, struct err *err)
 {
-	if (l->x.turn != TRANSPORT_TURN_RTS_CTS || err == NULL) {
+	if (l->wire.x.turn != TRANSPORT_TURN_RTS_CTS || err == NULL) {
 		return code;
 	}
 	struct err why = *err;
@@ -189,7 +162,7 @@ static enum err_code ask_bus(struct celestron_link *l, send_fn send,
 	struct span out = {.data = bytes, .len = celestron_encode(bytes, request)};
 	struct span frame;
 	struct passed passed = {false, false};
-	enum err_code code = send(&l->x, out, celestron_scan, &frame, deadline_ms, err);
+	enum err_code code = send(&l->wire.x, out, celestron_scan, &frame, deadline_ms, err);
 	while (code == ERR_OK) {
 		code = celestron_decode(frame, reply);
 		if (code == ERR_OK && celestron_answers(request, reply)) {
@@ -202,18 +175,18 @@ static enum err_code ask_bus(struct celestron_link *l, send_fn send,
 			return ERR_OK;
 		}
 		passed.others |= reply->src != CELESTRON_FOCUSER && reply->src != CELESTRON_APP;
-		code = exchange_next(&l->x, celestron_scan, &frame, deadline_ms, err);
+		code = exchange_next(&l->wire.x, celestron_scan, &frame, deadline_ms, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL || code == ERR_CANCELLED) {
 		l->doubt = true;
 		l->doubted = request->command;
 	}
-	if (code == ERR_TIMEOUT && l->x.unsent) {
+	if (code == ERR_TIMEOUT && l->wire.x.unsent) {
 		return not_sent(l, code, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
 		/* The exchange has stepped over it. */
-		passed.echo = l->x.have == out.len && memcmp(l->x.in, out.data, out.len) == 0;
+		passed.echo = l->wire.x.have == out.len && memcmp(l->wire.x.in, out.data, out.len) == 0;
 		return no_answer(l, code, request->command, passed, err);
 	}
 	return code;
@@ -247,7 +220,7 @@ static enum err_code no_motor(struct celestron_link *l, struct err *err)
 	l->motorless = true;
 	return err_set(err, ERR_TIMEOUT,
 		"%s: the hand controller answers, but no focus motor does: is it plugged into the mount?",
-		describe(l));
+		wire_name(&l->wire));
 }
 
 static enum err_code not_ready(struct celestron_link *l, enum err_code code, struct err *err)
@@ -257,7 +230,7 @@ static enum err_code not_ready(struct celestron_link *l, enum err_code code, str
 		return no_motor(l, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
-		return err_set(err, code, "%s: the hand controller does not answer", describe(l));
+		return err_set(err, code, "%s: the hand controller does not answer", wire_name(&l->wire));
 	}
 	return code;
 }
@@ -272,8 +245,8 @@ static enum err_code settle_debt(struct celestron_link *l, bool uncut, int64_t d
 	enum err_code code = ERR_TIMEOUT;
 	struct span frame = {NULL, 0};
 	if (real_ms() < l->owed_until_ms) {
-		exchange_insist(&l->x, uncut);
-		code = exchange_next(&l->x, celestron_hc_scan(l->owed), &frame,
+		exchange_insist(&l->wire.x, uncut);
+		code = exchange_next(&l->wire.x, celestron_hc_scan(l->owed), &frame,
 			sooner(deadline_ms, l->owed_until_ms), err);
 	}
 	if (code == ERR_OK || real_ms() >= l->owed_until_ms) {
@@ -292,7 +265,7 @@ static enum err_code read_hand_controller(struct celestron_link *l, enum err_cod
 {
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL || code == ERR_CANCELLED) {
 		l->owed = wanted;
-		l->owed_until_ms = l->x.asked_ms + HAND_CONTROLLER_MS;
+		l->owed_until_ms = l->wire.x.asked_ms + HAND_CONTROLLER_MS;
 	}
 	if (code != ERR_OK) {
 		return not_ready(l, code, err);
@@ -316,9 +289,9 @@ static enum err_code ask_hand_controller(struct celestron_link *l, send_fn send,
 	if (code != ERR_OK) {
 		return code;
 	}
-	int64_t before_ms = l->x.asked_ms;
-	code = send(&l->x, out, celestron_hc_scan(wanted), &frame, deadline_ms, err);
-	if (code == ERR_CANCELLED && l->x.asked_ms == before_ms) {
+	int64_t before_ms = l->wire.x.asked_ms;
+	code = send(&l->wire.x, out, celestron_hc_scan(wanted), &frame, deadline_ms, err);
+	if (code == ERR_CANCELLED && l->wire.x.asked_ms == before_ms) {
 		return code; /* nothing was sent */
 	}
 	return read_hand_controller(l, code, request, wanted, frame, reply, err);
@@ -370,8 +343,8 @@ static enum err_code order(struct celestron_link *l, const struct celestron_pack
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
 		char bytes[CELESTRON_HC_REQUEST];
 		struct span out = {.data = bytes, .len = celestron_hc_encode(bytes, request, 0)};
-		enum err_code sent = exchange_tell(&l->x, out, deadline_ms, err);
-		l->owed_until_ms = l->x.asked_ms + HAND_CONTROLLER_MS;
+		enum err_code sent = exchange_tell(&l->wire.x, out, deadline_ms, err);
+		l->owed_until_ms = l->wire.x.asked_ms + HAND_CONTROLLER_MS;
 		return sent != ERR_OK ? sent : not_ready(l, code, err);
 	}
 	return code;
@@ -404,5 +377,5 @@ enum err_code celestron_link_keep_alive(struct celestron_link *l, struct err *er
 	char bytes[CELESTRON_MAX_PACKET];
 	struct span out = {.data = bytes, .len = celestron_encode(bytes, &hello)};
 	/* Its answer is not from the focuser, so it is passed over. */
-	return exchange_tell(&l->x, out, now + WRITE_MS, err);
+	return exchange_tell(&l->wire.x, out, now + WRITE_MS, err);
 }

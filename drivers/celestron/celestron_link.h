@@ -9,21 +9,15 @@
 
 #include "celestron_codec.h"
 #include "focuser_driver.h"
-#include "transport.h"
-#include "exchange.h"
+#include "wire.h"
 
 /* Words of quirks that say how the motor is wired; without one it is its own USB, or the network. */
-#define CELESTRON_QUIRK_HAND_CONTROLLER "hand-controller"
-#define CELESTRON_QUIRK_AUX_PORT "aux-port"
-#define CELESTRON_QUIRK_NO_CTS "no-cts"
+extern const struct focuser_quirk celestron_quirks[];
 
 struct celestron_link {
-	struct transport *pipe; /* NULL while closed */
-	struct exchange x;
-	bool hand_controller;
+	struct wire wire;
+	bool hand_controller, aux_port, no_cts; /* of the quirks */
 	bool network;
-	int64_t opened_ms;
-	bool heard_out;         /* nobody talks on this line who should not be talked to */
 	int64_t keep_alive_ms;  /* network: when to say something next */
 	/* A command whose answer did not come: until another one is answered it may still come, and be
 	 * taken for that of the same command asked again. */

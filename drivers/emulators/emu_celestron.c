@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "emulated_motor.h"
+
 #define ME 0x12
 #define HAND_CONTROLLER 0x04
 #define MOUNT 0x10
@@ -23,9 +25,9 @@
 #define LATE_START_MS 2000
 #define CALIBRATION_MS 200000
 #define CALIBRATION_STEPS 12
-#define STALL_AFTER 100
+/* Where a motor goes that is told a rate and no target. */
+#define FAR 1000000
 #define WRONG_BY 40
-#define RESET_AFTER 100
 /* So long it boots, in real time. */
 #define DEAF_MS 1500
 
@@ -34,12 +36,7 @@ struct emu {
 	struct clock *clock;
 	uint8_t in[64];        /* received, not used up */
 	size_t have;
-	/* Motion: begin plus what the time since begun_ms has brought, up to goal. */
-	double begin;
-	double goal;
-	double speed;          /* counts per second of this motion */
-	int64_t begun_ms;
-	bool running;
+	struct emulated_motor motor;
 	int64_t told_ms;       /* when the last goto came */
 	bool lost;             /* the last goto ended elsewhere */
 	int64_t low, high;
@@ -52,24 +49,27 @@ struct emu {
 	bool stall, slow_start, reset, wrong, calibration_fails, calibration_sticks;
 };
 
+#define FLAG(member) offsetof(struct emu, member)
+
 static const struct emulator_fault faults[] = {
-	{"uncalibrated", "it has no limits yet, and says so"},
-	{"negative", "uncalibrated, and stands at -1000"},
-	{"bare-ack", "acknowledges without a data byte"},
-	{"echo", "everything sent comes back first, as on a bus"},
-	{"foreign", "a mount and its hand controller talk on the same bus"},
-	{"efa", "answers as a PlaneWave EFA does"},
-	{"hand-controller", "the line is a hand controller's, 8-byte requests"},
-	{"no-motor", "with hand-controller: no motor is on the bus"},
-	{"refuse", "refuses to go anywhere"},
-	{"gives-up", "says FE, given up, at the end of a way"},
-	{"stall", "says it moves, but stands still after 100 steps"},
-	{"slow-start", "begins to move 2 s after it was told"},
-	{"reset", "its power fails for a moment 100 steps into the first move: stands there, deaf for 1.5 s"},
-	{"wrong-position", "the first goto to a place ends 40 steps beside it"},
-	{"calibration-fails", "a calibration ends at step 5 without result"},
-	{"calibration-sticks", "a calibration never gets past step 5"},
-	{NULL, NULL},
+	{"uncalibrated", "it has no limits yet, and says so", 0},
+	{"negative", "uncalibrated, and stands at -1000", FLAG(negative)},
+	{"bare-ack", "acknowledges without a data byte", FLAG(bare_ack)},
+	{"echo", "everything sent comes back first, as on a bus", FLAG(echo)},
+	{"foreign", "a mount and its hand controller talk on the same bus", FLAG(foreign)},
+	{"efa", "answers as a PlaneWave EFA does", FLAG(efa)},
+	{"hand-controller", "the line is a hand controller's, 8-byte requests", FLAG(hand_controller)},
+	{"no-motor", "with hand-controller: no motor is on the bus", FLAG(no_motor)},
+	{"refuse", "refuses to go anywhere", FLAG(refuse)},
+	{"gives-up", "says FE, given up, at the end of a way", FLAG(gives_up)},
+	{"stall", "says it moves, but stands still after 100 steps", FLAG(stall)},
+	{"slow-start", "begins to move 2 s after it was told", FLAG(slow_start)},
+	{"reset", "its power fails for a moment 100 steps into the first move: stands there, deaf for 1.5 s",
+		FLAG(reset)},
+	{"wrong-position", "the first goto to a place ends 40 steps beside it", FLAG(wrong)},
+	{"calibration-fails", "a calibration ends at step 5 without result", FLAG(calibration_fails)},
+	{"calibration-sticks", "a calibration never gets past step 5", FLAG(calibration_sticks)},
+	{NULL, NULL, 0},
 };
 
 static int64_t now_ms(const struct emu *e)
@@ -79,55 +79,29 @@ static int64_t now_ms(const struct emu *e)
 
 /* ---- motion ---- */
 
-static double length(const struct emu *e)
-{
-	return fabs(e->goal - e->begin);
-}
-
-static double travelled(const struct emu *e)
-{
-	int64_t since_ms = now_ms(e) - e->begun_ms;
-	double way = since_ms > 0 ? (double)since_ms * e->speed / 1000 : 0;
-	return e->stall && way > STALL_AFTER ? STALL_AFTER : way;
-}
-
 static int64_t position(struct emu *e)
 {
-	if (e->running) {
-		double way = travelled(e);
-		if (way < length(e)) {
-			return llround(e->begin + (e->goal < e->begin ? -way : way));
-		}
-		e->begin = e->goal;
-		e->running = false;
-	}
-	return llround(e->begin);
+	return emulated_motor_position(&e->motor);
 }
 
-static void start(struct emu *e, double goal, double speed)
+static void start(struct emu *e, int64_t goal, double speed)
 {
-	e->begin = (double)position(e);
-	e->goal = goal;
-	e->speed = speed;
-	e->begun_ms = now_ms(e) + (e->slow_start ? LATE_START_MS : 0);
-	e->running = goal != e->begin;
+	emulated_motor_go(&e->motor, goal, speed, e->slow_start ? LATE_START_MS : 0);
 }
 
 static void brake(struct emu *e)
 {
-	double here = (double)position(e);
-	if (!e->running) {
+	int64_t here = position(e);
+	if (!e->motor.running) {
 		return;
 	}
-	double rest = fabs(e->goal - here);
-	double slide = now_ms(e) < e->begun_ms ? 0 : e->speed * BRAKE_MS / 1000;
+	int64_t way = e->motor.goal - here;
+	int64_t rest = way < 0 ? -way : way;
+	bool slides = !e->stall && now_ms(e) >= e->motor.begun_ms;
+	int64_t slide = slides ? (int64_t)(e->motor.speed * BRAKE_MS / 1000) : 0;
 	slide = slide < rest ? slide : rest;
-	slide = e->stall ? 0 : slide;
-	double goal = here + (e->goal < here ? -slide : slide);
-	e->begin = here;
-	e->goal = goal;
-	e->begun_ms = now_ms(e);
-	e->running = goal != here;
+	emulated_motor_rest_at(&e->motor, here);
+	emulated_motor_go(&e->motor, here + (way < 0 ? -slide : slide), e->motor.speed, 0);
 }
 
 /* ---- calibration ---- */
@@ -150,8 +124,7 @@ static void calibration_motion(struct emu *e, int step)
 	if (e->calibration_sticks && step >= 5) {
 		at = high / 3;
 	}
-	e->begin = at;
-	e->running = false;
+	emulated_motor_rest_at(&e->motor, llround(at));
 }
 
 /* What a running calibration has come to. */
@@ -169,7 +142,7 @@ static void calibrate_on(struct emu *e)
 		e->complete = true;
 		e->low = FOUND_LOW;
 		e->high = e->settings->max_step;
-		e->begin = floor((double)(e->low + e->high) / 2);
+		emulated_motor_rest_at(&e->motor, (e->low + e->high) / 2);
 	}
 }
 
@@ -177,15 +150,15 @@ static void calibrate_on(struct emu *e)
 static void restart(struct emu *e)
 {
 	calibrate_on(e);
-	e->begin = (double)position(e);
-	e->running = false;
+	emulated_motor_stop(&e->motor);
 	e->calibration_ms = -1;
 	e->have = 0;
 }
 
 static void fail_on_the_way(struct emu *e)
 {
-	if (e->reset && !e->reset_done && e->running && travelled(e) >= RESET_AFTER) {
+	if (e->reset && !e->reset_done && e->motor.running &&
+		emulated_motor_way(&e->motor) >= EMULATED_RESET_STEPS) {
 		e->reset_done = true;
 		restart(e);
 		e->deaf_until_ms = clock_now_ms(clock_real()) + DEAF_MS;
@@ -197,7 +170,7 @@ static bool moving(struct emu *e)
 	fail_on_the_way(e);
 	calibrate_on(e);
 	(void)position(e);
-	return e->running || e->calibration_ms >= 0;
+	return e->motor.running || e->calibration_ms >= 0;
 }
 
 /* ---- what it is told ---- */
@@ -226,10 +199,9 @@ static void acknowledge(const struct emu *e, struct answer *a, bool yes)
 
 static void go(struct emu *e, const uint8_t *data, double speed, struct answer *a)
 {
-	double target = data[0] * 65536.0 + data[1] * 256.0 + data[2];
+	int64_t target = data[0] << 16 | data[1] << 8 | data[2];
 	bool knows = e->high > 0;
-	if (e->refuse || (knows && (target < (double)(e->low - BEYOND) ||
-					   target > (double)(e->high + BEYOND)))) {
+	if (e->refuse || (knows && (target < e->low - BEYOND || target > e->high + BEYOND))) {
 		acknowledge(e, a, false);
 		return;
 	}
@@ -247,7 +219,7 @@ static void go(struct emu *e, const uint8_t *data, double speed, struct answer *
 static void say_rest(struct emu *e, struct answer *a)
 {
 	bool busy = moving(e);
-	bool sleepy = now_ms(e) - e->told_ms < SLEEPY_MS || now_ms(e) < e->begun_ms;
+	bool sleepy = now_ms(e) - e->told_ms < SLEEPY_MS || now_ms(e) < e->motor.begun_ms;
 	put(a, busy && !sleepy ? 0x00 : e->gives_up && !busy && e->told_ms > 0 ? 0xFE : 0xFF, 1);
 }
 
@@ -256,8 +228,7 @@ static void roll(struct emu *e, int rate, bool up, struct answer *a)
 	if (rate == 0) {
 		brake(e);
 	} else {
-		double far = up ? 1e6 : -1e6;
-		start(e, far, e->settings->speed_steps_per_s * (rate > 9 ? 9 : rate) / 9);
+		start(e, up ? FAR : -FAR, e->settings->speed_steps_per_s * (rate > 9 ? 9 : rate) / 9);
 	}
 	acknowledge(e, a, true);
 }
@@ -283,7 +254,7 @@ static void obey(struct emu *e, uint8_t command, const uint8_t *data, int n, str
 		e->calibration_ms = data[0] != 0 ? now_ms(e) : -1;
 		if (data[0] != 0) {
 			e->complete = false;
-			e->running = false;
+			emulated_motor_stop(&e->motor);
 		}
 		acknowledge(e, a, true);
 	} else if (command == 0x2B && n == 0) {
@@ -305,15 +276,6 @@ static void obey(struct emu *e, uint8_t command, const uint8_t *data, int n, str
 
 /* ---- the line ---- */
 
-static void say(struct emulator_reply *reply, const void *bytes, size_t n)
-{
-	if (n > sizeof reply->data - reply->len) {
-		n = sizeof reply->data - reply->len;
-	}
-	memcpy(reply->data + reply->len, bytes, n);
-	reply->len += n;
-}
-
 static void say_packet(struct emulator_reply *reply, uint8_t src, uint8_t dst, uint8_t command,
 	const uint8_t *data, int n)
 {
@@ -326,7 +288,7 @@ static void say_packet(struct emulator_reply *reply, uint8_t src, uint8_t dst, u
 		sum += packet[i];
 	}
 	packet[n + 5] = (uint8_t)(0 - sum);
-	say(reply, packet, (size_t)n + 6);
+	emulated_say_bytes(reply, packet, (size_t)n + 6);
 }
 
 /* What a mount and its hand controller say to each other meanwhile, one of it about the motor. */
@@ -344,7 +306,7 @@ static void take_packet(struct emu *e, const uint8_t *packet, struct emulator_re
 	int n = packet[1] - 3;
 	uint8_t src = packet[2];
 	if (e->echo) {
-		say(reply, packet, (size_t)n + 6);
+		emulated_say_bytes(reply, packet, (size_t)n + 6);
 	}
 	if (e->foreign) {
 		chatter(reply);
@@ -406,7 +368,7 @@ static void pass_through(struct emu *e, struct emulator_reply *reply)
 	}
 	len = len < sizeof out ? len : sizeof out - 1;
 	out[len] = '#';
-	say(reply, out, len + 1);
+	emulated_say_bytes(reply, out, len + 1);
 }
 
 static void listen_hand_controller(struct emu *e, struct emulator_reply *reply)
@@ -420,10 +382,10 @@ static void listen_hand_controller(struct emu *e, struct emulator_reply *reply)
 		if (e->in[0] == 'P') {
 			pass_through(e, reply);
 		} else if (e->in[0] == 'K') {
-			say(reply, e->in + 1, 1);
-			say(reply, "#", 1);
+			emulated_say_bytes(reply, e->in + 1, 1);
+			emulated_say_bytes(reply, "#", 1);
 		} else if (e->in[0] == 'V') {
-			say(reply, version, sizeof version);
+			emulated_say_bytes(reply, version, sizeof version);
 		}
 		drop(e, whole);
 	}
@@ -458,42 +420,20 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	struct emu *e = ctx;
 	e->settings = settings;
 	e->clock = clock;
-	e->begin = settings->position;
+	emulated_motor_init(&e->motor, clock, settings->position);
+	e->motor.stalls = e->stall;
 	e->calibration_ms = -1;
 	e->low = FOUND_LOW;
 	e->high = settings->max_step;
 	e->complete = true;
 	e->told_ms = -SLEEPY_MS;
-	const struct {
-		const char *name;
-		bool *flag;
-	} flags[] = {
-		{"negative", &e->negative},
-		{"bare-ack", &e->bare_ack},
-		{"echo", &e->echo},
-		{"foreign", &e->foreign},
-		{"efa", &e->efa},
-		{"hand-controller", &e->hand_controller},
-		{"no-motor", &e->no_motor},
-		{"refuse", &e->refuse},
-		{"gives-up", &e->gives_up},
-		{"stall", &e->stall},
-		{"slow-start", &e->slow_start},
-		{"reset", &e->reset},
-		{"wrong-position", &e->wrong},
-		{"calibration-fails", &e->calibration_fails},
-		{"calibration-sticks", &e->calibration_sticks},
-	};
-	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-		*flags[i].flag = emulator_has_fault(settings, flags[i].name, NULL);
-	}
 	if (e->negative || emulator_has_fault(settings, "uncalibrated", NULL)) {
 		e->low = 0;
 		e->high = 0;
 		e->complete = false;
 	}
 	if (e->negative) {
-		e->begin = -1000;
+		emulated_motor_rest_at(&e->motor, -1000);
 	}
 }
 

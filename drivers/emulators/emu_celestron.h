@@ -2,7 +2,7 @@
 #ifndef FOCUSD_EMU_CELESTRON_H
 #define FOCUSD_EMU_CELESTRON_H
 
-#include "emulator.h"
+#include "emulated.h"
 
 /* Celestron's focus motor at its own USB, or with its faults behind a mount or a hand controller. */
 extern const struct emulator_kind emu_celestron;

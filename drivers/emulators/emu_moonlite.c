@@ -9,18 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Longest command between ':' and '#'; the rest of a longer one is lost. */
-#define LINE 16
+#include "emulated_motor.h"
 
 /* A conversion of the temperature takes this long. */
 #define CONVERSION_MS 750
 
-#define STALL_AFTER_STEPS 100
-#define UNASKED_AFTER_MS 2000
-#define UNASKED_STEPS 200
-#define BESIDE_STEPS 7
 #define SLOW_START_MS 400
-#define RESET_AFTER_STEPS 100
 /* So long the boot loader has the line after a reset, in real time. */
 #define BANNER_MS 300
 #define DEAF_MS 1500
@@ -30,14 +24,8 @@
 struct emu {
 	const struct emulator_settings *settings;
 	struct clock *clock;
-	char line[LINE];
-	size_t line_len;
-	bool in_command;
-	/* Motion: the position is begin + what the time since begun_ms has brought. */
-	int64_t begin;
-	int64_t goal;
-	int64_t begun_ms;
-	bool running;
+	struct emulated_line line;
+	struct emulated_motor motor;
 	int64_t target;
 	int step_delay;        /* 2 is the fastest */
 	bool half_step;
@@ -47,8 +35,6 @@ struct emu {
 	int coefficient;
 	bool compensating;
 	double compensated_c;  /* the temperature that the position suits */
-	int64_t rest_since_ms;
-	bool unasked_done;
 	bool reset_done;
 	int64_t banner_ms;     /* real time, when it will talk; CLOCK_NEVER */
 	int64_t deaf_until_ms; /* real time */
@@ -61,33 +47,35 @@ struct emu {
 	int stop_beside;
 };
 
+#define FLAG(member) offsetof(struct emu, member)
+
 static const struct emulator_fault faults[] = {
-	{"stall", "the motor says it moves, but stands still after 100 steps"},
-	{"wrong-position", "stops 7 steps beyond the target"},
-	{"offset-", "offset-K: stops K steps beyond the target"},
-	{"slow-start", "says it rests for 400 ms before the motor begins"},
-	{"reset", "resets itself 100 steps into the first move: boot text, deaf for 1.5 s, counts from 0"},
-	{"forgets", "any reset sets the count to 0 (without it, it is kept)"},
-	{"unasked-motion", "after 2 s at rest it moves 200 steps by itself, once"},
-	{"sn-moves", ":SN starts the motion, :FG is not needed"},
-	{"ignore-while-moving", ":SN and :FG are ignored while moving"},
-	{"lost-target", "the third :SN# gets lost"},
-	{"wrap16", "keeps only the low 16 bits of a target"},
-	{"below-zero", "goes below zero when told to stop there; its count is then negative"},
-	{"width8", "positions and temperature have eight digits"},
-	{"lower-case", "writes numbers in lower case"},
-	{"no-gv", "silent when asked for its version"},
-	{"no-gn", "silent when asked for its target"},
-	{"double-hash", "answers 00## to every question it does not know, the version included"},
-	{"missing-hash", "the answer to :GV# has no #"},
-	{"missing-hash-gi", "the answer to :GI# has no #"},
-	{"one-digit-gi", ":GI# is answered with one digit"},
-	{"fixed-coefficient", "the temperature coefficient is always 02"},
-	{"cooling", "the night cools by one degree a minute"},
-	{"constant-temperature", ":GT# is always answered 20#"},
-	{"no-probe", "the temperature reads -127"},
-	{"no-temperature", ":GT# is not answered"},
-	{NULL, NULL},
+	{"stall", "the motor says it moves, but stands still after 100 steps", FLAG(stall)},
+	{"wrong-position", "stops 7 steps beyond the target", 0},
+	{"offset-", "offset-K: stops K steps beyond the target", 0},
+	{"slow-start", "says it rests for 400 ms before the motor begins", FLAG(slow_start)},
+	{"reset", "resets itself 100 steps into the first move: boot text, deaf for 1.5 s, counts from 0", FLAG(reset)},
+	{"forgets", "any reset sets the count to 0 (without it, it is kept)", FLAG(forgets)},
+	{"unasked-motion", "after 2 s at rest it moves 200 steps by itself, once", FLAG(unasked)},
+	{"sn-moves", ":SN starts the motion, :FG is not needed", FLAG(sn_moves)},
+	{"ignore-while-moving", ":SN and :FG are ignored while moving", FLAG(ignore_moving)},
+	{"lost-target", "the third :SN# gets lost", FLAG(lost_target)},
+	{"wrap16", "keeps only the low 16 bits of a target", FLAG(wrap16)},
+	{"below-zero", "goes below zero when told to stop there; its count is then negative", FLAG(below_zero)},
+	{"width8", "positions and temperature have eight digits", FLAG(width8)},
+	{"lower-case", "writes numbers in lower case", FLAG(lower_case)},
+	{"no-gv", "silent when asked for its version", FLAG(no_gv)},
+	{"no-gn", "silent when asked for its target", FLAG(no_target)},
+	{"double-hash", "answers 00## to every question it does not know, the version included", FLAG(double_hash)},
+	{"missing-hash", "the answer to :GV# has no #", FLAG(missing_hash)},
+	{"missing-hash-gi", "the answer to :GI# has no #", FLAG(missing_hash_moving)},
+	{"one-digit-gi", ":GI# is answered with one digit", FLAG(one_digit)},
+	{"fixed-coefficient", "the temperature coefficient is always 02", FLAG(fixed_coefficient)},
+	{"cooling", "the night cools by one degree a minute", FLAG(cooling)},
+	{"constant-temperature", ":GT# is always answered 20#", FLAG(constant_temperature)},
+	{"no-probe", "the temperature reads -127", FLAG(no_probe)},
+	{"no-temperature", ":GT# is not answered", FLAG(no_temperature)},
+	{NULL, NULL, 0},
 };
 
 static double speed(const struct emu *e)
@@ -101,63 +89,24 @@ static int64_t now_ms(const struct emu *e)
 	return clock_now_ms(e->clock);
 }
 
-static int64_t travelled(const struct emu *e)
-{
-	int64_t ms = now_ms(e) - e->begun_ms - (e->slow_start ? SLOW_START_MS : 0);
-	return ms < 0 ? 0 : (int64_t)floor((double)ms * speed(e) / 1000);
-}
-
 static double night_c(const struct emu *e)
 {
 	double minutes = (double)now_ms(e) / 60000.0;
 	return e->settings->temperature_c - (e->cooling ? COOLING_C_PER_MIN * minutes : 0);
 }
 
-/* Where the motor is now; ends the motion when it is over. */
-static int64_t position(struct emu *e)
-{
-	if (!e->running) {
-		return e->begin;
-	}
-	int64_t way = e->goal - e->begin;
-	int64_t length = way < 0 ? -way : way;
-	int64_t done = travelled(e);
-	if (e->stall && length > STALL_AFTER_STEPS && done > STALL_AFTER_STEPS) {
-		return e->begin + (way < 0 ? -STALL_AFTER_STEPS : STALL_AFTER_STEPS);
-	}
-	if (done >= length) {
-		e->begin = e->goal;
-		e->running = false;
-		e->rest_since_ms = now_ms(e);
-		return e->begin;
-	}
-	return e->begin + (way < 0 ? -done : done);
-}
-
 static void start(struct emu *e, int64_t goal)
 {
-	e->begin = position(e);
-	e->goal = goal < 0 && !e->below_zero ? 0 : goal;
-	e->begun_ms = now_ms(e);
-	e->running = e->goal != e->begin;
-}
-
-static void stop(struct emu *e)
-{
-	e->begin = position(e);
-	e->running = false;
-	e->rest_since_ms = now_ms(e);
+	emulated_motor_go(&e->motor, goal < 0 && !e->below_zero ? 0 : goal, speed(e),
+		e->slow_start ? SLOW_START_MS : 0);
 }
 
 /* The processor begins anew. */
 static void restart(struct emu *e, bool forget)
 {
-	stop(e);
-	if (forget) {
-		e->begin = 0;
-	}
-	e->in_command = false;
-	e->target = e->begin;
+	emulated_motor_rest_at(&e->motor, forget ? 0 : emulated_motor_position(&e->motor));
+	e->line.open = false;
+	e->target = e->motor.begin;
 	e->step_delay = 2;
 	e->half_step = false;
 	e->compensating = false;
@@ -167,9 +116,9 @@ static void restart(struct emu *e, bool forget)
 static void compensate(struct emu *e)
 {
 	long steps = lround((night_c(e) - e->compensated_c) * e->coefficient);
-	if (e->compensating && !e->running && steps != 0) {
+	if (e->compensating && !e->motor.running && steps != 0) {
 		e->compensated_c = night_c(e);
-		start(e, position(e) + steps);
+		start(e, e->motor.begin + steps);
 	}
 }
 
@@ -177,30 +126,17 @@ static void compensate(struct emu *e)
  * box. */
 static bool moving(struct emu *e)
 {
-	if (e->reset && !e->reset_done && e->running && travelled(e) >= RESET_AFTER_STEPS) {
+	if (e->reset && !e->reset_done && e->motor.running &&
+		emulated_motor_way(&e->motor) >= EMULATED_RESET_STEPS) {
 		e->reset_done = true;
 		restart(e, true);
 		e->banner_ms = clock_now_ms(clock_real()) + BANNER_MS;
 		e->deaf_until_ms = clock_now_ms(clock_real()) + DEAF_MS;
 	}
-	(void)position(e);
+	(void)emulated_motor_position(&e->motor);
 	compensate(e);
-	if (e->unasked && !e->unasked_done && !e->running &&
-		now_ms(e) - e->rest_since_ms >= UNASKED_AFTER_MS) {
-		e->unasked_done = true;
-		start(e, position(e) + UNASKED_STEPS);
-	}
-	return e->running && !(e->slow_start && now_ms(e) - e->begun_ms < SLOW_START_MS);
-}
-
-static void say(struct emulator_reply *reply, const char *text)
-{
-	size_t len = strlen(text);
-	if (len > sizeof reply->data - reply->len) {
-		len = sizeof reply->data - reply->len;
-	}
-	memcpy(reply->data + reply->len, text, len);
-	reply->len += len;
+	emulated_motor_stray(&e->motor, speed(e));
+	return emulated_motor_turns(&e->motor);
 }
 
 static void say_word(const struct emu *e, struct emulator_reply *reply, int64_t value)
@@ -214,14 +150,14 @@ static void say_word(const struct emu *e, struct emulator_reply *reply, int64_t 
 	} else {
 		snprintf(text, sizeof text, "%0*X#", width, (unsigned)bits);
 	}
-	say(reply, text);
+	emulated_say(reply, text);
 }
 
 static void say_byte(struct emulator_reply *reply, int value)
 {
 	char text[8];
 	snprintf(text, sizeof text, "%02X#", (unsigned)value & 0xFFu);
-	say(reply, text);
+	emulated_say(reply, text);
 }
 
 static void say_temperature(struct emu *e, struct emulator_reply *reply)
@@ -234,7 +170,7 @@ static void say_temperature(struct emu *e, struct emulator_reply *reply)
 		return;
 	}
 	if (e->constant_temperature) {
-		say(reply, "20#");
+		emulated_say(reply, "20#");
 		return;
 	}
 	double celsius = e->no_probe ? -127 : e->probe_c + e->offset / 2.0;
@@ -288,29 +224,29 @@ static void get(struct emu *e, const char *what, struct emulator_reply *reply)
 {
 	if (strcmp(what, "P") == 0) {
 		(void)moving(e);
-		say_word(e, reply, position(e));
+		say_word(e, reply, emulated_motor_position(&e->motor));
 	} else if (strcmp(what, "N") == 0) {
 		if (!e->no_target) {
 			say_word(e, reply, e->target);
 		}
 	} else if (strcmp(what, "I") == 0) {
 		bool yes = moving(e);
-		say(reply, e->one_digit ? (yes ? "1" : "0") : (yes ? "01" : "00"));
-		say(reply, e->missing_hash_moving ? "" : "#");
+		emulated_say(reply, e->one_digit ? (yes ? "1" : "0") : (yes ? "01" : "00"));
+		emulated_say(reply, e->missing_hash_moving ? "" : "#");
 	} else if (strcmp(what, "T") == 0) {
 		say_temperature(e, reply);
 	} else if (strcmp(what, "D") == 0) {
 		say_byte(reply, e->step_delay);
 	} else if (strcmp(what, "H") == 0) {
-		say(reply, e->half_step ? "FF#" : "00#");
+		emulated_say(reply, e->half_step ? "FF#" : "00#");
 	} else if (strcmp(what, "B") == 0) {
-		say(reply, "00#");
+		emulated_say(reply, "00#");
 	} else if (e->double_hash) {
-		say(reply, "00##");
+		emulated_say(reply, "00##");
 	} else if (strcmp(what, "C") == 0) {
 		say_byte(reply, e->coefficient);
 	} else if (strcmp(what, "V") == 0 && !e->no_gv) {
-		say(reply, e->missing_hash ? "10" : "10#");
+		emulated_say(reply, e->missing_hash ? "10" : "10#");
 	}
 }
 
@@ -333,8 +269,8 @@ static void set(struct emu *e, char what, const char *argument)
 		set_target(e, value);
 		break;
 	case 'P':
-		stop(e);
-		e->begin = value > e->settings->max_step ? e->settings->max_step : value;
+		emulated_motor_rest_at(&e->motor,
+			value > e->settings->max_step ? e->settings->max_step : value);
 		break;
 	case 'C':
 		e->coefficient = e->fixed_coefficient ? e->coefficient : (int8_t)(uint8_t)value;
@@ -342,13 +278,8 @@ static void set(struct emu *e, char what, const char *argument)
 	case 'D':
 		if (value == 0x02 || value == 0x04 || value == 0x08 || value == 0x10 ||
 			value == 0x20) {
-			/* The way so far was made at the old speed. */
-			bool on = moving(e);
-			int64_t at = position(e);
 			e->step_delay = (int)value;
-			e->begin = at;
-			e->begun_ms = now_ms(e);
-			e->running = on;
+			emulated_motor_change_speed(&e->motor, speed(e));
 		}
 		break;
 	default:
@@ -366,7 +297,7 @@ static void command(struct emu *e, const char *text, struct emulator_reply *repl
 	} else if (strcmp(text, "FG") == 0) {
 		go(e);
 	} else if (strcmp(text, "FQ") == 0) {
-		stop(e);
+		emulated_motor_stop(&e->motor);
 	} else if (strcmp(text, "C") == 0) {
 		e->conversion_ms = now_ms(e);
 	} else if (strcmp(text, "+") == 0 || strcmp(text, "-") == 0) {
@@ -385,23 +316,10 @@ static void emu_byte(void *ctx, uint8_t byte, struct emulator_reply *reply)
 	if (clock_now_ms(clock_real()) < e->deaf_until_ms) {
 		return;
 	}
-	if (byte == ':') {
-		e->in_command = true;
-		e->line_len = 0;
-		return;
+	const char *text = emulated_line_take(&e->line, byte);
+	if (text != NULL) {
+		command(e, text, reply);
 	}
-	if (!e->in_command) {
-		return;
-	}
-	if (byte != '#') {
-		if (e->line_len + 1 < sizeof e->line) {
-			e->line[e->line_len++] = (char)byte;
-		}
-		return;
-	}
-	e->in_command = false;
-	e->line[e->line_len] = '\0';
-	command(e, e->line, reply);
 }
 
 static const char banner_text[] = "Ardufocus v3.0 ready.\r\nbrought up in 0012 ms\r\n";
@@ -410,7 +328,7 @@ static void emu_reset(void *ctx, struct emulator_reply *banner)
 {
 	struct emu *e = ctx;
 	restart(e, e->forgets);
-	say(banner, banner_text);
+	emulated_say(banner, banner_text);
 }
 
 static void emu_unasked(void *ctx, struct emulator_reply *words)
@@ -419,7 +337,7 @@ static void emu_unasked(void *ctx, struct emulator_reply *words)
 	(void)moving(e);
 	if (clock_now_ms(clock_real()) >= e->banner_ms) {
 		e->banner_ms = CLOCK_NEVER;
-		say(words, banner_text);
+		emulated_say(words, banner_text);
 	}
 }
 
@@ -428,45 +346,16 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	struct emu *e = ctx;
 	e->settings = settings;
 	e->clock = clock;
-	e->begin = settings->position;
+	emulated_motor_init(&e->motor, clock, settings->position);
+	e->motor.stalls = e->stall;
+	e->motor.strays = e->unasked;
 	e->probe_c = settings->temperature_c;
 	e->conversion_ms = -1;
 	e->coefficient = 2;
 	e->banner_ms = CLOCK_NEVER;
-	const struct {
-		const char *name;
-		bool *flag;
-	} flags[] = {
-		{"stall", &e->stall},
-		{"unasked-motion", &e->unasked},
-		{"sn-moves", &e->sn_moves},
-		{"ignore-while-moving", &e->ignore_moving},
-		{"wrap16", &e->wrap16},
-		{"width8", &e->width8},
-		{"no-gv", &e->no_gv},
-		{"double-hash", &e->double_hash},
-		{"missing-hash", &e->missing_hash},
-		{"one-digit-gi", &e->one_digit},
-		{"constant-temperature", &e->constant_temperature},
-		{"no-probe", &e->no_probe},
-		{"no-temperature", &e->no_temperature},
-		{"slow-start", &e->slow_start},
-		{"reset", &e->reset},
-		{"forgets", &e->forgets},
-		{"lower-case", &e->lower_case},
-		{"no-gn", &e->no_target},
-		{"missing-hash-gi", &e->missing_hash_moving},
-		{"below-zero", &e->below_zero},
-		{"lost-target", &e->lost_target},
-		{"fixed-coefficient", &e->fixed_coefficient},
-		{"cooling", &e->cooling},
-	};
-	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-		*flags[i].flag = emulator_has_fault(settings, flags[i].name, NULL);
-	}
 	if (!emulator_has_fault(settings, "offset-", &e->stop_beside) &&
 		emulator_has_fault(settings, "wrong-position", NULL)) {
-		e->stop_beside = BESIDE_STEPS;
+		e->stop_beside = EMULATED_BESIDE_STEPS;
 	}
 	restart(e, false);
 }

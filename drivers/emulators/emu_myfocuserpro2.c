@@ -5,42 +5,28 @@
  */
 #include "emu_myfocuserpro2.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Longest command between ':' and '#'; the rest of a longer one is lost. */
-#define LINE 16
+#include "emulated_motor.h"
 
 /* The firmware refuses a smaller highest position. */
 #define LEAST_MAX_STEP 1024
 
-#define STALL_AFTER_STEPS 100
-#define UNASKED_AFTER_MS 2000
-#define UNASKED_STEPS 200
-#define BESIDE_STEPS 7
 #define SLOW_START_MS 400
-#define RESET_AFTER_STEPS 100
 /* After a reset the boot loader has the line. */
 #define BOOT_MS 1500
 
 struct emu {
 	const struct emulator_settings *settings;
 	struct clock *clock;
-	char line[LINE];
-	size_t line_len;
-	bool in_command;
-	/* Motion: the position is begin + what the time since begun_ms has brought. */
-	int64_t begin;
-	int64_t goal;
-	int64_t begun_ms;
-	bool running;
+	struct emulated_line line;
+	struct emulated_motor motor;
 	int64_t max_step;
 	int64_t saved;          /* what it finds after a reset: where it last rested */
 	int64_t boot_until_ms;
-	int64_t rest_since_ms;
-	bool unasked_done, reset_done;
-	/* Settings that it keeps: coil power, reverse, display, compensation, play. */
+	bool reset_done;
+	/* Settings that it keeps: coil power, reverse, display, compensation, backlash. */
 	int coil_power, reverse, display, compensation, coefficient, step_mode;
 	int speed;              /* 0 slow .. 2 fast */
 	int in_on, out_on;
@@ -50,21 +36,23 @@ struct emu {
 	bool no_probe, probe_lost, probe_nan, own_backlash, compensates;
 };
 
+#define FLAG(member) offsetof(struct emu, member)
+
 static const struct emulator_fault faults[] = {
-	{"stall", "the motor says it moves, but stands still after 100 steps"},
-	{"wrong-position", "stops 7 steps beyond the target"},
-	{"slow-start", "says it rests for 400 ms before the motor begins"},
-	{"reset", "resets itself 100 steps into the first move: deaf for 1.5 s, back at the old count"},
-	{"unasked-motion", "after 2 s at rest it moves 200 steps by itself, once"},
-	{"retargets", "takes a new target while moving (most firmware ignores it)"},
-	{"two-digit-moving", ":01# is answered I01# or I00#"},
-	{"old-firmware", "knows nothing of probes and backlash"},
-	{"no-probe", "no temperature probe: c0, and always 20 degrees"},
-	{"probe-lost", "a probe that reads -127"},
-	{"probe-nan", "a probe that reads nan"},
-	{"own-backlash", "takes up play by itself, 120 steps inward"},
-	{"compensates", "its own temperature compensation is on"},
-	{NULL, NULL},
+	{"stall", "the motor says it moves, but stands still after 100 steps", FLAG(stall)},
+	{"wrong-position", "stops 7 steps beyond the target", FLAG(wrong_position)},
+	{"slow-start", "says it rests for 400 ms before the motor begins", FLAG(slow_start)},
+	{"reset", "resets itself 100 steps into the first move: deaf for 1.5 s, back at the old count", FLAG(reset)},
+	{"unasked-motion", "after 2 s at rest it moves 200 steps by itself, once", FLAG(unasked)},
+	{"retargets", "takes a new target while moving (most firmware ignores it)", FLAG(retargets)},
+	{"two-digit-moving", ":01# is answered I01# or I00#", FLAG(two_digits)},
+	{"old-firmware", "knows nothing of probes and backlash", FLAG(old)},
+	{"no-probe", "no temperature probe: c0, and always 20 degrees", FLAG(no_probe)},
+	{"probe-lost", "a probe that reads -127", FLAG(probe_lost)},
+	{"probe-nan", "a probe that reads nan", FLAG(probe_nan)},
+	{"own-backlash", "takes up backlash by itself, 120 steps inward", FLAG(own_backlash)},
+	{"compensates", "its own temperature compensation is on", FLAG(compensates)},
+	{NULL, NULL, 0},
 };
 
 static int64_t now_ms(const struct emu *e)
@@ -78,17 +66,9 @@ static double speed(const struct emu *e)
 	return e->settings->speed_steps_per_s / (double)(1 << (2 - e->speed));
 }
 
-static int64_t travelled(const struct emu *e)
-{
-	int64_t since = now_ms(e) - e->begun_ms;
-	return since <= 0 ? 0 : (int64_t)floor((double)since * speed(e) / 1000);
-}
-
 static void rest_at(struct emu *e, int64_t position)
 {
-	e->begin = position;
-	e->running = false;
-	e->rest_since_ms = now_ms(e);
+	emulated_motor_rest_at(&e->motor, position);
 	e->saved = position;
 }
 
@@ -96,52 +76,37 @@ static void rest_at(struct emu *e, int64_t position)
 static void lose_power(struct emu *e)
 {
 	e->reset_done = true;
-	e->in_command = false;
+	e->line.open = false;
 	e->boot_until_ms = now_ms(e) + BOOT_MS;
 	rest_at(e, e->saved);
 }
 
-/* Where the motor is now; ends the motion when it is over. */
+/* Where the motor is now.  Where it comes to rest is what it finds again after a reset. */
 static int64_t position(struct emu *e)
 {
-	if (!e->running) {
-		return e->begin;
-	}
-	int64_t way = e->goal - e->begin;
-	int64_t length = way < 0 ? -way : way;
-	int64_t done = travelled(e);
-	if (e->stall && length > STALL_AFTER_STEPS && done > STALL_AFTER_STEPS) {
-		done = STALL_AFTER_STEPS;
-	}
-	if (e->reset && !e->reset_done && done > RESET_AFTER_STEPS) {
+	if (e->reset && !e->reset_done && e->motor.running &&
+		emulated_motor_way(&e->motor) > EMULATED_RESET_STEPS) {
 		lose_power(e);
-		return e->begin;
 	}
-	if (done >= length) {
-		rest_at(e, e->goal);
-		return e->begin;
+	int64_t here = emulated_motor_position(&e->motor);
+	if (!e->motor.running) {
+		e->saved = here;
 	}
-	return e->begin + (way < 0 ? -done : done);
+	return here;
 }
 
 static void start(struct emu *e, int64_t goal)
 {
-	e->begin = position(e);
-	e->goal = goal;
-	e->begun_ms = now_ms(e) + (e->slow_start ? SLOW_START_MS : 0);
-	e->running = e->goal != e->begin;
+	(void)position(e);
+	emulated_motor_go(&e->motor, goal, speed(e), e->slow_start ? SLOW_START_MS : 0);
 }
 
 /* The motion that it tells of; also that which nobody asked for. */
 static bool moving(struct emu *e)
 {
 	(void)position(e);
-	if (e->unasked && !e->unasked_done && !e->running &&
-		now_ms(e) - e->rest_since_ms >= UNASKED_AFTER_MS) {
-		e->unasked_done = true;
-		start(e, position(e) + UNASKED_STEPS);
-	}
-	return e->running && now_ms(e) >= e->begun_ms;
+	emulated_motor_stray(&e->motor, speed(e));
+	return emulated_motor_turns(&e->motor);
 }
 
 static int64_t clamp(const struct emu *e, int64_t target)
@@ -149,21 +114,11 @@ static int64_t clamp(const struct emu *e, int64_t target)
 	return target < 0 ? 0 : target > e->max_step ? e->max_step : target;
 }
 
-static void say(struct emulator_reply *reply, const char *text)
-{
-	size_t len = strlen(text);
-	if (len > sizeof reply->data - reply->len) {
-		len = sizeof reply->data - reply->len;
-	}
-	memcpy(reply->data + reply->len, text, len);
-	reply->len += len;
-}
-
 static void say_number(struct emulator_reply *reply, char field, int64_t value)
 {
 	char text[32];
 	snprintf(text, sizeof text, "%c%lld#", field, (long long)value);
-	say(reply, text);
+	emulated_say(reply, text);
 }
 
 static void say_temperature(const struct emu *e, struct emulator_reply *reply)
@@ -171,7 +126,7 @@ static void say_temperature(const struct emu *e, struct emulator_reply *reply)
 	double celsius = e->no_probe ? 20 : e->probe_lost ? -127 : e->settings->temperature_c;
 	char text[32];
 	snprintf(text, sizeof text, "Z%.2f#", celsius);
-	say(reply, e->probe_nan ? "Znan#" : text);
+	emulated_say(reply, e->probe_nan ? "Znan#" : text);
 }
 
 /* A question; false when it is none. */
@@ -185,16 +140,16 @@ static bool answer(struct emu *e, int number, struct emulator_reply *reply)
 		return true;
 	case 1:
 		yes = moving(e);
-		say(reply, e->two_digits ? (yes ? "I01#" : "I00#") : (yes ? "I1#" : "I0#"));
+		emulated_say(reply, e->two_digits ? (yes ? "I01#" : "I00#") : (yes ? "I1#" : "I0#"));
 		return true;
 	case 2:
-		say(reply, "EOK#");
+		emulated_say(reply, "EOK#");
 		return true;
 	case 3:
-		say(reply, "F291#");
+		emulated_say(reply, "F291#");
 		return true;
 	case 4:
-		say(reply, "FmyFP2 M_DRV8825\r\n291#");
+		emulated_say(reply, "FmyFP2 M_DRV8825\r\n291#");
 		return true;
 	case 6:
 		say_temperature(e, reply);
@@ -252,29 +207,24 @@ static bool answer_late(const struct emu *e, int number, struct emulator_reply *
 	}
 }
 
-/* The way so far was made at the old speed. */
 static void change_speed(struct emu *e, int64_t value)
 {
-	int64_t at = position(e);
-	int64_t now = now_ms(e);
-	if (e->running && now > e->begun_ms) {
-		e->begin = at;
-		e->begun_ms = now;
-	}
+	(void)position(e);
 	e->speed = value < 0 ? 0 : value > 2 ? 2 : (int)value;
+	emulated_motor_change_speed(&e->motor, speed(e));
 }
 
 static void move(struct emu *e, int64_t target)
 {
-	if (e->running && !e->retargets) {
+	if (e->motor.running && !e->retargets) {
 		return;
 	}
-	start(e, clamp(e, target) + (e->wrong_position ? BESIDE_STEPS : 0));
+	start(e, clamp(e, target) + (e->wrong_position ? EMULATED_BESIDE_STEPS : 0));
 }
 
 static void set(struct emu *e, int number, int64_t value)
 {
-	bool rests = !moving(e) && !e->running;
+	bool rests = !moving(e) && !e->motor.running;
 	switch (number) {
 	case 5:
 		move(e, value);
@@ -360,32 +310,19 @@ static void emu_byte(void *ctx, uint8_t byte, struct emulator_reply *reply)
 	if (now_ms(e) < e->boot_until_ms) {
 		return;
 	}
-	if (byte == ':') {
-		e->in_command = true;
-		e->line_len = 0;
-		return;
+	const char *text = emulated_line_take(&e->line, byte);
+	if (text != NULL) {
+		command(e, text, reply);
 	}
-	if (!e->in_command) {
-		return;
-	}
-	if (byte != '#') {
-		if (e->line_len + 1 < sizeof e->line) {
-			e->line[e->line_len++] = (char)byte;
-		}
-		return;
-	}
-	e->in_command = false;
-	e->line[e->line_len] = '\0';
-	command(e, e->line, reply);
 }
 
 static void emu_reset(void *ctx, struct emulator_reply *banner)
 {
 	struct emu *e = ctx;
 	rest_at(e, e->saved);
-	e->in_command = false;
+	e->line.open = false;
 	if (banner != NULL) {
-		say(banner, "myFocuserPro2 291 ready\r\n");
+		emulated_say(banner, "myFocuserPro2 291 ready\r\n");
 	}
 }
 
@@ -396,31 +333,13 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	e->clock = clock;
 	e->max_step = settings->max_step;
 	e->saved = settings->position;
+	emulated_motor_init(&e->motor, clock, settings->position);
+	e->motor.stalls = e->stall;
+	e->motor.strays = e->unasked;
 	e->speed = 2;
 	e->step_mode = 1;
 	e->display = 1;
 	e->coefficient = 2;
-	const struct {
-		const char *name;
-		bool *flag;
-	} flags[] = {
-		{"stall", &e->stall},
-		{"wrong-position", &e->wrong_position},
-		{"slow-start", &e->slow_start},
-		{"reset", &e->reset},
-		{"unasked-motion", &e->unasked},
-		{"retargets", &e->retargets},
-		{"two-digit-moving", &e->two_digits},
-		{"old-firmware", &e->old},
-		{"no-probe", &e->no_probe},
-		{"probe-lost", &e->probe_lost},
-		{"probe-nan", &e->probe_nan},
-		{"own-backlash", &e->own_backlash},
-		{"compensates", &e->compensates},
-	};
-	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-		*flags[i].flag = emulator_has_fault(settings, flags[i].name, NULL);
-	}
 	e->compensation = e->compensates;
 	e->in_on = e->own_backlash;
 	e->in_steps = e->own_backlash ? 120 : 0;

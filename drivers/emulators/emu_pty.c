@@ -65,18 +65,20 @@ struct emulator {
 	bool reset_on_open, speaks;
 };
 
+#define FLAG(member) offsetof(struct emulator, member)
+
 const struct emulator_fault emulator_line_faults[] = {
-	{"silent", "never answers"},
-	{"delay", "answers 300 ms late"},
-	{"partial", "answers byte by byte, 20 ms apart"},
-	{"garbage", "every fifth answer is noise"},
-	{"duplicate", "every answer is sent twice"},
-	{"no-reply-once", "the sixth answer is lost"},
-	{"late-reply", "the sixth answer and every twentieth from there comes 900 ms late"},
-	{"half-reply", "the sixth answer and every twentieth from there breaks off half way"},
-	{"drop-line", "the terminal vanishes 300 ms into the first move, and is back 2 s later"},
-	{"reset-on-open", "opening the terminal resets the controller: boot text, deaf for 1.5 s"},
-	{NULL, NULL},
+	{"silent", "never answers", FLAG(silent)},
+	{"delay", "answers 300 ms late", FLAG(delay)},
+	{"partial", "answers byte by byte, 20 ms apart", FLAG(partial)},
+	{"garbage", "every fifth answer is noise", FLAG(garbage)},
+	{"duplicate", "every answer is sent twice", FLAG(duplicate)},
+	{"no-reply-once", "the sixth answer is lost", FLAG(lost_once)},
+	{"late-reply", "the sixth answer and every twentieth from there comes 900 ms late", FLAG(late)},
+	{"half-reply", "the sixth answer and every twentieth from there breaks off half way", FLAG(half)},
+	{"drop-line", "the terminal vanishes 300 ms into the first move, and is back 2 s later", FLAG(drop_line)},
+	{"reset-on-open", "opening the terminal resets the controller: boot text, deaf for 1.5 s", FLAG(reset_on_open)},
+	{NULL, NULL, 0},
 };
 
 static int64_t now_ms(void)
@@ -165,24 +167,7 @@ enum err_code emulator_create(const struct emulator_kind *kind,
 	e->watch = -1;
 	e->unplug_ms = CLOCK_NEVER;
 	e->replug_ms = CLOCK_NEVER;
-	const struct {
-		const char *name;
-		bool *flag;
-	} flags[] = {
-		{"silent", &e->silent},
-		{"delay", &e->delay},
-		{"partial", &e->partial},
-		{"garbage", &e->garbage},
-		{"duplicate", &e->duplicate},
-		{"no-reply-once", &e->lost_once},
-		{"late-reply", &e->late},
-		{"half-reply", &e->half},
-		{"drop-line", &e->drop_line},
-		{"reset-on-open", &e->reset_on_open},
-	};
-	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-		*flags[i].flag = emulator_has_fault(settings, flags[i].name, NULL);
-	}
+	emulator_raise_faults(emulator_line_faults, settings, e);
 	e->clock = clock_create_scaled(settings->time_factor);
 	e->speaks = kind->unasked != NULL && kind->speaks_with != NULL &&
 		emulator_has_fault(settings, kind->speaks_with, NULL);
@@ -191,6 +176,7 @@ enum err_code emulator_create(const struct emulator_kind *kind,
 		emulator_destroy(e);
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
+	emulator_raise_faults(kind->faults, &e->settings, e->device);
 	kind->init(e->device, &e->settings, e->clock);
 	code = plug_in(e, err);
 	if (code != ERR_OK) {

@@ -20,6 +20,9 @@
 struct focuser_quirk {
 	const char *word;     /* "hand-controller" */
 	const char *what;     /* for people: "the motor is reached through a hand controller" */
+	/* For quirks_read(): where the bool is that this word sets (offsetof); 0: none, the driver asks
+	 * focuser_has_quirk(). */
+	size_t flag;
 };
 
 /* USB identity of a device or of the bridge it sits behind; a table of them ends with a vid of 0. */

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hash_frame.h"
+
 enum argument { ARG_NONE, ARG_POSITION, ARG_SIGNED_BYTE, ARG_BYTE };
 
 static const struct {
@@ -100,46 +102,27 @@ static bool is_alphanumeric(char c)
 
 static bool is_filler(char c)
 {
-	return c == ' ' || c == '\r' || c == '\n';
+	return c == ' ' || hash_frame_line_end(c);
 }
 
-static enum scan scan_frame(const char *in, size_t n, bool (*allowed)(char c), struct span *frame,
-	size_t *skip)
+static bool is_digit_or_filler(char c)
 {
-	size_t stray = 0;
-	while (stray < n && (is_filler(in[stray]) || in[stray] == '#' || in[stray] == ':')) {
-		stray++;
-	}
-	if (stray > 0) {
-		*skip = stray;
-		return SCAN_GARBAGE;
-	}
-	bool spoilt = false;
-	for (size_t i = 0; i < n; i++) {
-		if (in[i] == '#' && !spoilt) {
-			*frame = (struct span){.data = in, .len = i + 1};
-			*skip = i + 1;
-			return SCAN_FRAME;
-		}
-		if (spoilt && (in[i] == '#' || in[i] == '\n' || in[i] == '\r')) {
-			*skip = i + 1;
-			return SCAN_GARBAGE;
-		}
-		if ((!allowed(in[i]) && !is_filler(in[i])) || i + 1 >= MAX_FRAME) {
-			spoilt = true;
-		}
-	}
-	return SCAN_MORE;
+	return is_digit(c) || is_filler(c);
+}
+
+static bool is_alphanumeric_or_filler(char c)
+{
+	return is_alphanumeric(c) || is_filler(c);
 }
 
 enum scan moonlite_scan(const char *in, size_t n, struct span *frame, size_t *skip)
 {
-	return scan_frame(in, n, is_digit, frame, skip);
+	return hash_frame_scan(in, n, is_digit_or_filler, MAX_FRAME, frame, skip);
 }
 
 enum scan moonlite_scan_version(const char *in, size_t n, struct span *frame, size_t *skip)
 {
-	return scan_frame(in, n, is_alphanumeric, frame, skip);
+	return hash_frame_scan(in, n, is_alphanumeric_or_filler, MAX_FRAME, frame, skip);
 }
 
 /* The number in a frame of 1..8 digits with filler around them and '#' at the end.  Returns the

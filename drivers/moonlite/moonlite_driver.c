@@ -12,17 +12,13 @@
 #include "log.h"
 #include "moonlite_driver.h"
 #include "moonlite_private.h"
+#include "quirks.h"
 #include "transport.h"
-#include "talker.h"
-#include "trace.h"
 
 #define DEFAULT_BAUD 9600
 
 /* Clones lose a command that follows another one too closely: leave 10 to 50 ms. */
 #define COMMAND_GAP_MS 10
-
-/* Listened to before the first byte is sent: who talks unasked is no focuser. */
-#define LISTEN_MS 200
 
 /* One try of identify() may take 1.2 s in all; the last question that matters ends at IDENTIFY_MS. */
 #define IDENTIFY_VERSION_MS 450
@@ -30,8 +26,6 @@
 #define IDENTIFY_MS 1180
 /* How it is set is asked for only when there is so much time left. */
 #define IDENTIFY_SETTINGS_MS 400
-
-#define OPEN_MS 1800
 
 /* A conversion takes up to 750 ms; more often than every 5 s warms some probes. */
 #define CONVERSION_MS 800
@@ -46,19 +40,18 @@
 /* Where it lands when it lands beside: up to 7 steps are known, of a clone's own backlash. */
 #define BESIDE_TOLERANCE_STEPS 10
 
-enum quirk { NO_VERSION, NO_TARGET, SN_STARTS, NO_HASH, EXTENDED, SIGNED_POSITIONS, WHOLE_DEGREES,
-	LANDS_BESIDE };
+#define QUIRK(member) offsetof(struct moonlite, quirks.member)
 
 static const struct focuser_quirk quirk_words[] = {
-	[NO_VERSION] = {"no-version", "does not know :GV#: is not asked for its version"},
-	[NO_TARGET] = {"no-target", "does not know :GN#: targets are not read back"},
-	[SN_STARTS] = {"sn-starts", ":SN starts the motor already (is found out by the first move)"},
-	[NO_HASH] = {"no-hash", "answers may lack the # at their end"},
-	[EXTENDED] = {"extended", "knows positions above 65535"},
-	[SIGNED_POSITIONS] = {"signed-positions", "four digits above 7FFF are below zero"},
-	[WHOLE_DEGREES] = {"whole-degrees", "counts whole degrees (high resolution Ardufocus is known)"},
-	[LANDS_BESIDE] = {"lands-beside", "stops up to 10 steps beside its target"},
-	{NULL, NULL},
+	{"no-version", "does not know :GV#: is not asked for its version", QUIRK(no_version)},
+	{"no-target", "does not know :GN#: targets are not read back", QUIRK(no_target)},
+	{"sn-starts", ":SN starts the motor already (is found out by the first move)", QUIRK(sn_starts)},
+	{"no-hash", "answers may lack the # at their end", QUIRK(no_hash)},
+	{"extended", "knows positions above 65535", QUIRK(extended)},
+	{"signed-positions", "four digits above 7FFF are below zero", QUIRK(signed_positions)},
+	{"whole-degrees", "counts whole degrees (high resolution Ardufocus is known)", QUIRK(whole_degrees)},
+	{"lands-beside", "stops up to 10 steps beside its target", QUIRK(lands_beside)},
+	{NULL, NULL, 0},
 };
 
 static int moonlite_open_wait_for(const struct focuser_port *port)
@@ -72,53 +65,27 @@ static enum err_code moonlite_open(void *ctx, const struct focuser_port *port,
 	struct moonlite *m = ctx;
 	m->port = port;
 	m->host = host;
-	const struct {
-		enum quirk quirk;
-		bool *flag;
-	} flags[] = {
-		{NO_VERSION, &m->quirks.no_version},
-		{NO_TARGET, &m->quirks.no_target},
-		{SN_STARTS, &m->quirks.sn_starts},
-		{NO_HASH, &m->quirks.no_hash},
-		{EXTENDED, &m->quirks.extended},
-		{SIGNED_POSITIONS, &m->quirks.signed_positions},
-		{WHOLE_DEGREES, &m->quirks.whole_degrees},
-		{LANDS_BESIDE, &m->quirks.lands_beside},
-	};
-	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
-		*flags[i].flag = focuser_has_quirk(port, quirk_words[flags[i].quirk].word);
-	}
+	quirks_read(quirk_words, port, m);
 	m->sn_tested = m->quirks.sn_starts;
 	m->sn_moves = m->quirks.sn_starts;
 	m->compensation_due = port->tempcomp_steps_per_c != 0;
 	struct transport_settings settings = {
 		.baud = port->baud > 0 ? port->baud : DEFAULT_BAUD,
 	};
-	struct transport *pipe = NULL;
-	enum err_code code = transport_open(port->port, &settings, moonlite_now_ms() + OPEN_MS, &pipe, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	m->pipe = trace_host(pipe, host);
-	m->opened_ms = moonlite_now_ms();
-	exchange_init(&m->x, m->pipe, settings.baud, COMMAND_GAP_MS);
+	enum err_code code = wire_open(&m->wire, port->port, &settings, COMMAND_GAP_MS, host, err);
 	/* No answer begins with ':' as every command does: what does is an adapter or a loop that echoes. */
-	m->x.line_echoes = true;
-	m->x.urgent = host->urgent;
-	m->x.urgent_ctx = host->urgent_ctx;
-	return ERR_OK;
+	m->wire.x.line_echoes = true;
+	return code;
 }
 
 static void moonlite_close(void *ctx)
 {
 	struct moonlite *m = ctx;
-	if (m->pipe != NULL) {
+	if (m->wire.pipe != NULL && m->compensating) {
 		/* Nobody watches it any more. */
-		if (m->compensating) {
-			(void)moonlite_tell(m, MOONLITE_COMPENSATION_OFF, 0, NULL);
-		}
-		m->pipe->ops->destroy(m->pipe);
+		(void)moonlite_tell(m, MOONLITE_COMPENSATION_OFF, 0, NULL);
 	}
+	wire_close(&m->wire);
 	memset(m, 0, sizeof *m);
 }
 
@@ -137,7 +104,7 @@ static enum err_code ask_version(struct moonlite *m, int64_t deadline_ms, char v
 		(void)moonlite_decode_version(frame, version);
 	} else if (code == ERR_PROTOCOL) {
 		/* Some forget the terminator. */
-		if (moonlite_decode_version(exchange_rest(&m->x), version) != ERR_OK) {
+		if (moonlite_decode_version(exchange_rest(&m->wire.x), version) != ERR_OK) {
 			return code;
 		}
 	} else if (code != ERR_TIMEOUT) {
@@ -193,38 +160,37 @@ static void fill_caps(struct moonlite *m, const char *version, bool wide, struct
 static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, struct err *err)
 {
 	struct moonlite *m = ctx;
-	enum err_code code = moonlite_require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	if (code != ERR_OK) {
 		return code;
 	}
-	int64_t begin_ms = moonlite_now_ms();
-	if (!m->heard_silence &&
-		(code = talker_refuse(&m->x, m->opened_ms + LISTEN_MS, err)) != ERR_OK) {
+	int64_t begin_ms = real_ms();
+	code = wire_hear_out(&m->wire, begin_ms + IDENTIFY_MS, err);
+	if (code != ERR_OK) {
 		return code;
 	}
-	m->heard_silence = true;
 	/* Each try stands for itself: a quiet line, then three questions of three shapes. */
-	m->x.unsettled = false;
+	m->wire.x.unsettled = false;
 	char version[3];
-	code = ask_version(m, moonlite_now_ms() + IDENTIFY_VERSION_MS, version, err);
+	code = ask_version(m, real_ms() + IDENTIFY_VERSION_MS, version, err);
 	if (code != ERR_OK) {
 		return code;
 	}
-	m->x.unsettled = false;
+	m->wire.x.unsettled = false;
 	struct span frame;
 	code = moonlite_ask_once(m, MOONLITE_GET_POSITION,
-		moonlite_sooner(moonlite_now_ms() + IDENTIFY_POSITION_MS, begin_ms + IDENTIFY_MS), &frame, err);
+		sooner(real_ms() + IDENTIFY_POSITION_MS, begin_ms + IDENTIFY_MS), &frame, err);
 	if (code == ERR_TIMEOUT && version[0] == '\0') {
 		return err_set(err, ERR_TIMEOUT,
 			"nothing answers on %s: check power, cable, and that this is the right port",
-			m->pipe->ops->describe(m->pipe));
+			wire_name(&m->wire));
 	}
 	if (code == ERR_OK && version[0] == '\0' && !m->quirks.no_version) {
 		/* Mounts share the alphabet: who leaves the first question out is the user's to say. */
 		return err_set(err, ERR_TIMEOUT,
 			"%s answers :GP#, but not :GV#. If it is a focuser whose firmware does not know :GV#, "
 			"add quirks = no-version; some mounts speak like this, too",
-			m->pipe->ops->describe(m->pipe));
+			wire_name(&m->wire));
 	}
 	bool wide = code == ERR_OK && moonlite_digits(frame) == 8;
 	if (code == ERR_OK) {
@@ -245,7 +211,7 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 	m->settings_due = moonlite_settings_wanted(m);
 	fill_caps(m, version, wide, caps);
 	int64_t end_ms = begin_ms + IDENTIFY_MS;
-	if (end_ms - moonlite_now_ms() < IDENTIFY_SETTINGS_MS) {
+	if (end_ms - real_ms() < IDENTIFY_SETTINGS_MS) {
 		return ERR_OK;
 	}
 	return m->settings_due && !moving ? moonlite_make_settings(m, end_ms, err)
@@ -407,8 +373,8 @@ static enum err_code moonlite_poll(void *ctx, unsigned want, struct focuser_read
 {
 	struct moonlite *m = ctx;
 	struct focuser_reading reading = {0};
-	enum err_code code = moonlite_require_open(m, err);
-	int64_t deadline_ms = moonlite_now_ms() + MOONLITE_CALL_MS;
+	enum err_code code = wire_require_open(&m->wire, err);
+	int64_t deadline_ms = real_ms() + MOONLITE_CALL_MS;
 	if (code == ERR_OK && (want & FOCUSER_WANT_MOTION)) {
 		code = poll_motion(m, deadline_ms, &reading, err);
 	}
@@ -426,7 +392,7 @@ static enum err_code moonlite_poll(void *ctx, unsigned want, struct focuser_read
 static enum err_code moonlite_set_position(void *ctx, int32_t position, struct err *err)
 {
 	struct moonlite *m = ctx;
-	enum err_code code = moonlite_require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -434,7 +400,7 @@ static enum err_code moonlite_set_position(void *ctx, int32_t position, struct e
 		return err_set(err, ERR_INVALID_VALUE, "position %d is outside 0..%d", (int)position,
 			(int)m->max_step);
 	}
-	int64_t deadline_ms = moonlite_now_ms() + MOONLITE_CALL_MS;
+	int64_t deadline_ms = real_ms() + MOONLITE_CALL_MS;
 	bool moving = false;
 	code = moonlite_ask_moving(m, deadline_ms, &moving, err);
 	if (code == ERR_OK && moving) {

@@ -24,9 +24,9 @@ static enum err_code stop_first(struct moonlite *m, int64_t deadline_ms, struct 
 		return code;
 	}
 	code = moonlite_tell(m, MOONLITE_STOP, 0, err);
-	int64_t until_ms = moonlite_sooner(deadline_ms, moonlite_now_ms() + STOP_MS);
+	int64_t until_ms = sooner(deadline_ms, real_ms() + STOP_MS);
 	while (code == ERR_OK && moving) {
-		if (moonlite_now_ms() >= until_ms) {
+		if (real_ms() >= until_ms) {
 			return err_set(err, ERR_STALLED,
 				"the motor did not stop to take a new target");
 		}
@@ -92,7 +92,7 @@ static enum err_code test_sn(struct moonlite *m, int64_t deadline_ms, struct err
 {
 	struct span heard;
 	int32_t before = m->position;
-	enum err_code code = exchange_listen(&m->x, moonlite_now_ms() + SN_TEST_MS, &heard, err);
+	enum err_code code = exchange_listen(&m->wire.x, real_ms() + SN_TEST_MS, &heard, err);
 	bool moving = false;
 	if (code == ERR_OK) {
 		code = moonlite_ask_moving(m, deadline_ms, &moving, err);
@@ -110,7 +110,7 @@ static enum err_code test_sn(struct moonlite *m, int64_t deadline_ms, struct err
 enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err)
 {
 	struct moonlite *m = ctx;
-	enum err_code code = moonlite_require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -118,7 +118,7 @@ enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err)
 		return err_set(err, ERR_INVALID_VALUE, "position %d is outside 0..%d", (int)target,
 			(int)m->max_step);
 	}
-	int64_t deadline_ms = moonlite_now_ms() + MOONLITE_CALL_MS;
+	int64_t deadline_ms = real_ms() + MOONLITE_CALL_MS;
 	m->retarget_due = false;
 	/* Compensating by itself, it may have begun to move since anybody looked. */
 	if ((m->may_move || m->compensating) && (code = stop_first(m, deadline_ms, err)) != ERR_OK) {
@@ -133,7 +133,7 @@ enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err)
 	if (code == ERR_OK && sn_test_due) {
 		code = test_sn(m, deadline_ms, err);
 	}
-	if (code == ERR_OK && !m->sn_moves && m->x.urgent != NULL && m->x.urgent(m->x.urgent_ctx)) {
+	if (code == ERR_OK && !m->sn_moves && wire_urgent(&m->wire)) {
 		/* A halt that came meanwhile must not be answered with a start. */
 		return err_set(err, ERR_CANCELLED, "the move was not begun");
 	}
@@ -146,7 +146,7 @@ enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err)
 enum err_code moonlite_halt(void *ctx, struct err *err)
 {
 	struct moonlite *m = ctx;
-	enum err_code code = moonlite_require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	if (code == ERR_OK) {
 		code = moonlite_tell(m, MOONLITE_STOP, 0, err);
 	}

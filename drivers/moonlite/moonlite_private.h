@@ -8,7 +8,8 @@
 
 #include "focuser_driver.h"
 #include "moonlite_codec.h"
-#include "exchange.h"
+#include "moment.h"
+#include "wire.h"
 
 /* Four digits; the original has no more. */
 #define MOONLITE_MAX_16_BIT 65535
@@ -32,11 +33,8 @@ struct moonlite {
 	const struct focuser_port *port;
 	const struct driver_host *host;
 	struct moonlite_quirks quirks;
-	struct transport *pipe;
-	struct exchange x;
-	int64_t opened_ms;       /* real clock */
+	struct wire wire;
 	int32_t max_step;
-	bool heard_silence;      /* the line was listened to since it was opened */
 	bool out_of_step;        /* a reply may be missing: resynchronise before the next question */
 	char unterminated[16];   /* an answer that lacked its '#', and the '#' */
 
@@ -66,9 +64,6 @@ struct moonlite {
 	int64_t conversion_ms;   /* device clock; when the last conversion was begun */
 	bool conversion_begun;
 };
-
-int64_t moonlite_now_ms(void);
-int64_t moonlite_sooner(int64_t a, int64_t b);
 
 /* Sends what has no answer. */
 enum err_code moonlite_tell(struct moonlite *m, enum moonlite_command command, int32_t value,
@@ -100,7 +95,6 @@ enum err_code moonlite_make_settings(struct moonlite *m, int64_t deadline_ms, st
 enum err_code moonlite_read_settings(struct moonlite *m, int64_t deadline_ms, struct err *err);
 enum err_code moonlite_set_tempcomp(void *ctx, bool on, struct err *err);
 
-enum err_code moonlite_require_open(const struct moonlite *m, struct err *err);
 enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err);
 enum err_code moonlite_halt(void *ctx, struct err *err);
 

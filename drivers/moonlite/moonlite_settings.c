@@ -36,7 +36,7 @@ static enum err_code ask_setting(struct moonlite *m, enum moonlite_command comma
 	struct span frame;
 	*value = -1;
 	enum err_code code = moonlite_ask_once(m, command,
-		moonlite_sooner(deadline_ms, moonlite_now_ms() + SETTING_MS), &frame, err);
+		sooner(deadline_ms, real_ms() + SETTING_MS), &frame, err);
 	if (code == ERR_OK) {
 		(void)moonlite_decode_byte(frame, value);
 	}
@@ -95,7 +95,7 @@ enum err_code moonlite_make_settings(struct moonlite *m, int64_t deadline_ms, st
 enum err_code moonlite_set_tempcomp(void *ctx, bool on, struct err *err)
 {
 	struct moonlite *m = ctx;
-	enum err_code code = moonlite_require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -109,7 +109,7 @@ enum err_code moonlite_set_tempcomp(void *ctx, bool on, struct err *err)
 	struct span frame = {NULL, 0};
 	code = moonlite_tell(m, MOONLITE_SET_COEFFICIENT, wanted, err);
 	if (code == ERR_OK) {
-		code = moonlite_ask(m, MOONLITE_GET_COEFFICIENT, moonlite_now_ms() + MOONLITE_CALL_MS, &frame,
+		code = moonlite_ask(m, MOONLITE_GET_COEFFICIENT, real_ms() + MOONLITE_CALL_MS, &frame,
 			err);
 	}
 	if (code == ERR_OK) {

@@ -2,7 +2,6 @@
 /* One command, one answer, and being in step with the controller. */
 #include <string.h>
 
-#include "clock.h"
 #include "log.h"
 #include "moonlite_private.h"
 
@@ -14,16 +13,6 @@
 #define RESYNC_MS 500
 #define WRITE_MS 300
 
-int64_t moonlite_now_ms(void)
-{
-	return clock_now_ms(clock_real());
-}
-
-int64_t moonlite_sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
 enum err_code moonlite_tell(struct moonlite *m, enum moonlite_command command, int32_t value,
 	struct err *err)
 {
@@ -33,7 +22,7 @@ enum err_code moonlite_tell(struct moonlite *m, enum moonlite_command command, i
 		return err_set(err, ERR_INVALID_VALUE, "%d is no number for this controller",
 			(int)value);
 	}
-	return exchange_tell(&m->x, bytes, moonlite_now_ms() + WRITE_MS, err);
+	return exchange_tell(&m->wire.x, bytes, real_ms() + WRITE_MS, err);
 }
 
 /* The bytes that came, when they are a whole answer but for the '#'.  Only whole widths count: two
@@ -41,7 +30,7 @@ enum err_code moonlite_tell(struct moonlite *m, enum moonlite_command command, i
 static enum err_code take_unterminated(struct moonlite *m, enum moonlite_reply reply,
 	struct span *frame, enum err_code failed)
 {
-	struct span rest = exchange_rest(&m->x);
+	struct span rest = exchange_rest(&m->wire.x);
 	bool wide = reply == MOONLITE_REPLY_POSITION || reply == MOONLITE_REPLY_TEMPERATURE;
 	bool whole = wide ? rest.len == 4 || rest.len == 8 : rest.len == 2;
 	if (!whole) {
@@ -53,7 +42,7 @@ static enum err_code take_unterminated(struct moonlite *m, enum moonlite_reply r
 	if (!moonlite_fits(reply, *frame)) {
 		return failed;
 	}
-	m->x.unsettled = false;
+	m->wire.x.unsettled = false;
 	return ERR_OK;
 }
 
@@ -65,12 +54,12 @@ enum err_code moonlite_ask_once(struct moonlite *m, enum moonlite_command comman
 	enum moonlite_reply reply = moonlite_reply_kind(command);
 	scan_fn scan = reply == MOONLITE_REPLY_VERSION ? moonlite_scan_version : moonlite_scan;
 	if (m->quirks.no_hash) {
-		deadline_ms = moonlite_sooner(deadline_ms,
-			moonlite_now_ms() + ANSWER_WITHOUT_END_MS + (m->x.unsettled ? QUIET_MS : 0));
+		deadline_ms = sooner(deadline_ms,
+			real_ms() + ANSWER_WITHOUT_END_MS + (m->wire.x.unsettled ? QUIET_MS : 0));
 	}
-	enum err_code code = exchange_ask(&m->x, bytes, scan, frame, deadline_ms, err);
+	enum err_code code = exchange_ask(&m->wire.x, bytes, scan, frame, deadline_ms, err);
 	while (code == ERR_OK && !moonlite_fits(reply, *frame)) {
-		code = exchange_next(&m->x, scan, frame, deadline_ms, err);
+		code = exchange_next(&m->wire.x, scan, frame, deadline_ms, err);
 	}
 	if (code == ERR_PROTOCOL && m->quirks.no_hash) {
 		code = take_unterminated(m, reply, frame, code);
@@ -87,10 +76,10 @@ static enum err_code resync(struct moonlite *m, int64_t deadline_ms, struct err 
 {
 	struct span frame;
 	enum err_code code = moonlite_ask_once(m, MOONLITE_GET_MOVING,
-		moonlite_sooner(deadline_ms, moonlite_now_ms() + RESYNC_MS), &frame, err);
+		sooner(deadline_ms, real_ms() + RESYNC_MS), &frame, err);
 	if (code == ERR_OK) {
 		code = moonlite_ask_once(m, MOONLITE_GET_POSITION,
-			moonlite_sooner(deadline_ms, moonlite_now_ms() + RESYNC_MS), &frame, err);
+			sooner(deadline_ms, real_ms() + RESYNC_MS), &frame, err);
 	}
 	if (code == ERR_OK) {
 		m->out_of_step = false;
@@ -108,7 +97,7 @@ enum err_code moonlite_ask(struct moonlite *m, enum moonlite_command command, in
 		}
 	}
 	return moonlite_ask_once(m, command,
-		moonlite_sooner(deadline_ms, moonlite_now_ms() + ANSWER_MS), frame, err);
+		sooner(deadline_ms, real_ms() + ANSWER_MS), frame, err);
 }
 
 enum err_code moonlite_ask_again(struct moonlite *m, enum moonlite_command command,
@@ -146,7 +135,7 @@ enum err_code moonlite_take_position(struct moonlite *m, struct span frame)
 	}
 	m->position = position < 0 ? 0 : position;
 	m->position_known = true;
-	m->position_ms = moonlite_now_ms();
+	m->position_ms = real_ms();
 	return ERR_OK;
 }
 
@@ -155,9 +144,4 @@ enum err_code moonlite_ask_position(struct moonlite *m, int64_t deadline_ms, str
 	struct span frame;
 	enum err_code code = moonlite_ask(m, MOONLITE_GET_POSITION, deadline_ms, &frame, err);
 	return code != ERR_OK ? code : moonlite_take_position(m, frame);
-}
-
-enum err_code moonlite_require_open(const struct moonlite *m, struct err *err)
-{
-	return m->pipe != NULL ? ERR_OK : err_set(err, ERR_NOT_CONNECTED, "the port is not open");
 }

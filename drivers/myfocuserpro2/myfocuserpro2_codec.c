@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hash_frame.h"
+
 enum argument { ARG_NONE, ARG_STEPS, ARG_MAX, ARG_SWITCH, ARG_SPEED, ARG_STEP_MODE };
 
 enum reply { REPLY_NONE, REPLY_OK, REPLY_VERSION, REPLY_NAME, REPLY_TEMPERATURE, REPLY_POSITION,
@@ -105,11 +107,6 @@ static bool is_letter(char c)
 	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
-static bool is_line_end(char c)
-{
-	return c == '\r' || c == '\n';
-}
-
 /* What an ordinary reply is made of. */
 static bool is_plain(char c)
 {
@@ -118,45 +115,17 @@ static bool is_plain(char c)
 
 static bool is_printable_or_line_end(char c)
 {
-	return (c >= ' ' && c <= '~') || is_line_end(c);
-}
-
-static enum scan scan_frame(const char *in, size_t n, bool (*allowed)(char c), size_t longest,
-	struct span *frame, size_t *skip)
-{
-	size_t stray = 0;
-	while (stray < n && (in[stray] == ' ' || is_line_end(in[stray]) || in[stray] == '#' ||
-		in[stray] == ':')) {
-		stray++;
-	}
-	if (stray > 0) {
-		*skip = stray;
-		return SCAN_GARBAGE;
-	}
-	bool spoilt = false;
-	for (size_t i = 0; i < n; i++) {
-		if (in[i] == '#' && !spoilt) {
-			*frame = (struct span){.data = in, .len = i + 1};
-			*skip = i + 1;
-			return SCAN_FRAME;
-		}
-		spoilt = spoilt || !allowed(in[i]) || i + 1 >= longest;
-		if (spoilt && (in[i] == '#' || is_line_end(in[i]))) {
-			*skip = i + 1;
-			return SCAN_GARBAGE;
-		}
-	}
-	return SCAN_MORE;
+	return (c >= ' ' && c <= '~') || hash_frame_line_end(c);
 }
 
 enum scan mfp2_scan(const char *in, size_t n, struct span *frame, size_t *skip)
 {
-	return scan_frame(in, n, is_plain, MAX_FRAME, frame, skip);
+	return hash_frame_scan(in, n, is_plain, MAX_FRAME, frame, skip);
 }
 
 enum scan mfp2_scan_name(const char *in, size_t n, struct span *frame, size_t *skip)
 {
-	return scan_frame(in, n, is_printable_or_line_end, MAX_NAME_FRAME, frame, skip);
+	return hash_frame_scan(in, n, is_printable_or_line_end, MAX_NAME_FRAME, frame, skip);
 }
 
 /* What stands between the name of the field and '#'.  False when it is no such frame. */
@@ -253,11 +222,11 @@ enum err_code mfp2_decode_name(struct span frame, char name[MFP2_MAX_NAME],
 		return ERR_PROTOCOL;
 	}
 	size_t end = 0;
-	while (end < text.len && !is_line_end(text.data[end])) {
+	while (end < text.len && !hash_frame_line_end(text.data[end])) {
 		end++;
 	}
 	size_t next = end;
-	while (next < text.len && is_line_end(text.data[next])) {
+	while (next < text.len && hash_frame_line_end(text.data[next])) {
 		next++;
 	}
 	struct span first = {.data = text.data, .len = end};

@@ -9,27 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "clock.h"
 #include "log.h"
 #include "myfocuserpro2_codec.h"
 #include "myfocuserpro2_driver.h"
 #include "transport.h"
-#include "exchange.h"
-#include "talker.h"
-#include "trace.h"
+#include "moment.h"
+#include "wire.h"
 
 #define DEFAULT_BAUD 9600
 
 /* The controller wants a pause between commands. */
 #define COMMAND_GAP_MS 50
 
-/* Listened to before the first byte is sent: who talks unasked is no focuser. */
-#define LISTEN_MS 200
-
 /* One try of identify() may take 1.2 s in all; what is left is asked by the next. */
 #define IDENTIFY_MS 1150
 
-#define OPEN_MS 1800
 #define CALL_MS 1900
 #define ANSWER_MS 500
 #define WRITE_MS 300
@@ -45,9 +39,7 @@ typedef enum err_code (*learn_fn)(struct mfp2 *m, int64_t deadline_ms, struct er
 struct mfp2 {
 	const struct focuser_port *port;
 	const struct driver_host *host;
-	struct transport *pipe;
-	struct exchange x;
-	int64_t opened_ms;       /* real clock */
+	struct wire wire;
 	size_t learnt;           /* questions of identify() that were answered */
 	bool out_of_step;        /* a reply may be missing: resynchronise before the next question */
 	bool may_move;           /* not seen at rest since the last reason to move */
@@ -59,21 +51,6 @@ struct mfp2 {
 	char version[MFP2_MAX_VERSION];
 };
 
-static int64_t real_ms(void)
-{
-	return clock_now_ms(clock_real());
-}
-
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
-
-static const char *port_name(const struct mfp2 *m)
-{
-	return m->pipe->ops->describe(m->pipe);
-}
-
 static enum err_code tell(struct mfp2 *m, enum mfp2_command command, int32_t value, struct err *err)
 {
 	char text[MFP2_MAX_COMMAND];
@@ -82,7 +59,7 @@ static enum err_code tell(struct mfp2 *m, enum mfp2_command command, int32_t val
 		return err_set(err, ERR_INVALID_VALUE, "%d is no number for this controller",
 			(int)value);
 	}
-	return exchange_tell(&m->x, bytes, real_ms() + WRITE_MS, err);
+	return exchange_tell(&m->wire.x, bytes, real_ms() + WRITE_MS, err);
 }
 
 /* One question; frames that do not fit are late answers to earlier ones and are passed over. */
@@ -92,9 +69,9 @@ static enum err_code ask_once(struct mfp2 *m, enum mfp2_command command, int64_t
 	char text[MFP2_MAX_COMMAND];
 	struct span bytes = {.data = text, .len = mfp2_encode(text, command, 0)};
 	deadline_ms = sooner(deadline_ms, real_ms() + ANSWER_MS);
-	enum err_code code = exchange_ask(&m->x, bytes, mfp2_scan, frame, deadline_ms, err);
+	enum err_code code = exchange_ask(&m->wire.x, bytes, mfp2_scan, frame, deadline_ms, err);
 	while (code == ERR_OK && !mfp2_fits(command, *frame)) {
-		code = exchange_next(&m->x, mfp2_scan, frame, deadline_ms, err);
+		code = exchange_next(&m->wire.x, mfp2_scan, frame, deadline_ms, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL || code == ERR_CANCELLED) {
 		m->out_of_step = true;
@@ -153,39 +130,22 @@ static enum err_code mfp2_open(void *ctx, const struct focuser_port *port,
 	struct transport_settings settings = {
 		.baud = port->baud > 0 ? port->baud : DEFAULT_BAUD,
 	};
-	struct transport *pipe = NULL;
-	enum err_code code = transport_open(port->port, &settings, real_ms() + OPEN_MS, &pipe, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	m->pipe = trace_host(pipe, host);
-	m->opened_ms = real_ms();
-	exchange_init(&m->x, m->pipe, settings.baud, COMMAND_GAP_MS);
+	enum err_code code = wire_open(&m->wire, port->port, &settings, COMMAND_GAP_MS, host, err);
 	/* No answer begins with ':' as every command does: what does is an adapter or a loop that echoes. */
-	m->x.line_echoes = true;
-	m->x.urgent = host->urgent;
-	m->x.urgent_ctx = host->urgent_ctx;
-	return ERR_OK;
+	m->wire.x.line_echoes = true;
+	return code;
 }
 
 static void mfp2_close(void *ctx)
 {
 	struct mfp2 *m = ctx;
-	if (m->pipe != NULL) {
-		m->pipe->ops->destroy(m->pipe);
-	}
+	wire_close(&m->wire);
 	memset(m, 0, sizeof *m);
-}
-
-static enum err_code require_open(const struct mfp2 *m, struct err *err)
-{
-	return m->pipe != NULL ? ERR_OK : err_set(err, ERR_NOT_CONNECTED, "the port is not open");
 }
 
 static enum err_code learn_silence(struct mfp2 *m, int64_t deadline_ms, struct err *err)
 {
-	(void)deadline_ms;
-	return talker_refuse(&m->x, m->opened_ms + LISTEN_MS, err);
+	return wire_hear_out(&m->wire, deadline_ms, err);
 }
 
 static enum err_code learn_greeting(struct mfp2 *m, int64_t deadline_ms, struct err *err)
@@ -195,7 +155,7 @@ static enum err_code learn_greeting(struct mfp2 *m, int64_t deadline_ms, struct 
 	if (code == ERR_TIMEOUT) {
 		return err_set(err, ERR_TIMEOUT,
 			"nothing answers on %s: check power, cable, and that this is the right port",
-			port_name(m));
+			wire_name(&m->wire));
 	}
 	return code;
 }
@@ -259,12 +219,12 @@ static const learn_fn questions[] = {learn_silence, learn_greeting, learn_versio
 static enum err_code mfp2_identify(void *ctx, struct focuser_caps *caps, struct err *err)
 {
 	struct mfp2 *m = ctx;
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	int64_t deadline_ms = real_ms() + IDENTIFY_MS;
 	while (code == ERR_OK && m->learnt < QUESTIONS) {
 		if (real_ms() >= deadline_ms) {
 			return err_set(err, ERR_TIMEOUT, "the controller on %s answers too slowly",
-				port_name(m));
+				wire_name(&m->wire));
 		}
 		code = questions[m->learnt](m, deadline_ms, err);
 		m->learnt += code == ERR_OK;
@@ -320,14 +280,14 @@ static enum err_code check_position(const struct mfp2 *m, int32_t position, stru
 static enum err_code mfp2_start_move(void *ctx, int32_t target, struct err *err)
 {
 	struct mfp2 *m = ctx;
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	if (code == ERR_OK) {
 		code = check_position(m, target, err);
 	}
 	if (code == ERR_OK && m->may_move) {
 		code = stop_first(m, real_ms() + CALL_MS, err);
 	}
-	if (code == ERR_OK && m->x.urgent != NULL && m->x.urgent(m->x.urgent_ctx)) {
+	if (code == ERR_OK && wire_urgent(&m->wire)) {
 		/* A halt that came meanwhile must not be answered with a start. */
 		return err_set(err, ERR_CANCELLED, "the move was not begun");
 	}
@@ -341,7 +301,7 @@ static enum err_code mfp2_start_move(void *ctx, int32_t target, struct err *err)
 static enum err_code mfp2_halt(void *ctx, struct err *err)
 {
 	struct mfp2 *m = ctx;
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	return code != ERR_OK ? code : tell(m, MFP2_HALT, 0, err);
 }
 
@@ -421,7 +381,7 @@ static enum err_code mfp2_poll(void *ctx, unsigned want, struct focuser_reading 
 {
 	struct mfp2 *m = ctx;
 	struct focuser_reading reading = {0};
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	int64_t deadline_ms = real_ms() + CALL_MS;
 	if (code == ERR_OK && (want & FOCUSER_WANT_MOTION)) {
 		code = poll_motion(m, deadline_ms, &reading, err);
@@ -442,7 +402,7 @@ static enum err_code mfp2_set_tempcomp(void *ctx, bool on, struct err *err)
 {
 	struct mfp2 *m = ctx;
 	int32_t now_on = 0;
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	if (code == ERR_OK) {
 		code = tell(m, MFP2_SET_COMPENSATION, on, err);
 	}
@@ -463,7 +423,7 @@ static enum err_code mfp2_set_position(void *ctx, int32_t position, struct err *
 	int64_t deadline_ms = real_ms() + CALL_MS;
 	int32_t moving = 0;
 	int32_t kept = 0;
-	enum err_code code = require_open(m, err);
+	enum err_code code = wire_require_open(&m->wire, err);
 	if (code == ERR_OK) {
 		code = check_position(m, position, err);
 	}

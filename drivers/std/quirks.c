@@ -2,7 +2,7 @@
 /* The words of [focuser.N] quirks. */
 #include <string.h>
 
-#include "focuser_driver.h"
+#include "quirks.h"
 #include "text.h"
 
 /* The next word; len 0 at the end. */
@@ -24,4 +24,13 @@ bool focuser_has_quirk(const struct focuser_port *port, const char *word)
 		}
 	}
 	return false;
+}
+
+void quirks_read(const struct focuser_quirk *quirks, const struct focuser_port *port, void *base)
+{
+	for (const struct focuser_quirk *q = quirks; q != NULL && q->word != NULL; q++) {
+		if (q->flag != 0) {
+			*(bool *)((char *)base + q->flag) = focuser_has_quirk(port, q->word);
+		}
+	}
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "clock.h"
+#include "moment.h"
 #include "trace.h"
 
 /* How long the line must be left alone after a missed answer. */
@@ -12,11 +12,6 @@
 #define URGENT_ANSWER_MS 120
 /* How often that is looked at. */
 #define SLICE_MS 30
-
-static int64_t now_ms(void)
-{
-	return clock_now_ms(clock_real());
-}
 
 void exchange_init(struct exchange *x, struct transport *pipe, int baud, int gap_ms)
 {
@@ -42,7 +37,7 @@ static void hold_off(struct exchange *x, size_t bytes_on_wire)
 		x->ready_ms = 0;
 		return;
 	}
-	x->ready_ms = now_ms() + wire_ms + x->gap_ms + 1;
+	x->ready_ms = real_ms() + wire_ms + x->gap_ms + 1;
 }
 
 static enum err_code cancelled(const struct exchange *x, struct err *err)
@@ -61,7 +56,7 @@ static enum err_code read_answer(struct exchange *x, size_t *got, int64_t deadli
 	struct err *err)
 {
 	for (;;) {
-		int64_t now = now_ms();
+		int64_t now = real_ms();
 		bool may_be_cut = x->urgent != NULL && !x->uncut;
 		int64_t until_ms = may_be_cut && now + SLICE_MS < deadline_ms ? now + SLICE_MS : deadline_ms;
 		enum err_code code = x->pipe->ops->read_some(x->pipe, x->in + x->have,
@@ -69,7 +64,7 @@ static enum err_code read_answer(struct exchange *x, size_t *got, int64_t deadli
 		if (code != ERR_TIMEOUT || until_ms == deadline_ms) {
 			return code;
 		}
-		if (!x->uncut && is_urgent(x) && now_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
+		if (!x->uncut && is_urgent(x) && real_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
 			return cancelled(x, err);
 		}
 	}
@@ -78,7 +73,7 @@ static enum err_code read_answer(struct exchange *x, size_t *got, int64_t deadli
 /* Reads and drops until until_ms: a pause in which an unplugged device is still noticed. */
 static enum err_code stay_quiet(struct exchange *x, int64_t until_ms, struct err *err)
 {
-	while (now_ms() < until_ms) {
+	while (real_ms() < until_ms) {
 		char scrap[64];
 		size_t got = 0;
 		enum err_code code = x->pipe->ops->read_some(x->pipe, scrap, sizeof scrap, &got,
@@ -98,12 +93,12 @@ enum err_code exchange_settle(struct exchange *x, struct err *err)
 	if (!x->unsettled) {
 		return ERR_OK;
 	}
-	int64_t until_ms = now_ms() + SETTLE_MS;
+	int64_t until_ms = real_ms() + SETTLE_MS;
 	for (;;) {
 		if (is_urgent(x)) {
 			return cancelled(x, err);
 		}
-		int64_t now = now_ms();
+		int64_t now = real_ms();
 		if (now >= until_ms) {
 			return ERR_OK;
 		}
@@ -137,7 +132,7 @@ static enum err_code send(struct exchange *x, struct span command, int64_t deadl
 		x->unsettled = true;
 	}
 	hold_off(x, command.len);
-	x->asked_ms = now_ms();
+	x->asked_ms = real_ms();
 	return code;
 }
 
@@ -218,7 +213,7 @@ enum err_code exchange_next(struct exchange *x, scan_fn scan, struct span *frame
 		}
 		make_room(x);
 		/* Who never stops talking must not hold us here either. */
-		if (x->have == x->room || (talked && now_ms() >= deadline_ms)) {
+		if (x->have == x->room || (talked && real_ms() >= deadline_ms)) {
 			return no_answer(x, true, err);
 		}
 		size_t got = 0;
@@ -247,7 +242,7 @@ enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (now_ms() >= deadline_ms) {
+	if (real_ms() >= deadline_ms) {
 		/* An answer would come too late, and be taken for the next one's. */
 		x->unsent = false;
 		return err_set(err, ERR_TIMEOUT, "%s: no time left to ask", x->pipe->ops->describe(x->pipe));

@@ -6,22 +6,12 @@
  */
 #include "transport.h"
 
-#include "clock.h"
+#include "moment.h"
 
 #define CTS_WAIT_MS 100
 #define CTS_LOOK_MS 2
 #define BACK_OFF_FROM_MS 10
 #define BACK_OFF_TO_MS 50
-
-static int64_t now_ms(void)
-{
-	return clock_now_ms(clock_real());
-}
-
-static int64_t sooner(int64_t a, int64_t b)
-{
-	return a < b ? a : b;
-}
 
 /* Two that collided must not meet again: the microseconds since then differ enough. */
 static int64_t back_off_ms(const struct transport *t, int64_t now)
@@ -33,7 +23,7 @@ static int64_t back_off_ms(const struct transport *t, int64_t now)
 /* Until then the others talk; what they say is not for us. */
 static enum err_code stand_aside(struct transport *t, int64_t until_ms, struct err *err)
 {
-	while (now_ms() < until_ms) {
+	while (real_ms() < until_ms) {
 		char scrap[64];
 		size_t got = 0;
 		enum err_code code = t->ops->read_some(t, scrap, sizeof scrap, &got, until_ms, err);
@@ -50,7 +40,7 @@ static enum err_code ask_for_bus(struct transport *t, int64_t until_ms, bool *ou
 	*ours = false;
 	for (;;) {
 		enum err_code code = t->ops->read_cts(t, ours, err);
-		int64_t now = now_ms();
+		int64_t now = real_ms();
 		if (code != ERR_OK || *ours || now >= until_ms) {
 			return code;
 		}
@@ -68,13 +58,13 @@ static enum err_code get_bus(struct transport *t, enum transport_turn turn, int6
 		enum err_code code = t->ops->set_lines(t, true, true, err);
 		bool ours = true;
 		if (code == ERR_OK && turn == TRANSPORT_TURN_RTS_CTS && t->ops->read_cts != NULL) {
-			code = ask_for_bus(t, sooner(now_ms() + CTS_WAIT_MS, deadline_ms), &ours, err);
+			code = ask_for_bus(t, sooner(real_ms() + CTS_WAIT_MS, deadline_ms), &ours, err);
 		}
 		if (code != ERR_OK || ours) {
 			return code;
 		}
 		code = t->ops->set_lines(t, true, false, err);
-		int64_t now = now_ms();
+		int64_t now = real_ms();
 		if (code == ERR_OK && now >= deadline_ms) {
 			code = err_set(err, ERR_TIMEOUT,
 				"%s: the bus stays busy: CTS does not come up (is it wired?)",

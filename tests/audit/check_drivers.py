@@ -29,7 +29,7 @@ def check(root):
         return "\n".join(path.read_text(encoding="utf-8") for path in sorted(root.glob(pattern)))
 
     emulators = any_text("drivers/emulators/*.c")
-    kinds = re.search(r"emulator_kinds\[\] = \{(.*?)\}", text("drivers/emulators/emulator.c"), re.S)
+    kinds = re.search(r"emulator_kinds\[\] = \{(.*?)\}", text("drivers/emulators/kinds.c"), re.S)
     for name, path, symbol in serial_drivers(root):
         where = path.relative_to(root)
         if path.parent.name != name:

@@ -50,7 +50,8 @@ MAY = {
     "drivers/sim": [VALUES, SEAMS, "drivers/std", "server/fits"],
     "drivers/replay": [VALUES, SEAMS, "drivers/std", "server/fits"],
     "drivers": [VALUES, SEAMS],
-    "drivers/emulators": [],
+    "drivers/emulators/std": [],
+    "drivers/emulators": ["drivers/emulators/std"],
     CONFIG: [VALUES],
     STORE: [VALUES],
     DEVICE: [VALUES, CONFIG, STORE, SEAMS, KIND],
@@ -63,7 +64,7 @@ MAY = {
     "api/alpaca": ["api/http", *SERVED],
     "web": ["api/http", *SERVED],
     "server": ["server/fits", *SERVED, SEAMS, "drivers/ports", "drivers/transport", "drivers/emulators",
-               "api/http", "api/alpaca", "web"],
+               "drivers/emulators/std", "api/http", "api/alpaca", "web"],
 }
 # Of base, the maths may know pixels, errors and text, but no clock and no log: room -> headers of base.
 BASE_ONLY = {room: {"err.h", "image.h", "text.h"} for room in (STARS, CURVES, PLANS)}

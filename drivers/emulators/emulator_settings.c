@@ -1,55 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The kinds of emulated devices, and what their settings may be. */
-#include "emulator.h"
-
-#include <stdlib.h>
+/* What the settings of an emulated device may be, and what they are unless told. */
 #include <string.h>
 
-#include "emu_celestron.h"
-#include "emu_moonlite.h"
-#include "emu_myfocuserpro2.h"
-#include "text.h"
-
-const struct emulator_kind *const emulator_kinds[] = {&emu_moonlite, &emu_celestron, &emu_myfocuserpro2, NULL};
-
-/* "offset-7" against "offset-": the text of the number, NULL when it is another fault. */
-static const char *match(const char *asked, const char *name)
-{
-	size_t len = strlen(name);
-	if (strncmp(asked, name, len) != 0) {
-		return NULL;
-	}
-	bool takes_number = name[len - 1] == '-';
-	return takes_number || asked[len] == '\0' ? asked + len : NULL;
-}
-
-static bool valid(const char *asked, const struct emulator_fault *faults)
-{
-	for (; faults->name != NULL; faults++) {
-		const char *number = match(asked, faults->name);
-		int32_t value;
-		if (number != NULL && (number[0] == '\0') == (faults->name[strlen(faults->name) - 1] != '-')) {
-			return number[0] == '\0' || text_parse_i32(span_of(number), &value);
-		}
-	}
-	return false;
-}
-
-bool emulator_has_fault(const struct emulator_settings *settings, const char *name, int *number)
-{
-	for (int i = 0; i < settings->fault_count; i++) {
-		const char *text = match(settings->faults[i], name);
-		if (text != NULL) {
-			int32_t value = 0;
-			(void)text_parse_i32(span_of(text), &value);
-			if (number != NULL) {
-				*number = value;
-			}
-			return true;
-		}
-	}
-	return false;
-}
+#include "emulator.h"
 
 void emulator_defaults(const struct emulator_kind *kind, struct emulator_settings *settings)
 {
@@ -84,8 +37,8 @@ enum err_code emulator_check(const struct emulator_kind *kind,
 		return err_set(err, ERR_INVALID_VALUE, "the temperature must be -55..125");
 	}
 	for (int i = 0; i < settings->fault_count; i++) {
-		if (!valid(settings->faults[i], kind->faults) &&
-			!valid(settings->faults[i], emulator_line_faults)) {
+		if (!emulator_knows_fault(kind->faults, settings->faults[i]) &&
+			!emulator_knows_fault(emulator_line_faults, settings->faults[i])) {
 			return err_set(err, ERR_INVALID_VALUE, "%s has no fault '%s'; see --help",
 				kind->name, settings->faults[i]);
 		}
