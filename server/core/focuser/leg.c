@@ -27,7 +27,7 @@
  * newer ones take its place: a client that floods us does not flood the controller. */
 #define GATHER_MS 3
 /* What may have led a motor astray, for people. */
-#define WHAT_TO_CHECK "Check for reversed wiring (reverse), a digit lost on the line, another program"
+#define WHAT_TO_CHECK "Check wiring (reverse), the line (lost digits), other programs"
 /* A motion that is to be replaced must end within this. */
 #define STOPPING_MS 10000
 /* This long before a leg's end the motor is looked at more often, so that arrival is told in time. */
@@ -307,10 +307,10 @@ static struct step told_astray(struct device *dev, enum astray_word word)
 	if (f->leg.arrived) {
 		return moved_by_somebody_else(dev);
 	}
-	err_set(&why, ERR_STALLED, "%s was sent from %d to %d and %s by %lld steps, to %d: halted. " WHAT_TO_CHECK,
+	err_set(&why, ERR_STALLED, "%s was sent from %d to %d and %s by %lld steps: halted. " WHAT_TO_CHECK,
 		dev->info.name, (int)f->leg.from, (int)f->leg.target,
 		word == ASTRAY_RECEDES ? "went the other way" : "ran past it",
-		(long long)astray_steps(&f->leg.astray), (int)f->motion.position);
+		(long long)astray_steps(&f->leg.astray));
 	return gone_astray(dev, &why);
 }
 

@@ -137,10 +137,16 @@ bool focuser_take_aside(struct device *dev, const struct focuser_reading *r)
 	return changed;
 }
 
+void motion_say_others_move_it(struct device *dev)
+{
+	log_info(dev->info.source, "is moved by somebody else, from %d on", (int)dev->focuser->motion.position);
+}
+
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 {
 	struct focuser_core *f = dev->focuser;
 	bool changed = false;
+	bool was_known = f->motion.known;
 	int64_t now = clock_now_ms(dev->clock);
 	if (r->position_valid) {
 		int32_t position = focuser_from_motor(f, r->position);
@@ -154,6 +160,10 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 		}
 		f->motion.known = true;
 		f->motion.read_real_ms = clock_now_ms(clock_real());
+	}
+	bool began = r->moving_valid && r->moving && !f->motion.moving && !f->motion.drifting;
+	if (began && was_known && f->phase == MOVE_NONE && !f->halt.watched) {
+		motion_say_others_move_it(dev);
 	}
 	if (r->moving_valid && r->moving != f->motion.moving) {
 		f->motion.moving = r->moving;
