@@ -102,7 +102,8 @@ static int64_t position(struct emu *e)
 static void start(struct emu *e, int64_t goal)
 {
 	(void)position(e);
-	emulated_motor_go(&e->motor, emulated_motor_heard(&e->motor, goal), speed(e), e->slow_start ? SLOW_START_MS : 0);
+	int64_t heard = emulated_motor_heard(&e->motor, goal);
+	emulated_motor_go(&e->motor, heard, speed(e), e->slow_start ? SLOW_START_MS : 0);
 }
 
 /* The motion that it tells of; also that which nobody asked for. */

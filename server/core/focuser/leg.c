@@ -27,7 +27,7 @@
  * newer ones take its place: a client that floods us does not flood the controller. */
 #define GATHER_MS 3
 /* What may have led a motor astray, for people. */
-#define WHAT_TO_CHECK "Check wiring (reverse), the line (lost digits), other programs"
+#define WHAT_TO_CHECK "Check wiring (reverse), lost digits, other programs"
 /* A motion that is to be replaced must end within this. */
 #define STOPPING_MS 10000
 /* This long before a leg's end the motor is looked at more often, so that arrival is told in time. */
