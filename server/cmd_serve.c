@@ -130,17 +130,25 @@ static int apply_options(const struct serve_options *options, struct config *con
 		fprintf(stderr, "focusd: the address of --bind is too long\n");
 		return EXIT_USAGE;
 	}
+	static const char here[] = "the command line";
+	if (options->bind != NULL) {
+		config_override(config, "server", "bind", here);
+	}
 	if (options->port >= 0) {
 		config->server.port = options->port;
+		config_override(config, "server", "port", here);
 	}
 	if (options->discovery_port >= 0) {
 		config->server.discovery_port = options->discovery_port;
+		config_override(config, "server", "discovery_port", here);
 	}
 	if (options->has_log_level) {
 		config->server.log_level = options->log_level;
+		config_override(config, "server", "log_level", here);
 	}
 	if (!isnan(options->time_factor)) {
 		config->time_factor = options->time_factor;
+		config_override(config, "simulator", "time_factor", here);
 	}
 	return EXIT_DONE;
 }

@@ -49,6 +49,36 @@ static void folder_name(const char *path, char *out, size_t cap)
 	snprintf(out, cap, "%.*s", (int)(len - start), path + start);
 }
 
+/* The highest value that an element can have: what whole numbers of 8 or 16 bits hold; else where the sensors of
+ * all frames saturate; 0, unknown, for floats whose headers do not say. */
+static int32_t max_adu(const struct replay_frames *frames)
+{
+	if (frames->type == IMAGE_U8) {
+		return UINT8_MAX;
+	}
+	if (frames->type == IMAGE_U16) {
+		return UINT16_MAX;
+	}
+	double full = 0.0;
+	for (size_t i = 0; i < frames->count; i++) {
+		double of_this = frames->entries[i].full_scale_adu;
+		full = isfinite(of_this) ? fmax(full, of_this) : INFINITY;
+	}
+	if (full > 0.0 && full <= INT32_MAX) {
+		return (int32_t)ceil(full);
+	}
+	return frames->type == IMAGE_I32 ? INT32_MAX : 0;
+}
+
+/* A client that takes whole numbers only shows nothing of the others. */
+static void tell_type(const struct replay_camera *c)
+{
+	if (image_type_is_float(c->frames.type)) {
+		log_warn(c->host->source, "the recorded frames hold floating point numbers, and clients get them as "
+			"such: programs that take whole numbers only cannot show them");
+	}
+}
+
 static enum err_code replay_open(void *ctx, const struct camera_port *port,
 	const struct driver_host *host, struct camera_caps *caps, struct err *err)
 {
@@ -74,7 +104,9 @@ static enum err_code replay_open(void *ctx, const struct camera_port *port,
 		c->frames.count, folder);
 	caps->exposure_max_s = exposure_max_s;
 	caps->exposure_resolution_s = 0.001;
-	caps->max_adu = UINT16_MAX;
+	caps->frame_type = c->frames.type;
+	caps->max_adu = max_adu(&c->frames);
+	tell_type(c);
 	caps->electrons_per_adu = NAN;
 	caps->full_well_e = NAN;
 	caps->readout_modes = readout_modes;
@@ -160,21 +192,25 @@ static enum err_code load(struct replay_camera *c, struct err *err)
 	}
 	const struct replay_entry *entry = &c->frames.entries[c->chosen];
 	struct fits_frame fresh = {.pixels = NULL};
-	enum err_code code = fits_frame_read(entry->path, &fresh, err);
+	/* A float holds the values of the other types exactly, in half the memory. */
+	bool exact = c->frames.type == IMAGE_I32 || c->frames.type == IMAGE_F64;
+	enum err_code code = exact ? fits_frame_read_exact(entry->path, &fresh, err)
+				   : fits_frame_read(entry->path, &fresh, err);
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (fresh.width != entry->width || fresh.height != entry->height) {
+	if (fresh.width != entry->width || fresh.height != entry->height || fresh.type != entry->type) {
 		fits_frame_free(&fresh);
-		return err_set(err, ERR_IO, "%s is not the file it was: its size has changed",
+		return err_set(err, ERR_IO, "%s is not the file it was: its size or type has changed",
 			entry->name);
 	}
 	fits_frame_free(&c->cached);
 	c->cached = fresh;
 	c->cached_index = c->chosen;
-	if (replay_levels_fit(&c->levels, fresh.pixels, (size_t)fresh.width * (size_t)fresh.height)) {
-		log_warn(c->host->source, "%s does not fit into 16 bits as it is: pixels are "
-			"(value %+g) * %g from here on", entry->name, -c->levels.zero, c->levels.scale);
+	if (c->frames.type == IMAGE_U16
+		&& replay_levels_fit(&c->levels, fresh.pixels, (size_t)fresh.width * (size_t)fresh.height)) {
+		log_warn(c->host->source, "%s has negative values: %g is added to each pixel from here on",
+			entry->name, -c->levels.zero);
 	}
 	return ERR_OK;
 }
@@ -199,8 +235,7 @@ static enum err_code replay_read(void *ctx, void *out, size_t count, struct fram
 		c->exposing = false;
 		return code;
 	}
-	replay_cut(&c->levels, c->cached.pixels, c->cached.width, r->bin, r->start_x, r->start_y,
-		r->num_x, r->num_y, out);
+	replay_cut(&c->levels, c->frames.type, &c->cached, r->bin, r->start_x, r->start_y, r->num_x, r->num_y, out);
 	memset(info, 0, sizeof *info);
 	info->width = r->num_x;
 	info->height = r->num_y;
@@ -208,8 +243,12 @@ static enum err_code replay_read(void *ctx, void *out, size_t count, struct fram
 	info->bin = r->bin;
 	/* Means over cells of a mosaic are grey. */
 	info->mosaic = r->bin == 1 ? c->cached.mosaic : IMAGE_MONO;
-	double full = (c->cached.full_scale_adu - c->levels.zero) * c->levels.scale;
-	info->full_scale_adu = full > UINT16_MAX ? UINT16_MAX : full;
+	double full = c->cached.full_scale_adu;
+	if (c->frames.type == IMAGE_U16) {
+		full -= c->levels.zero;
+		full = full > UINT16_MAX ? UINT16_MAX : full;
+	}
+	info->full_scale_adu = full;
 	/* What the pixels collected; the time that passed here collected nothing. */
 	info->exposure_s = isfinite(entry->exposure_s) ? entry->exposure_s : r->duration_s;
 	info->position_known = true;

@@ -95,6 +95,7 @@ static int add_file(struct replay_frames *frames, char *path, const char *name,
 		.height = fits.height,
 		.mosaic = fits.mosaic,
 		.full_scale_adu = fits.full_scale_adu,
+		.type = fits.type,
 		.pixel_um = fits.pixel_um,
 		.id = hash_of(path),
 	};
@@ -188,6 +189,10 @@ enum err_code replay_frames_list(struct replay_frames *frames, const char *folde
 		return err_set(err, ERR_INVALID_VALUE, left.unreadable > 0
 			? "no frame in %s can be read" : "there is no FITS frame in %s", folder);
 	}
+	frames->type = frames->entries[0].type;
+	for (size_t i = 1; i < frames->count; i++) {
+		frames->type = replay_wider(frames->type, frames->entries[i].type);
+	}
 	qsort(frames->entries, frames->count, sizeof *frames->entries, entry_order);
 	return ERR_OK;
 }
@@ -218,77 +223,4 @@ size_t replay_frames_pick(const struct replay_frames *frames, double position)
 		}
 	}
 	return best;
-}
-
-static bool levels_hold(const struct replay_levels *levels, double low, double high)
-{
-	return (low - levels->zero) * levels->scale >= -0.5
-		&& (high - levels->zero) * levels->scale <= UINT16_MAX + 0.5;
-}
-
-/* Fractions spread over fewer whole numbers than this would lose what they say. */
-static const double coarse_span = 4096.0;
-
-bool replay_levels_fit(struct replay_levels *levels, const float *pixels, size_t count)
-{
-	double low = INFINITY;
-	double high = -INFINITY;
-	bool whole = true;
-	for (size_t i = 0; i < count; i++) {
-		double v = (double)pixels[i];
-		if (isfinite(v)) {
-			low = fmin(low, v);
-			high = fmax(high, v);
-			whole = whole && v == nearbyint(v);
-		}
-	}
-	if (low > high) {
-		low = 0.0;
-		high = 0.0;
-	}
-	if (levels->known && levels_hold(levels, low, high)) {
-		return false;
-	}
-	struct replay_levels fresh = {.known = true, .zero = 0.0, .scale = 1.0};
-	if (low < 0.0) {
-		fresh.zero = floor(low);
-	}
-	double span = high - fresh.zero;
-	if (span > UINT16_MAX) {
-		fresh.scale = exp2(-ceil(log2(span / UINT16_MAX)));
-	} else if (!whole && high - low < coarse_span && span > 0.0) {
-		fresh.scale = exp2(floor(log2(UINT16_MAX / span)));
-	}
-	*levels = fresh;
-	return fresh.zero != 0.0 || fresh.scale != 1.0;
-}
-
-uint16_t replay_level(const struct replay_levels *levels, float value)
-{
-	double v = ((double)value - levels->zero) * levels->scale + 0.5;
-	if (!(v > 0.0)) {
-		return 0;
-	}
-	return v >= UINT16_MAX ? UINT16_MAX : (uint16_t)v;
-}
-
-void replay_cut(const struct replay_levels *levels, const float *pixels, int32_t width, int bin,
-	int32_t start_x, int32_t start_y, int32_t num_x, int32_t num_y, uint16_t *out)
-{
-	double share = 1.0 / (bin * bin);
-	for (int32_t y = 0; y < num_y; y++) {
-		for (int32_t x = 0; x < num_x; x++) {
-			size_t row = (size_t)(start_y + y) * (size_t)bin;
-			size_t column = (size_t)(start_x + x) * (size_t)bin;
-			double sum = 0.0;
-			for (int j = 0; j < bin; j++) {
-				const float *from = pixels + (row + (size_t)j) * (size_t)width + column;
-				for (int i = 0; i < bin; i++) {
-					sum += (double)from[i];
-				}
-			}
-			out[(size_t)y * (size_t)num_x + (size_t)x] =
-				replay_level(levels, (float)(sum * share));
-		}
-	}
 }

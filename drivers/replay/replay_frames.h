@@ -21,6 +21,7 @@ struct replay_entry {
 	int32_t width, height;
 	enum image_mosaic mosaic;
 	double full_scale_adu;   /* NAN unknown */
+	enum image_type type;    /* of the recording, see fits_frame.h */
 	double pixel_um;         /* NAN unknown */
 	uint64_t id;             /* of the recording, never 0 */
 	unsigned served;         /* how often it was delivered */
@@ -29,6 +30,7 @@ struct replay_entry {
 struct replay_frames {
 	struct replay_entry *entries; /* by position, then name */
 	size_t count;
+	enum image_type type;         /* the smallest that holds every value of all of them */
 };
 
 /* Lists the frames of a folder (not of folders inside).  Frames without a position, unreadable ones
@@ -42,25 +44,27 @@ void replay_frames_fini(struct replay_frames *frames);
  * least often, then the first.  frames->count > 0. */
 size_t replay_frames_pick(const struct replay_frames *frames, double position);
 
-/* From file values to 16 bits: v -> (v - zero) * scale, rounded and clipped. */
+/* The smallest type that holds every value of both. */
+enum image_type replay_wider(enum image_type a, enum image_type b);
+
+/* How numbers of 16 bits with a sign fit into IMAGE_U16: zero is taken off each.  Other types need none of this. */
 struct replay_levels {
 	bool known;
-	double zero;
-	double scale;
+	double zero; /* ADU; 0, or negative */
 };
 
-/* Levels that hold all of these values.  0 and 1 when they fit into 0..65535 as whole numbers; else
- * shifted up when there are negative ones, divided by a power of two when they are too large,
- * multiplied by one when they are fractions that whole numbers would coarsen.  Levels known already
- * stay when the values fit, so that the frames of one folder compare.  True when they changed and
- * are not 0 and 1. */
+/* Levels that hold all of these values, of which the missing do not count.  Levels known already stay when the
+ * values fit, so that the frames of one folder compare.  True when they changed and zero is not 0. */
 bool replay_levels_fit(struct replay_levels *levels, const float *pixels, size_t count);
 
-/* One value; not-a-number is 0. */
-uint16_t replay_level(const struct replay_levels *levels, float value);
+/* A value of a recording, which may be a mean, as element number `index` of out.  Whole numbers are rounded and
+ * clipped to what the type holds, after levels->zero was taken off for IMAGE_U16; a missing value is 0 in them and
+ * stays missing in floats. */
+void replay_put(const struct replay_levels *levels, enum image_type type, double value, void *out, size_t index);
 
-/* Cuts num_x x num_y pixels of bin x bin means from a frame, start in binned pixels. */
-void replay_cut(const struct replay_levels *levels, const float *pixels, int32_t width, int bin,
-	int32_t start_x, int32_t start_y, int32_t num_x, int32_t num_y, uint16_t *out);
+/* Cuts num_x x num_y elements of bin x bin means from a frame, start in binned pixels, into out, row-major.  Missing
+ * pixels do not count in a mean; where all of its pixels are missing it is, too. */
+void replay_cut(const struct replay_levels *levels, enum image_type type, const struct fits_frame *from, int bin,
+	int32_t start_x, int32_t start_y, int32_t num_x, int32_t num_y, void *out);
 
 #endif

@@ -35,6 +35,88 @@ const struct config_option *config_option_find(const char *section, const char *
 	return NULL;
 }
 
+enum err_code config_section_parse(struct span name, int *row, int *number, struct err *err)
+{
+	int shown = (int)(name.len > 60 ? 60 : name.len);
+	for (int i = 0; i < CONFIG_SECTION_COUNT; i++) {
+		const struct config_section *section = &config_sections[i];
+		if (!section->numbered) {
+			if (span_equal(name, section->name)) {
+				*row = i;
+				*number = 0;
+				return ERR_OK;
+			}
+			continue;
+		}
+		size_t stem = strlen(section->name) - 1; /* with the dot */
+		if (name.len < stem || strncmp(name.data, section->name, stem) != 0) {
+			continue;
+		}
+		uint32_t found;
+		if (name.len != stem + 1 || !text_parse_u32((struct span){name.data + stem, 1}, &found) ||
+			found >= CONFIG_MAX_DEVICES) {
+			return err_set(err, ERR_INVALID_VALUE, "[%.*s] must have a number from 0 to %d behind the dot",
+				shown, name.data, CONFIG_MAX_DEVICES - 1);
+		}
+		*row = i;
+		*number = (int)found;
+		return ERR_OK;
+	}
+	return err_set(err, ERR_INVALID_VALUE,
+		"there is no section [%.*s]; there are server, focuser.N, camera.N, telescope.N, autofocus and "
+		"simulator",
+		shown, name.data);
+}
+
+/* Edits (insert, delete, replace) from a to b, both short. */
+static size_t distance(const char *a, const char *b)
+{
+	enum { LONGEST = 32 };
+	size_t m = strlen(b);
+	if (strlen(a) > LONGEST || m > LONGEST) {
+		return LONGEST;
+	}
+	size_t row[LONGEST + 1];
+	for (size_t j = 0; j <= m; j++) {
+		row[j] = j;
+	}
+	for (size_t i = 1; a[i - 1] != '\0'; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+			best = row[j] + 1 < best ? row[j] + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			diagonal = row[j];
+			row[j] = best;
+		}
+	}
+	return row[m];
+}
+
+/* A key that is more edits than this away from a known one is not taken for it misspelt. */
+#define MISSPELT_MOST 2
+
+enum err_code config_option_seek(int row, const char *key, const struct config_option **out, struct err *err)
+{
+	const char *section = config_sections[row].name;
+	const struct config_option *option = config_option_find(section, key);
+	if (option != NULL) {
+		*out = option;
+		return ERR_OK;
+	}
+	const char *near = NULL;
+	size_t least = MISSPELT_MOST + 1;
+	for (size_t i = 0; i < config_option_count; i++) {
+		if (strcmp(config_options[i].section, section) == 0 && distance(key, config_options[i].name) < least) {
+			least = distance(key, config_options[i].name);
+			near = config_options[i].name;
+		}
+	}
+	return err_set(err, ERR_INVALID_VALUE, "[%s] has no key '%.40s'%s%s%s", section, key,
+		near != NULL ? "; did you mean '" : "", near != NULL ? near : "", near != NULL ? "'?" : "");
+}
+
 void config_defaults(struct config *config)
 {
 	memset(config, 0, sizeof *config);
@@ -67,4 +149,22 @@ bool config_set_bind(struct config *config, const char *address)
 	snprintf(clean, sizeof clean, "%s", all ? "" : address);
 	memcpy(config->server.bind, clean, sizeof clean);
 	return true;
+}
+
+void config_override(struct config *config, const char *section, const char *key, const char *where)
+{
+	struct config_places *places = &config->places;
+	const struct config_option *option = config_option_find(section, key);
+	int file = 1;
+	while (file <= places->files && strcmp(places->file[file], where) != 0) {
+		file++;
+	}
+	if (option == NULL || file > CONFIG_MAX_FILES) {
+		return;
+	}
+	if (file > places->files) {
+		places->files = file;
+		snprintf(places->file[file], sizeof places->file[file], "%s", where);
+	}
+	places->option[option - config_options][0] = (struct config_place){.file = file, .line = 0};
 }

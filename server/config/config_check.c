@@ -281,6 +281,14 @@ void config_simulate(struct config *config)
 	config_defaults(&fresh);
 	memcpy(config->focuser, fresh.focuser, sizeof config->focuser);
 	memcpy(config->camera, fresh.camera, sizeof config->camera);
+	/* What the files say of devices is not what stands. */
+	struct config_places *places = &config->places;
+	for (size_t i = 0; i < config_option_count; i++) {
+		int row = config_section_row(config_options[i].section);
+		if (row == CONFIG_SECTION_FOCUSER || row == CONFIG_SECTION_CAMERA) {
+			memset(places->option[i], 0, sizeof places->option[i]);
+		}
+	}
 	struct config_focuser *focuser = &config->focuser[0];
 	focuser->present = true;
 	snprintf(focuser->name, sizeof focuser->name, "Simulated focuser");

@@ -25,6 +25,12 @@ extern const struct config_section config_sections[CONFIG_SECTION_COUNT];
 /* The row of a section by its name in the table; -1 when there is none. */
 int config_section_row(const char *name);
 
+/* The row and number (0 without) of a section by its name in a file, "focuser.0"; ERR_INVALID_VALUE with a sentence. */
+enum err_code config_section_parse(struct span name, int *row, int *number, struct err *err);
+
+/* The option of a section, row of config_sections; ERR_INVALID_VALUE with a sentence that proposes a near key. */
+enum err_code config_option_seek(int row, const char *key, const struct config_option **out, struct err *err);
+
 /* Parses text into the option's field of device `number` (0 in sections without number).  checked says whether
  * bounds count; they do not for initial values, which may mean "unknown".  ERR_INVALID_VALUE with a sentence, the
  * field untouched. */

@@ -46,51 +46,6 @@ static void complain(struct reading *r, const char *fmt, ...)
 	buf_printf(r->errors, "%s:%d: %s\n", r->name, r->line, clean);
 }
 
-/* Edits (insert, delete, replace) from a to b, both short. */
-static size_t distance(const char *a, const char *b)
-{
-	enum { LONGEST = 32 };
-	size_t m = strlen(b);
-	if (strlen(a) > LONGEST || m > LONGEST) {
-		return LONGEST;
-	}
-	size_t row[LONGEST + 1];
-	for (size_t j = 0; j <= m; j++) {
-		row[j] = j;
-	}
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		size_t diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= m; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-			diagonal = row[j];
-			row[j] = best;
-		}
-	}
-	return row[m];
-}
-
-static void unknown_key(struct reading *r, const char *key)
-{
-	const char *section = config_sections[r->section].name;
-	const char *near = NULL;
-	size_t least = 3;
-	for (size_t i = 0; i < config_option_count; i++) {
-		if (strcmp(config_options[i].section, section) == 0 &&
-			distance(key, config_options[i].name) < least) {
-			least = distance(key, config_options[i].name);
-			near = config_options[i].name;
-		}
-	}
-	if (near != NULL) {
-		complain(r, "[%s] has no key '%.40s'; did you mean '%s'?", section, key, near);
-	} else {
-		complain(r, "[%s] has no key '%.40s'", section, key);
-	}
-}
-
 /* inih calls this for each key with its value, right after it took the line from read_line(). */
 static int take_value(void *user, const char *section, const char *key, const char *value)
 {
@@ -102,25 +57,21 @@ static int take_value(void *user, const char *section, const char *key, const ch
 		}
 		return 1;
 	}
-	for (size_t i = 0; i < config_option_count; i++) {
-		const struct config_option *o = &config_options[i];
-		if (strcmp(o->section, config_sections[r->section].name) != 0 ||
-			strcmp(o->name, key) != 0) {
-			continue;
-		}
-		struct config_place *place = &r->config->places.option[i][r->number];
-		if (place->file == r->file) {
-			complain(r, "%s is given twice; the first is in line %d", key, place->line);
-			return 1;
-		}
-		*place = (struct config_place){.file = r->file, .line = r->line};
-		struct err err;
-		if (config_option_parse(r->config, o, r->number, value, true, &err) != ERR_OK) {
-			complain(r, "%s", err.text);
-		}
+	struct err err;
+	const struct config_option *option;
+	if (config_option_seek(r->section, key, &option, &err) != ERR_OK) {
+		complain(r, "%s", err.text);
 		return 1;
 	}
-	unknown_key(r, key);
+	struct config_place *place = &r->config->places.option[option - config_options][r->number];
+	if (place->file == r->file) {
+		complain(r, "%s is given twice; the first is in line %d", key, place->line);
+		return 1;
+	}
+	*place = (struct config_place){.file = r->file, .line = r->line};
+	if (config_option_parse(r->config, option, r->number, value, true, &err) != ERR_OK) {
+		complain(r, "%s", err.text);
+	}
 	return 1;
 }
 
@@ -153,34 +104,9 @@ static bool take_section(struct reading *r, const char *text)
 		complain(r, "there is text behind the section's ']'");
 		return false;
 	}
-	struct span name = {text, len};
-	for (int i = 0; i < CONFIG_SECTION_COUNT; i++) {
-		if (!config_sections[i].numbered) {
-			if (span_equal(name, config_sections[i].name)) {
-				r->section = i;
-			}
-			continue;
-		}
-		size_t stem = strlen(config_sections[i].name) - 1; /* with the dot */
-		if (len < stem || strncmp(text, config_sections[i].name, stem) != 0) {
-			continue;
-		}
-		uint32_t number;
-		if (len != stem + 1 ||
-			!text_parse_u32((struct span){text + stem, len - stem}, &number) ||
-			number >= CONFIG_MAX_DEVICES) {
-			complain(r, "[%.*s] must have a number from 0 to %d behind the dot",
-				(int)(len > 60 ? 60 : len), text, CONFIG_MAX_DEVICES - 1);
-			return false;
-		}
-		r->section = i;
-		r->number = (int)number;
-	}
-	if (r->section < 0) {
-		complain(r,
-			"there is no section [%.*s]; there are server, focuser.N, camera.N, "
-			"telescope.N, autofocus and simulator",
-			(int)(len > 60 ? 60 : len), text);
+	struct err err;
+	if (config_section_parse((struct span){text, len}, &r->section, &r->number, &err) != ERR_OK) {
+		complain(r, "%s", err.text);
 		return false;
 	}
 	struct config_place *place = &r->config->places.section[r->section][r->number];

@@ -37,10 +37,9 @@ _Static_assert(sizeof(struct answer) <= FACTS_SIZE, "the facts fit in front of t
 
 /* ---- the child ---- */
 
-static float *room_in_file(void *arg, size_t count)
+static void *room_in_file(void *arg, size_t bytes)
 {
 	const int *fd = arg;
-	size_t bytes = count * sizeof(float);
 	if (ftruncate(*fd, (off_t)(FACTS_SIZE + bytes)) != 0) {
 		return NULL;
 	}
@@ -94,12 +93,12 @@ static void shut_in(int fd, int64_t time_ms)
 	}
 }
 
-static void be_child(int fd, const char *path, bool pixels)
+static void be_child(int fd, const char *path, enum fits_want want)
 {
 	static struct answer answer; /* a child has a copy of its own */
 	memset(&answer, 0, sizeof answer);
-	struct fits_room room = {.take = room_in_file, .arg = &fd};
-	answer.code = fits_parse(path, pixels ? &room : NULL, &answer.frame, &answer.err);
+	struct fits_room room = {.exact = want == FITS_DOUBLES, .take = room_in_file, .arg = &fd};
+	answer.code = fits_parse(path, want != FITS_FACTS ? &room : NULL, &answer.frame, &answer.err);
 	answer.complete = true;
 	ssize_t n = pwrite(fd, &answer, sizeof answer, 0);
 	_exit(n == (ssize_t)sizeof answer ? 0 : 1);
@@ -144,7 +143,7 @@ static enum err_code tell_end(const char *path, bool late, int status, int64_t t
 }
 
 /* Takes over what the child left in the file. */
-static enum err_code take_answer(const char *path, bool pixels, int fd, struct fits_frame *out, struct err *err)
+static enum err_code take_answer(const char *path, enum fits_want want, int fd, struct fits_frame *out, struct err *err)
 {
 	static const char untrue[] = "%s is damaged: the FITS library was led astray by it";
 	struct answer answer;
@@ -160,15 +159,17 @@ static enum err_code take_answer(const char *path, bool pixels, int fd, struct f
 	}
 	struct fits_frame frame = answer.frame;
 	frame.pixels = NULL;
+	frame.exact = NULL;
 	frame.mapping = NULL;
 	frame.warning[sizeof frame.warning - 1] = '\0';
 	if (frame.width <= 0 || frame.height <= 0 || frame.bin < 1 ||
 		(int64_t)frame.width > FITS_MOST_PIXELS / frame.height ||
-		(frame.mosaic != IMAGE_MONO && frame.mosaic != IMAGE_BAYER)) {
+		(frame.mosaic != IMAGE_MONO && frame.mosaic != IMAGE_BAYER) || (unsigned)frame.type > IMAGE_F64) {
 		return err_set(err, ERR_IO, untrue, path);
 	}
-	if (pixels) {
-		size_t bytes = (size_t)frame.width * (size_t)frame.height * sizeof(float);
+	if (want != FITS_FACTS) {
+		size_t size = want == FITS_DOUBLES ? sizeof *frame.exact : sizeof *frame.pixels;
+		size_t bytes = (size_t)frame.width * (size_t)frame.height * size;
 		if (file.st_size < 0 || (size_t)file.st_size < FACTS_SIZE + bytes) {
 			return err_set(err, ERR_IO, untrue, path);
 		}
@@ -179,15 +180,16 @@ static enum err_code take_answer(const char *path, bool pixels, int fd, struct f
 		}
 		frame.mapping = memory;
 		frame.mapping_size = bytes;
-		frame.pixels = memory;
+		frame.pixels = want == FITS_FLOATS ? memory : NULL;
+		frame.exact = want == FITS_DOUBLES ? memory : NULL;
 	}
 	*out = frame;
 	return ERR_OK;
 }
 
-enum err_code fits_child_read(const char *path, bool pixels, struct fits_frame *out, struct err *err)
+enum err_code fits_child_read(const char *path, enum fits_want want, struct fits_frame *out, struct err *err)
 {
-	int64_t time_ms = pixels ? FITS_CHILD_PIXELS_MS : FITS_CHILD_FACTS_MS;
+	int64_t time_ms = want == FITS_FACTS ? FITS_CHILD_FACTS_MS : FITS_CHILD_PIXELS_MS;
 	int end[2] = {-1, -1};
 	int fd = memfd_create("frame", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, FACTS_SIZE) != 0 || pipe2(end, O_CLOEXEC) != 0) {
@@ -202,7 +204,7 @@ enum err_code fits_child_read(const char *path, bool pixels, struct fits_frame *
 		/* The writing end has to outlive all that the child closes, so it takes the place of standard input. */
 		dup2(end[1], STDIN_FILENO);
 		shut_in(fd, time_ms);
-		be_child(fd, path, pixels);
+		be_child(fd, path, want);
 	}
 	int why = errno;
 	close(end[1]);
@@ -217,7 +219,7 @@ enum err_code fits_child_read(const char *path, bool pixels, struct fits_frame *
 		int status = reap(pid);
 		code = late || !WIFEXITED(status) || WEXITSTATUS(status) != 0
 			? tell_end(path, late, status, time_ms, err)
-			: take_answer(path, pixels, fd, out, err);
+			: take_answer(path, want, fd, out, err);
 	}
 	close(end[0]);
 	close(fd);

@@ -6,8 +6,6 @@
 #ifndef FOCUSD_FITS_CHILD_H
 #define FOCUSD_FITS_CHILD_H
 
-#include <stdbool.h>
-
 #include "err.h"
 #include "fits_frame.h"
 
@@ -16,13 +14,16 @@
 #define FITS_CHILD_FACTS_MS 5000
 #define FITS_CHILD_PIXELS_MS 30000
 
-/* What a child may ask for beyond what the caller has: the pixels as float of the largest image (1 GiB), and as
- * much again for the file taken apart. */
-#define FITS_CHILD_MEMORY (INT64_C(2) << 30)
+/* What a child may ask for beyond what the caller has: the pixels as double of the largest image (2 GiB), and
+ * half as much for the file taken apart. */
+#define FITS_CHILD_MEMORY (INT64_C(3) << 30)
 
-/* The facts of a file and, when pixels is true, its pixels: memory shared with the child that has ended, given
- * back by fits_frame_free().  Blocks until the child ends, at most as long as above; any thread, several at once.
+/* What is wanted of a file: its facts alone, or the pixels, too, into `pixels` or into `exact`. */
+enum fits_want { FITS_FACTS, FITS_FLOATS, FITS_DOUBLES };
+
+/* The facts of a file and, unless nothing else is wanted, its pixels: memory shared with the child that has ended,
+ * given back by fits_frame_free().  Blocks until the child ends, at most as long as above; any thread, several at once.
  * ERR_IO with a sentence when the file cannot be read, is damaged, or took too long; ERR_NOMEM. */
-enum err_code fits_child_read(const char *path, bool pixels, struct fits_frame *out, struct err *err);
+enum err_code fits_child_read(const char *path, enum fits_want want, struct fits_frame *out, struct err *err);
 
 #endif

@@ -65,13 +65,19 @@ static enum err_code name_format(const char *path, struct err *err)
 enum err_code fits_frame_stat(const char *path, struct fits_frame *out, struct err *err)
 {
 	enum err_code code = name_format(path, err);
-	return code != ERR_OK ? code : fits_child_read(path, false, out, err);
+	return code != ERR_OK ? code : fits_child_read(path, FITS_FACTS, out, err);
 }
 
 enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err)
 {
 	enum err_code code = name_format(path, err);
-	return code != ERR_OK ? code : fits_child_read(path, true, out, err);
+	return code != ERR_OK ? code : fits_child_read(path, FITS_FLOATS, out, err);
+}
+
+enum err_code fits_frame_read_exact(const char *path, struct fits_frame *out, struct err *err)
+{
+	enum err_code code = name_format(path, err);
+	return code != ERR_OK ? code : fits_child_read(path, FITS_DOUBLES, out, err);
 }
 
 void fits_frame_free(struct fits_frame *frame)
@@ -80,6 +86,7 @@ void fits_frame_free(struct fits_frame *frame)
 		munmap(frame->mapping, frame->mapping_size);
 		frame->mapping = NULL;
 		frame->pixels = NULL;
+		frame->exact = NULL;
 	}
 }
 

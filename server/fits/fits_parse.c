@@ -141,9 +141,14 @@ static enum err_code fail(struct err *err, const char *path, int status)
 	char reason[FLEN_STATUS] = "";
 	char detail[FLEN_ERRMSG] = "";
 	fits_get_errstatus(status, reason);
-	/* The oldest message is the one nearest to the cause. */
+	/* The oldest message is the one nearest to the cause.  Some end in the middle, before what the library puts
+	 * into the next one, or with a line feed. */
 	fits_read_errmsg(detail);
 	fits_clear_errmsg();
+	size_t len = strlen(detail);
+	while (len > 0 && strchr(" :.\n", detail[len - 1]) != NULL) {
+		detail[--len] = '\0';
+	}
 	if (status == FILE_NOT_OPENED) {
 		return err_set(err, ERR_IO, "cannot open %s: no such file, or not readable", path);
 	}
@@ -190,6 +195,29 @@ static int find_image(fitsfile *file, int *bitpix, LONGLONG axes[3], int *planes
 	return best == 0 && status == 0 ? END_OF_FILE : status;
 }
 
+/* By the rule of fits_frame.type, for the image that the file stands at. */
+static enum image_type read_type(fitsfile *file)
+{
+	int equivalent = DOUBLE_IMG;
+	int status = 0;
+	fits_get_img_equivtype(file, &equivalent, &status);
+	fits_clear_errmsg();
+	switch (status == 0 ? equivalent : DOUBLE_IMG) {
+	case BYTE_IMG:
+		return IMAGE_U8;
+	case SBYTE_IMG:
+	case SHORT_IMG:
+	case USHORT_IMG:
+		return IMAGE_U16;
+	case LONG_IMG:
+		return IMAGE_I32;
+	case FLOAT_IMG:
+		return IMAGE_F32;
+	default:
+		return IMAGE_F64;
+	}
+}
+
 static enum err_code read_facts(const char *path, fitsfile *file, struct fits_frame *out,
 	int *planes, struct scaling *scaling, struct err *err)
 {
@@ -216,6 +244,7 @@ static enum err_code read_facts(const char *path, fitsfile *file, struct fits_fr
 	if (!read_number(file, "BSCALE", &scaling->bscale)) {
 		scaling->bscale = 1.0;
 	}
+	out->type = read_type(file);
 	double v;
 	out->pixel_um = read_number(file, "XPIXSZ", &v) && v > 0.0 ? v : NAN;
 	out->bin = read_number(file, "XBINNING", &v) && v >= 1.0 && v <= 64.0 ? (int32_t)v : 1;
@@ -247,24 +276,30 @@ static enum err_code read_pixels(const char *path, fitsfile *file, struct fits_f
 	int planes, const struct fits_room *room, struct err *err)
 {
 	size_t count = (size_t)frame->width * (size_t)frame->height;
-	frame->pixels = room->take(room->arg, count);
-	if (frame->pixels == NULL) {
+	void *pixels = room->take(room->arg, count * (room->exact ? sizeof *frame->exact : sizeof *frame->pixels));
+	if (pixels == NULL) {
 		return err_set(err, ERR_NOMEM, "no memory for the %d x %d pixels of %s",
 			(int)frame->width, (int)frame->height, path);
 	}
 	LONGLONG first[4] = {1, 1, planes == 3 ? 2 : 1, 1};
 	float missing = NAN;
+	double missing_exact = NAN;
 	int any = 0;
 	int status = 0;
-	fits_read_pixll(file, TFLOAT, first, (LONGLONG)count, &missing, frame->pixels, &any, &status);
+	if (room->exact) {
+		fits_read_pixll(file, TDOUBLE, first, (LONGLONG)count, &missing_exact, pixels, &any, &status);
+	} else {
+		fits_read_pixll(file, TFLOAT, first, (LONGLONG)count, &missing, pixels, &any, &status);
+	}
 	if (status == NUM_OVERFLOW) {
 		/* Some values did not fit a float; they came as its limits. */
 		status = 0;
 	}
 	if (status != 0) {
-		frame->pixels = NULL;
 		return fail(err, path, status);
 	}
+	frame->pixels = room->exact ? NULL : pixels;
+	frame->exact = room->exact ? pixels : NULL;
 	return ERR_OK;
 }
 
@@ -272,16 +307,17 @@ static enum err_code read_pixels(const char *path, fitsfile *file, struct fits_f
 static double greatest_of(const struct fits_frame *frame, size_t *times)
 {
 	size_t count = (size_t)frame->width * (size_t)frame->height;
-	float most = -INFINITY;
+	double most = -INFINITY;
 	*times = 0;
 	for (size_t i = 0; i < count; i++) {
-		if (frame->pixels[i] > most) {
-			most = frame->pixels[i];
+		double value = frame->exact != NULL ? frame->exact[i] : (double)frame->pixels[i];
+		if (value > most) {
+			most = value;
 			*times = 0;
 		}
-		*times += frame->pixels[i] >= most ? 1 : 0;
+		*times += value >= most ? 1 : 0;
 	}
-	return (double)most;
+	return most;
 }
 
 static double full_scale_of(const struct fits_frame *frame, const struct scaling *scaling)

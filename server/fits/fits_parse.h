@@ -6,6 +6,7 @@
 #ifndef FOCUSD_FITS_PARSE_H
 #define FOCUSD_FITS_PARSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +16,10 @@
 /* Pixels at most, larger than any sensor sold (151 Mpx, IMX411): a header that claims more is damaged. */
 #define FITS_MOST_PIXELS (INT64_C(1) << 28)
 
-/* Where the pixels go: take() gives memory for count of them, NULL when there is none. */
+/* Where the pixels go: take() gives so many bytes for them, aligned for doubles, NULL when there are none. */
 struct fits_room {
-	float *(*take)(void *arg, size_t count);
+	bool exact; /* as double into fits_frame.exact; else as float into fits_frame.pixels */
+	void *(*take)(void *arg, size_t bytes);
 	void *arg;
 };
 

@@ -149,6 +149,7 @@ export class FocuserCard {
     this.showRange(state);
     this.showCalibration(state, up);
     this.showDoubt(state, up);
+    this.showProtection(state, up);
     const failure = sentence(state.last_failure);
     this.pick('.failure').textContent = failure && failure !== this.say.element.textContent ?
       `Last failure: ${failure}` : '';
@@ -248,6 +249,14 @@ export class FocuserCard {
       button.toggleAttribute('data-off', off);
       button.setAttribute('aria-disabled', String(off));
     }
+  }
+
+  // The journal is behind or cannot be written: nothing is wrong now, but a power cut would cost the position.
+  showProtection(state, up) {
+    const unprotected = this.pick('.unprotected');
+    unprotected.hidden = !(up && state.journal_failing);
+    setText(unprotected, unprotected.hidden ? '' : '⚠ Position unprotected: it could not be written down. ' +
+      'If the power fails now, nobody knows afterwards where the focuser stands.');
   }
 
   settle(button, how) {

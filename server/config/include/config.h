@@ -153,6 +153,9 @@ enum err_code config_check(const struct config *config, const struct config_driv
  * only: what a value means never depends on it. */
 struct config_place config_place_of(const struct config *config, const char *section, const char *key, int number);
 
+/* Notes that a value of an unnumbered section stands above the files, and where it came from ("the command line"). */
+void config_override(struct config *config, const char *section, const char *key, const char *where);
+
 /* Replaces the configured devices by one simulated focuser and camera. */
 void config_simulate(struct config *config);
 
@@ -177,6 +180,8 @@ struct config_option {
 	const char *help;
 	const char *note;      /* said with the bounds, NULL none */
 	const char *const *choices; /* NULL-terminated */
+	bool live;             /* may change while the server runs: whoever uses it reads it at the start of each
+	                        * operation; the others are read once, when the server starts */
 	size_t offset;         /* of the field in struct config, for N = 0 */
 	size_t size;           /* of the field */
 };

@@ -18,7 +18,15 @@
 /* A frame read whole.  Free with fits_frame_free(). */
 struct fits_frame {
 	int32_t width, height;     /* px */
-	float *pixels;             /* width*height, row-major, first row first in the file, ADU */
+	/* width*height values, row-major, first row first in the file, ADU; not finite where the file has a blank or
+	 * such a value.  One of the two is there, by the function that read the frame, the other is NULL. */
+	float *pixels;
+	double *exact;
+	/* The smallest type of elements that holds every value the file can have: IMAGE_U8 for BITPIX 8; IMAGE_U16 for
+	 * 16, also where the numbers have a sign (-32768..32767: whoever delivers them has to shift them); IMAGE_I32
+	 * for 32; IMAGE_F32 for -32 and for scaled 8 and 16; IMAGE_F64 for -64, scaled or unsigned 32, and 64 (where
+	 * numbers beyond 2^53 are rounded). */
+	enum image_type type;
 	enum image_mosaic mosaic;  /* from BAYERPAT, COLORTYP or a FILTER that names a mosaic */
 	double full_scale_adu;     /* from SATURATE, DATAMAX or the data's own type and width; NAN */
 	bool position_known;
@@ -32,13 +40,17 @@ struct fits_frame {
 };
 
 /* Reads the largest image with two axes of a file (the first of equals: some programs put a thumbnail in front; of
- * three planes the second, green, is taken).  ERR_IO with a sentence when it cannot: another format is named, a
- * damaged file is called so, one that takes longer than 30 s is given up.  out is untouched then. */
+ * three planes the second, green, is taken) into out->pixels: exactly where the type is IMAGE_U8, IMAGE_U16 or
+ * IMAGE_F32, rounded to 24 bits otherwise, which is less than any noise.  ERR_IO with a sentence when it cannot:
+ * another format is named, a damaged file is called so, one that takes longer than 30 s is given up.  out is
+ * untouched then. */
 enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err);
+/* The same into out->exact. */
+enum err_code fits_frame_read_exact(const char *path, struct fits_frame *out, struct err *err);
 
 void fits_frame_free(struct fits_frame *frame);
 
-/* The borrowed view for measuring. */
+/* The borrowed view for measuring of a frame from fits_frame_read(). */
 struct image fits_frame_image(const struct fits_frame *frame);
 
 /* Position and exposure from a file name that ends in both (c8_7350_3s.fits.gz, c8_7950_0p3s): a
@@ -49,8 +61,8 @@ bool fits_name_position(const char *path, double *position_steps, double *exposu
 /* True for names that end in .fits, .fit, .fts, with .gz or .fz behind, in any case. */
 bool fits_name_is_frame(const char *path);
 
-/* The header's facts without the pixels (pixels is NULL in out): for listing a folder quickly.  Errors as above; a
- * file is given up after 5 s. */
+/* The header's facts without the pixels (pixels and exact are NULL in out): for listing a folder quickly.
+ * Errors as above; a file is given up after 5 s. */
 enum err_code fits_frame_stat(const char *path, struct fits_frame *out, struct err *err);
 
 #endif

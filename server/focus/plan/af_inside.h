@@ -8,9 +8,9 @@
 
 #include "af_plan.h"
 
-/* HFR of the sweep's ends over the least: the statistical optimum lies between 3 and 5. */
+/* HFR of the ends of a sweep over the least one, and the distance from the vertex, in a/k, at which that is so.
+ * Derived: sqrt(4^2 - 1). */
 #define AF_SWEEP_RATIO 4.0
-/* Distance from the vertex, in units of a/k, at which the HFR is AF_SWEEP_RATIO times the least. */
 #define AF_SWEEP_REACH 3.873
 /* A sample this much above the least one has risen. */
 #define AF_RISEN 0.25

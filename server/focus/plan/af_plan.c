@@ -13,15 +13,23 @@
 
 #include "af_inside.h"
 
-#define CLOUD_FLUX 0.5      /* of the reference: below, a frame does not count */
-#define CLOUD_REPEATS 3     /* of one sample */
-#define CLOUDS_MOST 9       /* cloudy frames in a run */
-#define BLANKS_REPEATED 2   /* blank places in a row that are looked at twice */
-#define OBSERVATIONS_MOST (AF_MAX_OBSERVATIONS - 20) /* no new round; room for the one going on */
-#define SCOUTS 4            /* places looked at when the start shows no star */
+/* Light of common stars, as a share of the reference, below which a frame does not count. */
+#define CLOUD_FLUX 0.5
+/* Cloudy frames of one sample and of a run, and blank places in a row that are looked at twice. */
+#define CLOUD_REPEATS 3
+#define CLOUDS_MOST 9
+#define BLANKS_REPEATED 2
+/* No new round begins after so many frames: that leaves room for the one going on. */
+#define OBSERVATIONS_MOST (AF_MAX_OBSERVATIONS - 20)
+/* Places that are looked at when the start shows no star. */
+#define SCOUTS 4
+/* Bounds of the first probe in steps where neither optics nor history tell the scale. */
 #define LEAST_PROBE 2.0
 #define MOST_PROBE 64.0
-#define PLAY_MARGIN 1.3     /* on the play that was seen */
+/* The first probe where they do, in half sweeps. */
+#define PROBE_SHARE 0.7
+/* The way that takes up a backlash which was seen, over that backlash. */
+#define BACKLASH_MARGIN 1.3
 
 bool af_usable(const struct af_plan *plan, size_t i)
 {
@@ -31,7 +39,7 @@ bool af_usable(const struct af_plan *plan, size_t i)
 
 bool af_loose(const struct af_plan *plan, size_t i)
 {
-	return plan->p.slack[i] || (i < plan->p.search_points && plan->p.recording[i] == 0 &&
+	return plan->p.loose[i] || (i < plan->p.search_points && plan->p.recording[i] == 0 &&
 		plan->p.taken[i] < plan->p.firm_travel);
 }
 
@@ -78,7 +86,7 @@ void af_route(struct af_plan *plan)
 	if (way < 0) {
 		/* The configured overshoot is made with every such move; a shorter way of ours adds
 		 * nothing to it. */
-		double preload = fmax(plan->p.preload, PLAY_MARGIN * plan->p.play);
+		double preload = fmax(plan->p.preload, BACKLASH_MARGIN * plan->p.backlash);
 		if (preload > plan->setup.backlash_steps) {
 			plan->wish.via = clamped(plan, position - sign * preload);
 		}
@@ -171,7 +179,7 @@ void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup)
 		}
 	}
 	double blind = fmax(LEAST_PROBE, fmin(MOST_PROBE, (plan->p.high - plan->p.low) / 4096));
-	plan->p.probe = half > 0 ? fmax(LEAST_PROBE, 0.7 * half) : blind;
+	plan->p.probe = half > 0 ? fmax(LEAST_PROBE, PROBE_SHARE * half) : blind;
 	plan->p.first_probe = plan->p.probe;
 	plan->p.preload = half > 0 ? half : plan->p.probe;
 	plan->p.stand = setup->start_position;

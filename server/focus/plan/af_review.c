@@ -8,22 +8,48 @@
 
 #include "af_inside.h"
 
+/* Points from which a curve is shown while the run goes on. */
 #define LIVE_POINTS 5
-#define STILL_RATIO 1.5       /* on an arm: that far above the least */
-#define STILL_SHARE 0.3       /* of the change that is due: less is none */
-#define FIRM_POINTS 7         /* enough to do without the first looks */
+/* After a reversal the size stands still: that many times the least, it changes by less than this share of what is
+ * due, and what is due is more than 1.5 times this share of it, which noise is not. */
+#define STILL_RATIO 1.5
+#define STILL_SHARE 0.3
+#define STILL_DUE 0.1
+/* Points that are enough to do without the first looks. */
+#define FIRM_POINTS 7
+/* Rounds after the sweep, by kind. */
 #define ROUNDS_MOST 9
 #define REFINEMENTS_MOST 3
 #define WIDENINGS_MOST 6
 #define DEAD_ENDS_MOST 2
-#define FLAT_RATIO 1.5        /* largest over least sample: below, the sweep was too narrow */
-#define GAP_RATIO 3.0         /* least sample over the fitted minimum: the bottom was not seen */
-#define COARSE_SAMPLES 3      /* wanted below twice the minimum */
+/* Largest over least sample below which the sweep was too narrow. */
+#define FLAT_RATIO 1.5
+/* Least sample over the fitted minimum above which the bottom was not seen. */
+#define GAP_RATIO 3.0
+/* Samples that are wanted below twice the minimum. */
+#define COARSE_SAMPLES 3
+/* Distance of the samples that widen a sweep, in its length. */
+#define WIDEN_SHARE 0.25
+/* An arm is made longer up to this share of the half sweep at least. */
+#define EXTEND_SHARE 0.7
+/* Frames that validate at most; and what is worse than at the start: sigmas, and the ratio of sizes. */
 #define VALIDATIONS 3
-#define SEEING_LEAST 0.05     /* few frames tell the scatter badly; never trust less than usual */
-#define HYPERBOLA_ERROR 0.025  /* the true curve's bottom lies that far off a hyperbola's */
 #define WORSE_SIGMAS 3.0
-#define WORSE 1.15            /* than at the start: a failure */
+#define WORSE 1.15
+/* Few frames tell the scatter badly: never less than the usual one is trusted. */
+#define SEEING_LEAST 0.05
+/* The bottom of the true curve lies that far off the one of a hyperbola, relative. */
+#define HYPERBOLA_ERROR 0.025
+/* Relative variance of a size besides seeing and noise: 1 %. */
+#define VALIDATION_VARIANCE 1e-4
+/* Where refining samples lie, in a/k about the vertex, by refinement: both arms between 1 and 3 natural widths, where a
+ * sample tells most about the vertex. */
+#define REFINED_PLACES 6
+static const double refined_places[REFINEMENTS_MOST][REFINED_PLACES] = {
+	{0.6, 1.3, 2.0, -0.6, -1.3, -2.0}, {0.9, 1.7, 2.6, -0.9, -1.7, -2.6}, {1.1, 1.5, 2.3, -1.1, -1.5, -2.3}};
+/* Sigmas within which the mean of so many validation frames agrees: one that looks doubtful is not enough to believe.
+ */
+static const double validation_sigmas[VALIDATIONS + 1] = {0, 1.5, 2.25, 3};
 
 /* Fits these of the plan's samples; the points show what the fit made of them. */
 static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
@@ -53,7 +79,7 @@ static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 }
 
 /* After a reversal the size stands still on an arm: the motor turns, the optics do not yet. */
-static void find_play(struct af_plan *plan)
+static void find_backlash(struct af_plan *plan)
 {
 	double slope = plan->fit.curve.k, least = plan->fit.hfr_min_px;
 	for (size_t i = 0; i + 1 < plan->point_count && slope > 0; i++) {
@@ -67,7 +93,7 @@ static void find_play(struct af_plan *plan)
 			double due = slope * fabs(b->position - a->position);
 			if (!af_usable(plan, last) || !af_usable(plan, last + 1) ||
 				plan->p.recording[last] != 0 || fmin(a->hfr_px, b->hfr_px) < STILL_RATIO * least ||
-				due < STILL_RATIO * 0.1 * a->hfr_px ||
+				due < STILL_RATIO * STILL_DUE * a->hfr_px ||
 				fabs(b->hfr_px - a->hfr_px) > STILL_SHARE * due) {
 				break;
 			}
@@ -76,9 +102,9 @@ static void find_play(struct af_plan *plan)
 			continue;
 		}
 		for (size_t k = i; k <= last; k++) {
-			plan->p.slack[k] = true;
+			plan->p.loose[k] = true;
 		}
-		plan->p.play = fmax(plan->p.play, plan->p.taken[last]);
+		plan->p.backlash = fmax(plan->p.backlash, plan->p.taken[last]);
 	}
 }
 
@@ -97,7 +123,7 @@ static void fit_points(struct af_plan *plan)
 		struct curve_result fit = plan->fit;
 		if (!fit.accepted) {
 			fit_these(plan, all, count);
-			if (plan->fit.accepted && plan->p.play <= 0) {
+			if (plan->fit.accepted && plan->p.backlash <= 0) {
 				return;
 			}
 			plan->fit = fit;
@@ -191,7 +217,7 @@ static void widen(struct af_plan *plan, const struct extent *e)
 	double span = fmax(2, e->high - e->low), positions[8];
 	size_t n = 0;
 	for (int i = 1; i <= 4; i++) {
-		double further = span * 0.25 * i;
+		double further = span * WIDEN_SHARE * i;
 		positions[n++] = fmax(plan->p.low, e->low - further);
 		positions[n++] = fmin(plan->p.high, e->high + further);
 	}
@@ -214,7 +240,7 @@ static void extend(struct af_plan *plan, const struct extent *e)
 	double reach = plan->p.step * (plan->setup.points - 1) / 2;
 	double target = end + side * 2 * plan->p.step;
 	if (isfinite(fit->best_position)) {
-		reach = fmax(2 * fit->curve.a / fit->curve.k, 0.7 * reach);
+		reach = fmax(2 * fit->curve.a / fit->curve.k, EXTEND_SHARE * reach);
 		target = fit->best_position + side * reach;
 	}
 	double beyond = fmax(2 * plan->p.step, fmin(side * (target - end), 2 * span));
@@ -238,16 +264,14 @@ static void extend(struct af_plan *plan, const struct extent *e)
 /* Adds samples where they tell most: on both arms between 1 and 3 natural widths. */
 static void refine(struct af_plan *plan)
 {
-	static const double places[REFINEMENTS_MOST][6] = {{0.6, 1.3, 2.0, -0.6, -1.3, -2.0},
-		{0.9, 1.7, 2.6, -0.9, -1.7, -2.6}, {1.1, 1.5, 2.3, -1.1, -1.5, -2.3}};
 	double width = plan->fit.curve.a / plan->fit.curve.k;
-	double positions[6];
-	for (int i = 0; i < 6; i++) {
+	double positions[REFINED_PLACES];
+	for (int i = 0; i < REFINED_PLACES; i++) {
 		positions[i] = plan->fit.best_position +
-			fmax(width, 1) * places[plan->p.refinements][i];
+			fmax(width, 1) * refined_places[plan->p.refinements][i];
 	}
 	plan->p.refinements++;
-	if (!af_ask_many(plan, AF_PHASE_EXTEND, positions, 6)) {
+	if (!af_ask_many(plan, AF_PHASE_EXTEND, positions, REFINED_PLACES)) {
 		fail_fit(plan);
 	}
 }
@@ -268,7 +292,7 @@ void af_review(struct af_plan *plan)
 	plan->p.dead_ends = fresh ? 0 : plan->p.dead_ends + 1;
 	plan->p.rounds++;
 	fit_points(plan);
-	find_play(plan);
+	find_backlash(plan);
 	fit_points(plan);
 	if (plan->fit.curve.k > 0) {
 		plan->p.preload = fmax(2, AF_SWEEP_REACH * plan->fit.curve.a / plan->fit.curve.k);
@@ -320,7 +344,7 @@ void af_validate(struct af_plan *plan, const struct af_observation *seen, bool u
 	if (!again) {
 		plan->p.validation_sum += seen->hfr_px - predicted;
 		plan->p.validation_variance += seeing * seeing + seen->error_px * seen->error_px +
-			1e-4 * predicted * predicted;
+			VALIDATION_VARIANCE * predicted * predicted;
 		plan->p.validations++;
 	}
 	double n = plan->p.validations;
@@ -330,9 +354,7 @@ void af_validate(struct af_plan *plan, const struct af_observation *seen, bool u
 		bottom * bottom);
 	plan->hfr_predicted_px = predicted;
 	plan->hfr_final_px = predicted + excess;
-	/* One frame that looks doubtful is not enough to believe. */
-	static const double sigmas[VALIDATIONS + 1] = {0, 1.5, 2.25, 3};
-	double most = again ? WORSE_SIGMAS : sigmas[plan->p.validations];
+	double most = again ? WORSE_SIGMAS : validation_sigmas[plan->p.validations];
 	bool agrees = fabs(excess) < most * sigma;
 	bool worse = plan->hfr_final_px > WORSE * plan->hfr_start_px + WORSE_SIGMAS * sigma;
 	if (agrees && !worse) {

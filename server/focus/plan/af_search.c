@@ -9,13 +9,47 @@
 
 #include "af_inside.h"
 
+/* Length of a probe over that of the last. */
 #define PROBE_GROWTH 2.5
+/* Looks by kind; after so many dead ends nothing comes from beyond. */
 #define SEARCHES_MOST 24
 #define VERTEX_LOOKS 3
 #define INSIDE_LOOKS 2
-#define DEAD_ENDS_MOST 3   /* then nothing comes from beyond that end */
+#define DEAD_ENDS_MOST 3
+/* Relative scatter of an in-focus frame of 3 s before any was seen. */
 #define TYPICAL_SEEING 0.05
-#define SCOUT_FAR 6.0     /* times the least HFR: further out the first look does not jump to the vertex */
+/* From so many times the least HFR the first look does not jump to the vertex. */
+#define SCOUT_FAR 6.0
+/* Sigmas of scatter, and at most what share of the least size, a sample has to stand above the least one to have
+ * risen. */
+#define RISEN_SIGMAS 3
+#define DIFFERENCE 1.414
+#define RISEN_MOST 0.6
+/* Relative error of a size besides the seeing. */
+#define OTHER_ERROR 0.02
+/* A pivot below it is 0.  Derived: near the least normal double. */
+#define SINGULAR 1e-300
+/* Two samples of a known slope have to lie apart by this share of the probe. */
+#define BASE_SHARE 0.3
+/* The second look from far out goes this share of the way to the vertex. */
+#define FAR_SHARE 0.3
+/* A slope this many times the known one contradicts it. */
+#define CONTRADICTION 1.3
+/* Bounds of the least size in that of history or of usual seeing: from far out it is a small difference of large
+ * numbers. */
+#define GUESS_LEAST 0.7
+#define GUESS_MOST 1.6
+/* Room before a wall, as a share of the way that is wanted, below which it is none. */
+#define ROOM_SHARE 0.02
+/* Least way past an end, in the way to the vertex by the secant and in the length of what was seen. */
+#define SECANT_SHARE 0.3
+#define SPAN_SHARE 0.25
+/* The bottom was seen when the least sample lies this near the vertex, in h/k, and its size is no more than 1 over
+ * this of the fitted one. */
+#define NEAR_VERTEX 0.7
+#define BOTTOM_LEAST 0.5
+/* Least size of a shape, in that of the least sample. */
+#define SHAPE_LEAST 0.6
 
 /* The usable samples by position. */
 struct view {
@@ -43,7 +77,7 @@ static void view_make(const struct af_plan *plan, struct view *v)
 /* HFR from which a sample counts as risen above the least one. */
 static double risen(const struct view *v)
 {
-	double share = fmin(0.6, fmax(AF_RISEN, 3 * 1.414 * v->scatter));
+	double share = fmin(RISEN_MOST, fmax(AF_RISEN, RISEN_SIGMAS * DIFFERENCE * v->scatter));
 	return v->h[v->least] * (1 + share);
 }
 
@@ -56,7 +90,7 @@ static bool parabola_of_squares(const struct view *v, struct af_shape *out)
 	for (size_t i = 0; i < v->n; i++) {
 		double t = (v->x[i] - middle) / unit, y = v->h[i] * v->h[i];
 		double seeing = v->scatter * (least / v->h[i]) * (least / v->h[i]);
-		double w = 1 / (2 * y * hypot(seeing, 0.02));
+		double w = 1 / (2 * y * hypot(seeing, OTHER_ERROR));
 		const double row[3] = {1, t, t * t};
 		for (int r = 0; r < 3; r++) {
 			for (int c = 0; c < 3; c++) {
@@ -66,7 +100,7 @@ static bool parabola_of_squares(const struct view *v, struct af_shape *out)
 		}
 	}
 	for (int p = 0; p < 3; p++) {
-		if (!(fabs(m[p][p]) > 1e-300)) {
+		if (!(fabs(m[p][p]) > SINGULAR)) {
 			return false;
 		}
 		for (int r = 0; r < 3; r++) {
@@ -149,11 +183,11 @@ void af_start_sweep(struct af_plan *plan, const struct af_shape *shape)
 static bool search_known(struct af_plan *plan, const struct view *v)
 {
 	double k = plan->p.slope;
-	if (v->n < 2 || !(v->x[v->n - 1] - v->x[0] > 0.3 * plan->p.probe)) {
+	if (v->n < 2 || !(v->x[v->n - 1] - v->x[0] > BASE_SHARE * plan->p.probe)) {
 		double h0 = v->h[v->least];
 		double length = plan->p.probe;
 		if (h0 > SCOUT_FAR * plan->p.hfr_min) {
-			length = fmax(length, 0.3 * h0 / k);
+			length = fmax(length, FAR_SHARE * h0 / k);
 		} else if (h0 > plan->p.hfr_min) {
 			/* To the vertex, when it lies on this side: a sample of the sweep already. */
 			length = fmax(length, sqrt(h0 * h0 - plan->p.hfr_min * plan->p.hfr_min) / k);
@@ -172,7 +206,7 @@ static bool search_known(struct af_plan *plan, const struct view *v)
 	}
 	size_t last = v->n - 1;
 	double span = v->x[last] - v->x[0];
-	if (fabs(v->h[last] - v->h[0]) > 1.3 * k * span) {
+	if (fabs(v->h[last] - v->h[0]) > CONTRADICTION * k * span) {
 		return false;
 	}
 	double x0 = (v->x[0] + v->x[last]) / 2 -
@@ -183,7 +217,7 @@ static bool search_known(struct af_plan *plan, const struct view *v)
 	 * usually gives. */
 	double guess = plan->p.hfr_min > 0 ? plan->p.hfr_min : v->h[v->least] / 2;
 	double a = squared > 0 ? sqrt(squared) : 0;
-	a = fmin(fmax(a, 0.7 * guess), fmin(1.6 * guess, v->h[v->least]));
+	a = fmin(fmax(a, GUESS_LEAST * guess), fmin(GUESS_MOST * guess, v->h[v->least]));
 	double reach = AF_SWEEP_REACH * a / k;
 	if (x0 < plan->p.low - reach || x0 > plan->p.high + reach) {
 		return false;
@@ -234,7 +268,7 @@ static void go_beyond(struct af_plan *plan, const struct view *v, int side, doub
 	double wall = plan->p.wall[side > 0];
 	beyond = fmax(1, beyond) * (1 << (plan->p.dead_ends < 3 ? plan->p.dead_ends : 3));
 	double room = side * (wall - end);
-	if (room < 0.5 || room < 0.02 * beyond) {
+	if (room < 0.5 || room < ROOM_SHARE * beyond) {
 		if (look_inside(plan, v, side)) {
 			return;
 		}
@@ -334,8 +368,8 @@ void af_search_next(struct af_plan *plan)
 		double end = side < 0 ? v.x[0] : v.x[v.n - 1];
 		double target = v.x[v.least] + side * v.h[v.least] / k;
 		double beyond = side * (target - end);
-		beyond = fmax(beyond, 0.3 * v.h[v.least] / k);
-		go_beyond(plan, &v, side, fmax(beyond, 0.25 * (v.x[v.n - 1] - v.x[0])));
+		beyond = fmax(beyond, SECANT_SHARE * v.h[v.least] / k);
+		go_beyond(plan, &v, side, fmax(beyond, SPAN_SHARE * (v.x[v.n - 1] - v.x[0])));
 		return;
 	}
 	struct af_shape shape;
@@ -344,13 +378,13 @@ void af_search_next(struct af_plan *plan)
 		shape = (struct af_shape){.x0 = v.x[v.least], .a = v.h[v.least], .k = k};
 	}
 	/* Both arms far out tell where the vertex is, not how small the stars get there. */
-	bool near = fabs(v.x[v.least] - shape.x0) < v.h[v.least] / shape.k * 0.7 &&
-		shape.a > 0.5 * v.h[v.least];
+	bool near = fabs(v.x[v.least] - shape.x0) < v.h[v.least] / shape.k * NEAR_VERTEX &&
+		shape.a > BOTTOM_LEAST * v.h[v.least];
 	if (!near && plan->p.vertex_looks < VERTEX_LOOKS) {
 		plan->p.vertex_looks++;
 		af_ask(plan, shape.x0);
 		return;
 	}
-	shape.a = fmax(shape.a, 0.6 * v.h[v.least]);
+	shape.a = fmax(shape.a, SHAPE_LEAST * v.h[v.least]);
 	af_start_sweep(plan, &shape);
 }

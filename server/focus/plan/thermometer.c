@@ -3,13 +3,18 @@
 
 #include <math.h>
 
+/* Readings in a row: that can be no temperature before the last good one is forgotten, that outvote a value which
+ * was confirmed, and one which was not. */
 #define BROKEN_IN_A_ROW 3
-#define JUMP_C 5.0
-#define DRIFT_C_PER_MINUTE 1.0
-/* Two readings this near each other say the same. */
-#define AGREE_C 2.0
 #define AGAINST_MANY 3
 #define AGAINST_ONE 2
+/* Degrees that one reading may differ from the last, and more for each minute since; and within which two readings
+ * say the same. */
+#define JUMP_C 5.0
+#define DRIFT_C_PER_MINUTE 1.0
+#define AGREE_C 2.0
+/* Milliseconds in a minute.  By definition. */
+#define MS_PER_MINUTE 60000.0
 
 static enum thermometer_word believe(struct thermometer *t, double celsius, int64_t now_ms, int support)
 {
@@ -35,7 +40,7 @@ enum thermometer_word thermometer_take(struct thermometer *t, double celsius, in
 		return believe(t, celsius, now_ms, 1);
 	}
 	if (t->known) {
-		double minutes = (double)(now_ms - t->believed_ms) / 60000.0;
+		double minutes = (double)(now_ms - t->believed_ms) / MS_PER_MINUTE;
 		if (fabs(celsius - t->celsius) <= JUMP_C + DRIFT_C_PER_MINUTE * minutes) {
 			int more = t->support < AGAINST_MANY ? t->support + 1 : t->support;
 			return believe(t, celsius, now_ms, more);

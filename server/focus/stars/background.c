@@ -7,156 +7,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "order.h"
+
+/* A change of the level in sigmas that ends the clipping. */
+#define SETTLED 0.003
+/* Width of the shortest interval that holds 40 % of a Gaussian, in sigmas.  Derived: 2 x 0.5244, the 70 %
+ * quantile. */
+#define SHORTEST_SPAN 1.049
+/* Least sigma in steps between values: rounding alone has 1/sqrt(12) = 0.29.  Derived. */
+#define QUANTUM_SHARE 0.3
+/* Clipping of samples that need not be sky, in sigmas, and the sigma of a Gaussian cut there over its own.
+ * Derived: sqrt(1 - 2 c phi(c) / (2 Phi(c) - 1)) with c = 3. */
+#define SAMPLES_CLIP 3.0
+#define SAMPLES_SHRINK 0.9866
+/* The same of samples that are mostly sky.  Derived: as above with c = 2.5. */
+#define ANNULUS_CLIP 2.5
+#define ANNULUS_SHRINK 0.9546
+
 enum {
 	CELL_SAMPLES = 512,   /* per mesh cell: enough for 5 % of sigma, few enough to sort */
-	MOST_KEYS = 4096,     /* of the fast sort */
 	LEAST_SAMPLES = 4096, /* of a frame, below which means would be too few */
 };
-
-static void swap_float(float *a, float *b)
-{
-	float t = *a;
-	*a = *b;
-	*b = t;
-}
-
-/* Splits values so that [0, *lo) <= pivot <= (*hi, n). */
-static void split(float *values, size_t n, size_t *lo, size_t *hi)
-{
-	float a = values[0];
-	float b = values[n / 2];
-	float c = values[n - 1];
-	float pivot = a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
-	size_t i = 0;
-	size_t j = n - 1;
-	for (;;) {
-		while (values[i] < pivot) {
-			i++;
-		}
-		while (values[j] > pivot) {
-			j--;
-		}
-		if (i >= j) {
-			break;
-		}
-		swap_float(&values[i++], &values[j--]);
-	}
-	*lo = i;
-	*hi = j;
-}
-
-float select_float(float *values, size_t n, size_t k)
-{
-	while (n > 1) {
-		size_t i;
-		size_t j;
-		split(values, n, &i, &j);
-		size_t left = j + 1; /* [0, left) <= [left, n) when i > j, shared middle when equal */
-		if (i == j) {
-			if (k < i) {
-				n = i;
-			} else if (k == i) {
-				return values[i];
-			} else {
-				values += i + 1;
-				n -= i + 1;
-				k -= i + 1;
-			}
-		} else if (k < left) {
-			n = left;
-		} else {
-			values += left;
-			n -= left;
-			k -= left;
-		}
-	}
-	return values[0];
-}
-
-/* Bit patterns of floats that compare as unsigned integers. */
-static uint32_t key_of(float value)
-{
-	uint32_t bits;
-	memcpy(&bits, &value, sizeof bits);
-	return (bits & UINT32_C(0x80000000)) != 0 ? ~bits : bits | UINT32_C(0x80000000);
-}
-
-static float value_of(uint32_t key)
-{
-	uint32_t bits = (key & UINT32_C(0x80000000)) != 0 ? key & UINT32_C(0x7FFFFFFF) : ~key;
-	float value;
-	memcpy(&value, &bits, sizeof value);
-	return value;
-}
-
-/* Byte by byte from the lowest: no branch depends on a value, which for a few hundred of them is
- * five times as fast as comparing. */
-static void sort_keys(float *values, size_t n)
-{
-	uint32_t key[MOST_KEYS];
-	uint32_t other[MOST_KEYS];
-	uint32_t count[4][256] = {{0}};
-	for (size_t i = 0; i < n; i++) {
-		uint32_t k = key_of(values[i]);
-		key[i] = k;
-		for (int b = 0; b < 4; b++) {
-			count[b][(k >> (8 * b)) & 255]++;
-		}
-	}
-	uint32_t *from = key;
-	uint32_t *to = other;
-	for (int b = 0; b < 4; b++) {
-		if (count[b][(from[0] >> (8 * b)) & 255] == n) {
-			continue;
-		}
-		uint32_t at = 0;
-		for (int v = 0; v < 256; v++) {
-			uint32_t here = count[b][v];
-			count[b][v] = at;
-			at += here;
-		}
-		for (size_t i = 0; i < n; i++) {
-			to[count[b][(from[i] >> (8 * b)) & 255]++] = from[i];
-		}
-		uint32_t *swap = from;
-		from = to;
-		to = swap;
-	}
-	for (size_t i = 0; i < n; i++) {
-		values[i] = value_of(from[i]);
-	}
-}
-
-void sort_float(float *values, size_t n)
-{
-	if (n > 64 && n <= MOST_KEYS) {
-		sort_keys(values, n);
-		return;
-	}
-	while (n > 16) {
-		size_t i;
-		size_t j;
-		split(values, n, &i, &j);
-		size_t left = i == j ? i : j + 1;
-		size_t right = i == j ? i + 1 : j + 1;
-		if (left < n - right) {
-			sort_float(values, left);
-			values += right;
-			n -= right;
-		} else {
-			sort_float(values + right, n - right);
-			n = left;
-		}
-	}
-	for (size_t a = 1; a < n; a++) {
-		float v = values[a];
-		size_t b = a;
-		for (; b > 0 && values[b - 1] > v; b--) {
-			values[b] = values[b - 1];
-		}
-		values[b] = v;
-	}
-}
 
 /* Mean and sigma of the samples within clip sigmas of a first guess.  A Gaussian cut at k sigma
  * has a smaller spread than the whole; shrink is that ratio. */
@@ -186,7 +57,7 @@ static struct sky clipped(const float *v, size_t n, struct sky guess, double cli
 		double sigma = sqrt(var > 0.0 ? var : 0.0) / shrink;
 		sigma = sigma > floor_sigma ? sigma : floor_sigma;
 		guess.level += mean;
-		bool settled = fabs(mean) < 0.003 * sigma;
+		bool settled = fabs(mean) < SETTLED * sigma;
 		guess.sigma = sigma;
 		if (settled) {
 			break;
@@ -217,11 +88,11 @@ struct sky sky_of_samples(float *samples, size_t n, double quantum)
 		}
 		size_t at = (first + last) / 2;
 		guess.level = 0.5 * ((double)samples[at] + (double)samples[at + span]);
-		guess.sigma = (best + quantum) / 1.049; /* 40 % of a Gaussian: +-0.5244 sigma */
+		guess.sigma = (best + quantum) / SHORTEST_SPAN;
 	}
-	double floor_sigma = 0.3 * quantum;
+	double floor_sigma = QUANTUM_SHARE * quantum;
 	guess.sigma = guess.sigma > floor_sigma ? guess.sigma : floor_sigma;
-	return clipped(samples, n, guess, 3.0, 0.9866, floor_sigma);
+	return clipped(samples, n, guess, SAMPLES_CLIP, SAMPLES_SHRINK, floor_sigma);
 }
 
 struct sky sky_of_annulus(float *samples, size_t n, double quantum)
@@ -230,10 +101,10 @@ struct sky sky_of_annulus(float *samples, size_t n, double quantum)
 	struct sky guess = {(double)samples[n / 2], 0.0};
 	/* The lower half only: neighbours and wings stand in the upper one. */
 	double quarter = (double)samples[n / 4];
-	guess.sigma = (guess.level - quarter + 0.5 * quantum) * 1.4826;
-	double floor_sigma = 0.3 * quantum;
+	guess.sigma = (guess.level - quarter + 0.5 * quantum) * SIGMA_PER_MAD;
+	double floor_sigma = QUANTUM_SHARE * quantum;
 	guess.sigma = guess.sigma > floor_sigma ? guess.sigma : floor_sigma;
-	return clipped(samples, n, guess, 2.5, 0.9546, floor_sigma);
+	return clipped(samples, n, guess, ANNULUS_CLIP, ANNULUS_SHRINK, floor_sigma);
 }
 
 /* Median of the 3x3 neighbourhood, so that one cell full of star does not dent the sky; fills

@@ -28,12 +28,6 @@ struct sky sky_of_samples(float *samples, size_t n, double quantum);
  * Sorts the samples. */
 struct sky sky_of_annulus(float *samples, size_t n, double quantum);
 
-/* The k-th smallest (0-based, k < n).  Reorders the values. */
-float select_float(float *values, size_t n, size_t k);
-
-/* Ascending order; no NaN among them. */
-void sort_float(float *values, size_t n);
-
 /* A mesh of sky levels; zeroed is empty. */
 struct background {
 	int32_t height;        /* of the level it is for, px */

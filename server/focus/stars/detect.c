@@ -12,6 +12,11 @@
 
 #include "background.h"
 
+/* Factor by which the first threshold rises where there are too many peaks. */
+#define THRESHOLD_GROWTH 1.5
+/* A disk with a radius above this share of the shorter side sees stars in what should be noise. */
+#define LARGE_DISK 0.1
+
 enum {
 	REACH = 3,           /* half size of the largest disk, level px */
 	WINDOW = 2 * REACH + 1,
@@ -270,7 +275,7 @@ static void thin_out(struct scan *scan, int kernel)
 {
 	struct candidates *found = &scan->found[kernel];
 	while (found->count > MAX_CANDIDATES) {
-		scan->raise[kernel] *= 1.5;
+		scan->raise[kernel] *= THRESHOLD_GROWTH;
 		double least = first_threshold * scan->raise[kernel] * scan->sigma *
 			sqrt(kernel_pixels[kernel]) * scan->bin * scan->bin;
 		size_t kept = 0;
@@ -347,7 +352,7 @@ static int scan_end(struct scan *scan, int32_t least, struct candidates *list)
 		if (radius > 0.5 * least) {
 			continue;
 		}
-		struct sky noise = filter_noise(scan, k, radius > 0.1 * least);
+		struct sky noise = filter_noise(scan, k, radius > LARGE_DISK * least);
 		for (size_t i = 0; i < scan->found[k].count; i++) {
 			struct candidate c = scan->found[k].item[i];
 			c.flux -= (float)(noise.level * area);

@@ -10,9 +10,7 @@
 #include <stddef.h>
 
 #include "pyramid.h"
-
-/* Farthest that a probe looks from its centre, px. */
-#define PROBE_REACH 240
+#include "stamp.h"
 
 /* Working memory of a probe; one per thread. */
 struct probe_scratch {
@@ -57,6 +55,10 @@ struct probe {
 	double sky, sigma;     /* local */
 	double snr;
 };
+
+/* Writes moments, peak, neighbours, missing and flat pixels of a probe whose centre, HFR, aperture, sky and sigma are
+ * known (shape.c). */
+void probe_shape(const struct stamp *s, struct probe *p);
 
 /* Measures what is at where.  Returns it by value; valid says whether the rest means anything.
  * Notes: 1) the curve of growth adds signed, sky-subtracted pixels, each cut into small squares so

@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "background.h"
+#include "order.h"
+
+/* A pixel of the next level is the mean of four, whose values are four times as close.  Derived. */
+#define QUARTER 0.25F
+#define MEAN_OF 4.0
 
 /* A level narrower than this shows nothing that the one below does not. */
 enum { LEAST_SIDE = 14 };
@@ -51,7 +55,7 @@ static void mend_missing(const float *above, const float *below, int32_t n, floa
 void halve_rows(const float *above, const float *below, int32_t n, bool may_miss, float *out)
 {
 	for (int32_t x = 0; x < n; x++) {
-		out[x] = 0.25F * ((above[2 * x] + below[2 * x]) + (above[2 * x + 1] + below[2 * x + 1]));
+		out[x] = QUARTER * ((above[2 * x] + below[2 * x]) + (above[2 * x + 1] + below[2 * x + 1]));
 	}
 	if (may_miss) {
 		mend_missing(above, below, n, out);
@@ -121,7 +125,7 @@ int pyramid_init(struct pyramid *pyramid, const struct image *source)
 	*pyramid = (struct pyramid){.source = source, .shift = shift, .levels = 1};
 	pyramid->width[0] = source->width >> shift;
 	pyramid->height[0] = source->height >> shift;
-	pyramid->quantum[0] = quantum_of(source) / (shift == 0 ? 1.0 : 4.0);
+	pyramid->quantum[0] = quantum_of(source) / (shift == 0 ? 1.0 : MEAN_OF);
 	/* Rows of n px of a level made on the fly: 4n, 8n, ... up to the source, less than 4 rows of it;
 	 * at least what the window of a probe takes. */
 	size_t span = (size_t)source->width > 8 * 512 ? (size_t)source->width : 8 * 512;
@@ -133,7 +137,7 @@ int pyramid_init(struct pyramid *pyramid, const struct image *source)
 		}
 		pyramid->width[k] = pyramid->width[k - 1] / 2;
 		pyramid->height[k] = pyramid->height[k - 1] / 2;
-		pyramid->quantum[k] = pyramid->quantum[k - 1] / 4.0;
+		pyramid->quantum[k] = pyramid->quantum[k - 1] / MEAN_OF;
 		pyramid->levels = k + 1;
 		if (k >= PYRAMID_KEPT) {
 			size_t count = (size_t)pyramid->width[k] * (size_t)pyramid->height[k];

@@ -15,140 +15,27 @@ enum {
 	MOST_DEFECTS = 1000, /* hot pixels and the like that are looked at on the way to them */
 };
 
-/* Least signal over noise of a star whose size counts: in the disk that found it, which says that
- * it is there, and in its own wider aperture, where at 5 its HFR is good to 10 %. */
-static const double least_disk_snr = 8.0;
-static const double least_snr = 5.0;
-/* Elongation above which a lone star is a trail or a blend. */
-static const double most_elongation = 1.6;
-/* Disk radius over HFR of what it finds best: 1.35 for a Gaussian as for a ring. */
-static const double disk_over_hfr = 1.35;
+/* How far an object claims what is around it, in HFR. */
+#define CLAIM 1.4
+/* A disk whose light comes for more than this share from stars that are already known is no object. */
+#define EXPLAINED 0.5
+/* 1 sigma of the logarithm of the size within which two objects support each other. */
+#define VOTE_WIDTH 0.15
+/* A neighbour inside the aperture with this share of the light, or more, spoils the size.  Derived: a neighbour
+ * with a share f at distance r moves the mean radius by f (r - h)/(1 + f), which for 0.05 at 3 h is a tenth of h. */
+#define CROWD_FLUX 0.05
+/* Side of a cell of the grid in px, and in HFR: the eight cells around one hold whatever can crowd it or be
+ * claimed by it.  Derived: the largest aperture is 4 HFR of at most 1.3 times the common one, and one HFR of the
+ * neighbour is added. */
+#define GRID_LEAST 16.0
+#define GRID_HFR 7.0
+/* The aperture follows the HFR of a star between these parts of the common one. */
+#define HFR_LEAST 0.8
+#define HFR_MOST 1.3
 
 struct measure_options measure_defaults(void)
 {
 	return (struct measure_options){.region = 1.0, .dense_list = false};
-}
-
-static void set_shape(struct object *o)
-{
-	double half = 0.5 * (o->p.xx + o->p.yy);
-	double diff = 0.5 * (o->p.xx - o->p.yy);
-	double root = sqrt(diff * diff + o->p.xy * o->p.xy);
-	double a2 = half + root;
-	double b2 = half - root;
-	o->width2 = b2;
-	o->angle = 0.5 * atan2(2.0 * o->p.xy, o->p.xx - o->p.yy);
-	if (!(a2 > 0.0)) {
-		o->elongation = INFINITY;
-		o->eccentricity = NAN;
-		return;
-	}
-	o->elongation = b2 > 0.0 ? sqrt(a2 / b2) : INFINITY;
-	o->eccentricity = sqrt(fmin(1.0, fmax(0.0, 1.0 - b2 / a2)));
-}
-
-/* A defect of the sensor: light in one pixel and none beside it.  The sharpest star, FWHM 1.2 px
- * and centred on a pixel, puts 0.58 of its peak into the four neighbours together; a Gaussian of
- * this HFR puts 4 exp(-0.693 / HFR^2).  Hot pixels that stand together have a size, but fail
- * that. */
-static bool is_hot_pixel(const struct object *o)
-{
-	if (o->p.hfr < 0.5) {
-		return true;
-	}
-	double expected = 4.0 * exp(-0.693 / (o->p.hfr * o->p.hfr));
-	bool clear = o->p.neighbours_error < 0.2; /* a peak of ten sigma, not one of noise */
-	if (o->level == 0 && clear && o->p.neighbours + 3.0 * o->p.neighbours_error < 0.35 * expected) {
-		return true;
-	}
-	return o->p.hfr < 1.3 && (o->p.neighbours < 0.4 ||
-		o->p.neighbours < 3.0 * o->p.neighbours_error);
-}
-
-/* Part of a row or column of pixels, a pair of hot ones or the track of a particle: longer than wide
- * and narrower than any star, whose sigma is half a pixel or more.  The width is known as well as
- * noise in the circle of the moments lets it. */
-static bool is_pixel_row(const struct object *o)
-{
-	double bin = (double)(1 << o->level);
-	double narrow = 0.12 * bin * bin;
-	double radius = fmin(2.0 * o->p.hfr, o->p.aperture);
-	double error = 0.63 * radius * radius * radius * o->p.sigma / o->p.flux;
-	return (o->elongation > 2.0 && o->width2 + 2.0 * error < narrow) ||
-	       (o->p.snr > 50.0 && o->elongation > 6.0 && o->width2 < narrow + 2.0 * error);
-}
-
-/* Cloud, nebula, galaxy or the glow of an amplifier.  What defocus makes so large has a rim; what
- * seeing makes so soft is not so large. */
-static bool is_cloud(const struct probe *p)
-{
-	return p->hfr > 20.0 && p->concentration > 2.35;
-}
-
-static unsigned judge(const struct work *work, struct object *o)
-{
-	const struct probe *p = &o->p;
-	o->defect = !p->valid || p->missing > 0.02 || is_hot_pixel(o) || is_pixel_row(o);
-	if (o->defect) {
-		return STAR_SHAPE;
-	}
-	bool faint = p->snr < least_snr || (double)o->c.snr < least_disk_snr;
-	unsigned flags = faint ? STAR_FAINT : 0;
-	/* A ring ends; the wings of a sharp star go on, and lenses add to them. */
-	double open = (p->concentration > 2.3 ? 0.12 : 0.05) + 3.0 * p->tail_error;
-	bool is_open = p->tail > open || p->tail < -open || is_cloud(p);
-	/* Where the frame ends, its noise does not: half a band of it looks like half a star. */
-	if (p->cut && (p->aperture < 1.5 * p->hfr || is_open || p->snr < 2.0 * least_snr)) {
-		flags |= STAR_EDGE;
-	} else if (is_open) {
-		flags |= STAR_SHAPE;
-	}
-	if (o->elongation > most_elongation * (1.0 + 2.0 / p->snr)) {
-		flags |= STAR_ELONGATED;
-	}
-	if (p->brightest >= 0.9 * work->full_scale) {
-		flags |= STAR_SATURATED;
-	}
-	return flags;
-}
-
-/* Probes one candidate on the level where it is some ten pixels large. */
-static void probe_object(struct work *work, struct object *o, double hfr, double factor,
-	double hfr_least, double hfr_most)
-{
-	int level = 0;
-	double radius = disk_over_hfr * hfr;
-	while (radius > 24.0 && level + 1 < work->pyramid.levels) {
-		radius /= 2.0;
-		level++;
-	}
-	double bin = (double)(1 << level);
-	struct probe_where where = {
-		.x = ((double)o->c.x + 0.5) / bin - 0.5,
-		.y = ((double)o->c.y + 0.5) / bin - 0.5,
-		.hfr = hfr / bin,
-		.factor = factor,
-		.hfr_least = hfr_least / bin,
-		.hfr_most = hfr_most / bin,
-		.quantum = work->pyramid.quantum[level],
-		.sigma = work->pyramid.sigma[level],
-	};
-	struct probe p = star_probe(&work->pyramid, level, &where, &work->scratch);
-	p.x = (p.x + 0.5) * bin - 0.5;
-	p.y = (p.y + 0.5) * bin - 0.5;
-	p.hfr *= bin;
-	p.mean_radius *= bin;
-	p.fwhm *= bin;
-	p.aperture *= bin;
-	p.sigma *= bin;
-	p.flux *= bin * bin;
-	p.xx *= bin * bin;
-	p.yy *= bin * bin;
-	p.xy *= bin * bin;
-	o->p = p;
-	o->level = level;
-	set_shape(o);
-	o->flags = judge(work, o);
 }
 
 static bool in_region(const struct work *work, const struct candidate *c, double region)
@@ -163,7 +50,7 @@ static bool in_region(const struct work *work, const struct candidate *c, double
 static double claim(const struct object *o)
 {
 	double disk = (double)o->c.radius;
-	return o->p.valid ? fmax(1.4 * o->p.hfr, disk) : disk;
+	return o->p.valid ? fmax(CLAIM * o->p.hfr, disk) : disk;
 }
 
 /* First reading: the brightest objects of any size. */
@@ -189,12 +76,12 @@ static void find_voters(struct work *work, double region)
 			}
 		}
 		/* A large disk that only gathers stars which are already known is no object. */
-		if (taken || explained > 0.5 * (double)c->flux) {
+		if (taken || explained > EXPLAINED * (double)c->flux) {
 			continue;
 		}
 		struct object *o = &work->object[work->objects++];
 		*o = (struct object){.c = *c};
-		probe_object(work, o, (double)c->radius / disk_over_hfr, NAN, 0.0, INFINITY);
+		object_probe(work, o, (double)c->radius / DISK_OVER_HFR, NAN, 0.0, INFINITY);
 		defects += o->defect ? 1 : 0;
 	}
 }
@@ -216,7 +103,7 @@ static double common_size(struct work *work, double *factor)
 			double score = 0.0;
 			for (size_t j = 0; j < work->objects; j++) {
 				if ((work->object[j].flags & ~forgive) == 0) {
-					double d = log(work->object[j].p.hfr / work->object[i].p.hfr) / 0.15;
+					double d = log(work->object[j].p.hfr / work->object[i].p.hfr) / VOTE_WIDTH;
 					score += work->object[j].p.snr * exp(-0.5 * d * d);
 				}
 			}
@@ -232,7 +119,7 @@ static double common_size(struct work *work, double *factor)
 	double brightest = 0.0;
 	for (size_t i = 0; i < work->objects && !isnan(size); i++) {
 		const struct object *o = &work->object[i];
-		if ((o->flags & ~forgive) == 0 && fabs(log(o->p.hfr / size)) < 0.3) {
+		if ((o->flags & ~forgive) == 0 && fabs(log(o->p.hfr / size)) < SAME_SIZE) {
 			hfr[n] = o->p.hfr;
 			ratio[n++] = o->p.concentration;
 			brightest = fmax(brightest, o->p.snr);
@@ -310,7 +197,7 @@ static bool claims(const struct object *other, const void *arg)
 static bool crowds(const struct object *other, const void *arg)
 {
 	const struct object *o = arg;
-	if (other == o || !other->p.valid || other->p.flux < 0.05 * o->p.flux) {
+	if (other == o || !other->p.valid || other->p.flux < CROWD_FLUX * o->p.flux) {
 		return false;
 	}
 	double d = hypot(o->p.x - other->p.x, o->p.y - other->p.y);
@@ -321,11 +208,11 @@ static bool crowds(const struct object *other, const void *arg)
 static int find_stars(struct work *work, double region, double size, double factor)
 {
 	struct grid grid;
-	if (grid_init(&grid, &work->pyramid, fmax(16.0, 7.0 * size)) != 0) {
+	if (grid_init(&grid, &work->pyramid, fmax(GRID_LEAST, GRID_HFR * size)) != 0) {
 		return -1;
 	}
-	double low = disk_over_hfr * size / 2.0;
-	double high = fmax(disk_over_hfr * size * 2.0, 2.0);
+	double low = DISK_OVER_HFR * size / 2.0;
+	double high = fmax(DISK_OVER_HFR * size * 2.0, 2.0);
 	work->objects = 0;
 	for (size_t i = 0; i < work->found.count && work->objects < MAX_OBJECTS; i++) {
 		const struct candidate *c = &work->found.item[i];
@@ -336,7 +223,7 @@ static int find_stars(struct work *work, double region, double size, double fact
 		}
 		struct object *o = &work->object[work->objects];
 		*o = (struct object){.c = *c};
-		probe_object(work, o, size, factor, 0.8 * size, 1.3 * size);
+		object_probe(work, o, size, factor, HFR_LEAST * size, HFR_MOST * size);
 		if (!o->p.valid) {
 			o->p.x = (double)c->x;
 			o->p.y = (double)c->y;

@@ -12,10 +12,18 @@
 #include "hfr.h"
 #include "measure.h"
 
+struct work;
+
 enum {
 	MAX_OBJECTS = 3000, /* objects probed at the common size */
 	COUNTED = 40,       /* brightest used stars that make the frame's number */
 };
+
+/* Disk radius over HFR of what it finds best.  Derived: 1.35 for a Gaussian (a disk of 1.59 sigma has the largest
+ * signal over noise) as for a ring, whose HFR is 0.75 of its radius. */
+#define DISK_OVER_HFR 1.35
+/* Logarithm of the size within which an object is of about the common one. */
+#define SAME_SIZE 0.3
 
 struct object {
 	struct probe p;       /* in px of the working image, whatever level it was measured on */
@@ -29,6 +37,13 @@ struct object {
 	bool defect;          /* of the sensor: hot or missing pixels, or nothing at all */
 	int next;             /* in its grid cell, -1 ends */
 };
+
+/* Measures one candidate and judges it by itself; sizes in px of the working image.
+ * Given: o->c; hfr, a guess; factor, aperture over HFR, NAN where the star decides; the bounds between which the
+ * aperture follows its HFR (0 and INFINITY: none).
+ * Returned: p, level, elongation, eccentricity, angle, width2, flags and defect of *o.
+ * Notes: 1) it is measured on the coarsest level on which its disk is still 12 px and more in radius. */
+void object_probe(struct work *work, struct object *o, double hfr, double factor, double hfr_least, double hfr_most);
 
 /* A value and how much it counts. */
 struct weighted {

@@ -362,6 +362,7 @@ struct fake_camera {
 	int64_t guide_until_ms;
 	struct exposure_request request;
 	struct frame *frame; /* lent */
+	enum image_type type;
 };
 
 static enum err_code camera_open(void *ctx, const struct camera_port *port,
@@ -370,7 +371,8 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	(void)port;
 	(void)err;
 	static const char *const modes[] = {"Normal", NULL};
-	((struct fake_camera *)ctx)->host = host;
+	struct fake_camera *c = ctx;
+	c->host = host;
 	caps->width = 64;
 	caps->height = 48;
 	caps->max_bin = 2;
@@ -378,7 +380,9 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	caps->can_stop = true;
 	caps->pixel_um = 3.76;
 	caps->exposure_max_s = 3600;
-	caps->max_adu = 65535;
+	caps->frame_type = (enum image_type)atomic_load(&fake.frame_type);
+	c->type = caps->frame_type;
+	caps->max_adu = c->type == IMAGE_U8 ? 255 : c->type == IMAGE_U16 ? 65535 : INT32_MAX;
 	caps->has_gain = true;
 	caps->gain_max = 100;
 	caps->gain_default = 10;
@@ -439,6 +443,35 @@ static enum err_code camera_stop_now(void *ctx, struct err *err)
 	return ERR_OK;
 }
 
+double fake_element(int type, size_t i)
+{
+	double n = (double)i;
+	return type == IMAGE_U8 ? (double)(i % 251) : type == IMAGE_U16 ? n : type == IMAGE_I32 ? n * 100003 - 16777217
+		: type == IMAGE_F32 ? n / 1024 - 1 : n / 1024 + 4294967296.0;
+}
+
+static void put_element(enum image_type type, void *out, size_t i)
+{
+	double value = fake_element((int)type, i);
+	switch (type) {
+	case IMAGE_U8:
+		((uint8_t *)out)[i] = (uint8_t)value;
+		break;
+	case IMAGE_U16:
+		((uint16_t *)out)[i] = (uint16_t)value;
+		break;
+	case IMAGE_I32:
+		((int32_t *)out)[i] = (int32_t)value;
+		break;
+	case IMAGE_F32:
+		((float *)out)[i] = (float)value;
+		break;
+	case IMAGE_F64:
+		((double *)out)[i] = value;
+		break;
+	}
+}
+
 static enum err_code camera_read(void *ctx, void *out, size_t count, struct frame_info *info,
 	struct err *err)
 {
@@ -449,7 +482,7 @@ static enum err_code camera_read(void *ctx, void *out, size_t count, struct fram
 		return err_set(err, ERR_PROTOCOL, "the frame was torn");
 	}
 	for (size_t i = 0; i < count; i++) {
-		((uint16_t *)out)[i] = (uint16_t)i;
+		put_element(c->type, out, i);
 	}
 	info->width = c->request.num_x;
 	info->height = c->request.num_y;
@@ -532,7 +565,7 @@ static enum err_code camera_read_lent(void *ctx, struct frame_info *info, struct
 		sched_yield();
 	}
 	atomic_store(&fake.reading, false);
-	static uint16_t rows[64 * 48];
+	static double rows[64 * 48];
 	enum err_code code = camera_read(ctx, rows, c->frame->count, info, err);
 	if (code == ERR_OK) {
 		frame_fill(c->frame, 0, info->height, rows);

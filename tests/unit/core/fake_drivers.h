@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define FAKE_MAX_MOVES 256
@@ -63,6 +64,7 @@ struct fake {
 	_Atomic int deaf_calibrates; /* so many of them do nothing and say timeout */
 	_Atomic int mute_calibrates; /* so many of them are obeyed and say timeout */
 	/* The camera. */
+	_Atomic int frame_type;     /* enum image_type of its frames, from the next open on */
 	_Atomic bool expose_fails;
 	_Atomic int expose_count;
 	_Atomic int fail_next;      /* so many read-outs are torn */
@@ -81,6 +83,9 @@ struct fake {
 extern struct fake fake;
 
 void fake_reset(void);
+
+/* Element number i, row by row, of every frame: one that only its own type holds exactly. */
+double fake_element(int type, size_t i);
 
 /* The motor stands there now, by its own count: a board that was reset, a hand on the box.  Only while
  * nobody is connected. */

@@ -252,6 +252,49 @@ static void a_driver_that_fills_the_frame(void **state)
 	frame_unref(frame);
 }
 
+/* Frames of each type arrive element by element, from drivers that fill rows and from those that are lent the frame;
+ * a camera that comes back with larger elements gets room for them. */
+static void every_type_arrives(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	static const enum image_type types[] = {IMAGE_U8, IMAGE_U16, IMAGE_I32, IMAGE_F32, IMAGE_F64, IMAGE_U8};
+	start(f);
+	for (size_t k = 0; k < sizeof types / sizeof types[0]; k++) {
+		bool closing = false;
+		uint64_t ticket;
+		assert_int_equal(device_disconnect(f->camera, &alice, &closing, &err), ERR_OK);
+		wait_for(f, camera_down);
+		atomic_store(&fake.frame_type, types[k]);
+		assert_int_equal(device_connect(f->camera, &alice, &ticket, &err), ERR_OK);
+		wait_for(f, camera_up);
+		assert_int_equal(now(f).caps.frame_type, types[k]);
+		assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
+		wait_for(f, image_ready);
+		struct frame *frame = NULL;
+		assert_int_equal(camera_frame(f->camera, &frame, &err), ERR_OK);
+		assert_int_equal(frame->info.type, types[k]);
+		assert_int_equal(frame->count, 64 * 48);
+		double largest = -INFINITY;
+		for (size_t i = 0; i < frame->count; i++) {
+			/* Rows of 64 became columns of 48. */
+			double want = fake_element(types[k], i % 48 * 64 + i / 48);
+			assert_true(image_element(frame->pixels, types[k], i) == want);
+			largest = fmax(largest, want);
+		}
+		assert_true(frame->max_value == largest);
+		frame_unref(frame);
+	}
+}
+
+static void every_type_arrives_lent(void **state)
+{
+	struct fixture *f = *state;
+	snprintf(f->config.camera[0].driver, sizeof f->config.camera[0].driver, "fake-painting");
+	every_type_arrives(state);
+	assert_int_equal(fake.lend_count, 6);
+}
+
 int main(void)
 {
 	clock_cond_init(&news);
@@ -266,6 +309,8 @@ int main(void)
 		TEST(torn_readouts),
 		TEST(fast_readout),
 		TEST(a_driver_that_fills_the_frame),
+		TEST(every_type_arrives),
+		TEST(every_type_arrives_lent),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -157,15 +157,16 @@ static void other_types(void **state)
 		uint8_t data[32];
 		size_t size;
 		double full;
+		enum image_type type;
 	} rows[] = {
 		/* 2x2: 1, 2, 3, 250 */
-		{"BITPIX  =                    8", {1, 2, 3, 250}, 4, 255.0},
+		{"BITPIX  =                    8", {1, 2, 3, 250}, 4, 255.0, IMAGE_U8},
 		{"BITPIX  =                   32", {0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 250}, 16,
-			NAN},
+			NAN, IMAGE_I32},
 		{"BITPIX  =                  -32", {0x3F, 0x80, 0, 0, 0x40, 0, 0, 0, 0x40, 0x40, 0, 0, 0x43,
-			0x7A, 0, 0}, 16, NAN},
+			0x7A, 0, 0}, 16, NAN, IMAGE_F32},
 		{"BITPIX  =                  -64", {0x3F, 0xF0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0,
-			0x40, 0x08, 0, 0, 0, 0, 0, 0, 0x40, 0x6F, 0x40, 0, 0, 0, 0, 0}, 32, NAN},
+			0x40, 0x08, 0, 0, 0, 0, 0, 0, 0x40, 0x6F, 0x40, 0, 0, 0, 0, 0}, 32, NAN, IMAGE_F64},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		const char *const cards[] = {"SIMPLE  =                    T", rows[i].bitpix,
@@ -175,6 +176,8 @@ static void other_types(void **state)
 		struct fits_frame frame = read_ok("types.fits");
 		assert_true(frame.pixels[0] == 1.0F && frame.pixels[1] == 2.0F);
 		assert_true(frame.pixels[2] == 3.0F && frame.pixels[3] == 250.0F);
+		assert_null(frame.exact);
+		assert_int_equal(frame.type, rows[i].type);
 		assert_true(frame.full_scale_adu == rows[i].full ||
 			(isnan(frame.full_scale_adu) && isnan(rows[i].full)));
 		assert_false(frame.position_known);
@@ -182,6 +185,61 @@ static void other_types(void **state)
 		assert_int_equal(frame.bin, 1);
 		assert_string_equal(frame.warning, "");
 		fits_frame_free(&frame);
+	}
+}
+
+/* Types of scaled files by the FITS standard 4.0, 4.4.2.5; numbers that a float cannot hold by two's complement and
+ * IEEE 754. */
+static void exact_values(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *cards[2];
+		uint8_t data[16];
+		size_t size;
+		enum image_type type;
+		double want[2];
+	} rows[] = {
+		{{"BITPIX  =                   32", NULL}, {0x7F, 0xFF, 0xFF, 0xFF, 0x80, 0, 0, 1}, 8, IMAGE_I32,
+			{2147483647.0, -2147483647.0}},
+		{{"BITPIX  =                   32", "BZERO   =           2147483648"},
+			{0x7F, 0xFF, 0xFF, 0xFF, 0x80, 0, 0, 1}, 8, IMAGE_F64, {4294967295.0, 1.0}},
+		{{"BITPIX  =                   32", "BLANK   =                   -5"},
+			{0xFF, 0xFF, 0xFF, 0xFB, 0, 0, 0, 9}, 8, IMAGE_I32, {NAN, 9.0}},
+		{{"BITPIX  =                   16", NULL}, {0x80, 0, 0x7F, 0xFF}, 4, IMAGE_U16, {-32768.0, 32767.0}},
+		{{"BITPIX  =                   16", "BSCALE  =                  0.5"}, {0, 1, 0, 4}, 4, IMAGE_F32,
+			{0.5, 2.0}},
+		{{"BITPIX  =                    8", "BZERO   =                 -128"}, {0, 255}, 2, IMAGE_U16,
+			{-128.0, 127.0}},
+		{{"BITPIX  =                   64", NULL}, {0, 0x10, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 3}, 16,
+			IMAGE_F64, {4503599627370497.0, 3.0}},
+		/* 0.1 and NaN. */
+		{{"BITPIX  =                  -64", NULL},
+			{0x3F, 0xB9, 0x99, 0x99, 0x99, 0x99, 0x99, 0x9A, 0x7F, 0xF8, 0, 0, 0, 0, 0, 0}, 16,
+			IMAGE_F64, {0.1, NAN}},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const char *const cards[] = {"SIMPLE  =                    T", rows[i].cards[0],
+			"NAXIS   =                    2", "NAXIS1  =                    2",
+			"NAXIS2  =                    2", rows[i].cards[1], NULL};
+		uint8_t twice[32];
+		memcpy(twice, rows[i].data, rows[i].size);
+		memcpy(twice + rows[i].size, rows[i].data, rows[i].size);
+		write_file("exact.fits", cards, twice, 2 * rows[i].size);
+		struct fits_frame frame;
+		struct err err = {0};
+		assert_int_equal(fits_frame_read_exact(in_folder("exact.fits"), &frame, &err), ERR_OK);
+		assert_int_equal(frame.type, rows[i].type);
+		assert_null(frame.pixels);
+		for (size_t k = 0; k < 4; k++) {
+			double want = rows[i].want[k % 2];
+			if (!(frame.exact[k] == want || (isnan(frame.exact[k]) && isnan(want)))) {
+				fail_msg("row %zu: %.17g, not %.17g", i, frame.exact[k], want);
+			}
+		}
+		fits_frame_free(&frame);
+		assert_int_equal(fits_frame_stat(in_folder("exact.fits"), &frame, &err), ERR_OK);
+		assert_int_equal(frame.type, rows[i].type);
 	}
 }
 
@@ -252,7 +310,7 @@ static int make_folder(void **state)
 static int remove_folder(void **state)
 {
 	(void)state;
-	static const char *const files[] = {"a_8000_2s.fits", "types.fits", "planes.fits", "junk.fits",
+	static const char *const files[] = {"a_8000_2s.fits", "types.fits", "exact.fits", "planes.fits", "junk.fits",
 		"none.fits", "cut.fits", "huge.fits"};
 	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
 		unlink(in_folder(files[i]));
@@ -266,6 +324,7 @@ int main(void)
 		cmocka_unit_test(names),
 		cmocka_unit_test(sixteen_bits_with_offset),
 		cmocka_unit_test(other_types),
+		cmocka_unit_test(exact_values),
 		cmocka_unit_test(empty_primary_and_planes),
 		cmocka_unit_test(failures_say_why),
 	};

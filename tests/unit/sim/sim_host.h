@@ -48,7 +48,7 @@ static struct driver_host test_host_of(struct test_host *t, const char *source, 
 	return host;
 }
 
-static void test_host_init(struct test_host *t, uint64_t seed)
+static inline void test_host_init(struct test_host *t, uint64_t seed)
 {
 	memset(t, 0, sizeof *t);
 	t->simulator = (struct simulator_config){
@@ -65,7 +65,7 @@ static void test_host_init(struct test_host *t, uint64_t seed)
 	t->camera = test_host_of(t, "camera.0", seed);
 }
 
-static void test_host_fini(struct test_host *t)
+static inline void test_host_fini(struct test_host *t)
 {
 	for (int i = 0; i < t->count; i++) {
 		free(t->memory[i]);

@@ -29,7 +29,10 @@ struct rig {
 	struct camera_port port;
 	struct camera_caps caps;
 	char folder[64];
-	uint16_t pixels[WIDE * HIGH];
+	union {
+		uint16_t pixels[WIDE * HIGH];
+		double widest[WIDE * HIGH];
+	};
 	struct frame_info info;
 };
 
@@ -311,46 +314,123 @@ static void test_levels(void **state)
 	(void)state;
 	static const struct {
 		float values[3];
-		double zero, scale;
+		double zero;
 		uint16_t out[3];
 		const char *why;
 	} row[] = {
-		{{0, 100, 65535}, 0, 1, {0, 100, 65535}, "a camera's values stay"},
-		{{10, 10.4f, 65000.6f}, 0, 1, {10, 10, 65001}, "fractions over a wide span are rounded"},
-		{{-20, 0, 300}, -20, 1, {0, 20, 320}, "negative values are shifted"},
-		{{0, 1000, 131070}, 0, 0.5, {0, 500, 65535}, "32-bit values are divided"},
-		{{0, 0.25f, 1}, 0, 32768, {0, 8192, 32768}, "normalised values are multiplied"},
-		{{0, 4, 7}, 0, 1, {0, 4, 7}, "whole numbers stay"},
-		{{NAN, 5, 9}, 0, 1, {0, 5, 9}, "not-a-number is black"},
+		{{0, 100, 65535}, 0, {0, 100, 65535}, "a camera's values stay"},
+		{{10, 10.4f, 65000.6f}, 0, {10, 10, 65001}, "means are rounded"},
+		{{-20, 0, 300}, -20, {0, 20, 320}, "negative values are shifted"},
+		{{-32768, 0, 32767}, -32768, {0, 32768, 65535}, "all of a signed type has room"},
+		{{NAN, 5, 9}, 0, {0, 5, 9}, "not-a-number is black"},
 	};
 	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
 		struct replay_levels levels = {0};
 		bool changed = replay_levels_fit(&levels, row[i].values, 3);
-		if (levels.zero != row[i].zero || levels.scale != row[i].scale) {
-			fail_msg("%s: zero %g scale %g", row[i].why, levels.zero, levels.scale);
+		if (levels.zero != row[i].zero) {
+			fail_msg("%s: zero %g", row[i].why, levels.zero);
 		}
-		assert_int_equal(changed, row[i].zero != 0 || row[i].scale != 1);
-		for (int k = 0; k < 3; k++) {
-			assert_int_equal(replay_level(&levels, row[i].values[k]), row[i].out[k]);
+		assert_int_equal(changed, row[i].zero != 0);
+		uint16_t out[3];
+		for (size_t k = 0; k < 3; k++) {
+			replay_put(&levels, IMAGE_U16, (double)row[i].values[k], out, k);
+			assert_int_equal(out[k], row[i].out[k]);
 		}
 		/* The next frame of the folder keeps the levels as long as it fits. */
 		assert_false(replay_levels_fit(&levels, row[i].values, 3));
 	}
 }
 
-static void test_float_files(void **state)
+/* The smallest type that holds both: a float has 24 bits, a double 53 (IEEE 754). */
+static void test_types_together(void **state)
+{
+	(void)state;
+	static const enum image_type row[][3] = {
+		{IMAGE_U8, IMAGE_U8, IMAGE_U8}, {IMAGE_U8, IMAGE_U16, IMAGE_U16}, {IMAGE_U16, IMAGE_U16, IMAGE_U16},
+		{IMAGE_U16, IMAGE_I32, IMAGE_I32}, {IMAGE_U8, IMAGE_F32, IMAGE_F32}, {IMAGE_U16, IMAGE_F32, IMAGE_F32},
+		{IMAGE_I32, IMAGE_F32, IMAGE_F64}, {IMAGE_I32, IMAGE_I32, IMAGE_I32}, {IMAGE_F64, IMAGE_U8, IMAGE_F64},
+		{IMAGE_F32, IMAGE_F64, IMAGE_F64},
+	};
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		assert_int_equal(replay_wider(row[i][0], row[i][1]), row[i][2]);
+		assert_int_equal(replay_wider(row[i][1], row[i][0]), row[i][2]);
+	}
+}
+
+/* Every BITPIX is delivered as what it is, whole and in means of 2 x 2; what files hold is value + 10 y + x. */
+static void test_every_type(void **state)
+{
+	(void)state;
+	static const struct {
+		int bitpix;
+		double value;
+		enum image_type type;
+		int32_t max_adu;
+		double first, last, binned; /* pixels (0, 0) and (5, 3), and the mean of the first four */
+	} row[] = {
+		{BYTE_IMG, 100, IMAGE_U8, 255, 100, 135, 106},
+		{SHORT_IMG, -30, IMAGE_U16, 65535, 0, 35, 6},
+		{USHORT_IMG, 65500, IMAGE_U16, 65535, 65500, 65535, 65506},
+		{LONG_IMG, -2000000000, IMAGE_I32, INT32_MAX, -2000000000, -1999999965, -1999999994},
+		{ULONG_IMG, 4294967000, IMAGE_F64, 0, 4294967000, 4294967035, 4294967005.5},
+		{FLOAT_IMG, 0.25, IMAGE_F32, 0, 0.25, 35.25, 5.75},
+		{DOUBLE_IMG, 0.1, IMAGE_F64, 0, 0.1, 35.1, 5.6},
+	};
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		struct rig rig;
+		struct err err;
+		rig_init(&rig);
+		write_frame(&rig, "a_100_1s.fits", row[i].bitpix, WIDE, HIGH, row[i].value, NAN);
+		assert_int_equal(rig_open(&rig, &err), ERR_OK);
+		assert_int_equal(rig.caps.frame_type, row[i].type);
+		assert_int_equal(rig.caps.max_adu, row[i].max_adu);
+		struct exposure_request request = at(100);
+		expose(&rig, &request);
+		assert_true(fabs(image_element(rig.pixels, row[i].type, 0) - row[i].first) < 1e-12);
+		assert_true(fabs(image_element(rig.pixels, row[i].type, WIDE * HIGH - 1) - row[i].last) < 1e-12);
+		request.bin = 2;
+		request.num_x = WIDE / 2;
+		request.num_y = HIGH / 2;
+		expose(&rig, &request);
+		assert_true(fabs(image_element(rig.pixels, row[i].type, 0) - row[i].binned) < 1e-12);
+		rig_fini(&rig);
+	}
+}
+
+/* Frames of several types in one folder come as the one that holds them all. */
+static void test_a_mixed_folder(void **state)
 {
 	(void)state;
 	struct rig rig;
 	struct err err;
 	rig_init(&rig);
-	write_frame(&rig, "a_100_1s.fits", DOUBLE_IMG, WIDE, HIGH, -30, NAN);
+	write_frame(&rig, "a_100_1s.fits", BYTE_IMG, WIDE, HIGH, 7, NAN);
+	write_frame(&rig, "b_200_1s.fits", LONG_IMG, WIDE, HIGH, 16777217, NAN);
+	write_frame(&rig, "c_300_1s.fits", FLOAT_IMG, WIDE, HIGH, 0.5, NAN);
 	assert_int_equal(rig_open(&rig, &err), ERR_OK);
-	struct exposure_request request = at(100);
-	expose(&rig, &request);
-	assert_int_equal(rig.pixels[0], 0);
-	assert_int_equal(rig.pixels[WIDE * HIGH - 1], 35);
+	assert_int_equal(rig.caps.frame_type, IMAGE_F64);
+	static const double first[] = {7, 16777217, 0.5};
+	for (int i = 0; i < 3; i++) {
+		struct exposure_request request = at(100 + 100 * i);
+		expose(&rig, &request);
+		assert_true(image_element(rig.pixels, IMAGE_F64, 0) == first[i]);
+	}
 	rig_fini(&rig);
+}
+
+/* Missing pixels do not count in means, and where nothing is left nothing is said. */
+static void test_missing_pixels(void **state)
+{
+	(void)state;
+	float pixels[8] = {NAN, 2, NAN, INFINITY, 4, 6, NAN, NAN}; /* 4 wide, 2 high */
+	struct fits_frame frame = {.width = 4, .height = 2, .pixels = pixels};
+	struct replay_levels levels = {.known = true};
+	float f32[2];
+	replay_cut(&levels, IMAGE_F32, &frame, 2, 0, 0, 2, 1, f32);
+	assert_true(f32[0] == 4.0F && isnan(f32[1]));
+	int32_t i32[2];
+	replay_cut(&levels, IMAGE_I32, &frame, 2, 0, 0, 2, 1, i32);
+	assert_true(i32[0] == 4 && i32[1] == 0);
 }
 
 /* The recorded sweep of a C8: every frame is delivered where it was taken and measures as in the
@@ -416,7 +496,10 @@ int main(void)
 		cmocka_unit_test(test_folders_without_frames),
 		cmocka_unit_test(test_odd_frames_are_left_out),
 		cmocka_unit_test(test_levels),
-		cmocka_unit_test(test_float_files),
+		cmocka_unit_test(test_types_together),
+		cmocka_unit_test(test_every_type),
+		cmocka_unit_test(test_a_mixed_folder),
+		cmocka_unit_test(test_missing_pixels),
 		cmocka_unit_test(test_the_c8_sweep),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -107,7 +107,7 @@ struct af_plan {
 		uint64_t recording[CURVE_MAX_POINTS];
 		double taken[CURVE_MAX_POINTS];         /* way in the approach direction before it */
 		bool turned[CURVE_MAX_POINTS];          /* the first after a reversal */
-		bool slack[CURVE_MAX_POINTS];           /* the optics did not follow yet */
+		bool loose[CURVE_MAX_POINTS];           /* the optics did not follow yet */
 		int32_t queue[AF_QUEUE_MAX];            /* positions of this round, in walking order */
 		int queue_count, queue_index;
 		double low, high;      /* allowed positions */
@@ -117,7 +117,7 @@ struct af_plan {
 		double step;           /* spacing of the sweep, steps */
 		double probe;          /* length of the next probe, steps */
 		double preload;        /* way in the approach direction before a sample, steps */
-		double play;           /* at least so much play is there, steps */
+		double backlash;       /* at least so much backlash was seen, steps */
 		bool reversed;         /* the way to this sample was against the approach direction */
 		double stand, travel;  /* where it was sent last; way in the approach direction so far */
 		size_t search_points;  /* points measured before the first sweep */

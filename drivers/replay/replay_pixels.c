@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* The pixels of a recording as a camera delivers them. */
+#include "replay_frames.h"
+
+#include <math.h>
+
+/* Whether every value of `value` has a place in `type`. */
+static bool holds(enum image_type type, enum image_type value)
+{
+	switch (type) {
+	case IMAGE_U8:
+	case IMAGE_U16:
+		return value == IMAGE_U8 || value == type;
+	case IMAGE_I32:
+	case IMAGE_F32:
+		return value == IMAGE_U8 || value == IMAGE_U16 || value == type;
+	case IMAGE_F64:
+		break;
+	}
+	return true;
+}
+
+enum image_type replay_wider(enum image_type a, enum image_type b)
+{
+	static const enum image_type by_size[] = {IMAGE_U8, IMAGE_U16, IMAGE_I32, IMAGE_F32};
+	for (size_t i = 0; i < sizeof by_size / sizeof by_size[0]; i++) {
+		if (holds(by_size[i], a) && holds(by_size[i], b)) {
+			return by_size[i];
+		}
+	}
+	return IMAGE_F64;
+}
+
+bool replay_levels_fit(struct replay_levels *levels, const float *pixels, size_t count)
+{
+	double low = INFINITY;
+	double high = -INFINITY;
+	for (size_t i = 0; i < count; i++) {
+		double v = (double)pixels[i];
+		if (isfinite(v)) {
+			low = fmin(low, v);
+			high = fmax(high, v);
+		}
+	}
+	bool nothing = low > high;
+	if (levels->known && (nothing || (low >= levels->zero && high - levels->zero <= UINT16_MAX))) {
+		return false;
+	}
+	*levels = (struct replay_levels){.known = true, .zero = nothing ? 0.0 : fmin(0.0, floor(low))};
+	return levels->zero != 0.0;
+}
+
+/* Rounded half up and clipped. */
+static double whole(double value, double least, double most)
+{
+	return fmin(most, fmax(least, floor(value + 0.5)));
+}
+
+void replay_put(const struct replay_levels *levels, enum image_type type, double value, void *out, size_t index)
+{
+	/* What is missing is 0 where there is no word for it. */
+	bool missing = !isfinite(value);
+	switch (type) {
+	case IMAGE_U8:
+		((uint8_t *)out)[index] = missing ? 0 : (uint8_t)whole(value, 0, UINT8_MAX);
+		break;
+	case IMAGE_U16:
+		((uint16_t *)out)[index] = missing ? 0 : (uint16_t)whole(value - levels->zero, 0, UINT16_MAX);
+		break;
+	case IMAGE_I32:
+		((int32_t *)out)[index] = missing ? 0 : (int32_t)whole(value, INT32_MIN, INT32_MAX);
+		break;
+	case IMAGE_F32:
+		((float *)out)[index] = (float)value;
+		break;
+	case IMAGE_F64:
+		((double *)out)[index] = value;
+		break;
+	}
+}
+
+static double value_at(const struct fits_frame *frame, size_t row, size_t column)
+{
+	size_t at = row * (size_t)frame->width + column;
+	return frame->exact != NULL ? frame->exact[at] : (double)frame->pixels[at];
+}
+
+/* Mean of the bin x bin pixels from row and column on that are not missing; NAN when all are. */
+static double mean_at(const struct fits_frame *frame, size_t row, size_t column, size_t bin)
+{
+	double sum = 0.0;
+	int n = 0;
+	for (size_t j = 0; j < bin; j++) {
+		for (size_t i = 0; i < bin; i++) {
+			double value = value_at(frame, row + j, column + i);
+			sum += isfinite(value) ? value : 0.0;
+			n += isfinite(value) ? 1 : 0;
+		}
+	}
+	return n > 0 ? sum / n : NAN;
+}
+
+void replay_cut(const struct replay_levels *levels, enum image_type type, const struct fits_frame *from, int bin,
+	int32_t start_x, int32_t start_y, int32_t num_x, int32_t num_y, void *out)
+{
+	size_t index = 0;
+	for (int32_t y = 0; y < num_y; y++) {
+		for (int32_t x = 0; x < num_x; x++) {
+			size_t row = (size_t)(start_y + y) * (size_t)bin;
+			size_t column = (size_t)(start_x + x) * (size_t)bin;
+			replay_put(levels, type, mean_at(from, row, column, (size_t)bin), out, index++);
+		}
+	}
+}
