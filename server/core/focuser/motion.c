@@ -26,7 +26,7 @@ int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor)
 
 int32_t focuser_to_motor(const struct focuser_core *f, int32_t position)
 {
-	return focuser_from_motor(f, position); /* its own inverse */
+	return focuser_from_motor(f, position); /* the mirror is its own inverse */
 }
 
 int focuser_approach_sign(const struct focuser_core *f)
@@ -82,7 +82,7 @@ static void note_motion(struct focuser_core *f, int32_t from, int32_t to)
 	}
 }
 
-/* Whether it lies on the way of the leg, or as far beside it as arrivals may. */
+/* Whether a position lies on the way of the leg, or as far beside it as arrivals may. */
 static bool on_the_way(const struct focuser_core *f, int32_t position)
 {
 	int32_t low = f->motion.position < f->leg.target ? f->motion.position : f->leg.target;
@@ -104,7 +104,8 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 		odd = focuser_distance(position, f->motion.position) > focuser_tolerance(f);
 	}
 	bool confirmed = f->motion.odd;
-	/* By hand, by a knob: told to be at rest, yet elsewhere; until it is seen to stay. */
+	/* A motor that the device says rests and that is found elsewhere twice is turned by hand, until it is seen
+	 * to stay. */
 	f->motion.drifting = odd && f->phase == MOVE_NONE && (confirmed || f->motion.drifting);
 	f->motion.odd = odd;
 	return odd && !confirmed;

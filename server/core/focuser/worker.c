@@ -57,7 +57,7 @@ static struct step poll_device(struct device *dev)
 		return step_again();
 	}
 	if (f->op != op || f->phase != phase) {
-		/* The wish changed while we asked: what was read says nothing about the new one. */
+		/* The wish changed during the call, and what was read says nothing about the new one. */
 		return step_again();
 	}
 	return leg_follow(dev);
