@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * The plan's outer machine: takes observations, repeats what clouds or blank frames spoiled, hands
- * finished rounds to the search or the review.  Called by the autofocus thread.
- */
+/* The plan's outer machine takes observations, repeats what clouds or blank frames spoiled, and hands finished
+ * rounds to the search or the review.  The autofocus thread calls it. */
 #include "af_plan.h"
 
 #include <math.h>
@@ -13,7 +11,8 @@
 
 #include "af_inside.h"
 
-/* Light of common stars, as a share of the reference, below which a frame does not count. */
+/* Light of common stars, as a share of the reference, below which a frame does not count.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
 #define CLOUD_FLUX 0.5
 /* Cloudy frames of one sample and of a run, and blank places in a row that are looked at twice. */
 #define CLOUD_REPEATS 3
@@ -23,12 +22,15 @@
 #define OBSERVATIONS_MOST (AF_MAX_OBSERVATIONS - 20)
 /* Places that are looked at when the start shows no star. */
 #define SCOUTS 4
-/* Bounds of the first probe in steps where neither optics nor history tell the scale. */
+/* Bounds of the first probe in steps where neither optics nor history tell the scale.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
 #define LEAST_PROBE 2.0
 #define MOST_PROBE 64.0
-/* The first probe where they do, in half sweeps. */
+/* The first probe where they do, in half sweeps.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds
+ * with it; not varied yet. */
 #define PROBE_SHARE 0.7
-/* The way that takes up a backlash which was seen, over that backlash. */
+/* The way that takes up a backlash which was seen, over that backlash.  Estimate: tests/unit/focus/test_af_plan.c
+ * unknown_optics holds with it; not varied yet. */
 #define BACKLASH_MARGIN 1.3
 
 bool af_usable(const struct af_plan *plan, size_t i)
@@ -84,8 +86,8 @@ void af_route(struct af_plan *plan)
 	double way = sign * (position - plan->p.stand);
 	plan->wish.via = plan->wish.position;
 	if (way < 0) {
-		/* The configured overshoot is made with every such move; a shorter way of ours adds
-		 * nothing to it. */
+		/* The mover makes the configured overshoot with every such move; a shorter one asked for here adds
+		 * nothing. */
 		double preload = fmax(plan->p.preload, BACKLASH_MARGIN * plan->p.backlash);
 		if (preload > plan->setup.backlash_steps) {
 			plan->wish.via = clamped(plan, position - sign * preload);
@@ -201,7 +203,7 @@ void af_fail_blank(struct af_plan *plan)
 	}
 }
 
-/* The start shows nothing: look a little to both sides, longer. */
+/* The start shows no star: some places to both sides of it are looked at, with twice the exposure. */
 static void scout(struct af_plan *plan)
 {
 	static const double offsets[SCOUTS] = {1, -1, 2, -2};
@@ -290,7 +292,7 @@ static bool keep(struct af_plan *plan, const struct af_observation *seen, bool u
 	return true;
 }
 
-/* Same position again after a spoiled frame; false when that was tried enough. */
+/* Asks for the same position again after a spoiled frame; false when that was tried enough. */
 static bool repeat(struct af_plan *plan, bool usable, bool cloud, bool trailed)
 {
 	if (cloud) {

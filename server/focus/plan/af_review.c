@@ -11,7 +11,8 @@
 /* Points from which a curve is shown while the run goes on. */
 #define LIVE_POINTS 5
 /* After a reversal the size stands still: that many times the least, it changes by less than this share of what is
- * due, and what is due is more than 1.5 times this share of it, which noise is not. */
+ * due, and what is due is more than 1.5 times this share of it, which noise is not.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
 #define STILL_RATIO 1.5
 #define STILL_SHARE 0.3
 #define STILL_DUE 0.1
@@ -22,33 +23,42 @@
 #define REFINEMENTS_MOST 3
 #define WIDENINGS_MOST 6
 #define DEAD_ENDS_MOST 2
-/* Largest over least sample below which the sweep was too narrow. */
+/* Largest over least sample below which the sweep was too narrow.  Estimate: tests/unit/focus/test_af_plan.c
+ * unknown_optics holds with it; not varied yet. */
 #define FLAT_RATIO 1.5
-/* Least sample over the fitted minimum above which the bottom was not seen. */
+/* Least sample over the fitted minimum above which the bottom was not seen.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
 #define GAP_RATIO 3.0
 /* Samples that are wanted below twice the minimum. */
 #define COARSE_SAMPLES 3
-/* Distance of the samples that widen a sweep, in its length. */
+/* Distance of the samples that widen a sweep, in its length.  Estimate: tests/unit/focus/test_af_plan.c
+ * unknown_optics holds with it; not varied yet. */
 #define WIDEN_SHARE 0.25
-/* An arm is made longer up to this share of the half sweep at least. */
+/* An arm is made longer up to this share of the half sweep at least.  Estimate: tests/unit/focus/test_af_plan.c
+ * unknown_optics holds with it; not varied yet. */
 #define EXTEND_SHARE 0.7
-/* Frames that validate at most; and what is worse than at the start: sigmas, and the ratio of sizes. */
+/* Frames that validate at most; and what is worse than at the start: sigmas, and the ratio of sizes.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
 #define VALIDATIONS 3
 #define WORSE_SIGMAS 3.0
 #define WORSE 1.15
-/* Few frames tell the scatter badly: never less than the usual one is trusted. */
+/* Few frames tell the scatter badly: never less than the usual one is trusted.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
 #define SEEING_LEAST 0.05
-/* The bottom of the true curve lies that far off the one of a hyperbola, relative. */
+/* The bottom of the true curve lies that far off the one of a hyperbola, relative.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
 #define HYPERBOLA_ERROR 0.025
-/* Relative variance of a size besides seeing and noise: 1 %. */
+/* Relative variance of a size besides seeing and noise: 1 %.  Estimate: tests/unit/focus/test_af_plan.c
+ * unknown_optics holds with it; not varied yet. */
 #define VALIDATION_VARIANCE 1e-4
-/* Where refining samples lie, in a/k about the vertex, by refinement: both arms between 1 and 3 natural widths, where a
- * sample tells most about the vertex. */
+/* Where refining samples lie, in a/k about the vertex, by refinement: both arms between 1 and 3 natural widths,
+ * where a sample tells most about the vertex.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with
+ * it; not varied yet. */
 #define REFINED_PLACES 6
 static const double refined_places[REFINEMENTS_MOST][REFINED_PLACES] = {
 	{0.6, 1.3, 2.0, -0.6, -1.3, -2.0}, {0.9, 1.7, 2.6, -0.9, -1.7, -2.6}, {1.1, 1.5, 2.3, -1.1, -1.5, -2.3}};
-/* Sigmas within which the mean of so many validation frames agrees: one that looks doubtful is not enough to believe.
- */
+/* Sigmas within which the mean of so many validation frames agrees: one that looks doubtful is not enough to
+ * believe.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
 static const double validation_sigmas[VALIDATIONS + 1] = {0, 1.5, 2.25, 3};
 
 /* Fits these of the plan's samples; the points show what the fit made of them. */
@@ -60,10 +70,10 @@ static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 			points[i] = plan->points[index[i]].curve;
 			points[i].error_px = plan->p.raw_error_px[index[i]];
 		}
-		/* The zone depends on the fitted star size: the first pass finds it. */
+		/* The zone depends on the fitted star size, which the first pass finds. */
 		double limit = 0;
 		if (pass == 1) {
-			/* The motor cannot stand between steps: less than one is never asked for. */
+			/* The motor cannot stand between steps, so that less than one step is never asked for. */
 			limit = isfinite(plan->critical_focus_zone_steps)
 				? fmax(1, plan->critical_focus_zone_steps / 4)
 				: curve_tenth_width(&plan->fit.curve);
@@ -78,7 +88,8 @@ static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 	}
 }
 
-/* After a reversal the size stands still on an arm: the motor turns, the optics do not yet. */
+/* Finds backlash: after a reversal the size stands still on an arm, because the motor turns and the optics do not
+ * follow yet. */
 static void find_backlash(struct af_plan *plan)
 {
 	double slope = plan->fit.curve.k, least = plan->fit.hfr_min_px;
@@ -261,7 +272,7 @@ static void extend(struct af_plan *plan, const struct extent *e)
 	}
 }
 
-/* Adds samples where they tell most: on both arms between 1 and 3 natural widths. */
+/* Adds samples where they tell most, on both arms between 1 and 3 natural widths. */
 static void refine(struct af_plan *plan)
 {
 	double width = plan->fit.curve.a / plan->fit.curve.k;

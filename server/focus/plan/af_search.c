@@ -9,46 +9,57 @@
 
 #include "af_inside.h"
 
-/* Length of a probe over that of the last. */
+/* Length of a probe over that of the last.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with it;
+ * not varied yet. */
 #define PROBE_GROWTH 2.5
 /* Looks by kind; after so many dead ends nothing comes from beyond. */
 #define SEARCHES_MOST 24
 #define VERTEX_LOOKS 3
 #define INSIDE_LOOKS 2
 #define DEAD_ENDS_MOST 3
-/* Relative scatter of an in-focus frame of 3 s before any was seen. */
+/* Relative scatter of an in-focus frame of 3 s before any was seen.  Estimate: tests/unit/focus/test_af_plan.c
+ * unknown_optics holds with it; not varied yet. */
 #define TYPICAL_SEEING 0.05
-/* From so many times the least HFR the first look does not jump to the vertex. */
+/* From so many times the least HFR the first look does not jump to the vertex.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
 #define SCOUT_FAR 6.0
 /* Sigmas of scatter, and at most what share of the least size, a sample has to stand above the least one to have
- * risen. */
+ * risen.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
 #define RISEN_SIGMAS 3
 #define DIFFERENCE 1.414
 #define RISEN_MOST 0.6
-/* Relative error of a size besides the seeing. */
+/* Relative error of a size besides the seeing.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with
+ * it; not varied yet. */
 #define OTHER_ERROR 0.02
 /* A pivot below it is 0.  Derived: near the least normal double. */
 #define SINGULAR 1e-300
-/* Two samples of a known slope have to lie apart by this share of the probe. */
+/* Two samples of a known slope have to lie apart by this share of the probe.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
 #define BASE_SHARE 0.3
-/* The second look from far out goes this share of the way to the vertex. */
+/* The second look from far out goes this share of the way to the vertex.  Estimate: tests/unit/focus/test_af_plan.c
+ * unknown_optics holds with it; not varied yet. */
 #define FAR_SHARE 0.3
-/* A slope this many times the known one contradicts it. */
+/* A slope this many times the known one contradicts it.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics
+ * holds with it; not varied yet. */
 #define CONTRADICTION 1.3
 /* Bounds of the least size in that of history or of usual seeing: from far out it is a small difference of large
- * numbers. */
+ * numbers.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
 #define GUESS_LEAST 0.7
 #define GUESS_MOST 1.6
-/* Room before a wall, as a share of the way that is wanted, below which it is none. */
+/* Room before a wall, as a share of the way that is wanted, below which it is none.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
 #define ROOM_SHARE 0.02
-/* Least way past an end, in the way to the vertex by the secant and in the length of what was seen. */
+/* Least way past an end, in the way to the vertex by the secant and in the length of what was seen.  Estimate:
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
 #define SECANT_SHARE 0.3
 #define SPAN_SHARE 0.25
 /* The bottom was seen when the least sample lies this near the vertex, in h/k, and its size is no more than 1 over
- * this of the fitted one. */
+ * this of the fitted one.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied
+ * yet. */
 #define NEAR_VERTEX 0.7
 #define BOTTOM_LEAST 0.5
-/* Least size of a shape, in that of the least sample. */
+/* Least size of a shape, in that of the least sample.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics
+ * holds with it; not varied yet. */
 #define SHAPE_LEAST 0.6
 
 /* The usable samples by position. */
@@ -121,8 +132,8 @@ static bool parabola_of_squares(const struct view *v, struct af_shape *out)
 	return true;
 }
 
-/* Secant from the least to the largest sample: a lower bound of the slope, close to it on an arm.
- * Not the steepest pair: near focus that is noise between neighbours. */
+/* Secant from the least to the largest sample, px/step: a lower bound of the slope, close to it on an arm.  The
+ * steepest pair would be noise between neighbours near focus. */
 static double secant(const struct view *v)
 {
 	size_t top = v->least == 0 ? v->n - 1 : 0;
@@ -167,7 +178,7 @@ void af_start_sweep(struct af_plan *plan, const struct af_shape *shape)
 	size_t count = 0;
 	for (int i = 0; i < points; i++) {
 		double position = low + (high - low) * i / (points - 1);
-		/* The ends are the arms: better one more there than one less. */
+		/* The ends are the arms, where one sample too many is better than one too few. */
 		bool end = i == 0 || i == points - 1;
 		if (end || !is_sampled(plan, position, (high - low) / (points - 1))) {
 			positions[count++] = position;
@@ -189,7 +200,8 @@ static bool search_known(struct af_plan *plan, const struct view *v)
 		if (h0 > SCOUT_FAR * plan->p.hfr_min) {
 			length = fmax(length, FAR_SHARE * h0 / k);
 		} else if (h0 > plan->p.hfr_min) {
-			/* To the vertex, when it lies on this side: a sample of the sweep already. */
+			/* The look goes to where the vertex is if it lies on this side; it is then a sample of the
+			 * sweep already. */
 			length = fmax(length, sqrt(h0 * h0 - plan->p.hfr_min * plan->p.hfr_min) / k);
 		}
 		double target = v->x[v->least] + plan->p.direction * length;
@@ -213,7 +225,7 @@ static bool search_known(struct af_plan *plan, const struct view *v)
 		(v->h[last] * v->h[last] - v->h[0] * v->h[0]) / (2 * k * k * span);
 	double far = k * (v->x[v->least] - x0);
 	double squared = v->h[v->least] * v->h[v->least] - far * far;
-	/* From far out the least size is a small difference of large numbers: bound it by what the sky
+	/* From far out the least size is a small difference of large numbers, so that it is held to what the sky
 	 * usually gives. */
 	double guess = plan->p.hfr_min > 0 ? plan->p.hfr_min : v->h[v->least] / 2;
 	double a = squared > 0 ? sqrt(squared) : 0;
@@ -243,8 +255,8 @@ static void fail_flat(struct af_plan *plan, const struct view *v)
 		v->x[0], v->x[v->n - 1]);
 }
 
-/* Before the minimum is said to be out of reach: a long jump may have crossed it, so look into the
- * gap next to the end.  False when that was done enough. */
+/* Asks for a look into the gap next to an end before the minimum is said to be out of reach, because a long jump may
+ * have crossed it.  False when that was done enough. */
 static bool look_inside(struct af_plan *plan, const struct view *v, int side)
 {
 	if (v->n < 2 || plan->p.inside_looks >= INSIDE_LOOKS) {
@@ -260,8 +272,8 @@ static bool look_inside(struct af_plan *plan, const struct view *v, int side)
 	return true;
 }
 
-/* Which side of the V still has to be found: asks there.  side: -1 or +1, the end to go beyond;
- * beyond: wanted distance past that end. */
+/* Asks for a sample on the side of the V that still has to be found.  side is the end to go beyond, -1 or +1; beyond
+ * is the wanted distance past that end, steps. */
 static void go_beyond(struct af_plan *plan, const struct view *v, int side, double beyond)
 {
 	double end = side < 0 ? v->x[0] : v->x[v->n - 1];
@@ -273,7 +285,7 @@ static void go_beyond(struct af_plan *plan, const struct view *v, int side, doub
 			return;
 		}
 		if (plan->p.blank_run > 0) {
-			/* Not beyond reach: the stars went. */
+			/* The place is within reach, but the stars went out of sight. */
 			af_fail_blank(plan);
 			return;
 		}
@@ -288,7 +300,7 @@ static void go_beyond(struct af_plan *plan, const struct view *v, int side, doub
 	af_ask(plan, end + side * fmin(beyond, room));
 }
 
-/* No sample differs from the others beyond doubt: a longer probe. */
+/* Asks for a longer probe, because no sample differs from the others beyond doubt. */
 static void probe_on(struct af_plan *plan, const struct view *v)
 {
 	for (int turn = 0; turn < 2; turn++) {
@@ -307,7 +319,7 @@ static void probe_on(struct af_plan *plan, const struct view *v)
 	fail_flat(plan, v);
 }
 
-/* Learns from the last round of the search: walls where frames are dark or do not change. */
+/* Learns from the last round of the search where walls are: frames are dark there, or the same as before. */
 static void learn_walls(struct af_plan *plan, const struct view *v)
 {
 	if (plan->p.searches == 0 || v->n == 0) {
@@ -318,7 +330,7 @@ static void learn_walls(struct af_plan *plan, const struct view *v)
 	bool fresh = plan->point_count > plan->p.round_start;
 	const struct curve_point *last = fresh ? &plan->points[plan->point_count - 1].curve : NULL;
 	if (side != 0 && fresh && last->stars == 0) {
-		/* Nothing seen there: half way is as far as it goes on that side. */
+		/* No star was seen there: the search goes no further than half way on that side. */
 		double end = side < 0 ? v->x[0] : v->x[v->n - 1];
 		plan->p.wall[side > 0] = (end + asked) / 2;
 		plan->p.probe = fmax(1, fabs(asked - end) / 4);
@@ -377,7 +389,7 @@ void af_search_next(struct af_plan *plan)
 	if (!convex) {
 		shape = (struct af_shape){.x0 = v.x[v.least], .a = v.h[v.least], .k = k};
 	}
-	/* Both arms far out tell where the vertex is, not how small the stars get there. */
+	/* Two arms far out tell where the vertex is, but not how small the stars get there. */
 	bool near = fabs(v.x[v.least] - shape.x0) < v.h[v.least] / shape.k * NEAR_VERTEX &&
 		shape.a > BOTTOM_LEAST * v.h[v.least];
 	if (!near && plan->p.vertex_looks < VERTEX_LOOKS) {

@@ -9,7 +9,7 @@ int32_t moves_clamp(const struct moves_rules *rules, int32_t target)
 	return target > rules->max_step ? rules->max_step : target;
 }
 
-void moves_make(const struct moves_rules *rules, int32_t from, int32_t slack_steps, int32_t target,
+void moves_make(const struct moves_rules *rules, int32_t from, int32_t backlash_left, int32_t target,
 	struct moves_plan *out)
 {
 	*out = (struct moves_plan){.count = 0};
@@ -20,13 +20,13 @@ void moves_make(const struct moves_rules *rules, int32_t from, int32_t slack_ste
 	/* In the approach direction everything is counted as if it were outwards. */
 	int64_t sign = rules->approach == MOVES_APPROACH_OUT ? 1 : -1;
 	int64_t ahead = sign * ((int64_t)target - from);
-	if (rules->backlash_steps > 0 && (ahead < 0 || ahead < slack_steps)) {
+	if (rules->backlash_steps > 0 && (ahead < 0 || ahead < backlash_left)) {
 		int64_t beyond = (int64_t)target - sign * rules->backlash_steps;
 		int64_t limit = sign > 0 ? rules->min_step : rules->max_step;
 		if (sign * (limit - beyond) > 0) {
 			beyond = limit;
 		}
-		/* Half of the overshoot still takes up some of the play; less is not worth a reversal. */
+		/* Half of the overshoot still takes up some of the backlash; less is not worth a reversal. */
 		if (2 * sign * (target - beyond) >= rules->backlash_steps) {
 			out->point[out->count++] = (int32_t)beyond;
 		} else {

@@ -12,9 +12,11 @@
 
 #include "background.h"
 
-/* Factor by which the first threshold rises where there are too many peaks. */
+/* Factor by which the first threshold rises where there are too many peaks.  Estimate:
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
 #define THRESHOLD_GROWTH 1.5
-/* A disk with a radius above this share of the shorter side sees stars in what should be noise. */
+/* A disk with a radius above this share of the shorter side sees stars in what should be noise.  Estimate:
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
 #define LARGE_DISK 0.1
 
 enum {
@@ -28,26 +30,29 @@ enum {
 	MOST_CELLS = 1600,
 };
 
-/* Disks of radius 1.3, 1.7, 2.6 and 3.4 px of their level. */
+/* Disks of radius 1.3, 1.7, 2.6 and 3.4 px of their level.  Derived: pixels of the rows of 3, 3, 5 and 7 that
+ * filter() adds. */
 static const double kernel_pixels[KERNELS] = {5.0, 9.0, 21.0, 37.0};
 
-/* A first, low threshold in sigmas of white noise; the final one uses the noise that is seen. */
+/* A first, low threshold in sigmas of white noise; the final one uses the noise that is seen.  Tuned on
+ * tests/unit/fits/test_measure.c noise_has_no_stars: no star in 60 frames, and donut_fields there: none of 165
+ * lost. */
 static const double first_threshold = 4.0;
 static const double final_threshold = 5.5;
 
-static int add(struct candidates *list, struct candidate c)
+static bool add(struct candidates *list, struct candidate c)
 {
 	if (list->count == list->cap) {
 		size_t cap = list->cap == 0 ? 1024 : 2 * list->cap;
 		struct candidate *item = realloc(list->item, cap * sizeof *item);
 		if (item == NULL) {
-			return -1;
+			return false;
 		}
 		list->item = item;
 		list->cap = cap;
 	}
 	list->item[list->count++] = c;
-	return 0;
+	return true;
 }
 
 /* One level with its rows in flight: sums of 1, 3, 5 and 7 pixels along each of the last rows, and
@@ -91,7 +96,7 @@ static void scan_fini(struct scan *scan)
 
 /* The disks of 2.6 and 3.4 px of level 0 are those of 1.3 and 1.7 of level 1, at a quarter of the
  * work; from there on each level has the two that the next does not reach. */
-static int scan_init(struct scan *scan, const struct pyramid *pyramid, int level)
+static bool scan_init(struct scan *scan, const struct pyramid *pyramid, int level)
 {
 	size_t w = (size_t)pyramid->width[level];
 	*scan = (struct scan){.level = level, .width = pyramid->width[level],
@@ -113,11 +118,11 @@ static int scan_init(struct scan *scan, const struct pyramid *pyramid, int level
 	}
 	if (scan->sums == NULL || scan->outs == NULL || scan->row == NULL || scan->under == NULL ||
 	    scan->before == NULL || scan->next == NULL || scan->noise == NULL ||
-	    background_init(&scan->sky, pyramid, level, cell) != 0) {
+	    !background_init(&scan->sky, pyramid, level, cell)) {
 		scan_fini(scan);
-		return -1;
+		return false;
 	}
-	return 0;
+	return true;
 }
 
 static float *sums_at(const struct scan *scan, int32_t y, int half)
@@ -131,7 +136,7 @@ static float *out_at(const struct scan *scan, int kernel, int32_t y)
 	return scan->outs + ((size_t)kernel * 3 + (size_t)((y + 3) % 3)) * (size_t)scan->width;
 }
 
-/* Takes in row y; past the end of the image, NULL and zeros. */
+/* Takes in row y; past the end of the image from is NULL and zeros are taken. */
 static void take_row(struct scan *scan, const float *from, int32_t y, bool may_miss)
 {
 	int32_t w = scan->width;
@@ -237,7 +242,7 @@ static bool any_above(const float *row, int32_t n, float threshold)
 }
 
 /* Peaks of row y of one filter, whose neighbours above and below are there. */
-static int peaks(struct scan *scan, int kernel, int32_t y)
+static bool peaks(struct scan *scan, int kernel, int32_t y)
 {
 	int32_t w = scan->width;
 	const float *above = out_at(scan, kernel, y - 1);
@@ -261,16 +266,16 @@ static int peaks(struct scan *scan, int kernel, int32_t y)
 					.radius = radius,
 					.flux = row[x] * bin * bin,
 				};
-				if (add(&scan->found[kernel], c) != 0) {
-					return -1;
+				if (!add(&scan->found[kernel], c)) {
+					return false;
 				}
 			}
 		}
 	}
-	return 0;
+	return true;
 }
 
-/* Structure everywhere: keep the brighter half and so on. */
+/* Raises the threshold where structure is everywhere, until few enough peaks are left. */
 static void thin_out(struct scan *scan, int kernel)
 {
 	struct candidates *found = &scan->found[kernel];
@@ -289,14 +294,14 @@ static void thin_out(struct scan *scan, int kernel)
 }
 
 /* The next row of the level, or NULL past its end. */
-static int scan_row(struct scan *scan, const float *from, bool may_miss)
+static bool scan_row(struct scan *scan, const float *from, bool may_miss)
 {
 	take_row(scan, from, scan->fed, may_miss);
 	int32_t reach = scan->last < 2 ? 1 : REACH;
 	int32_t at = scan->fed - reach;
 	scan->fed++;
 	if (at < 0 || at >= scan->height) {
-		return 0;
+		return true;
 	}
 	for (int k = scan->first; k <= scan->last; k++) {
 		filter(scan, k, at);
@@ -310,13 +315,13 @@ static int scan_row(struct scan *scan, const float *from, bool may_miss)
 			scan->noise_count[k] = n;
 		}
 		if (at >= 2) {
-			if (peaks(scan, k, at - 1) != 0) {
-				return -1;
+			if (!peaks(scan, k, at - 1)) {
+				return false;
 			}
 			thin_out(scan, k);
 		}
 	}
-	return 0;
+	return true;
 }
 
 /* Noise of one filter as the frame shows it: banding, fixed pattern and crowding are in it.  A
@@ -338,12 +343,12 @@ static struct sky filter_noise(const struct scan *scan, int kernel, bool large)
 	return sky;
 }
 
-/* The last rows, and what is bright enough goes into the list.  least is the frame's shorter side. */
-static int scan_end(struct scan *scan, int32_t least, struct candidates *list)
+/* Takes the last rows and puts what is bright enough into the list.  least is the frame's shorter side, px. */
+static bool scan_end(struct scan *scan, int32_t least, struct candidates *list)
 {
 	for (int i = 0; i < REACH; i++) {
-		if (scan_row(scan, NULL, false) != 0) {
-			return -1;
+		if (!scan_row(scan, NULL, false)) {
+			return false;
 		}
 	}
 	double area = scan->bin * scan->bin;
@@ -357,47 +362,48 @@ static int scan_end(struct scan *scan, int32_t least, struct candidates *list)
 			struct candidate c = scan->found[k].item[i];
 			c.flux -= (float)(noise.level * area);
 			c.snr = (float)((double)c.flux / (noise.sigma * area));
-			if ((double)c.snr >= final_threshold && add(list, c) != 0) {
-				return -1;
+			if ((double)c.snr >= final_threshold && !add(list, c)) {
+				return false;
 			}
 		}
 	}
-	return 0;
+	return true;
 }
 
 /* One row of a level, and when it completes a pair, one of the next. */
-static int cascade(struct scan *scan, struct pyramid *pyramid, int levels, const float *row)
+static bool cascade(struct scan *scan, struct pyramid *pyramid, int levels, const float *row)
 {
 	bool may_miss = image_type_is_float(pyramid->source->type);
 	for (int k = 0;; k++) {
 		struct scan *s = &scan[k];
 		int32_t y = s->fed;
-		if (scan_row(s, row, may_miss) != 0) {
-			return -1;
+		if (!scan_row(s, row, may_miss)) {
+			return false;
 		}
 		if (k + 1 >= pyramid->levels || y / 2 >= pyramid->height[k + 1]) {
-			return 0;
+			return true;
 		}
 		if (y % 2 == 0) {
 			memcpy(s->before, row, (size_t)s->width * sizeof *row);
-			return 0;
+			return true;
 		}
 		bool keep = k + 1 == levels;
 		int32_t w = pyramid->width[k + 1];
 		float *to = keep ? pyramid->kept[k + 1] + (size_t)(y / 2) * (size_t)w : s->next;
 		halve_rows(s->before, row, w, may_miss, to);
 		if (keep) {
-			return 0;
+			return true;
 		}
 		row = to;
 	}
 }
 
-/* A mesh of one cell would be full of star: the sky of the whole frame serves. */
-static int scan_begin(struct scan *scan, struct pyramid *pyramid, int level)
+/* Prepares the scan of a level.  A mesh of one cell would be full of star, so that the sky of the whole frame serves
+ * instead. */
+static bool scan_begin(struct scan *scan, struct pyramid *pyramid, int level)
 {
-	if (scan_init(scan, pyramid, level) != 0) {
-		return -1;
+	if (!scan_init(scan, pyramid, level)) {
+		return false;
 	}
 	if (level == 0) {
 		pyramid->sky = scan->sky.typical;
@@ -405,13 +411,13 @@ static int scan_begin(struct scan *scan, struct pyramid *pyramid, int level)
 		background_fini(&scan->sky);
 		int32_t w = pyramid->width[0];
 		int32_t h = pyramid->height[0];
-		if (background_init(&scan->sky, pyramid, 0, 2 * (w > h ? w : h)) != 0) {
+		if (!background_init(&scan->sky, pyramid, 0, 2 * (w > h ? w : h))) {
 			scan_fini(scan);
-			return -1;
+			return false;
 		}
 		scan->sky.height = scan->height;
 	}
-	return 0;
+	return true;
 }
 
 static int by_snr(const void *a, const void *b)
@@ -428,50 +434,50 @@ static int by_snr(const void *a, const void *b)
 }
 
 /* The levels that are made on the fly, in one pass over the frame. */
-static int detect_fine(struct pyramid *pyramid, struct candidates *list, int32_t least)
+static bool detect_fine(struct pyramid *pyramid, struct candidates *list, int32_t least)
 {
 	int levels = pyramid->levels < PYRAMID_KEPT ? pyramid->levels : PYRAMID_KEPT;
 	struct scan scan[PYRAMID_KEPT] = {{0}};
 	int32_t width = pyramid->width[0];
 	float *row = malloc((size_t)width * sizeof *row);
-	int status = row == NULL ? -1 : 0;
-	for (int k = 0; k < levels && status == 0; k++) {
-		status = scan_begin(&scan[k], pyramid, k);
+	bool enough = row != NULL;
+	for (int k = 0; k < levels && enough; k++) {
+		enough = scan_begin(&scan[k], pyramid, k);
 	}
-	for (int32_t y = 0; y < pyramid->height[0] && status == 0; y++) {
+	for (int32_t y = 0; y < pyramid->height[0] && enough; y++) {
 		pyramid_row(pyramid, 0, y, 0, width, row);
-		status = cascade(scan, pyramid, levels, row);
+		enough = cascade(scan, pyramid, levels, row);
 	}
 	for (int k = 0; k < levels; k++) {
-		if (status == 0) {
-			status = scan_end(&scan[k], least, list);
+		if (enough) {
+			enough = scan_end(&scan[k], least, list);
 		}
 		scan_fini(&scan[k]);
 	}
 	free(row);
-	return status;
+	return enough;
 }
 
-static int detect_coarse(struct pyramid *pyramid, int level, struct candidates *list, int32_t least)
+static bool detect_coarse(struct pyramid *pyramid, int level, struct candidates *list, int32_t least)
 {
 	struct scan scan;
 	if (level > PYRAMID_KEPT) {
 		pyramid_fill(pyramid, level);
 	}
-	int status = scan_begin(&scan, pyramid, level);
+	bool enough = scan_begin(&scan, pyramid, level);
 	size_t w = (size_t)pyramid->width[level];
-	for (int32_t y = 0; y < pyramid->height[level] && status == 0; y++) {
-		status = scan_row(&scan, pyramid->kept[level] + (size_t)y * w,
+	for (int32_t y = 0; y < pyramid->height[level] && enough; y++) {
+		enough = scan_row(&scan, pyramid->kept[level] + (size_t)y * w,
 			image_type_is_float(pyramid->source->type));
 	}
-	if (status == 0) {
-		status = scan_end(&scan, least, list);
+	if (enough) {
+		enough = scan_end(&scan, least, list);
 	}
 	scan_fini(&scan);
-	return status;
+	return enough;
 }
 
-int detect(struct pyramid *pyramid, struct candidates *list)
+bool detect(struct pyramid *pyramid, struct candidates *list)
 {
 	*list = (struct candidates){0};
 	int32_t least = pyramid->width[0] < pyramid->height[0] ? pyramid->width[0] : pyramid->height[0];
@@ -479,12 +485,12 @@ int detect(struct pyramid *pyramid, struct candidates *list)
 	for (int k = 1; k < pyramid->levels; k++) {
 		pyramid->sigma[k] = pyramid->sigma[k - 1] / 2.0;
 	}
-	int status = detect_fine(pyramid, list, least);
-	for (int k = PYRAMID_KEPT; k < pyramid->levels && status == 0; k++) {
-		status = detect_coarse(pyramid, k, list, least);
+	bool enough = detect_fine(pyramid, list, least);
+	for (int k = PYRAMID_KEPT; k < pyramid->levels && enough; k++) {
+		enough = detect_coarse(pyramid, k, list, least);
 	}
-	if (status == 0 && list->count > 0) {
+	if (enough && list->count > 0) {
 		qsort(list->item, list->count, sizeof *list->item, by_snr);
 	}
-	return status;
+	return enough;
 }

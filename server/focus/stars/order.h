@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* 1 / 0.67449, the upper quartile of the normal distribution: sigma over the median absolute deviation. */
+/* 1 / 0.67449, the upper quartile of the normal distribution: sigma over the median absolute deviation.  Derived. */
 #define SIGMA_PER_MAD 1.4826
 
 /* The k-th smallest.

@@ -119,7 +119,7 @@ static double quantum_of(const struct image *img)
 	return isfinite(least) ? least : 0.0;
 }
 
-int pyramid_init(struct pyramid *pyramid, const struct image *source)
+bool pyramid_init(struct pyramid *pyramid, const struct image *source)
 {
 	int shift = source->mosaic == IMAGE_MONO ? 0 : 1;
 	*pyramid = (struct pyramid){.source = source, .shift = shift, .levels = 1};
@@ -130,8 +130,8 @@ int pyramid_init(struct pyramid *pyramid, const struct image *source)
 	 * at least what the window of a probe takes. */
 	size_t span = (size_t)source->width > 8 * 512 ? (size_t)source->width : 8 * 512;
 	pyramid->scratch = malloc(4 * span * sizeof *pyramid->scratch);
-	int status = pyramid->scratch == NULL ? -1 : 0;
-	for (int k = 1; k < PYRAMID_LEVELS && status == 0; k++) {
+	bool enough = pyramid->scratch != NULL;
+	for (int k = 1; k < PYRAMID_LEVELS && enough; k++) {
 		if (pyramid->width[k - 1] < LEAST_SIDE || pyramid->height[k - 1] < LEAST_SIDE) {
 			break;
 		}
@@ -142,13 +142,13 @@ int pyramid_init(struct pyramid *pyramid, const struct image *source)
 		if (k >= PYRAMID_KEPT) {
 			size_t count = (size_t)pyramid->width[k] * (size_t)pyramid->height[k];
 			pyramid->kept[k] = malloc(count * sizeof(float));
-			status = pyramid->kept[k] == NULL ? -1 : 0;
+			enough = pyramid->kept[k] != NULL;
 		}
 	}
-	if (status != 0) {
+	if (!enough) {
 		pyramid_fini(pyramid);
 	}
-	return status;
+	return enough;
 }
 
 void pyramid_fini(struct pyramid *pyramid)

@@ -29,15 +29,17 @@ struct pyramid {
 	float *scratch;                 /* of pyramid_row() */
 };
 
-/* Lays out the levels that are useful for the size of the source; the kept ones still have no
- * pixels.  0, or -1 when out of memory.  Free with pyramid_fini(). */
-int pyramid_init(struct pyramid *pyramid, const struct image *source);
+/* Lays out the levels that are useful for the size of the source; the kept ones still have no pixels.
+ * Given: source, borrowed while the pyramid lives.
+ * Status: false when out of memory; the pyramid is then empty.  Free with pyramid_fini(), which an empty one bears. */
+bool pyramid_init(struct pyramid *pyramid, const struct image *source);
 void pyramid_fini(struct pyramid *pyramid);
 
-/* Fills kept level (> PYRAMID_KEPT) from the one below. */
+/* Fills kept level (> PYRAMID_KEPT, < levels) from the one below, which is filled. */
 void pyramid_fill(struct pyramid *pyramid, int level);
 
-/* Pixels x0 .. x0+n-1 of row y of a level; the range lies within it. */
+/* Pixels x0 .. x0+n-1 of row y of a level, ADU; the range lies within it.  The scratch of the pyramid is used: one
+ * thread at a time. */
 void pyramid_row(const struct pyramid *pyramid, int level, int32_t y, int32_t x0, int32_t n,
 	float *out);
 

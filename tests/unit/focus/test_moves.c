@@ -13,7 +13,7 @@
 /* Worked by hand from the overshoot rule. */
 static const struct {
 	struct moves_rules rules;
-	int32_t from, slack, target;
+	int32_t from, left, target;
 	int count;
 	int32_t point[2];
 	bool skipped;
@@ -33,7 +33,7 @@ static const struct {
 	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 0, -50, 1, {0}, true},
 	{{0, 10000, 200, MOVES_APPROACH_IN, 0}, 5000, 0, 20000, 1, {10000}, true},
 	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 200, 5000, 0, {0}, false},
-	/* In the approach direction: enough to take the play up, or not. */
+	/* In the approach direction: enough to take the backlash up, or not. */
 	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 150, 5150, 1, {5150}, false},
 	{{0, 10000, 200, MOVES_APPROACH_OUT, 0}, 5000, 150, 5149, 2, {4949, 5149}, false},
 	{{0, 10000, 200, MOVES_APPROACH_IN, 0}, 5000, 200, 4900, 2, {5100, 4900}, false},
@@ -49,7 +49,7 @@ static void by_hand(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct moves_plan plan;
-		moves_make(&cases[i].rules, cases[i].from, cases[i].slack, cases[i].target, &plan);
+		moves_make(&cases[i].rules, cases[i].from, cases[i].left, cases[i].target, &plan);
 		assert_int_equal(plan.count, cases[i].count);
 		assert_int_equal(plan.overshoot_skipped, cases[i].skipped);
 		for (int j = 0; j < plan.count; j++) {
@@ -63,7 +63,7 @@ static int32_t between(uint64_t *seed, int32_t low, int32_t high)
 	return low + (int32_t)(sky_uniform(seed) * ((double)high - low + 1));
 }
 
-/* Properties that hold for every move, on a mechanism with as much play as is configured: the carriage is
+/* Properties that hold for every move, on a mechanism with as much backlash as is configured: the carriage is
  * pushed by the one face of the nut or by the other, and whatever was known about it before, after a
  * move it lies against the face of the approach direction. */
 static void random_moves(void **state)
@@ -78,14 +78,14 @@ static void random_moves(void **state)
 		rules.approach = out ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
 		rules.max_increment = between(&seed, 300, 70000);
 		int32_t from = between(&seed, rules.min_step, rules.max_step);
-		int32_t slack = between(&seed, 0, rules.backlash_steps);
+		int32_t left = between(&seed, 0, rules.backlash_steps);
 		int32_t target = between(&seed, -10000, 70000);
 		int32_t end = moves_clamp(&rules, target);
 		struct moves_plan plan;
-		moves_make(&rules, from, slack, target, &plan);
+		moves_make(&rules, from, left, target, &plan);
 		assert_true(end >= rules.min_step && end <= rules.max_step);
 		assert_int_equal(plan.count == 0, from == end);
-		int32_t at = from, play = slack, reversals = 0, direction = 0;
+		int32_t at = from, untaken = left, reversals = 0, direction = 0;
 		for (int i = 0; i < plan.count; i++) {
 			while (at != plan.point[i]) {
 				int32_t leg = moves_leg(&rules, at, plan.point[i]) - at;
@@ -94,9 +94,9 @@ static void random_moves(void **state)
 				assert_true(at >= rules.min_step && at <= rules.max_step);
 				reversals += direction != 0 && (leg > 0) != (direction > 0);
 				direction = leg;
-				play -= out ? leg : -leg;
-				play = play < 0 ? 0
-					: play > rules.backlash_steps ? rules.backlash_steps : play;
+				untaken -= out ? leg : -leg;
+				untaken = untaken < 0 ? 0
+					: untaken > rules.backlash_steps ? rules.backlash_steps : untaken;
 			}
 		}
 		assert_int_equal(at, end);
@@ -107,7 +107,7 @@ static void random_moves(void **state)
 			assert_true(2 * room < rules.backlash_steps);
 			assert_int_equal(reversals, 0);
 		} else if (plan.count > 0 && room >= rules.backlash_steps) {
-			assert_int_equal(play, 0);
+			assert_int_equal(untaken, 0);
 		}
 	}
 }

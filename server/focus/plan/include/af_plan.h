@@ -52,7 +52,7 @@ struct af_wish {
 	enum af_want want;
 	int32_t position;     /* steps, inside the range */
 	int32_t via;          /* go there first, then to position; == position: go direct.  So a sample
-	                       * is reached in the approach direction after a way that takes up play
+	                       * is reached in the approach direction after a way that takes up backlash
 	                       * which nobody configured */
 	double exposure_factor; /* 1 = the run's exposure; 2 after a frame with too little to see */
 	enum err_code code;   /* failure: ERR_NO_STARS, ERR_BAD_FIT, ERR_NO_MINIMUM, ERR_VALIDATION */
@@ -121,7 +121,7 @@ struct af_plan {
 		bool reversed;         /* the way to this sample was against the approach direction */
 		double stand, travel;  /* where it was sent last; way in the approach direction so far */
 		size_t search_points;  /* points measured before the first sweep */
-		double firm_travel;    /* of those, what counts as play taken up, steps */
+		double firm_travel;    /* of those, what counts as backlash taken up, steps */
 		double first_probe;
 		int direction;         /* of the probes: -1, +1 */
 		int observations, retries, cloud_repeats, clouds, blanks, blank_run, trails;
@@ -135,12 +135,28 @@ struct af_plan {
 	} p;
 };
 
-/* Starts a plan; plan->wish is the first wish. */
+/* Starts a plan.
+ * Given: setup, copied; min_step <= start_position <= max_step; points is held to 5..31.
+ * Returned: *plan, whose wish is the first one.
+ * Notes: 1) without optics and history probes grow until the sizes change; with them the second look may be the
+ * sweep's end.  2) accuracy and cost over skies of Kolmogorov seeing with an obstruction of 0.34, scatter of 2 and 5
+ * %, in runs of 300 (tests/unit/focus/test_af_plan.c): optics known, start up to 8 u off: all succeed within a
+ * quarter of the zone, 12 exposures (known_optics); nothing known, slopes of 0.001 to 1 px/step, start up to 16 u
+ * off: 0 to 1 of 300 fail, none is beyond a quarter of the zone, 15 exposures (unknown_optics); backlash that is
+ * configured: none wrong (backlash_is_taken_up), and that nobody configured, up to 2 u: none wrong
+ * (backlash_nobody_configured); slope or size wrong by a factor of 5: none fails (wrong_knowledge); frames of 0.3 s
+ * with a scatter of 16 to 25 %: 1 to 3 of 150 fail, 0 to 2 are beyond a quarter of the zone (short_exposures);
+ * recorded frames of an 8 inch Schmidt-Cassegrain: 1152 of 1152 runs end within 10 steps of 7990 +- 3
+ * (c8_comes_to_focus); random junk is taken for a curve in 1 of 800 (junk_ends).
+ * Sources: sampling to 3 to 5 times the least size: Weber and Brady (2001), and Monte Carlo with the exact curve. */
 void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup);
 
-/* Takes what the current wish (SAMPLE or FINAL) showed; plan->wish is the next one afterwards.
- * Every plan ends, after at most AF_MAX_OBSERVATIONS of them.  An observation whose recording_id
- * was seen before adds no point: the same pixels know nothing new. */
+/* Takes what one exposure showed.
+ * Given: plan, whose wish is SAMPLE or FINAL (else nothing happens); seen, copied.
+ * Returned: plan->wish is the next one, and points, fit and phase are what is known.
+ * Notes: 1) every plan ends, after at most AF_MAX_OBSERVATIONS of them.  2) an observation whose recording_id was
+ * seen before adds no point: the same pixels know nothing new.  3) no wish lies outside the range, whatever is told:
+ * 800 runs of junk in tests/unit/focus/test_af_plan.c junk_ends. */
 void af_plan_tell(struct af_plan *plan, const struct af_observation *seen);
 
 /* 0..1, never falling; an estimate for a progress bar. */
@@ -150,10 +166,15 @@ double af_plan_progress(const struct af_plan *plan);
  * only between rounds).  False when it makes no V yet. */
 bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out);
 
-/* Full width of the critical focus zone in steps at 10 % growth of FWHM:
- * coefficient * theta * sqrt(10) * D * N^2 / q with coefficient 0.0021, or 0.00195 when the
- * obstruction exceeds a quarter of the aperture; theta = FWHM at best focus in arcsec, taken as
- * 1.76 x hfr_min_px x plate scale.  NAN when anything is unknown. */
+/* Full width of the critical focus zone: there the FWHM has grown by 10 %.
+ * Given: setup, of which two of aperture, focal length and focal ratio suffice; hfr_min_px, HFR at best focus, px.
+ * Returned: Z = c theta sqrt(tau) D N^2 / q, steps; theta = 1.76 hfr_min_px times the scale, arcsec; tau = 10; D mm;
+ * q um/step; c = 0.0021, or 0.00195 when the obstruction exceeds a quarter of the aperture.  NAN when anything is
+ * unknown.
+ * Notes: 1) being inside means to be within half of it.  2) within 5 % of the zone by convolution for 203 mm f/10
+ * with an obstruction of 0.34, 10 % for 106 mm f/5 without: tests/unit/focus/test_af_plan.c critical_focus_zone.
+ * Source: the form is the New Critical Focus Zone of Gold Astro; the coefficients come from convolving Kolmogorov
+ * seeing with the pupil, where that page has 0.00225 for Gaussian seeing. */
 double af_critical_focus_zone_steps(const struct af_plan_setup *setup, double hfr_min_px);
 
 #endif

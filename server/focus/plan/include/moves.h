@@ -28,18 +28,25 @@ struct moves_plan {
 	bool overshoot_skipped;
 };
 
-/* target clamped into min_step..max_step. */
+/* The nearest allowed position, steps: target held to min_step..max_step. */
 int32_t moves_clamp(const struct moves_rules *rules, int32_t target);
 
-/* Plans from -> target (clamped first).  slack_steps (0..backlash_steps) is the play that a motion in the
- * approach direction would meet first, because it was not taken up yet.  A move in the approach
- * direction goes direct when it is longer than that; any other goes past the target by backlash_steps
- * (as much of it as the limit leaves) and comes back.  from == target gives no points. */
-void moves_make(const struct moves_rules *rules, int32_t from, int32_t slack_steps, int32_t target,
+/* The way to a target.
+ * Given: rules, min_step <= max_step; from, steps, any; backlash_left, 0..backlash_steps, the part of the backlash
+ * that a motion in the approach direction would meet first because it was not taken up yet; target, steps, clamped
+ * first.
+ * Returned: *out; no points when from is the target.
+ * Notes: 1) a move in the approach direction goes direct when it is at least backlash_left long; any other goes past
+ * the target by backlash_steps, as much of it as the limit leaves, and comes back.  2) where the limit leaves less
+ * than half of it, it goes direct: less takes up too little to be worth a reversal.  3) exact, in 64 bits inside: no
+ * range of int32_t overflows.  4) 200,000 moves on a mechanism with that much backlash: never outside the limits,
+ * one reversal at most, the backlash taken up at the end wherever the limits leave room:
+ * tests/unit/focus/test_moves.c random_moves. */
+void moves_make(const struct moves_rules *rules, int32_t from, int32_t backlash_left, int32_t target,
 	struct moves_plan *out);
 
-/* Where the next leg from `from` to a point of a plan ends: at the point, or max_increment nearer to it.
- * A leg never ends outside the limits, however far outside them it begins. */
+/* Where the next leg towards a point of a plan ends, steps: at the point, or max_increment nearer to it.  A leg
+ * never ends outside the limits, however far outside them it begins (tests/unit/focus/test_moves.c extremes). */
 int32_t moves_leg(const struct moves_rules *rules, int32_t from, int32_t point);
 
 #endif

@@ -12,7 +12,7 @@
 #include "err.h"
 #include "image.h"
 
-/* What to look at. */
+/* What to look at.  Caller-owned; read during the call only. */
 struct measure_options {
 	double region;       /* share of width and height about the centre that is searched, 0 < r <= 1 */
 	bool dense_list;     /* fill the star list with rejected objects too, flagged */
@@ -63,12 +63,37 @@ struct measurement {
 	bool trailed;          /* most objects share one elongation: no star size means anything */
 };
 
-/* Finds and measures.  img is borrowed (one plane; a colour mosaic is measured in 2x2 means and
- * sizes are doubled, so they are pixels of the frame).  list may be NULL; at most cap stars are
- * stored, brightest first, and *listed (may be NULL) says how many.  ERR_OK; ERR_NOMEM; ERR_INVALID_VALUE when
- * the view is smaller than 16x16 px, 32x32 px on a colour mosaic; on an error nothing else is written.
- * Background: mesh of clipped medians; noise: 1.4826 MAD.  Detection: a bank of
- * disks from sharp stars to rings.  HFR: no pixel is clipped or thresholded. */
+/* Finds and measures the stars of one frame.
+ * Given: img, one plane, borrowed, 16 x 16 px and more; a colour mosaic 32 x 32 px and more, measured in 2 x 2 means
+ * with sizes doubled, so that they are pixels of the frame; NaN and infinite pixels count as missing.  options.
+ * list, room for cap stars, or NULL.  listed and err may be NULL.
+ * Returned: *out; list[0 .. *listed - 1], brightest first.
+ * Status: ERR_OK, also without any star; ERR_INVALID_VALUE when the view is smaller than that, ERR_NOMEM: a sentence
+ * is then in err, and nothing else was written.
+ * Notes: 1) background: a mesh of clipped levels under the detection, a clipped ring about each star; noise: clipped
+ * patches.  2) detection: a bank of disks from 1.3 px to half the shorter side, above 5.5 sigma of what each filter
+ * shows.  3) HFR: the curve of growth of signed pixels; none is clipped or thresholded.  4) the frame's number is
+ * the weighted median of the 40 brightest used stars; hfr_error_px holds photon noise and the scatter of the stars,
+ * not the seeing of the moment.  5) no gain is needed; snr takes the noise of the sky for that of photons, and is a
+ * lower bound.
+ * Accuracy of hfr_px (each in tests/unit/fits/test_measure.c: where no other file is named):
+ *	Gaussian, sigma 1 px, SNR 800         3 %       sizes_of_bright_stars
+ *	Gaussian, sigma 2 to 8 px             1.5 to 2 %  there
+ *	Moffat, beta 4.765 and 3              3, 7 %    there: the wings beyond the aperture
+ *	disk and rings, radius 6 to 100 px    1 to 2 %  there
+ *	faint Gaussian, SNR 14, 20, 56        bias -0.5, +1.0, +0.3 %, scatter of a star 5.3, 3.5, 1.7 %
+ *	                                                faint_stars_are_unbiased
+ *	faint ring, SNR 14, 34                bias -0.8, -0.5 %, scatter 3.6, 1.4 %  there
+ *	faint Moffat 4, SNR 14, 22, 40, 90    bias -4.6, -4.3, -1.8, +0.4 %
+ *	                                                a_star_does_not_shrink_when_it_gets_fainter
+ *	a sweep from ring to focus            2 %       a_sweep_has_no_jumps
+ *	39 recorded frames                    all within what other programs span: tests/unit/fits/test_frames.c
+ *	                                      sizes_of_frames; star by star 239 of 252 within 5 %: sizes_of_stars, there
+ *	hfr_error_px                          59 of 60 within two sigma: error_bar_covers_the_scatter
+ * Found: 165 of 165 isolated stars and rings of SNR 18 to 180, radius 1.5 to 40 px, none wrong: donut_fields; no
+ * star in 60 frames of noise, slopes, hot pixels and bad lines: noise_has_no_stars.
+ * Sources: half-flux radius as FLUX_RADIUS of Bertin and Arnouts, Astronomy and Astrophysics Supplement 117 (1996)
+ * 393; the Gaussian's HFR = 1.1774 sigma and the disk's 0.7071 R by integration. */
 enum err_code measure_frame(const struct image *img, const struct measure_options *options,
 	struct star *list, size_t cap, size_t *listed, struct measurement *out, struct err *err);
 
