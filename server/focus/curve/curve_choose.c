@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* A deleted residual beyond this many sigmas is an outlier, where a normal distribution would be the judge.  Tuned
- * on tests/unit/focus/test_curve.c outlier_is_found: 4.9 fails it. */
+ * on tests/unit/focus/test_curve.c outlier_is_found: 4.9 fails it.  Tuned on tests/unit/focus/test_curve.c
+ * outlier_is_found: 4.9 fails it. */
 #define REJECT_SIGMA 3.5
 /* Degrees of freedom at which Student's t is as good as normal. */
 #define NORMAL_DOF 1000

@@ -12,7 +12,7 @@
 #define LIVE_POINTS 5
 /* After a reversal the size stands still: that many times the least, it changes by less than this share of what is
  * due, and what is due is more than 1.5 times this share of it, which noise is not.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
 #define STILL_RATIO 1.5
 #define STILL_SHARE 0.3
 #define STILL_DUE 0.1
@@ -24,41 +24,41 @@
 #define WIDENINGS_MOST 6
 #define DEAD_ENDS_MOST 2
 /* Largest over least sample below which the sweep was too narrow.  Estimate: tests/unit/focus/test_af_plan.c
- * unknown_optics holds with it; not varied yet. */
+ * unknown_optics holds with it; not varied. */
 #define FLAT_RATIO 1.5
 /* Least sample over the fitted minimum above which the bottom was not seen.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
 #define GAP_RATIO 3.0
 /* Samples that are wanted below twice the minimum. */
 #define COARSE_SAMPLES 3
 /* Distance of the samples that widen a sweep, in its length.  Estimate: tests/unit/focus/test_af_plan.c
- * unknown_optics holds with it; not varied yet. */
+ * unknown_optics holds with it; not varied. */
 #define WIDEN_SHARE 0.25
 /* An arm is made longer up to this share of the half sweep at least.  Estimate: tests/unit/focus/test_af_plan.c
- * unknown_optics holds with it; not varied yet. */
+ * unknown_optics holds with it; not varied. */
 #define EXTEND_SHARE 0.7
 /* Frames that validate at most; and what is worse than at the start: sigmas, and the ratio of sizes.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
 #define VALIDATIONS 3
 #define WORSE_SIGMAS 3.0
 #define WORSE 1.15
 /* Few frames tell the scatter badly: never less than the usual one is trusted.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
 #define SEEING_LEAST 0.05
 /* The bottom of the true curve lies that far off the one of a hyperbola, relative.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
 #define HYPERBOLA_ERROR 0.025
 /* Relative variance of a size besides seeing and noise: 1 %.  Estimate: tests/unit/focus/test_af_plan.c
- * unknown_optics holds with it; not varied yet. */
+ * unknown_optics holds with it; not varied. */
 #define VALIDATION_VARIANCE 1e-4
 /* Where refining samples lie, in a/k about the vertex, by refinement: both arms between 1 and 3 natural widths,
  * where a sample tells most about the vertex.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with
- * it; not varied yet. */
+ * it; not varied. */
 #define REFINED_PLACES 6
 static const double refined_places[REFINEMENTS_MOST][REFINED_PLACES] = {
 	{0.6, 1.3, 2.0, -0.6, -1.3, -2.0}, {0.9, 1.7, 2.6, -0.9, -1.7, -2.6}, {1.1, 1.5, 2.3, -1.1, -1.5, -2.3}};
 /* Sigmas within which the mean of so many validation frames agrees: one that looks doubtful is not enough to
- * believe.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
+ * believe.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
 static const double validation_sigmas[VALIDATIONS + 1] = {0, 1.5, 2.25, 3};
 
 /* Fits these of the plan's samples; the points show what the fit made of them. */

@@ -10,7 +10,7 @@
 #include "af_inside.h"
 
 /* Length of a probe over that of the last.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with it;
- * not varied yet. */
+ * not varied. */
 #define PROBE_GROWTH 2.5
 /* Looks by kind; after so many dead ends nothing comes from beyond. */
 #define SEARCHES_MOST 24
@@ -18,48 +18,47 @@
 #define INSIDE_LOOKS 2
 #define DEAD_ENDS_MOST 3
 /* Relative scatter of an in-focus frame of 3 s before any was seen.  Estimate: tests/unit/focus/test_af_plan.c
- * unknown_optics holds with it; not varied yet. */
+ * unknown_optics holds with it; not varied. */
 #define TYPICAL_SEEING 0.05
 /* From so many times the least HFR the first look does not jump to the vertex.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
 #define SCOUT_FAR 6.0
 /* Sigmas of scatter, and at most what share of the least size, a sample has to stand above the least one to have
- * risen.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
+ * risen.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
 #define RISEN_SIGMAS 3
 #define DIFFERENCE 1.414
 #define RISEN_MOST 0.6
 /* Relative error of a size besides the seeing.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with
- * it; not varied yet. */
+ * it; not varied. */
 #define OTHER_ERROR 0.02
 /* A pivot below it is 0.  Derived: near the least normal double. */
 #define SINGULAR 1e-300
 /* Two samples of a known slope have to lie apart by this share of the probe.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
 #define BASE_SHARE 0.3
 /* The second look from far out goes this share of the way to the vertex.  Estimate: tests/unit/focus/test_af_plan.c
- * unknown_optics holds with it; not varied yet. */
+ * unknown_optics holds with it; not varied. */
 #define FAR_SHARE 0.3
 /* A slope this many times the known one contradicts it.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics
- * holds with it; not varied yet. */
+ * holds with it; not varied. */
 #define CONTRADICTION 1.3
 /* Bounds of the least size in that of history or of usual seeing: from far out it is a small difference of large
- * numbers.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
+ * numbers.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
 #define GUESS_LEAST 0.7
 #define GUESS_MOST 1.6
 /* Room before a wall, as a share of the way that is wanted, below which it is none.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied yet. */
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
 #define ROOM_SHARE 0.02
 /* Least way past an end, in the way to the vertex by the secant and in the length of what was seen.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied yet. */
+ * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
 #define SECANT_SHARE 0.3
 #define SPAN_SHARE 0.25
 /* The bottom was seen when the least sample lies this near the vertex, in h/k, and its size is no more than 1 over
- * this of the fitted one.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied
- * yet. */
+ * this of the fitted one.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
 #define NEAR_VERTEX 0.7
 #define BOTTOM_LEAST 0.5
 /* Least size of a shape, in that of the least sample.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics
- * holds with it; not varied yet. */
+ * holds with it; not varied. */
 #define SHAPE_LEAST 0.6
 
 /* The usable samples by position. */

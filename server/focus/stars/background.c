@@ -10,7 +10,7 @@
 #include "order.h"
 
 /* A change of the level in sigmas that ends the clipping.  Estimate: tests/unit/fits/test_frames.c sizes_of_frames
- * holds with it; not varied yet. */
+ * holds with it; not varied. */
 #define SETTLED 0.003
 /* Width of the shortest interval that holds 40 % of a Gaussian, in sigmas.  Derived: 2 x 0.5244, the 70 %
  * quantile. */

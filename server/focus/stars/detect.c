@@ -13,10 +13,10 @@
 #include "background.h"
 
 /* Factor by which the first threshold rises where there are too many peaks.  Estimate:
- * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied. */
 #define THRESHOLD_GROWTH 1.5
 /* A disk with a radius above this share of the shorter side sees stars in what should be noise.  Estimate:
- * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied. */
 #define LARGE_DISK 0.1
 
 enum {

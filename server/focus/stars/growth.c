@@ -7,7 +7,7 @@
 
 /* Squared radii in px^2 within which a pixel is cut into so many pieces a side; 2 beyond.  Tuned on
  * tests/unit/fits/test_frames.c sizes_of_frames: CORE_R2 of 3.5 moves 9, NEAR_R2 of 12.6 moves 11, FAR_R2 of 68.6
- * moves 14 of 39 sizes, none beyond its limit. */
+ * moves 14 of 40 figures, none beyond its limit. */
 #define CORE_R2 2.5
 #define NEAR_R2 9.0
 #define FAR_R2 49.0
@@ -15,7 +15,7 @@
 #define NEAR_PIECES 5
 #define FAR_PIECES 3
 /* A piece this part of the HFR is always fine enough.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: 28
- * moves 3 of 39 sizes, none beyond its limit. */
+ * moves 3 of 40 figures, none beyond its limit. */
 #define PIECES_OF_HFR 20.0
 /* Half the diagonal of a pixel, px: its corner may lie inside a circle that its centre is outside of.  Derived:
  * sqrt(2)/2, rounded up. */

@@ -7,7 +7,7 @@
 
 /* Radius in HFR, and at least in px, in which the brightest, missing and flat pixels are looked for.  Tuned on
  * tests/unit/fits/test_frames.c sizes_of_frames: CORE of 2.1 fails it.  Tuned on tests/unit/fits/test_frames.c
- * sizes_of_frames: CORE_LEAST of 2.1 moves 1 of 39 sizes, none beyond its limit. */
+ * sizes_of_frames: CORE_LEAST of 2.1 moves 1 of 40 figures, none beyond its limit. */
 #define CORE 1.5
 #define CORE_LEAST 1.5
 /* Noise of the sum of four neighbours, in that of one pixel.  Derived: sqrt(4). */

@@ -14,7 +14,7 @@
  * sqrt(2)/2, rounded. */
 #define BLOCK_REACH 0.7
 /* HFR in px above which the sky is that of blocks, and of larger ones.  Tuned on tests/unit/fits/test_frames.c
- * sizes_of_frames: LARGE_HFR of 3.5 moves 4, VERY_LARGE_HFR of 7 moves 8 of 39 sizes, none beyond its limit. */
+ * sizes_of_frames: LARGE_HFR of 3.5 moves 4, VERY_LARGE_HFR of 7 moves 8 of 40 figures, none beyond its limit. */
 #define LARGE_HFR 2.5
 #define VERY_LARGE_HFR 5.0
 /* Sides of those blocks in px, and how many of them or of single pixels make a sky. */

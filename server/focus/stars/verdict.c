@@ -8,17 +8,18 @@
 #include "order.h"
 #include "work.h"
 
-/* SNR at which a star counts half of a bright one, whose size scatters by other things than noise.  Estimate:
- * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
+/* SNR at which a star counts half of a bright one, whose size scatters by other things than noise.  Tuned on
+ * tests/unit/fits/test_frames.c sizes_of_frames: 11.2 fails it. */
 #define FULL_WEIGHT_SNR 8.0
 /* Debris: so many refused objects agree, to this logarithm, on a size so many times larger, with so many times the
- * light.  Estimate: tests/unit/fits/test_frames.c sizes_of_frames holds with them; not varied yet. */
+ * light.  Estimate: DEBRIS_SIZE of 2.8, DEBRIS_AGREE of 0.21, DEBRIS_FLUX of 7 moves no figure of
+ * tests/unit/fits/test_frames.c sizes_of_frames. */
 #define DEBRIS_SIZE 2.0
 #define DEBRIS_AGREE 0.15
 #define DEBRIS_COUNT 3
 #define DEBRIS_FLUX 5.0
 /* HFR in px below which an object is too fine for a trail, and SNR from which its direction is known.  Estimate:
- * tests/unit/fits/test_frames.c sizes_of_frames holds with them; not varied yet. */
+ * TRAIL_HFR of 1.26, TRAIL_SNR of 28 moves no figure of tests/unit/fits/test_frames.c sizes_of_frames. */
 #define TRAIL_HFR 0.9
 #define TRAIL_SNR 20.0
 /* Median length over width of a trailed frame, and length of the mean of unit vectors at twice the angles.  Source
@@ -27,30 +28,31 @@
 #define TRAIL_ELONGATION 1.38
 #define TRAIL_AGREE 0.7
 /* Beside one to three bright stars those below this part of the SNR of the brightest add only doubt; never above
- * the last SNR, and above the middle one only where the brightest has twice it.  Estimate:
- * tests/unit/fits/test_frames.c sizes_of_frames holds with them; not varied yet. */
+ * the last SNR, and above the middle one only where the brightest has twice it.  Estimate: FAINT_PART of 56,
+ * FAINT_LEAST of 11.2, FAINT_MOST of 28 moves no figure of tests/unit/fits/test_frames.c sizes_of_frames. */
 #define FAINT_PART 40.0
 #define FAINT_LEAST 8.0
 #define FAINT_MOST 20.0
 /* Logarithm of the size within which stars agree: so many sigmas of the scatter within bounds, and four sigmas of
- * their own noise, 4 x 0.68/SNR.  Estimate: tests/unit/fits/test_frames.c sizes_of_frames holds with them; not
- * varied yet. */
+ * their own noise, 4 x 0.68/SNR.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: SIZE_SIGMAS of 5.6 moves
+ * 1, SIZE_LEAST of 0.7 moves 5, SIZE_MOST of 0.98 moves 2, SIZE_NOISE of 3.78 moves 3 of 40 figures, none beyond its
+ * limit. */
 #define SIZE_SIGMAS 4.0
 #define SIZE_LEAST 0.5
 #define SIZE_MOST 0.7
 #define SIZE_NOISE 2.7
 /* Objects in one line are no stars when there are so many and chance would put them there this rarely.  Estimate:
- * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
+ * 0.0014 moves no figure of tests/unit/fits/test_frames.c sizes_of_frames. */
 #define LINE_CHANCE 1e-3
 #define LINE_COUNT 5
 /* HFR in px of four equal pixels: as sharp as that are defects.  Derived: half of a square of 2 px lies within
  * sqrt(2/pi) = 0.80 px of its centre. */
 #define FINEST_HFR 0.8
 /* A star whose HFR is more than this share of the shorter side fills the mesh of the sky.  Estimate:
- * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
+ * tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied. */
 #define LARGE_STAR 0.15
 /* A centre below this share of the brightest ring makes a ring of a star.  Estimate: tests/unit/fits/test_frames.c
- * sizes_of_frames holds with it; not varied yet. */
+ * sizes_of_frames holds with it; not varied. */
 #define RING_DIP 0.8
 /* 1 sigma of the HFR of one star, relative, times its SNR.  Source: simulation of 200 stars each, SNR 10 to 286,
  * matched aperture; tests/unit/fits/test_measure.c faint_stars_are_unbiased: scatter times SNR 0.71 to 1.6 of
@@ -62,7 +64,7 @@
 #define MEAN_COUNT 2.5
 #define MEDIAN_ERROR 1.2533
 /* Relative error of an HFR that stays whatever the SNR: the sky under a star is never known to better than a
- * thousandth of its light.  Estimate: tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied yet. */
+ * thousandth of its light.  Estimate: tests/unit/fits/test_frames.c sizes_of_frames holds with it; not varied. */
 #define SKY_ERROR 0.001
 
 static int by_value(const void *a, const void *b)

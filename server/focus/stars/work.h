@@ -23,7 +23,7 @@ enum {
  * signal over noise) as for a ring, whose HFR is 0.75 of its radius. */
 #define DISK_OVER_HFR 1.35
 /* Logarithm of the size within which an object is of about the common one.  Estimate: tests/unit/fits/test_frames.c
- * sizes_of_frames holds with it; not varied yet. */
+ * sizes_of_frames holds with it; not varied. */
 #define SAME_SIZE 0.3
 
 struct object {
