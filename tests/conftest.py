@@ -175,7 +175,8 @@ class Client:
 class Observatory(Client):
     """A focusd server in a folder of its own."""
 
-    def __init__(self, folder, simulate=True, config=None, time_factor=50, seed=1, extra=()):
+    def __init__(self, folder, simulate=True, config=None, time_factor=50, seed=1, extra=(), env=None):
+        self.env = {**os.environ, **(env or {})}
         self.folder = pathlib.Path(folder)
         self.ready_file = self.folder / "ready.json"
         self.log_file = self.folder / "focusd.log"
@@ -194,7 +195,8 @@ class Observatory(Client):
     def start(self):
         self.ready_file.unlink(missing_ok=True)
         with open(self.log_file, "ab") as log:
-            self.process = subprocess.Popen(self.arguments, stdout=subprocess.PIPE, stderr=log)
+            self.process = subprocess.Popen(self.arguments, stdout=subprocess.PIPE, stderr=log,
+                                            env=self.env)
 
         def ready():
             assert self.process.poll() is None, \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The history of runs: /focusd/v1/runs and /focusd/v1/runs/ID. */
+/* The history of runs: /focusd/v1/runs and /focusd/v1/runs/ID.  The store has it, on a thread of its own: each
+ * request posts its question, waits suspended, and sends what it then picks up. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -8,6 +9,34 @@
 
 #define DEFAULT_LIMIT 50
 #define MAX_LIMIT 1000
+
+/* Suspends the request until the store has news for its ticket, or its patience ends. */
+static enum http_result wait_for(struct http_wait *wait, uint64_t ticket)
+{
+	wait->ticket[0] = ticket;
+	wait->deadline_ms = clock_now_ms(clock_real()) + STORE_PATIENCE_MS;
+	return HTTP_WAIT;
+}
+
+/* HTTP_DONE with the answer, or with an error when the patience ended; else HTTP_WAIT. */
+static enum http_result picked_up(struct web *web, const struct http_wait *wait, struct store_answer *out)
+{
+	if (store_take(web->served->store, wait->ticket[0], out)) {
+		return HTTP_DONE;
+	}
+	if (clock_now_ms(clock_real()) < wait->deadline_ms) {
+		return HTTP_WAIT;
+	}
+	*out = (struct store_answer){.run = NULL};
+	err_set(&out->err, ERR_TIMEOUT, "the disk did not answer in %d s", STORE_PATIENCE_MS / 1000);
+	return HTTP_DONE;
+}
+
+/* A disk that is slow or held by somebody is worth another try later; a broken one is not. */
+static int failed_status(enum err_code code)
+{
+	return code == ERR_TIMEOUT || code == ERR_NOMEM ? 503 : 500;
+}
 
 enum http_result runs_list_answer(struct web *web, const char *rest, const struct http_request *req,
 	struct http_response *res)
@@ -21,20 +50,30 @@ enum http_result runs_list_answer(struct web *web, const char *rest, const struc
 		http_text(res, 400, "limit must be a whole number from 1 to %d.", MAX_LIMIT);
 		return HTTP_DONE;
 	}
-	web_body(res, "application/json", 4 * 1024 * 1024);
-	struct err err = {0};
-	if (runs_list_json(web->served->runs, (int)limit, &res->body, &err) != ERR_OK) {
-		buf_fini(&res->body);
-		log_warn("web", "the history of runs cannot be read: %s", err.text);
-		http_text(res, 500, "The history of runs cannot be read: %s", err.text);
-		return HTTP_DONE;
+	struct http_wait *wait = req->wait;
+	if (wait->ticket[0] == 0) {
+		return wait_for(wait, store_ask_list(web->served->store, (int)limit));
 	}
-	web_check_body(res);
+	struct store_answer answer;
+	enum http_result result = picked_up(web, wait, &answer);
+	if (result == HTTP_WAIT) {
+		return result;
+	}
+	if (answer.err.code != ERR_OK) {
+		log_warn("web", "the history of runs cannot be read: %s", answer.err.text);
+		http_text(res, failed_status(answer.err.code), "The history of runs cannot be read: %s",
+			answer.err.text);
+	} else {
+		web_body(res, "application/json", answer.text.ceiling);
+		res->body = answer.text;
+		buf_init(&answer.text, 0);
+	}
+	store_answer_fini(&answer);
 	return HTTP_DONE;
 }
 
-/* The run from memory while it goes on, else from the store. */
-static struct run *find_run(struct web *web, uint64_t id, struct err *err)
+/* A run that goes on, from memory; NULL when it does not. */
+static struct run *running(struct web *web, uint64_t id)
 {
 	struct device *dev;
 	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
@@ -46,7 +85,7 @@ static struct run *find_run(struct web *web, uint64_t id, struct err *err)
 			}
 		}
 	}
-	return runs_load(web->served->runs, id, err);
+	return NULL;
 }
 
 static bool parse_id(const char *text, uint64_t *id, const char **end)
@@ -95,19 +134,26 @@ enum http_result runs_one_answer(struct web *web, const char *rest, const struct
 		http_text(res, 400, "format must be json, csv or nina.");
 		return HTTP_DONE;
 	}
-	struct err err = {0};
-	struct run *run = find_run(web, id, &err);
-	if (run == NULL && err.code == ERR_INVALID_VALUE) {
+	struct http_wait *wait = req->wait;
+	struct store_answer answer = {.run = NULL};
+	if (wait->ticket[0] == 0) {
+		answer.run = running(web, id);
+		if (answer.run == NULL) {
+			return wait_for(wait, store_ask_run(web->served->store, id));
+		}
+	} else if (picked_up(web, wait, &answer) == HTTP_WAIT) {
+		return HTTP_WAIT;
+	}
+	if (answer.err.code == ERR_INVALID_VALUE) {
 		http_text(res, 404, "There is no run %" PRIu64 ".", id);
-		return HTTP_DONE;
+	} else if (answer.err.code != ERR_OK) {
+		http_text(res, failed_status(answer.err.code), "Run %" PRIu64 " cannot be read: %s", id,
+			answer.err.text);
+	} else {
+		web_body(res, formats[f].content_type, 1024 * 1024);
+		formats[f].print(answer.run, &res->body);
+		web_check_body(res);
 	}
-	if (run == NULL) {
-		http_text(res, 500, "Run %" PRIu64 " cannot be read: %s", id, err.text);
-		return HTTP_DONE;
-	}
-	web_body(res, formats[f].content_type, 1024 * 1024);
-	formats[f].print(run, &res->body);
-	run_free(run);
-	web_check_body(res);
+	store_answer_fini(&answer);
 	return HTTP_DONE;
 }

@@ -53,39 +53,95 @@ enum http_result action_autofocus(struct call *call, const struct action_value *
 	return result;
 }
 
+/* Steps of calls that may wait: for a run to end, then for the store. */
+enum { STEP_RUN, STEP_STORE };
+
+/* Lets the call wait for an old run, which the store has. */
+static enum http_result ask_store(struct call *call, uint64_t id)
+{
+	return call_wait(call, STEP_STORE, store_ask_run(call->served->store, id),
+		clock_now_ms(clock_real()) + STORE_PATIENCE_MS);
+}
+
+/* Picks the run up: true with *run or with err filled, false while the store has no answer. */
+static bool store_answered(struct call *call, struct run **run, struct err *err)
+{
+	struct store_answer answer;
+	if (store_take(call->served->store, call->wait->ticket, &answer)) {
+		*run = answer.run;
+		*err = answer.err;
+		answer.run = NULL;
+		store_answer_fini(&answer);
+		return true;
+	}
+	if (call_is_late(call)) {
+		err_set(err, ERR_TIMEOUT, "the disk did not answer in %d s", STORE_PATIENCE_MS / 1000);
+		return true;
+	}
+	return false;
+}
+
 enum http_result action_autofocus_status(struct call *call, const struct action_value *value)
 {
-	uint32_t id = value[0].given ? (uint32_t)value[0].number : 0;
-	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);
-	if (run == NULL && id != 0) {
-		return reply_failure(call, ERR_INVALID_VALUE, "There is no run %" PRIu32 ".", id);
+	struct err err = {.code = ERR_OK};
+	struct run *run = NULL;
+	if (call->wait == NULL) {
+		uint32_t id = value[0].given ? (uint32_t)value[0].number : 0;
+		run = autofocus_run(served_autofocus(call->served, call->dev), id);
+		if (run == NULL && id != 0) {
+			return ask_store(call, id);
+		}
+	} else if (!store_answered(call, &run, &err)) {
+		return call_wait(call, STEP_STORE, call->wait->ticket, call->wait->deadline_ms);
+	}
+	if (err.code == ERR_INVALID_VALUE) {
+		return reply_error(call, &err);
+	}
+	if (err.code != ERR_OK) {
+		return reply_failure(call, err.code, "The run cannot be read: %s", err.text);
 	}
 	return reply_run(call, run);
 }
 
-/* The end of a run as an answer: the object when it went well, else an error. */
-static enum http_result reply_outcome(struct call *call, uint64_t id)
+/* A run as the outcome of waiting for it: the object when it went well, else an error.  Frees the run. */
+static enum http_result reply_outcome(struct call *call, struct run *run)
 {
-	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);
-	if (run == NULL) {
-		return reply_failure(call, ERR_INTERNAL, "Run %" PRIu64 " is no longer known.", id);
-	}
 	if (run->state == RUN_SUCCEEDED) {
 		return reply_run(call, run);
 	}
 	struct err err = {.code = ERR_OK};
 	if (run->state == RUN_RUNNING) {
 		err_set(&err, ERR_INVALID_OPERATION,
-			"Run %" PRIu64 " is still running (%s, %d %%).", id, run->phase,
+			"Run %" PRIu64 " is still running (%s, %d %%).", run->id, run->phase,
 			(int)(run->progress * 100));
 	} else if (run->state == RUN_ABORTED) {
-		err_set(&err, ERR_CANCELLED, "Run %" PRIu64 " was aborted: %s", id, run->reason);
+		err_set(&err, ERR_CANCELLED, "Run %" PRIu64 " was aborted: %s", run->id, run->reason);
 	} else {
 		enum err_code code = run->code != ERR_OK ? run->code : ERR_INTERNAL;
-		err_set(&err, code, "Run %" PRIu64 " failed: %s", id, run->reason);
+		err_set(&err, code, "Run %" PRIu64 " failed: %s", run->id, run->reason);
 	}
 	run_free(run);
 	return reply_error(call, &err);
+}
+
+/* The run is over, and another may have begun since: then the store has it. */
+static enum http_result outcome_of(struct call *call, uint64_t id)
+{
+	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);
+	return run != NULL ? reply_outcome(call, run) : ask_store(call, id);
+}
+
+static enum http_result outcome_from_store(struct call *call)
+{
+	struct run *run = NULL;
+	struct err err = {.code = ERR_OK};
+	if (!store_answered(call, &run, &err)) {
+		return call_wait(call, STEP_STORE, call->wait->ticket, call->wait->deadline_ms);
+	}
+	if (err.code != ERR_OK) {
+		return reply_failure(call, err.code, "The run is over, but how it ended cannot be read: %s", err.text);
+	}
+	return reply_outcome(call, run);
 }
 
 enum err_code action_a_run_is_known(struct call *call, struct err *err)
@@ -104,6 +160,9 @@ enum http_result action_autofocus_wait(struct call *call, const struct action_va
 	struct autofocus *af = served_autofocus(call->served, call->dev);
 	uint64_t id = 0;
 	int64_t deadline_ms;
+	if (call->wait != NULL && call->wait->step == STEP_STORE) {
+		return outcome_from_store(call);
+	}
 	if (call->wait == NULL) {
 		double seconds = value[0].given ? value[0].number : ACTION_WAIT_MAX_S;
 		struct run *run = autofocus_run(af, 0);
@@ -115,9 +174,9 @@ enum http_result action_autofocus_wait(struct call *call, const struct action_va
 		deadline_ms = call->wait->deadline_ms;
 	}
 	if (autofocus_running(af) != id || clock_now_ms(clock_real()) >= deadline_ms) {
-		return reply_outcome(call, id);
+		return outcome_of(call, id);
 	}
-	return call_wait(call, 0, id, deadline_ms);
+	return call_wait(call, STEP_RUN, id, deadline_ms);
 }
 
 enum http_result action_autofocus_abort(struct call *call, const struct action_value *value)

@@ -102,7 +102,8 @@ static size_t put_text(const struct frame *frame, size_t index, char *out)
 	return (size_t)width + 1;
 }
 
-/* The digits of 8 or 16 bits of all elements together.  Blocks of fixed size let the compiler count many at once. */
+/* The digits of 8 or 16 bits of all elements together.  Blocks of fixed size and numbers of 16 bits
+ * let the compiler count many at once. */
 #define COUNT_DIGITS(name, type)                                                                          \
 	static uint64_t name(const type *pixels, size_t count)                                            \
 	{                                                                                                 \
@@ -111,13 +112,13 @@ static size_t put_text(const struct frame *frame, size_t index, char *out)
 		for (; i + 4096 <= count; i += 4096) {                                                    \
 			uint16_t more = 0;                                                                \
 			for (size_t k = 0; k < 4096; k++) {                                               \
-				unsigned v = pixels[i + k];                                               \
+				uint16_t v = pixels[i + k];                                               \
 				more = (uint16_t)(more + (v > 9) + (v > 99) + (v > 999) + (v > 9999));    \
 			}                                                                                 \
 			sum += more;                                                                      \
 		}                                                                                         \
 		for (; i < count; i++) {                                                                  \
-			unsigned v = pixels[i];                                                           \
+			uint16_t v = pixels[i];                                                           \
 			sum += (uint64_t)((v > 9) + (v > 99) + (v > 999) + (v > 9999));                   \
 		}                                                                                         \
 		return sum;                                                                               \

@@ -184,7 +184,7 @@ static enum err_code replay_stop(void *ctx, struct err *err)
 	return ERR_OK;
 }
 
-/* Makes cached hold the chosen frame. */
+/* Reads the chosen frame into c->cached, unless it is there already. */
 static enum err_code load(struct replay_camera *c, struct err *err)
 {
 	if (c->cached_index == c->chosen) {
@@ -249,7 +249,7 @@ static enum err_code replay_read(void *ctx, void *out, size_t count, struct fram
 		full = full > UINT16_MAX ? UINT16_MAX : full;
 	}
 	info->full_scale_adu = full;
-	/* What the pixels collected; the time that passed here collected nothing. */
+	/* For so long the recorded pixels collected light; the time that passed here added none. */
 	info->exposure_s = isfinite(entry->exposure_s) ? entry->exposure_s : r->duration_s;
 	info->position_known = true;
 	info->position_steps = entry->position_steps;

@@ -74,11 +74,11 @@ static const double base_electrons_per_adu = 0.8;
 static const double exposure_min_s = 0.001;
 static const double exposure_max_s = 3600.0;
 
-/* A whole frame, and what haste costs. */
+/* Read-out of a whole frame in each mode, and by how much the faster one is noisier. */
 static const double readout_s[2] = {0.15, 0.06};
 static const double noise_factor[2] = {1.0, 1.6};
 
-/* Half of the sky's own pace, and how far the field reaches beyond the sensor. */
+/* Guide pulses move the sky at half of its own pace, and no further than the field reaches beyond the sensor. */
 static const double guide_arcsec_s = 7.5;
 static const double guide_limit_px = 40.0;
 
@@ -201,7 +201,7 @@ static enum err_code camera_poll_climate(void *ctx, struct camera_climate *out, 
 	struct sim_camera *c = ctx;
 	int64_t now = clock_now_ms(c->host->clock);
 	sim_cooler_run(&c->cooler, c->sky, &c->settings, now);
-	/* A sensor of 0.1 degree, as cameras have. */
+	/* Cameras tell tenths of a degree. */
 	out->sensor_c = round(c->cooler.sensor_c * 10.0) / 10.0;
 	out->heatsink_c = round(c->cooler.heatsink_c * 10.0) / 10.0;
 	out->power_percent = round(c->cooler.power * 1000.0) / 10.0;

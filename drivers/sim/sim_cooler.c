@@ -5,7 +5,7 @@
 
 /* Time constant of the leak to the air. */
 static const double leak_tau_s = 120.0;
-/* Power per degree above the set point, beside what keeps it there. */
+/* Gain of the controller: power per degree above the set point, on top of what keeps the sensor there. */
 static const double controller_gain = 0.15;
 /* Rise of the heat sink at full power. */
 static const double heatsink_rise_c = 9.0;
@@ -23,7 +23,7 @@ static double wanted_power(const struct sim_cooler *c, double air_c)
 	return fmin(1.0, fmax(0.0, power));
 }
 
-/* Lets so many seconds pass that end then; the air at their last step. */
+/* Lets `left` seconds pass, of which the last ends at night_s; the temperature of the air in the last step. */
 static double follow(struct sim_cooler *c, const struct sim_settings *settings, double night_s, double left)
 {
 	double air_c = sim_air_c(settings, night_s);
@@ -45,7 +45,7 @@ void sim_cooler_run(struct sim_cooler *c, struct sim_sky *sky, const struct sim_
 	int64_t last_ms = atomic_load(&sky->sensor_ms);
 	c->sensor_c = last_ms != 0 ? sim_load(&sky->sensor_c) : sim_air_c(settings, night_s);
 	double left = last_ms != 0 ? (double)(now_ms - last_ms) / 1000.0 : 0.0;
-	/* After an hour it is settled whatever was before. */
+	/* After an hour the temperature has settled, whatever it was before. */
 	double air_c = follow(c, settings, night_s, fmin(left, followed_s));
 	c->power = wanted_power(c, air_c);
 	c->heatsink_c = air_c + heatsink_rise_c * c->power;

@@ -27,11 +27,11 @@ struct sim_cooler {
 void sim_cooler_run(struct sim_cooler *cooler, struct sim_sky *sky, const struct sim_settings *settings,
 	int64_t now_ms);
 
-/* What the sensor will be like so long after that, when nobody switches anything. */
+/* The temperature that the sensor will have after_s seconds after now_ms when nobody switches anything, C. */
 double sim_cooler_later(const struct sim_cooler *cooler, struct sim_sky *sky,
 	const struct sim_settings *settings, int64_t now_ms, double after_s);
 
-/* How much faster than at 10 C dark current flows: it doubles every 6 degrees. */
+/* How many times as fast as at 10 C dark current flows: it doubles every 6 degrees. */
 double sim_dark_factor(double sensor_c);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A simulated focuser: motion takes time, the gears have play, and what the optics really do goes
+ * A simulated focuser: motion takes time, the gears have backlash, and what the optics really do goes
  * to the shared sky and is told to nobody else.
  */
 #include <math.h>
@@ -65,7 +65,7 @@ static enum err_code sim_open(void *ctx, const struct focuser_port *port,
 		double start = sim_start_position(&f->settings, best, f->max_step);
 		sim_store(&sky->best, best);
 		sim_store(&sky->step_um, f->settings.step_um);
-		/* The gears rest fully slack for a move outwards: nobody knows from where they came. */
+		/* Nobody knows from where the motor came; the whole backlash lies before a move outwards. */
 		struct sim_mechanics rest = {
 			.motor = start, .optics = start + f->settings.backlash_steps};
 		sim_sky_move(sky, &rest, start, 0.0, INFINITY, atomic_load(&sky->origin_ms));

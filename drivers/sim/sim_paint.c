@@ -11,9 +11,9 @@
 
 #include "clock.h"
 
-/* More would only wait for memory. */
+/* More threads than this would only wait for memory. */
 #define THREADS_MOST 4
-/* Clients that ask for a position are served first. */
+/* Niceness of the painters, so that clients that ask for a position are served first. */
 #define THREAD_NICE 5
 
 /* Rows that go into the frame at once: whole cache lines of each of its columns. */
@@ -26,7 +26,7 @@ struct sim_paint {
 	int strips;
 	atomic_int next_strip;
 	atomic_bool cancelled;
-	bool good;               /* once done */
+	bool good;               /* the frame is whole; means something once done is true */
 	pthread_mutex_t lock;
 	pthread_cond_t over;
 	bool done;
@@ -113,7 +113,8 @@ static void paint_rows(const struct sim_paint_job *job, const struct brush *b,
 	}
 }
 
-/* Whoever comes takes the next strip.  Each has noise of its own, so that it does not matter who. */
+/* Each thread takes the next strip that nobody has.  A strip has noise of its own, so that it does not matter which
+ * thread paints it. */
 static void paint_strips(struct sim_paint *p, const struct brush *b)
 {
 	const struct sim_paint_job *job = &p->job;

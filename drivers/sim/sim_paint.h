@@ -14,7 +14,7 @@
 #include "sim_render.h"
 
 struct sim_paint_job {
-	struct sim_scene scene;               /* down to its line */
+	struct sim_scene scene;               /* filled as far as the line in struct sim_scene */
 	struct sim_sensor sensor;
 	const struct sim_ziggurat *ziggurat;
 	uint64_t noise_seed;
@@ -28,14 +28,15 @@ struct sim_paint;
 /* Begins and returns; the job is copied.  NULL when out of memory or threads. */
 struct sim_paint *sim_paint_begin(const struct sim_paint_job *job);
 
-/* Waits at most so long, real time, until there is no more to be done; true when that is so. */
+/* Waits until the painting is over, at most most_ms of real time; true when it is. */
 bool sim_paint_wait(struct sim_paint *paint, int most_ms);
 
-/* The scene with all that sim_scene_init() fills in, once there is no more to be done; NULL when the
- * memory did not suffice and the frame is worth nothing. */
+/* The scene with all that sim_scene_init() fills in, once the painting is over; NULL when memory did not suffice, and
+ * the frame must not be used then. */
 const struct sim_scene *sim_paint_scene(const struct sim_paint *paint);
 
-/* Stops within milliseconds, whatever there is; nobody touches the frame any more.  NULL is fine. */
+/* Stops the painting within milliseconds, finished or not; when this has returned nobody touches the frame any more.
+ * NULL is fine. */
 void sim_paint_end(struct sim_paint *paint);
 
 #endif

@@ -135,7 +135,8 @@ struct sim_piece {
 	const float *colour;    /* of its star */
 };
 
-/* By top; the rest makes the order, and with it every sum, the same each time. */
+/* Orders pieces by their top.  The other members only make the order, and with it the rounding of every sum, the same
+ * each time. */
 static int piece_order(const void *a, const void *b)
 {
 	const struct sim_piece *p = a;
@@ -382,7 +383,7 @@ static void add_piece(const struct window *w, const struct sim_piece *p, bool mo
 	}
 }
 
-/* Dark current and what the sky is evenly bright with. */
+/* Dark current, and the even brightness of the sky. */
 static void fill_level(const struct window *w, double dark, double sky, bool mosaic)
 {
 	for (int32_t y = 0; y < w->height; y++) {
@@ -449,7 +450,7 @@ void sim_render(const struct sim_scene *scene, int32_t x0, int32_t y0, int32_t w
 /* Values that are digitised at once. */
 #define BLOCK 256
 
-/* Apart, so that the compiler does several at once. */
+/* A function of its own, so that the compiler makes vectors of its loop. */
 static void digitise_block(const struct sim_sensor *sensor, const float *electrons,
 	const float *deviates, uint16_t *to)
 {

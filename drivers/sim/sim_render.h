@@ -73,7 +73,7 @@ struct sim_scene {
 	int focus_count;
 	double shift_x, shift_y;       /* px, pointing of this frame */
 	double light_s;                /* exposure x transparency in the centre */
-	double transparency_slope;     /* change of transparency across the width, of that in the centre */
+	double transparency_slope;     /* its change across the width, as a share of that in the centre */
 	double dark_s;                 /* exposure x how much faster than at 10 C dark current flows */
 	double faint_peak_e;           /* stars whose peak stays below are spread over the frame */
 	const atomic_bool *cancelled;  /* sim_scene_init() gives up when it is set; NULL: it never is */

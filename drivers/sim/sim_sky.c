@@ -139,7 +139,7 @@ double sim_hidden_best(const struct sim_settings *s, int32_t max_step)
 	}
 	struct sim_random random;
 	sim_random_init(&random, s->seed, STREAM_BEST + 16u * (unsigned)(s->focuser + 1));
-	/* A fraction of a step, too: nature does not know the motor. */
+	/* It need not be a whole number of steps: nature does not know the motor. */
 	return max_step * (0.25 + 0.5 * sim_random_uniform(&random));
 }
 
@@ -267,7 +267,7 @@ void sim_sky_mechanics(struct sim_sky *sky, const struct sim_settings *settings,
 				break;
 			}
 		}
-		/* Whoever was overtaken by the writer looks again. */
+		/* A reader that the writer has overtaken reads again. */
 	} while (atomic_load(&sky->moves) > n + 1);
 	if (moving != NULL) {
 		*moving = on_its_way;

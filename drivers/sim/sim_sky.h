@@ -21,7 +21,7 @@ typedef _Atomic uint64_t sim_atomic_double;
 void sim_store(sim_atomic_double *to, double value);
 double sim_load(sim_atomic_double *from);
 
-/* The gears between motor and optics.  Positions in steps of the motor.  The play is an offset o in
+/* The gears between motor and optics.  Positions in steps of the motor.  The backlash is an offset o in
  * 0..backlash; a move changes o first and only the rest moves the optics.  With o = backlash
  * (arrived outwards) motor and optics read alike. */
 struct sim_mechanics {
@@ -33,17 +33,17 @@ struct sim_mechanics {
 /* Moves the motor by delta steps, of which the first slip steps are lost altogether. */
 void sim_mechanics_move(struct sim_mechanics *m, double delta, double backlash, double slip);
 
-/* One move of the motor, from when it began until the next one begins or it is halted.  What is there
- * is described, not stepped, so where the optics stood at any moment can be told afterwards. */
+/* One move of the motor, from when it began until the next one begins or it is halted.  A move is described, not
+ * stepped, so that it can be told afterwards where the optics stood at any moment. */
 struct sim_move {
-	_Atomic int64_t start_ms, end_ms;  /* end: halted or replaced; INT64_MAX until then */
-	sim_atomic_double motor, offset, optics; /* when it began */
+	_Atomic int64_t start_ms, end_ms;  /* end: when it was halted or replaced; INT64_MAX before */
+	sim_atomic_double motor, offset, optics; /* where they stood when it began */
 	sim_atomic_double target;
 	sim_atomic_double speed;           /* steps per second */
-	sim_atomic_double reach;           /* steps until it jams; more than the way: it does not */
+	sim_atomic_double reach;           /* steps after which it jams; more than the way when it does not */
 };
 
-/* So many moves are remembered; an exposure that saw more of them is blurred by the last ones. */
+/* How many moves are remembered; an exposure that saw more of them is blurred by the last ones. */
 #define SIM_MOVES 32
 
 /* Shared memory. */
@@ -92,7 +92,7 @@ double sim_star_fwhm_um(const struct sim_settings *settings, double seeing_arcse
 double sim_unit_steps(const struct sim_settings *settings);
 
 /* The hidden best position of a focuser with this range: configured, or in the middle half of the
- * range by the seed.  What an approach in direction out has to find. */
+ * range by the seed.  It is where a motor that comes from below is in focus. */
 double sim_hidden_best(const struct sim_settings *settings, int32_t max_step);
 
 /* How far from the best the night begins: 3 to 8 in-focus FWHM of blur, either sign, by seed. */

@@ -25,7 +25,7 @@ static void add_stamp(struct growth *g, const struct sim_psf *psf, double share)
 {
 	const float *stamp = sim_psf_stamp(psf, 0, 0);
 	int half = psf->size / 2;
-	/* Of a large image the pixels themselves are small enough. */
+	/* The pixels of a large image need not be cut: they are small enough as they are. */
 	int cuts = psf->size > 160 ? 1 : CUTS;
 	for (int y = -half; y <= half; y++) {
 		for (int x = -half; x <= half; x++) {

@@ -30,7 +30,7 @@ double sim_transparency(const struct sim_settings *s, double seconds)
 		double phase = 2.0 * M_PI * sim_random_uniform(&random);
 		sum += 0.25 * sin(2.0 * M_PI * seconds / wave_s[i] + phase);
 	}
-	/* As far as the mean leaves room on both sides. */
+	/* The waves swing as far as the mean leaves room on both sides of it. */
 	double swing = 0.8 * fmin(s->cloud, 1.0 - s->cloud);
 	return fmin(1.0, fmax(0.0, 1.0 - s->cloud + swing * sum));
 }

@@ -12,7 +12,7 @@
 struct sim_weather {
 	double seeing_arcsec;
 	double transparency;     /* in the middle of the frame, averaged over the exposure, 0..1 */
-	double slope;            /* change of it across the width, of the value in the middle */
+	double slope;            /* its change across the width, as a share of that in the middle */
 	double shift_x_px, shift_y_px;
 };
 

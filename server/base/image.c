@@ -93,7 +93,7 @@ struct frame_pool *frame_pool_create(void)
 	return pool;
 }
 
-/* One user less; the last one takes the pool with him. */
+/* One user less; the pool goes with the last one. */
 static void pool_leave(struct frame_pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
@@ -157,7 +157,7 @@ struct frame *frame_pool_take(struct frame_pool *pool, const struct frame_info *
 	pthread_mutex_lock(&pool->lock);
 	struct frame_box *box = take_spare(pool, bytes);
 	if (box == NULL) {
-		/* What is too small now would only stay in the way of what is needed from now on. */
+		/* The spare buffers are too small, and frames of this size are what is needed next: they make room. */
 		drop_spares(pool);
 		box = box_create(bytes);
 		pool->buffers += box != NULL;

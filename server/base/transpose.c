@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Rows to columns for frames of any size and type of element.  Eight by eight elements change places at a
- * time, those of 16 bits in vector registers; the compiler makes SSE2 or NEON of it.  They are gathered in a
+ * time, those of 8 and 16 bits in vector registers; the compiler makes SSE2 or NEON of it.  They are gathered in a
  * tile that stays in the cache, tall and as wide as a cache line, and leave it in long runs: past the cache
  * where the processor can do that, since nobody reads a large frame at once and memory written over whole
  * need not be fetched first.
@@ -76,12 +76,51 @@ static inline void transpose_vectors(unsigned char *out, size_t stride, const un
 	store(out + 6 * stride, LOW64(c3, c7));
 	store(out + 7 * stride, HIGH64(c3, c7));
 }
+
+typedef uint8_t bytes8 __attribute__((vector_size(8)));
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+
+/* The bytes of two rows in turn, as pairs. */
+static inline vec8 load_pairs(const unsigned char *above, const unsigned char *below)
+{
+	bytes8 a, b;
+	memcpy(&a, above, sizeof a);
+	memcpy(&b, below, sizeof b);
+	return (vec8)__builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+static inline void store_two(unsigned char *out, size_t stride, vec8 v)
+{
+	bytes16 both = (bytes16)v;
+	bytes8 first = __builtin_shufflevector(both, both, 0, 1, 2, 3, 4, 5, 6, 7);
+	bytes8 second = __builtin_shufflevector(both, both, 8, 9, 10, 11, 12, 13, 14, 15);
+	memcpy(out, &first, sizeof first);
+	memcpy(out + stride, &second, sizeof second);
+}
+
+/* Eight by eight bytes, in the same way. */
+static inline void transpose_bytes(unsigned char *out, size_t stride, const unsigned char *in, size_t in_stride)
+{
+	vec8 a0 = load_pairs(in, in + in_stride);
+	vec8 a1 = load_pairs(in + 2 * in_stride, in + 3 * in_stride);
+	vec8 a2 = load_pairs(in + 4 * in_stride, in + 5 * in_stride);
+	vec8 a3 = load_pairs(in + 6 * in_stride, in + 7 * in_stride);
+	vec8 b0 = LOW16(a0, a1), b1 = HIGH16(a0, a1), b2 = LOW16(a2, a3), b3 = HIGH16(a2, a3);
+	store_two(out, stride, LOW32(b0, b2));
+	store_two(out + 2 * stride, stride, HIGH32(b0, b2));
+	store_two(out + 4 * stride, stride, LOW32(b1, b3));
+	store_two(out + 6 * stride, stride, HIGH32(b1, b3));
+}
 #endif
 
 /* Eight by eight elements; strides are in bytes. */
 IN_PLACE void transpose_8x8(size_t size, unsigned char *out, size_t stride, const unsigned char *in, size_t in_stride)
 {
 #ifdef HAVE_SHUFFLE
+	if (size == 1) {
+		transpose_bytes(out, stride, in, in_stride);
+		return;
+	}
 	if (size == 2) {
 		transpose_vectors(out, stride, in, in_stride);
 		return;
@@ -144,7 +183,7 @@ IN_PLACE void copy_run(size_t size, unsigned char *to, const unsigned char *from
 IN_PLACE void transpose(size_t size, unsigned char *out, size_t stride, const unsigned char *in, size_t rows,
 	size_t columns)
 {
-	unsigned char tile[TILE_BYTES];
+	_Alignas(LINE_BYTES) unsigned char tile[TILE_BYTES];
 	size_t tile_columns = LINE_BYTES / size;
 	bool past_cache = rows * size >= PAST_CACHE_BYTES;
 	for (size_t r = 0; r < rows; r += TILE_ROWS) {

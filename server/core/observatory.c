@@ -82,6 +82,7 @@ static enum err_code build_devices(struct observatory *obs, const struct observa
 		.fast_clock = obs->fast,
 		.events = obs->served.events,
 		.transcripts = obs->transcripts,
+		.store = obs->served.store,
 		.siblings = &obs->devices,
 		.patience = options->patience,
 		.focuser_position = where_focuser_stands,
@@ -111,7 +112,7 @@ static enum err_code build_jobs(struct observatory *obs, struct err *err)
 	const struct job_needs needs = {
 		.settings = served->settings,
 		.events = served->events,
-		.runs = served->runs,
+		.store = served->store,
 		.devices = served->devices,
 	};
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
@@ -129,6 +130,12 @@ static enum err_code build_jobs(struct observatory *obs, struct err *err)
 		}
 	}
 	return ERR_OK;
+}
+
+/* On the store's thread: whoever waits for an answer looks again. */
+static void store_answered(void *arg)
+{
+	events_publish(arg);
 }
 
 /* A setting has changed: the workers look at it, between two operations. */
@@ -154,7 +161,7 @@ static enum err_code build(struct observatory *obs, const struct observatory_opt
 	if (served->events == NULL || obs->fast == NULL || obs->transcripts == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
-	enum err_code code = runs_open(options->state_dir, &served->runs, err);
+	enum err_code code = store_open(options->state_dir, store_answered, served->events, &served->store, err);
 	if (code == ERR_OK) {
 		code = build_devices(obs, options, err);
 	}
@@ -215,7 +222,7 @@ void observatory_destroy(struct observatory *obs)
 		free(obs->share[i].memory);
 	}
 	transcripts_destroy(obs->transcripts);
-	runs_close(obs->served.runs);
+	store_close(obs->served.store);
 	events_destroy(obs->served.events);
 	clock_destroy(obs->fast);
 	pthread_mutex_destroy(&obs->share_lock);

@@ -18,7 +18,7 @@ DOORS = {
     "libserialport.h": ["drivers/transport/serial.c"],
     "libudev.h": ["drivers/ports/ports_system.c", "drivers/ports/ports_watch.c"],
     "cJSON.h": ["server/base/json.c"],
-    "sqlite3.h": ["server/store/runs.c"],
+    "sqlite3.h": ["server/store/runs_*.c"],
     "fitsio.h": ["server/fits/fits_parse.c"],
     "jpeglib.h": ["web/preview.c"],
     "cminpack.h": ["server/focus/curve/curve*.c"],

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """Whether each registered focuser driver with a port has everything that CONTRIBUTING, "Adding a focuser driver",
-asks for.  A driver that is not finished is told what is missing, so the list of what is left writes itself.
+asks for, and each registered camera driver what "Adding a camera driver" does.  A driver that is not finished is told
+what is missing, so the list of what is left writes itself.
 
 check_drivers.py ROOT; check_drivers.py --self-test makes sure that it would find something.
 """
@@ -11,14 +12,47 @@ import sys
 import tempfile
 
 
-def serial_drivers(root):
-    """Names of the drivers in driver_list.c that have a port, with the folder of each."""
+def registered(root, kind):
+    """Name, file, symbol and table of each driver of this kind in driver_list.c."""
     listed = set(re.findall(r"^\t&(\w+),", (root / "drivers/driver_list.c").read_text(encoding="utf-8"), re.M))
-    for path in sorted((root / "drivers").glob("*/*.c")):
-        for symbol, body in re.findall(r"^const struct focuser_driver (\w+) = \{(.*?)^\};",
+    for path in sorted((root / "drivers").rglob("*.c")):
+        for symbol, body in re.findall(rf"^const struct {kind}_driver (\w+) = \{{(.*?)^\}};",
                                        path.read_text(encoding="utf-8"), re.M | re.S):
-            if symbol in listed and ".uses_port = true" in body:
-                yield re.search(r"\.name = \"(\w+)\"", body).group(1), path, symbol
+            if symbol in listed:
+                yield re.search(r"\.name = \"(\w+)\"", body).group(1), path, symbol, body
+
+
+def serial_drivers(root):
+    """Focuser drivers that have a port."""
+    for name, path, symbol, body in registered(root, "focuser"):
+        if ".uses_port = true" in body:
+            yield name, path, symbol
+
+
+def check_cameras(root):
+    """A camera driver may share its family with a focuser; its name may differ from the folder's."""
+    def find(pattern, files):
+        return any(re.search(pattern, path.read_text(encoding="utf-8"), re.M)
+                   for path in sorted(root.glob(files)) if path.is_file())
+
+    for name, path, symbol, body in registered(root, "camera"):
+        where = path.relative_to(root)
+        family = path.parent.name
+        if symbol != f"{family}_camera_driver" or path.name != f"{family}_camera.c":
+            yield f"{where}: {symbol} should be called {family}_camera_driver and stand in {family}_camera.c"
+        for op in ("title", "open", "close", "start_exposure", "poll", "abort"):
+            if f".{op} = " not in body:
+                yield f"{where}: the table of {name} has no {op}"
+        for pattern, files, what in (
+                (rf"^\t\{{\"{name}\", ", "tests/unit/drivers/contract_camera/rows.c", "a row for each shape of frame"),
+                (rf"camera_driver_find\(\"{name}\"\)", "tests/unit/*/test_*.c", "a unit test of its own"),
+                (rf"\[camera\.\d\]\\ndriver = {name}\b", "tests/http/test_*.py", "a test through the whole server"),
+                (rf"^\[camera\.\d\][^\[]*^driver = {name}\b", "packaging/examples/*.conf", "a configuration to copy"),
+                (rf"\b{name}\b", "README.md", "a row of the hardware table"),
+                (rf"\b{name}\b", "CHANGELOG.md", "a line"),
+                (rf"\b{name}\b", "packaging/man/focusd.conf.5", "a paragraph under Drivers")):
+            if not find(pattern, files):
+                yield f"{name}: {files} has no camera of this kind: {what} is missing"
 
 
 def check(root):
@@ -55,15 +89,21 @@ def check(root):
 
 
 def self_test():
-    """A tree with nothing but a driver lacks everything else."""
+    """A tree with nothing but a driver of each kind lacks everything else."""
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         (root / "drivers/toast").mkdir(parents=True)
-        (root / "drivers/driver_list.c").write_text("\t&toaster,\n\t&absent_driver,\n", encoding="utf-8")
+        (root / "drivers/driver_list.c").write_text("\t&toaster,\n\t&absent_driver,\n\t&oven,\n", encoding="utf-8")
         (root / "drivers/toast/toast_driver.c").write_text(
             "const struct focuser_driver toaster = {\n\t.name = \"toast\",\n\t.uses_port = true,\n};\n"
             "const struct focuser_driver other = {\n\t.name = \"other\",\n\t.uses_port = true,\n};\n", encoding="utf-8")
+        (root / "drivers/toast/toast_camera.c").write_text(
+            "const struct camera_driver oven = {\n\t.name = \"oven\",\n\t.title = \"Oven\",\n};\n", encoding="utf-8")
         found = list(check(root))
+        cameras = list(check_cameras(root))
+    if len(cameras) != 13 or any("oven" not in line for line in cameras):
+        print("found", *cameras, sep="\n")
+        return 1
     if len(found) != 15 or any("toast" not in line for line in found):
         print("found", *found, sep="\n")
         return 1
@@ -73,7 +113,8 @@ def self_test():
 def main():
     if sys.argv[1] == "--self-test":
         return self_test()
-    found = list(check(pathlib.Path(sys.argv[1])))
+    root = pathlib.Path(sys.argv[1])
+    found = list(check(root)) + list(check_cameras(root))
     print("\n".join(found))
     return 1 if found else 0
 

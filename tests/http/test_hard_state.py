@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The state directory under bad conditions: shared by mistake, damaged, full, and after a kill.  Ids increase,
 ids of devices stay, nothing is overwritten, errors are sentences."""
+import contextlib
 import json
 import os
 import resource
@@ -94,6 +95,10 @@ def test_killed_in_the_middle_of_runs(make_observatory):
             assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         server.start()
         assert unique_ids(server) == devices
+        cut = server.raw("GET", f"/focusd/v1/runs/{seen[-1]}").json()
+        assert cut["state"] == "aborted" and "cut short" in cut["reason"]
+        assert cut["start_position"] is not None
+        assert cut["final_position"] is None and cut["duration_s"] is None
     server.connect()
     run, number = server.focus()
     assert number == 0
@@ -149,7 +154,7 @@ def test_newer_run_store(make_observatory):
     server = make_observatory()
     server.stop()
     path = server.folder / "state" / "focusd.db"
-    with sqlite3.connect(path) as db:
+    with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute("PRAGMA user_version = 99")
     kept = path.read_bytes()
     assert "newer" in refused("--port", "0", "--state-dir", str(path.parent))
@@ -168,11 +173,19 @@ def test_full_disk(make_observatory):
     server = make_observatory(config=SMALL)
     server.connect()
     before = server.focus()[0]["run"]
-    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, 0))
+    limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, limits[1]))
     found = [server.focus() for _ in range(2)]
     assert [number for _, number in found] == [0, 0]
     assert [run["run"] for run, _ in found] == [before + 1, before + 2]
-    assert runs_of(server) == [before]
+    assert runs_of(server) == [before + 2, before + 1, before], "what is kept in memory is history, too"
+    # Until here the log could not be written either.
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+    until(lambda: f"run {before + 2} is written" in server.log(), "the log says that it is written")
+    assert server.log().index(f"run {before + 1} is written") < server.log().index(f"run {before + 2} is written")
+    server.stop()
+    server.start()
+    assert runs_of(server) == [before + 2, before + 1, before]
 
 
 def test_full_disk_at_the_first_start(tmp_path):

@@ -179,7 +179,7 @@ struct step leg_begin_move(struct device *dev)
 	plan_way(f);
 	int64_t next_ms = 0;
 	if (!memory_begin(dev, &next_ms)) {
-		return step_at(next_ms);
+		return step_at(next_ms < f->next_poll_ms ? next_ms : f->next_poll_ms);
 	}
 	f->leg.tries = 0;
 	f->leg.way_tries = 0;

@@ -10,7 +10,7 @@
 
 #include "focuser_private.h"
 #include "json.h"
-#include "state.h"
+#include "store.h"
 
 #define FILE_MAX 8192
 
@@ -82,7 +82,6 @@ static void store(struct device *dev, const struct port_identity *known)
 	}
 	struct buf text;
 	struct json_writer w;
-	struct err err;
 	buf_init(&text, FILE_MAX);
 	json_begin(&w, &text);
 	json_object(&w);
@@ -99,9 +98,8 @@ static void store(struct device *dev, const struct port_identity *known)
 	json_key_string(&w, "answer", known->answer);
 	json_end_object(&w);
 	buf_putc(&text, '\n');
-	if (text.failed || state_write_file(path, text.data, text.len, &err) != ERR_OK) {
-		log_warn(dev->info.source, "which port this is will not be known after a restart");
-	}
+	store_write_file(dev->needs.store, path, buf_text(&text), dev->info.source,
+		"which port this is will not be known after a restart");
 	buf_fini(&text);
 }
 

@@ -220,7 +220,12 @@ bool memory_begin(struct device *dev, int64_t *next_ms)
 	}
 	if (now >= m->patience_real_ms) {
 		if (log_repeat_due(&m->late)) {
-			log_warn(dev->info.source, "the disk is slow: a move begins before it is noted");
+			log_warn(dev->info.source, "the disk is slow: a move begins before it is noted; until it is, "
+				"a power cut loses the position");
+		}
+		if (!m->failing) {
+			m->failing = true; /* until settled() sees the entry on the disk */
+			device_changed(dev);
 		}
 		return true;
 	}

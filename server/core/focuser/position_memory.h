@@ -31,7 +31,7 @@ struct focuser_memory {
 	struct position_entry last; /* the newest entry, written or on its way; while moving where it was */
 	int32_t noted_position;     /* the position in the entry that was last given to the journal */
 	uint64_t ticket;            /* of the newest entry */
-	bool failing;               /* the newest entry could not be written */
+	bool failing;               /* the newest entry could not be written, or not before its move began */
 	uint64_t noted_op;          /* the operation whose way the newest entry tells */
 	int64_t patience_real_ms;   /* until when that operation waits for it */
 	int64_t progress_ms;        /* device clock; when the way was last noted */

@@ -99,7 +99,9 @@ static struct step next_thing(struct device *dev)
 		}
 		/* A hand may have turned the knob since the last look, and then the backlash lies on the other side. */
 		bool look = f->rules.backlash_steps > 0 && f->looked_op != f->op;
-		return look ? poll_device(dev) : leg_begin_move(dev);
+		/* While the disk is waited for, what clients see must not grow old. */
+		bool waits = f->memory.noted_op == f->op && now >= f->next_poll_ms;
+		return look || waits ? poll_device(dev) : leg_begin_move(dev);
 	}
 	if (f->set_position.wanted) {
 		return set_position_step(dev);

@@ -11,12 +11,12 @@
 #include "devices.h"
 #include "events.h"
 #include "focuser.h"
-#include "run.h"
+#include "store.h"
 
 struct served {
 	struct settings *settings;
 	struct events *events;
-	struct runs *runs;
+	struct store *store;
 	const struct devices *devices;
 	/* The jobs of focuser N; NULL where there is no such focuser. */
 	struct autofocus *autofocus[CONFIG_MAX_DEVICES];

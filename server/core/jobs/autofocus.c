@@ -265,7 +265,7 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 		code = check_params(params, &state.caps, err);
 	}
 	if (code == ERR_OK) {
-		code = runs_next_id(af->needs.runs, id, err);
+		*id = store_next_run_id(af->needs.store);
 	}
 	struct run *run = code == ERR_OK ? new_run(af, *id, camera) : NULL;
 	if (code == ERR_OK && run == NULL) {
@@ -277,6 +277,9 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 		code = take_leases(af, camera, *id, err);
 	}
 	if (code != ERR_OK) {
+		if (*id != 0) {
+			store_return_run_id(af->needs.store, *id);
+		}
 		run_free(run);
 		return code;
 	}
@@ -343,9 +346,6 @@ struct run *autofocus_run(struct autofocus *af, uint64_t id)
 		}
 	}
 	pthread_mutex_unlock(&af->lock);
-	if (copy == NULL && id != 0) {
-		copy = runs_load(af->needs.runs, id, NULL);
-	}
 	return copy;
 }
 
@@ -445,7 +445,7 @@ struct autofocus *autofocus_create(const struct job_needs *needs, struct device 
 	pthread_mutex_init(&af->lock, NULL);
 	pthread_cond_init(&af->work, NULL);
 	buf_init(&af->measure_text, 64 * 1024);
-	af->run = runs_last(needs->runs, af->number);
+	af->run = store_last_run(needs->store, af->number);
 	return af;
 }
 

@@ -15,6 +15,8 @@
 
 /* No single move of a run may take longer, device clock. */
 #define MOVE_LIMIT_MS 600000
+/* A run begins without knowing what the last one learned rather than wait longer for the disk (real). */
+#define HISTORY_PATIENCE_MS 1000
 /* A motor that was told to stop is given so long to come to rest before its place is told. */
 #define REST_LIMIT_MS 5000
 
@@ -147,12 +149,11 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 		.known_slope_px_per_step = NAN,
 		.known_hfr_min_px = NAN,
 	};
-	double slope;
-	double least;
-	if (runs_history(af->needs.runs, af->number, af->camera->info.number, bin, &slope,
-		    &least)) {
-		setup->known_slope_px_per_step = slope;
-		setup->known_hfr_min_px = least;
+	struct store_history history;
+	if (store_history(af->needs.store, af->number, af->camera->info.number, bin, HISTORY_PATIENCE_MS,
+		    &history)) {
+		setup->known_slope_px_per_step = history.slope_px_per_step;
+		setup->known_hfr_min_px = history.hfr_min_px;
 	}
 }
 
@@ -372,13 +373,12 @@ static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, do
 	pthread_mutex_lock(&af->lock);
 	struct run *copy = run_copy(af->run);
 	pthread_mutex_unlock(&af->lock);
-	struct err save = {0};
 	if (copy != NULL) {
 		set_end(copy, end, final_position, temperature_c, elapsed_s);
 	}
-	if (copy == NULL || runs_save(af->needs.runs, copy, &save) != ERR_OK) {
-		log_error(af->focuser->info.source, "run=%llu could not be kept: %s",
-			(unsigned long long)id, save.text);
+	if (copy == NULL || !store_keep_run(af->needs.store, copy)) {
+		log_error(af->focuser->info.source, "run=%llu could not be kept: out of memory",
+			(unsigned long long)id);
 	}
 	run_free(copy);
 	if (end->state == RUN_SUCCEEDED) {
@@ -415,7 +415,13 @@ void autofocus_do_run(struct autofocus *af)
 	uint64_t id = af->run->id;
 	int bin = af->run->binning;
 	double exposure_s = af->run->exposure_s;
+	struct run *begun = run_copy(af->run);
 	pthread_mutex_unlock(&af->lock);
+	/* Its row says that it was begun, and where, should the power go before it ends. */
+	if (begun != NULL) {
+		(void)store_keep_run(af->needs.store, begun);
+	}
+	run_free(begun);
 	int gain = af->params.gain >= 0 ? af->params.gain : cfg->gain;
 	bool tempcomp = f.tempcomp_available && f.tempcomp;
 	if (tempcomp) {

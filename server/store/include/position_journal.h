@@ -43,8 +43,9 @@
 #define POSITION_SLOT_SIZE 4096
 #define POSITION_SLOTS 2
 #define POSITION_JOURNAL_SIZE (POSITION_SLOTS * POSITION_SLOT_SIZE)
-/* The start of a move waits so long for its entry, then goes on without (real milliseconds). */
-#define POSITION_JOURNAL_PATIENCE_MS 1000
+/* The start of a move, on its own worker, waits so long for its entry, then goes on without, and the position is
+ * said to be unprotected until the entry is written (real milliseconds).  A halt never waits. */
+#define POSITION_JOURNAL_PATIENCE_MS 2000
 
 /* One entry.  Steps are the motor's own. */
 struct position_entry {

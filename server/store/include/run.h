@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run as everybody sees it: the record, its JSON, CSV and N.I.N.A. shapes, and the store that
- * keeps it across restarts (SQLite, focusd.db in the state directory).
+ * A run as everybody sees it: the record and its JSON, CSV and N.I.N.A. shapes.  Pure: no call here waits
+ * or touches a file, so any thread may make it.  store.h keeps runs across restarts.
  */
 #ifndef FOCUSD_RUN_H
 #define FOCUSD_RUN_H
@@ -10,7 +10,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "af_plan.h"
 #include "err.h"
 #include "text.h"
 
@@ -85,35 +84,5 @@ void run_json_summary(const struct run *run, struct buf *out);
 void run_csv(const struct run *run, struct buf *out);
 /* Appends the report shape that N.I.N.A. writes and reads. */
 void run_nina(const struct run *run, struct buf *out);
-
-/* The store.  Calls are serialised inside; any thread; they may wait for the disk, so no HTTP
- * handler of a device member calls them. */
-struct runs;
-
-/* Opens or creates the database in dir; brings an older schema up to date.  A damaged one is put aside
- * as focusd.db.damaged-N and begun anew.  ERR_IO when it cannot. */
-enum err_code runs_open(const char *dir, struct runs **out, struct err *err);
-void runs_close(struct runs *runs);
-
-/* The next id: greater than every id ever given, also after a crash.  When the disk takes nothing more,
- * greater than every id of this process and of the store. */
-enum err_code runs_next_id(struct runs *runs, uint64_t *id, struct err *err);
-
-/* Writes a finished run (or replaces it). */
-enum err_code runs_save(struct runs *runs, const struct run *run, struct err *err);
-
-/* One run; NULL with ERR_INVALID_VALUE in err when there is none. */
-struct run *runs_load(struct runs *runs, uint64_t id, struct err *err);
-
-/* The newest run of a focuser; NULL when none. */
-struct run *runs_last(struct runs *runs, int focuser);
-
-/* Appends a JSON array of at most limit runs, newest first, without their points. */
-enum err_code runs_list_json(struct runs *runs, int limit, struct buf *out, struct err *err);
-
-/* What history knows for the next plan: slope and least HFR of the last success of this focuser,
- * camera and binning; false when nothing is known. */
-bool runs_history(struct runs *runs, int focuser, int camera, int binning, double *slope_px_per_step,
-	double *hfr_min_px);
 
 #endif

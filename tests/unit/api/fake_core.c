@@ -130,6 +130,7 @@ struct fake *fake_create(void)
 	fake->devices = (struct devices){.device = {&fake->device[0], &fake->device[1]}, .count = 2};
 	fake->served = (struct served){.settings = (struct settings *)fake,
 		.events = fake->events,
+		.store = &fake->store,
 		.devices = &fake->devices,
 		.autofocus = {&fake->autofocus}};
 	return fake;
@@ -647,6 +648,44 @@ void fake_finish_measure(struct fake *fake)
 	fake->autofocus.measured = true;
 	fake_unlock();
 	events_publish(fake->events);
+}
+
+void fake_forget_run(struct fake *fake)
+{
+	fake_lock();
+	fake->autofocus.run->id = 99;
+	fake_unlock();
+}
+
+uint64_t store_ask_run(struct store *store, uint64_t id)
+{
+	(void)store;
+	return id;
+}
+
+bool store_take(struct store *store, uint64_t ticket, struct store_answer *out)
+{
+	if (!store->ready) {
+		return false;
+	}
+	*out = (struct store_answer){.run = NULL};
+	if (store->fails != ERR_OK) {
+		err_set(&out->err, store->fails, "the disk sleeps");
+	} else if (ticket == 5 || ticket == 6 || ticket == 41) {
+		out->run = calloc(1, sizeof *out->run);
+		out->run->id = ticket;
+		out->run->state = ticket == 6 ? RUN_FAILED : RUN_SUCCEEDED;
+		out->run->code = ticket == 6 ? ERR_NO_MINIMUM : ERR_OK;
+	} else {
+		err_set(&out->err, ERR_INVALID_VALUE, "there is no run %d", (int)ticket);
+	}
+	return true;
+}
+
+void store_answer_fini(struct store_answer *answer)
+{
+	run_free(answer->run);
+	buf_fini(&answer->text);
 }
 
 /* ---- settings: the fake's configuration, for good ---- */

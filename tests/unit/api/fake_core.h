@@ -37,8 +37,14 @@ struct autofocus {
 	enum err_code measure_result;
 };
 
+struct store {
+	bool ready; /* it answers: it knows runs 5 and 41, which succeeded, and 6, which failed */
+	enum err_code fails;
+};
+
 struct fake {
 	struct config config;
+	struct store store;
 	struct events *events;
 	struct device device[2]; /* focuser.0, camera.0 */
 	struct devices devices;
@@ -58,5 +64,7 @@ void fake_unlock(void);
 void fake_finish_connect(struct fake *fake, struct device *dev, enum err_code result);
 void fake_finish_run(struct fake *fake, enum run_state state, enum err_code code);
 void fake_finish_measure(struct fake *fake);
+/* Another run takes the place of the newest one. */
+void fake_forget_run(struct fake *fake);
 
 #endif

@@ -303,7 +303,6 @@ static void actions(void **state)
 		{"Action=AutofocusStatus", 0,
 			"\"Value\":\"{\\\"run\\\":0,\\\"state\\\":\\\"none\\\"}\""},
 		{"Action=AutofocusStatus&Parameters=x", 0x401, "number of a run"},
-		{"Action=AutofocusStatus&Parameters=7", 0x401, "no run 7"},
 		{"Action=AutofocusWait&Parameters=", 0x40B, "no autofocus run"},
 		{"Action=AutofocusWait&Parameters=91", 0x401, "0 to 90"},
 		{"Action=AutofocusAbort&Parameters=", 0, "none"},
@@ -398,6 +397,59 @@ static void calibrate(void **state)
 	answer = ask(HTTP_PUT, ACT, "Action=Calibrate&Parameters=status");
 	assert_int_equal(number(&answer), 0);
 	assert_int_equal(dev->calibrations, 4);
+}
+
+/* No turn of a call waits for the disk: it asks, is suspended, and looks again. */
+static void runs_of_old_come_from_the_store(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *form;
+		enum err_code fails;
+		int error;
+		const char *needle;
+	} cases[] = {
+		{"Action=AutofocusStatus&Parameters=5", ERR_OK, 0, "succeeded"},
+		{"Action=AutofocusStatus&Parameters=7", ERR_OK, 0x401, "no run 7"},
+		{"Action=AutofocusStatus&Parameters=5", ERR_IO, 0x500, "the disk sleeps"},
+	};
+	struct answer answer;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		fake->store.ready = false;
+		fake->store.fails = cases[i].fails;
+		answer = ask(HTTP_PUT, ACT, cases[i].form);
+		assert_int_equal(answer.result, HTTP_WAIT);
+		answer = again(HTTP_PUT, ACT, cases[i].form);
+		assert_int_equal(answer.result, HTTP_WAIT);
+		fake->store.ready = true;
+		answer = again(HTTP_PUT, ACT, cases[i].form);
+		assert_int_equal(number(&answer), cases[i].error);
+		assert_has(&answer, cases[i].needle);
+	}
+	/* A store that says nothing is not waited for without an end. */
+	fake->store.ready = false;
+	answer = ask(HTTP_PUT, ACT, "Action=AutofocusStatus&Parameters=5");
+	assert_int_equal(answer.result, HTTP_WAIT);
+	((struct alpaca_wait *)waiting.data)->deadline_ms = 0;
+	answer = again(HTTP_PUT, ACT, "Action=AutofocusStatus&Parameters=5");
+	assert_int_equal(answer.result, HTTP_DONE);
+	assert_has(&answer, "the disk did not answer in 10 s");
+}
+
+static void waiting_for_a_run_that_another_has_followed(void **state)
+{
+	(void)state;
+	ask(HTTP_PUT, ACT, "Action=Autofocus");
+	struct answer answer = ask(HTTP_PUT, ACT, "Action=AutofocusWait");
+	assert_int_equal(answer.result, HTTP_WAIT);
+	fake_finish_run(fake, RUN_FAILED, ERR_NO_MINIMUM);
+	fake_forget_run(fake);
+	answer = again(HTTP_PUT, ACT, "Action=AutofocusWait");
+	assert_int_equal(answer.result, HTTP_WAIT);
+	fake->store.ready = true;
+	answer = again(HTTP_PUT, ACT, "Action=AutofocusWait");
+	assert_int_equal(number(&answer), 0);
+	assert_has(&answer, "\\\"run\\\":41,");
 }
 
 static void waiting_for_a_run(void **state)
@@ -539,6 +591,8 @@ int main(void)
 		TEST(management),
 		TEST(actions),
 		TEST(calibrate),
+		TEST(runs_of_old_come_from_the_store),
+		TEST(waiting_for_a_run_that_another_has_followed),
 		TEST(waiting_for_a_run),
 		TEST(connecting_waits),
 		TEST(repeated_puts),

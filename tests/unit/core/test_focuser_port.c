@@ -18,6 +18,7 @@
 #include "focuser_private.h"
 
 static char dir[64];
+static struct store *files; /* whoever writes for the focuser */
 static struct ports_roots fake_roots = {.sys = "/nonexistent", .dev = dir, .proc = "/nonexistent"};
 
 /* In place of the real one. */
@@ -42,6 +43,7 @@ static void begin(struct fixture *f, const char *port)
 	f->dev.focuser = &f->focuser;
 	f->dev.clock = clock_real();
 	f->dev.host.state_dir = dir;
+	f->dev.needs.store = files;
 	f->focuser.driver = &driver;
 	f->focuser.cfg = &f->cfg;
 	snprintf(f->cfg.port.port, sizeof f->cfg.port.port, "%s", port);
@@ -57,6 +59,7 @@ static struct fixture *fresh(const char *port)
 
 static void end(struct fixture *f)
 {
+	store_flush(files);
 	device_fini(&f->dev);
 	free(f);
 }
@@ -182,14 +185,17 @@ static int set_up(void **state)
 {
 	(void)state;
 	snprintf(dir, sizeof dir, "/tmp/port-XXXXXX");
-	return mkdtemp(dir) != NULL ? 0 : -1;
+	return mkdtemp(dir) != NULL && store_open(dir, NULL, NULL, &files, NULL) == ERR_OK ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
 	char path[128];
+	store_close(files);
 	snprintf(path, sizeof path, "%s/port-0.json", dir);
+	(void)unlink(path);
+	snprintf(path, sizeof path, "%s/focusd.db", dir);
 	(void)unlink(path);
 	return rmdir(dir);
 }

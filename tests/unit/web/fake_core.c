@@ -189,28 +189,49 @@ void run_nina(const struct run *run, struct buf *out)
 	buf_printf(out, "{\"nina\":%d}", (int)run->id);
 }
 
-struct run *runs_load(struct runs *runs, uint64_t id, struct err *err)
+/* The ticket of a list is its limit and of a run its id plus a thousand; the first look comes too early. */
+uint64_t store_ask_list(struct store *store, int limit)
 {
-	(void)runs;
-	if (fake.store_broken) {
-		err_set(err, ERR_IO, "the disk is full");
-	} else if (id == 7) {
-		return fake_run(7);
-	} else {
-		err_set(err, ERR_INVALID_VALUE, "there is no run %d", (int)id);
-	}
-	return NULL;
+	(void)store;
+	fake.runs_limit = limit;
+	fake.store_looks = 0;
+	http_server_wake(fake_server());
+	return (uint64_t)limit;
 }
 
-enum err_code runs_list_json(struct runs *runs, int limit, struct buf *out, struct err *err)
+uint64_t store_ask_run(struct store *store, uint64_t id)
 {
-	(void)runs;
-	fake.runs_limit = limit;
-	if (fake.store_broken) {
-		return err_set(err, ERR_IO, "the disk is full");
+	(void)store;
+	fake.store_looks = 0;
+	http_server_wake(fake_server());
+	return STORE_LIST_MAX + id;
+}
+
+bool store_take(struct store *store, uint64_t ticket, struct store_answer *out)
+{
+	(void)store;
+	if (fake.store_looks++ == 0) {
+		http_server_wake(fake_server());
+		return false;
 	}
-	buf_puts(out, fake.runs_text);
-	return ERR_OK;
+	*out = (struct store_answer){.run = NULL};
+	if (fake.store_broken) {
+		err_set(&out->err, ERR_IO, "the disk is full");
+	} else if (ticket <= STORE_LIST_MAX) {
+		buf_init(&out->text, 4096);
+		buf_puts(&out->text, fake.runs_text);
+	} else if (ticket == STORE_LIST_MAX + 7) {
+		out->run = fake_run(7);
+	} else {
+		err_set(&out->err, ERR_INVALID_VALUE, "there is no such run");
+	}
+	return true;
+}
+
+void store_answer_fini(struct store_answer *answer)
+{
+	run_free(answer->run);
+	buf_fini(&answer->text);
 }
 
 /* ---- settings: the fake's configuration, for good ---- */

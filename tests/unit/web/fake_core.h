@@ -38,7 +38,8 @@ struct fake {
 	struct run *run;        /* the newest; owned */
 	uint64_t run_counts[4];
 	bool store_broken;
-	const char *runs_text;  /* what runs_list_json() appends */
+	int store_looks;        /* how often an answer was looked for */
+	const char *runs_text;  /* what a list of runs is */
 	int runs_limit;         /* what it was asked for */
 };
 extern struct fake fake;

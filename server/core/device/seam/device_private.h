@@ -25,6 +25,7 @@
 #include "log.h"
 #include "settings.h"
 #include "step.h"
+#include "store.h"
 #include "transcripts.h"
 
 struct focuser_core;
@@ -37,6 +38,7 @@ struct device_needs {
 	struct clock *fast_clock;   /* of simulated devices */
 	struct events *events;      /* told of each change */
 	struct transcripts *transcripts;
+	struct store *store;        /* writes small files for those who must not wait for the disk */
 	const struct devices *siblings; /* all devices; complete before the first worker starts */
 	const struct device_patience *patience; /* NULL: what clients are promised */
 	/* Where the motor of focuser `number` stands, in its steps; false when that is not known or there is

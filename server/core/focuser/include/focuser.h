@@ -28,7 +28,7 @@ struct focuser_state {
 	bool remembered_known;     /* `remembered` holds something */
 	int32_t remembered;        /* where it stands by the count from before a shift, or where it was last seen */
 	bool can_set_position;     /* the device can be told where it stands */
-	bool journal_failing;      /* the newest entry of the journal could not be written */
+	bool journal_failing;      /* the newest entry is not on the disk: a power cut loses the position */
 	bool temperature_supported;
 	bool temperature_valid;
 	double temperature_c;

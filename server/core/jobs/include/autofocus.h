@@ -14,6 +14,7 @@
 #include "events.h"
 #include "run.h"
 #include "settings.h"
+#include "store.h"
 
 struct autofocus;
 struct buf;
@@ -22,7 +23,7 @@ struct buf;
 struct job_needs {
 	struct settings *settings;
 	struct events *events;         /* told of each change */
-	struct runs *runs;             /* where runs are kept */
+	struct store *store;           /* where runs are kept; never called with a lock held */
 	const struct devices *devices; /* to find the camera in */
 };
 
@@ -57,8 +58,8 @@ enum err_code autofocus_start(struct autofocus *af,
  * when none is running. */
 void autofocus_abort(struct autofocus *af);
 
-/* The focuser's newest run (running or last; id 0), or one by id: a copy the caller frees with
- * run_free().  NULL when there is none. */
+/* The focuser's newest run, running or last: a copy the caller frees with run_free().  NULL when there has been
+ * none, or when id is not 0 and not that run's: older runs are asked of the store (store_ask_run()). */
 struct run *autofocus_run(struct autofocus *af, uint64_t id);
 
 /* The id of the run going on for this focuser, 0 when none. */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The database of runs, the one door to SQLite.  Private to the room: the store's thread alone calls it (and
+ * whoever opens and closes the store, before and after that thread).  Each call may wait for the disk, and
+ * RUNS_DB_BUSY_MS for a lock of another program.
+ *
+ * The database is in WAL mode, so that a reader of another program never holds up a write, with
+ * synchronous = FULL: a power cut at any moment leaves the last whole transaction
+ * (https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synchronous).  Where it cannot be
+ * switched to WAL (another program holds it, a network disk) it stays as it is, and works all the same.
+ *
+ * Errors: ERR_TIMEOUT when another program held a lock for too long, ERR_IO for all else of SQLite's.
+ */
+#ifndef FOCUSD_RUNS_DB_H
+#define FOCUSD_RUNS_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "run.h"
+#include "text.h"
+
+/* A try waits so long for the lock of another program; it is made again a second later. */
+#define RUNS_DB_BUSY_MS 200
+/* The same when the database is opened: without it there are no ids, so more patience is worth it. */
+#define RUNS_DB_OPEN_BUSY_MS 5000
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+struct runs_db {
+	struct sqlite3 *db;
+	char path[1100];
+};
+
+/* Opens or creates dir/focusd.db; see store_open(). */
+enum err_code runs_db_open(const char *dir, struct runs_db **out, struct err *err);
+void runs_db_close(struct runs_db *runs);
+
+/* Reserves ids durably: all up to *reserved are used up.  below: the highest id that was given out, 0 none;
+ * *highest becomes the highest id that is used up without this call, by a reservation or by a row. */
+enum err_code runs_db_reserve(struct runs_db *runs, uint64_t below, uint64_t count, uint64_t *highest,
+	uint64_t *reserved, struct err *err);
+
+/* Gives back what was reserved and not used. */
+enum err_code runs_db_unreserve(struct runs_db *runs, uint64_t highest, struct err *err);
+
+/* The highest id of a reservation or a row; read only. */
+enum err_code runs_db_highest(struct runs_db *runs, uint64_t *highest, struct err *err);
+
+/* Closes runs that were left open by a process that did not live to close them: aborted, with a reason, their end
+ * unknown.  *count says how many. */
+enum err_code runs_db_cut_short(struct runs_db *runs, int *count, struct err *err);
+
+/* Writes a run, or replaces it with its points, in one transaction. */
+enum err_code runs_db_save(struct runs_db *runs, const struct run *run, struct err *err);
+
+/* One run with its points, the caller's to free; NULL with ERR_INVALID_VALUE when there is none. */
+struct run *runs_db_load(struct runs_db *runs, uint64_t id, struct err *err);
+
+/* The newest run of a focuser, the same way. */
+struct run *runs_db_last(struct runs_db *runs, int focuser, struct err *err);
+
+/* Calls row() with each run that is over, newest first, without its points, until it returns false. */
+enum err_code runs_db_each(struct runs_db *runs, bool (*row)(void *arg, const struct run *run), void *arg,
+	struct err *err);
+
+/* Slope and least HFR of the last success; *known false when there is none. */
+enum err_code runs_db_history(struct runs_db *runs, int focuser, int camera, int binning, bool *known,
+	double *slope_px_per_step, double *hfr_min_px, struct err *err);
+
+/* ---- shared by the files of the database ---- */
+
+enum err_code runs_db_error(struct runs_db *runs, const char *what, struct err *err);
+bool runs_db_sql(struct runs_db *runs, const char *sql);
+bool runs_db_number(struct runs_db *runs, const char *sql, int64_t *out);
+
+/* The columns of the table runs, in one order for binding and reading. */
+void runs_columns_list(struct buf *sql);
+int runs_columns_count(void);
+void runs_columns_bind(struct sqlite3_stmt *stmt, const struct run *run);
+void runs_columns_read(struct sqlite3_stmt *stmt, struct run *run);
+/* NAN is null. */
+void runs_bind_real(struct sqlite3_stmt *stmt, int at, double value);
+double runs_read_real(struct sqlite3_stmt *stmt, int at);
+void runs_read_text(struct sqlite3_stmt *stmt, int at, char *out, size_t cap);
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening the database: its schema, its soundness, and what becomes of a damaged one. */
+#include "runs_db.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+
+/* Schema changes in order; user_version says how many have been applied.  Never edited once
+ * released, only added to. */
+static const char *const migrations[] = {
+	"CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
+	"INSERT INTO counters VALUES ('run', 0);"
+	"CREATE TABLE runs (id INTEGER PRIMARY KEY, state INTEGER NOT NULL, phase TEXT, code"
+	" TEXT, reason TEXT, started_utc_ms INTEGER, duration_s REAL, focuser INTEGER, camera"
+	" INTEGER, focuser_name TEXT, camera_name TEXT, filter TEXT, temperature_c REAL,"
+	" start_position REAL, best_position REAL, final_position REAL, uncertainty_steps REAL,"
+	" interval95_low_steps REAL, interval95_high_steps REAL, critical_focus_zone_steps REAL,"
+	" hfr_start_px REAL, hfr_predicted_px REAL, hfr_final_px REAL, r_squared REAL, model"
+	" TEXT, fit_a REAL, fit_k REAL, fit_x0 REAL, fit_y0 REAL, exposures INTEGER, binning"
+	" INTEGER, exposure_s REAL, backlash_steps INTEGER);"
+	"CREATE INDEX runs_by_focuser ON runs (focuser, id);"
+	"CREATE TABLE points (run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,"
+	" number INTEGER NOT NULL, position REAL, hfr_px REAL, error_px REAL, stars INTEGER,"
+	" flux_ratio REAL, used INTEGER, validation INTEGER, why TEXT, PRIMARY KEY (run, number))"
+	" WITHOUT ROWID;",
+};
+#define MIGRATION_COUNT ((int)(sizeof migrations / sizeof migrations[0]))
+
+enum err_code runs_db_error(struct runs_db *runs, const char *what, struct err *err)
+{
+	int why = sqlite3_errcode(runs->db) & 0xFF;
+	if (why == SQLITE_BUSY || why == SQLITE_LOCKED) {
+		return err_set(err, ERR_TIMEOUT, "the run store cannot %s: another program holds it", what);
+	}
+	return err_set(err, ERR_IO, "the run store cannot %s: %s", what, sqlite3_errmsg(runs->db));
+}
+
+bool runs_db_sql(struct runs_db *runs, const char *sql)
+{
+	return sqlite3_exec(runs->db, sql, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+bool runs_db_number(struct runs_db *runs, const char *sql, int64_t *out)
+{
+	sqlite3_stmt *stmt;
+	if (sqlite3_prepare_v2(runs->db, sql, -1, &stmt, NULL) != SQLITE_OK) {
+		return false;
+	}
+	bool ok = sqlite3_step(stmt) == SQLITE_ROW;
+	if (ok) {
+		*out = sqlite3_column_int64(stmt, 0);
+	}
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+/* What the database says of itself; false with err filled when it is damaged or cannot be read. */
+static bool is_sound(struct runs_db *runs, bool *damaged, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	const char *said = NULL;
+	if (sqlite3_prepare_v2(runs->db, "PRAGMA quick_check(1)", -1, &stmt, NULL) == SQLITE_OK &&
+		sqlite3_step(stmt) == SQLITE_ROW) {
+		said = (const char *)sqlite3_column_text(stmt, 0);
+	}
+	bool ok = said != NULL && strcmp(said, "ok") == 0;
+	/* A database that somebody else holds says nothing at all, and is not damaged. */
+	*damaged = said != NULL && !ok;
+	if (*damaged) {
+		err_set(err, ERR_IO, "the run store %.120s is damaged: %.80s", runs->path, said);
+	} else if (!ok) {
+		runs_db_error(runs, "be read", err);
+	}
+	sqlite3_finalize(stmt);
+	return ok;
+}
+
+static enum err_code check_version(struct runs_db *runs, int64_t *version, struct err *err)
+{
+	if (!runs_db_number(runs, "PRAGMA user_version", version)) {
+		return runs_db_error(runs, "be read", err);
+	}
+	if (*version > MIGRATION_COUNT) {
+		return err_set(err, ERR_IO,
+			"the run store was written by a newer focusd (schema %d, this program knows %d)",
+			(int)*version, MIGRATION_COUNT);
+	}
+	return ERR_OK;
+}
+
+static enum err_code migrate(struct runs_db *runs, struct err *err)
+{
+	/* Looked at inside the transaction: another process may be migrating at this moment. */
+	if (!runs_db_sql(runs, "BEGIN IMMEDIATE")) {
+		return runs_db_error(runs, "be written", err);
+	}
+	int64_t version = 0;
+	enum err_code code = check_version(runs, &version, err);
+	if (code != ERR_OK) {
+		runs_db_sql(runs, "ROLLBACK");
+		return code;
+	}
+	bool ok = true;
+	for (int i = (int)version; ok && i < MIGRATION_COUNT; i++) {
+		char pragma[48];
+		snprintf(pragma, sizeof pragma, "PRAGMA user_version = %d", i + 1);
+		ok = runs_db_sql(runs, migrations[i]) && runs_db_sql(runs, pragma);
+	}
+	if (!ok || !runs_db_sql(runs, "COMMIT")) {
+		code = runs_db_error(runs, "be brought up to date", err);
+		runs_db_sql(runs, "ROLLBACK");
+		return code;
+	}
+	return ERR_OK;
+}
+
+/* Needs the database for itself for a moment; where it does not get it, the older mode works on. */
+static void switch_to_wal(struct runs_db *runs)
+{
+	sqlite3_stmt *stmt = NULL;
+	bool ok = false;
+	if (sqlite3_prepare_v2(runs->db, "PRAGMA journal_mode = WAL", -1, &stmt, NULL) == SQLITE_OK &&
+		sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *mode = (const char *)sqlite3_column_text(stmt, 0);
+		ok = mode != NULL && strcmp(mode, "wal") == 0;
+	}
+	sqlite3_finalize(stmt);
+	if (!ok) {
+		log_warn("store", "%s is not in WAL mode: while another program reads it, runs wait to be written",
+			runs->path);
+	}
+}
+
+/* damaged: the file opens, but is not a sound database. */
+static enum err_code open_file(struct runs_db *runs, bool *damaged, struct err *err)
+{
+	*damaged = false;
+	if (sqlite3_open_v2(runs->path, &runs->db,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+		return err_set(err, ERR_IO, "cannot open %.120s: %s", runs->path, sqlite3_errmsg(runs->db));
+	}
+	int64_t version = 0;
+	enum err_code code = ERR_OK;
+	/* EXTRA is FULL, and also safe in the older mode (see runs_db.h). */
+	if (sqlite3_busy_timeout(runs->db, RUNS_DB_OPEN_BUSY_MS) != SQLITE_OK ||
+		!runs_db_sql(runs, "PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON")) {
+		code = runs_db_error(runs, "be opened", err);
+	} else {
+		code = check_version(runs, &version, err);
+	}
+	if (code == ERR_OK && !is_sound(runs, damaged, err)) {
+		code = err != NULL && err->code == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_IO;
+	}
+	if (code == ERR_OK) {
+		switch_to_wal(runs);
+		code = migrate(runs, err);
+	}
+	int why = sqlite3_errcode(runs->db) & 0xFF;
+	*damaged |= code != ERR_OK && (why == SQLITE_CORRUPT || why == SQLITE_NOTADB);
+	sqlite3_busy_timeout(runs->db, RUNS_DB_BUSY_MS);
+	return code;
+}
+
+static enum err_code put_aside(const char *path, int n, const char *tail, struct err *err)
+{
+	char from[1200];
+	char aside[1200];
+	snprintf(from, sizeof from, "%s%s", path, tail);
+	snprintf(aside, sizeof aside, "%s.damaged-%d%s", path, n, tail);
+	if (rename(from, aside) != 0 && errno != ENOENT) {
+		return err_set(err, ERR_IO, "the damaged %.120s cannot be put aside: %s", from, strerror(errno));
+	}
+	return ERR_OK;
+}
+
+/* Puts a damaged database and its journals, which must never be played back into another file, aside:
+ * a history that cannot be read must not cost the night.  Numbers go on where they can be read. */
+static enum err_code replace_damaged(struct runs_db *runs, struct err *err)
+{
+	int64_t last = 0;
+	runs_db_number(runs, "SELECT value FROM counters WHERE name = 'run'", &last);
+	sqlite3_close(runs->db);
+	runs->db = NULL;
+	char aside[1200];
+	int n = 0;
+	do {
+		n++;
+		snprintf(aside, sizeof aside, "%s.damaged-%d", runs->path, n);
+	} while (n < 99 && access(aside, F_OK) == 0);
+	static const char *const tails[] = {"", "-journal", "-wal", "-shm"};
+	for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
+		if (put_aside(runs->path, n, tails[i], err) != ERR_OK) {
+			return ERR_IO;
+		}
+	}
+	log_error("store", "the run store was damaged: kept as %s, begun anew", aside);
+	bool damaged;
+	enum err_code code = open_file(runs, &damaged, err);
+	if (code == ERR_OK && last > 0) {
+		code = runs_db_unreserve(runs, (uint64_t)last, err);
+	}
+	return code;
+}
+
+enum err_code runs_db_open(const char *dir, struct runs_db **out, struct err *err)
+{
+	struct err why = {0};
+	struct runs_db *runs = calloc(1, sizeof *runs);
+	if (runs == NULL) {
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	if ((size_t)snprintf(runs->path, sizeof runs->path, "%s/focusd.db", dir) >= sizeof runs->path) {
+		free(runs);
+		return err_set(err, ERR_IO, "the path of the state directory is too long");
+	}
+	bool damaged;
+	enum err_code code = open_file(runs, &damaged, &why);
+	if (code != ERR_OK && damaged) {
+		code = replace_damaged(runs, &why);
+	}
+	if (code != ERR_OK) {
+		runs_db_close(runs);
+		return err_copy(err, &why);
+	}
+	*out = runs;
+	return ERR_OK;
+}
+
+void runs_db_close(struct runs_db *runs)
+{
+	if (runs != NULL) {
+		sqlite3_close(runs->db);
+		free(runs);
+	}
+}

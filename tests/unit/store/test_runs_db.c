@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "json.h"
+#include "runs_db.h"
+#include "sample_run.h"
+
+static char folder[64];
+
+static int setup(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof folder, "/tmp/focusd-runs-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"focusd.db", "focusd.db-journal", "focusd.db-wal", "focusd.db-shm", ""};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char path[200];
+		snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+		remove(path);
+	}
+	return 0;
+}
+
+static struct runs_db *open_store(void)
+{
+	struct runs_db *runs = NULL;
+	struct err err = {0};
+	if (runs_db_open(folder, &runs, &err) != ERR_OK) {
+		fail_msg("%s", err.text);
+	}
+	return runs;
+}
+
+/* Reserves `count` ids behind `below`; the highest that was used up before. */
+static uint64_t reserve(struct runs_db *runs, uint64_t below, uint64_t count)
+{
+	uint64_t highest = 0;
+	uint64_t reserved = 0;
+	assert_int_equal(runs_db_reserve(runs, below, count, &highest, &reserved, NULL), ERR_OK);
+	assert_int_equal(reserved, highest + count);
+	return highest;
+}
+
+static void test_ids(void **state)
+{
+	(void)state;
+	struct runs_db *runs = open_store();
+	assert_int_equal(reserve(runs, 0, 16), 0);
+	runs_db_close(runs);
+	/* Nothing was saved under these, still they are used up; what was not given out is given back. */
+	runs = open_store();
+	assert_int_equal(reserve(runs, 0, 16), 16);
+	assert_int_equal(runs_db_unreserve(runs, 17, NULL), ERR_OK);
+	uint64_t highest = 0;
+	assert_int_equal(runs_db_highest(runs, &highest, NULL), ERR_OK);
+	assert_int_equal(highest, 17);
+	/* Somebody has put a run in by hand. */
+	struct run_point points[3];
+	struct run run = sample_run(41, points);
+	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
+	assert_int_equal(reserve(runs, 17, 16), 41);
+	runs_db_close(runs);
+}
+
+static void same_json(const struct run *a, const struct run *b)
+{
+	struct buf x, y;
+	buf_init(&x, 65536);
+	buf_init(&y, 65536);
+	run_json(a, &x);
+	run_json(b, &y);
+	assert_string_equal(buf_text(&x), buf_text(&y));
+	buf_fini(&x);
+	buf_fini(&y);
+}
+
+static void test_round_trip(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	struct run run = sample_run(5, points);
+	struct runs_db *runs = open_store();
+	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
+	runs_db_close(runs);
+	runs = open_store();
+	struct err err = {0};
+	struct run *loaded = runs_db_load(runs, 5, &err);
+	assert_non_null(loaded);
+	same_json(&run, loaded);
+	run_free(loaded);
+	/* Saving again replaces, points included. */
+	run.point_count = 1;
+	run.state = RUN_FAILED;
+	run.code = ERR_VALIDATION;
+	memcpy(run.reason, "it's \"so\"; DROP", 16);
+	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
+	loaded = runs_db_load(runs, 5, &err);
+	assert_non_null(loaded);
+	assert_int_equal(loaded->code, ERR_VALIDATION);
+	same_json(&run, loaded);
+	run_free(loaded);
+	assert_null(runs_db_load(runs, 6, &err));
+	assert_int_equal(err.code, ERR_INVALID_VALUE);
+	assert_null(runs_db_load(runs, UINT64_MAX, &err));
+	runs_db_close(runs);
+}
+
+static uint64_t listed[8];
+static size_t listed_count;
+
+static bool note_row(void *arg, const struct run *run)
+{
+	size_t *limit = arg;
+	assert_null(run->points);
+	listed[listed_count++] = run->id;
+	return listed_count < *limit;
+}
+
+static void test_last_and_each(void **state)
+{
+	(void)state;
+	struct runs_db *runs = open_store();
+	struct err err = {0};
+	size_t limit = 8;
+	listed_count = 0;
+	assert_int_equal(runs_db_each(runs, note_row, &limit, NULL), ERR_OK);
+	assert_int_equal(listed_count, 0);
+	assert_null(runs_db_last(runs, 0, &err));
+	assert_int_equal(err.code, ERR_INVALID_VALUE);
+	struct run_point points[3];
+	for (uint64_t id = 1; id <= 5; id++) {
+		struct run run = sample_run(id, points);
+		run.focuser = id == 3 ? 2 : 0;
+		run.state = id == 5 ? RUN_RUNNING : run.state;
+		assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
+	}
+	struct run *last = runs_db_last(runs, 2, NULL);
+	assert_non_null(last);
+	assert_int_equal(last->id, 3);
+	assert_int_equal(last->point_count, 3);
+	run_free(last);
+	/* One that is not over is no history. */
+	limit = 3;
+	assert_int_equal(runs_db_each(runs, note_row, &limit, NULL), ERR_OK);
+	assert_int_equal(listed_count, 3);
+	assert_int_equal(listed[0], 4);
+	assert_int_equal(listed[1], 3);
+	assert_int_equal(listed[2], 2);
+	runs_db_close(runs);
+}
+
+static bool history(struct runs_db *runs, int camera, int binning, double *slope, double *least)
+{
+	bool known = true;
+	assert_int_equal(runs_db_history(runs, 0, camera, binning, &known, slope, least, NULL), ERR_OK);
+	return known;
+}
+
+static void test_history(void **state)
+{
+	(void)state;
+	struct runs_db *runs = open_store();
+	struct run_point points[3];
+	double slope = -1, least = -1;
+	assert_false(history(runs, 1, 1, &slope, &least));
+	struct run run = sample_run(1, points);
+	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
+	run.id = 2;
+	run.state = RUN_FAILED;
+	run.curve.k = 9;
+	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
+	assert_false(history(runs, 1, 2, &slope, &least));
+	assert_false(history(runs, 0, 1, &slope, &least));
+	assert_true(slope == -1 && least == -1);
+	assert_true(history(runs, 1, 1, &slope, &least));
+	/* a = -2.25 (its sign means nothing), k = 0.0375, y0 = 0 */
+	assert_true(slope == 0.0375);
+	assert_true(least == 2.25);
+	runs_db_close(runs);
+}
+
+/* A run whose process did not live to close it. */
+static void test_cut_short(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	struct run run = sample_run(3, points);
+	run.state = RUN_RUNNING;
+	struct run over = sample_run(2, points);
+	struct runs_db *runs = open_store();
+	assert_int_equal(runs_db_save(runs, &over, NULL), ERR_OK);
+	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
+	int count = 0;
+	assert_int_equal(runs_db_cut_short(runs, &count, NULL), ERR_OK);
+	assert_int_equal(count, 1);
+	struct run *cut = runs_db_load(runs, 3, NULL);
+	assert_non_null(cut);
+	assert_int_equal(cut->state, RUN_ABORTED);
+	assert_int_equal(cut->code, ERR_CANCELLED);
+	assert_non_null(strstr(cut->reason, "cut short"));
+	assert_true(cut->start_position == 7600);
+	assert_true(isnan(cut->final_position) && isnan(cut->duration_s));
+	run_free(cut);
+	cut = runs_db_load(runs, 2, NULL);
+	same_json(cut, &over);
+	run_free(cut);
+	runs_db_close(runs);
+}
+
+/* What another program does: it holds the database; a try ends soon, says so, and nothing is called damaged. */
+static void test_held_by_another(void **state)
+{
+	(void)state;
+	struct runs_db *runs = open_store();
+	char path[200];
+	snprintf(path, sizeof path, "%s/focusd.db", folder);
+	sqlite3 *other = NULL;
+	assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM runs", NULL, NULL, NULL), SQLITE_OK);
+	struct run_point points[3];
+	struct run run = sample_run(1, points);
+	struct err err = {0};
+	/* A reader is in nobody's way. */
+	assert_int_equal(runs_db_save(runs, &run, &err), ERR_OK);
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK; BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(runs_db_save(runs, &run, &err), ERR_TIMEOUT);
+	assert_non_null(strstr(err.text, "another program"));
+	struct run *loaded = runs_db_load(runs, 1, &err);
+	assert_non_null(loaded);
+	run_free(loaded);
+	assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(runs_db_save(runs, &run, &err), ERR_OK);
+	sqlite3_close(other);
+	runs_db_close(runs);
+}
+
+static void test_unusable(void **state)
+{
+	(void)state;
+	struct runs_db *runs = NULL;
+	struct err err = {0};
+	assert_int_equal(runs_db_open("/nonexistent/place", &runs, &err), ERR_IO);
+	assert_null(runs);
+	char path[200];
+	snprintf(path, sizeof path, "%s/focusd.db", folder);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	for (int i = 0; i < 400; i++) {
+		fputs("this is no database ", file);
+	}
+	fclose(file);
+	/* Put aside as it was, and begun anew. */
+	assert_int_equal(runs_db_open(folder, &runs, &err), ERR_OK);
+	assert_int_equal(reserve(runs, 0, 16), 0);
+	runs_db_close(runs);
+	runs_db_close(NULL);
+	snprintf(path, sizeof path, "%s/focusd.db.damaged-1", folder);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	char text[21] = "";
+	assert_non_null(fgets(text, sizeof text, file));
+	assert_string_equal(text, "this is no database ");
+	fclose(file);
+	unlink(path);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_ids, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_last_and_each, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_history, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_cut_short, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_held_by_another, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unusable, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
