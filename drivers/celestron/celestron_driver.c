@@ -17,8 +17,8 @@
 #include "moment.h"
 #include "transport.h"
 
-/* One try of identify() may take 1.2 s in all; whoever does not tell his version in this time is not
- * there. */
+/* One try of identify() may take 1.2 s in all; a motor that does not tell its version within IDENTIFY_VERSION_MS
+ * is not there. */
 #define IDENTIFY_MS 1180
 #define IDENTIFY_VERSION_MS 900
 #define CALL_MS 1900
@@ -27,14 +27,15 @@
 
 #define STEPS_PER_TURN 1000
 #define CALIBRATION_STEPS 12
-/* The motor rests this close to its target. */
+/* The motor comes to rest this close to its target or closer. */
 #define ARRIVED_STEPS 2
-/* What is published as highest position until limits are known; the motor can have no more. */
+/* The highest position that is published until the limits are known; no motor of this kind can have more. */
 #define UNCALIBRATED_MAX 60000
-/* A short way back after a way in the other direction is the last approach, and is gone slowly. */
+/* A way back that is no longer than this, after one in the other direction, is the last approach, and is gone
+ * slowly. */
 #define LAST_APPROACH_STEPS 500
-/* A second try is gone slowly only as far as a turn of the knob: how slow that is nobody has written down,
- * and over half the range it would pass for a motor that is stuck. */
+/* A second try is gone slowly only over a turn of the knob or less: nobody has written down how slow that is, and
+ * over half the range it would pass for a motor that is stuck. */
 #define SLOW_RETRY_STEPS 1000
 
 struct celestron {
@@ -212,7 +213,7 @@ static enum err_code celestron_identify(void *ctx, struct focuser_caps *caps, st
 		}
 		m->version_known = code == ERR_OK;
 	}
-	/* Before anything else: it may be in the middle of one. */
+	/* This is asked before anything else, since the motor may be in the middle of a calibration. */
 	if (code == ERR_OK && !m->state_known) {
 		code = ask_calibration(m, deadline_ms, &calibration, err);
 		m->state_known = code == ERR_OK;
@@ -229,7 +230,7 @@ static enum err_code celestron_identify(void *ctx, struct focuser_caps *caps, st
 	return code;
 }
 
-/* Retries, and the short way back that takes up the play, are gone slowly. */
+/* The motor goes slowly on retries, and on the short way back that takes up the backlash. */
 static bool goes_slowly(const struct celestron *m, int32_t target)
 {
 	if (!m->bound || !m->position_known) {
@@ -244,8 +245,8 @@ static bool goes_slowly(const struct celestron *m, int32_t target)
 	return arrived && (way > 0 ? way : -way) <= LAST_APPROACH_STEPS && way * m->way < 0;
 }
 
-/* After a calibration of which nobody saw the end: an abort whose answer was lost, or that took a moment.
- * Its limits may be new, and targets are held against them. */
+/* After a calibration whose end nobody saw (the answer to an abort was lost, or the abort took a moment) the
+ * limits may be new, and targets are compared with them: so both are asked for. */
 static enum err_code look_at_calibration(struct celestron *m, int64_t deadline_ms, struct err *err)
 {
 	struct celestron_calibration state;
@@ -280,7 +281,7 @@ static enum err_code celestron_start_move(void *ctx, int32_t target, struct err 
 	celestron_put_position(data, target);
 	struct celestron_packet reply;
 	code = celestron_link_ask(&m->link, command, data, 3, 0, &reply, real_ms() + ORDER_MS, err);
-	/* From here on it may be on its way, answered or not. */
+	/* From here on the motor may be on its way, whether it answered or not. */
 	int32_t way = target - m->position;
 	m->way = way > 0 ? 1 : way < 0 ? -1 : m->way;
 	m->target = target;

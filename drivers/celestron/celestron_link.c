@@ -77,7 +77,7 @@ enum err_code celestron_link_open(struct celestron_link *l, const struct focuser
 	}
 	struct transport_settings settings = {
 		.baud = baud_for(port, l->hand_controller, l->aux_port),
-		/* Or the hand controller on the same bus is muted. */
+		/* With RTS up the hand controller on the same bus would be muted. */
 		.rts_low = l->aux_port,
 	};
 	enum err_code code = wire_open(&l->wire, port->port, &settings, 0, host, err);
@@ -121,7 +121,7 @@ enum err_code celestron_link_greet(struct celestron_link *l, int64_t deadline_ms
 typedef enum err_code (*send_fn)(struct exchange *x, struct span request, scan_fn scan, struct span *frame,
 	int64_t deadline_ms, struct err *err);
 
-/* What went by while we waited, for the error text. */
+/* What was heard while we waited for the answer, for the error text. */
 struct passed {
 	bool echo, others;
 };
@@ -145,7 +145,7 @@ static enum err_code no_answer(const struct celestron_link *l, enum err_code cod
 		wire_name(&l->wire), command_name(command));
 }
 
-/* The adapter, not the motor, is what is wrong. */
+/* The command did not get out: something is wrong with the adapter, not with the motor. */
 static enum err_code not_sent(const struct celestron_link *l, enum err_code code, struct err *err)
 {
 	if (l->wire.x.turn != TRANSPORT_TURN_RTS_CTS || err == NULL) {
@@ -185,14 +185,14 @@ static enum err_code ask_bus(struct celestron_link *l, send_fn send,
 		return not_sent(l, code, err);
 	}
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
-		/* The exchange has stepped over it. */
+		/* The exchange has stepped over the echo, so it stands at the beginning of what was received. */
 		passed.echo = l->wire.x.have == out.len && memcmp(l->wire.x.in, out.data, out.len) == 0;
 		return no_answer(l, code, request->command, passed, err);
 	}
 	return code;
 }
 
-/* A late answer to a command is used up when a later command of another kind is answered: the motor
+/* A late answer to a command is used up once a later command of another kind is answered, because the motor
  * answers in order. */
 static enum err_code clear_doubt(struct celestron_link *l, int64_t deadline_ms, struct err *err)
 {
@@ -206,7 +206,7 @@ static enum err_code clear_doubt(struct celestron_link *l, int64_t deadline_ms, 
 	uint8_t doubted = l->doubted;
 	enum err_code code = ask_bus(l, exchange_ask, &other, &reply, deadline_ms, err);
 	if (code != ERR_OK) {
-		/* The older one may come as well as this. */
+		/* The older answer may still come, as well as this one. */
 		l->doubted = doubted;
 	}
 	return code;
@@ -214,7 +214,7 @@ static enum err_code clear_doubt(struct celestron_link *l, int64_t deadline_ms, 
 
 /* ---- through a hand controller ---- */
 
-/* The controller's own word that the motor does not answer it. */
+/* The hand controller has said that the motor does not answer it. */
 static enum err_code no_motor(struct celestron_link *l, struct err *err)
 {
 	l->motorless = true;
@@ -225,7 +225,8 @@ static enum err_code no_motor(struct celestron_link *l, struct err *err)
 
 static enum err_code not_ready(struct celestron_link *l, enum err_code code, struct err *err)
 {
-	/* It needs seconds to say so: while it looks again, that is still what is wrong. */
+	/* A hand controller needs seconds to find that no motor answers; while it looks again, that is still what
+	 * is wrong. */
 	if (code == ERR_TIMEOUT && l->motorless) {
 		return no_motor(l, err);
 	}
@@ -235,8 +236,8 @@ static enum err_code not_ready(struct celestron_link *l, enum err_code code, str
 	return code;
 }
 
-/* An answer that is still due is taken out of the way first, or it would be read as the next one.  When it
- * says that no motor answers, that is the error, and nothing is due any more. */
+/* An answer that is still due is taken out of the way first, or it would be read as the next one.  When it says
+ * that no motor answers, that is the error, and nothing is due any more. */
 static enum err_code settle_debt(struct celestron_link *l, bool uncut, int64_t deadline_ms, struct err *err)
 {
 	if (l->owed < 0) {
@@ -252,7 +253,7 @@ static enum err_code settle_debt(struct celestron_link *l, bool uncut, int64_t d
 	if (code == ERR_OK || real_ms() >= l->owed_until_ms) {
 		bool failed = code == ERR_OK && frame.len > (size_t)l->owed + 1;
 		l->owed = -1;
-		/* Not a word in all that time: it is gone itself. */
+		/* The hand controller has not said a word in all that time, so it is gone itself. */
 		l->motorless = l->motorless && code == ERR_OK;
 		return failed ? no_motor(l, err) : ERR_OK;
 	}
@@ -329,7 +330,7 @@ enum err_code celestron_link_ask(struct celestron_link *l, uint8_t command, cons
 	return ask_bus(l, exchange_ask, &request, reply, deadline_ms, err);
 }
 
-/* Sends it also when an older answer is still due: what must go out must go out. */
+/* Sends the order also when an older answer is still due, because a stop must get out. */
 static enum err_code order(struct celestron_link *l, const struct celestron_packet *request,
 	struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
 {
@@ -376,6 +377,6 @@ enum err_code celestron_link_keep_alive(struct celestron_link *l, struct err *er
 	};
 	char bytes[CELESTRON_MAX_PACKET];
 	struct span out = {.data = bytes, .len = celestron_encode(bytes, &hello)};
-	/* Its answer is not from the focuser, so it is passed over. */
+	/* The answer does not come from the focuser, so the next exchange passes it over. */
 	return exchange_tell(&l->wire.x, out, now + WRITE_MS, err);
 }

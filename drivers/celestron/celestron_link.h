@@ -19,11 +19,12 @@ struct celestron_link {
 	bool hand_controller, aux_port, no_cts; /* of the quirks */
 	bool network;
 	int64_t keep_alive_ms;  /* network: when to say something next */
-	/* A command whose answer did not come: until another one is answered it may still come, and be
-	 * taken for that of the same command asked again. */
+	/* The answer to the command `doubted` did not come.  Until another command is answered it may still come,
+	 * and be taken for the answer to the same command asked again. */
 	bool doubt;
 	uint8_t doubted;
-	/* Hand controller: the answer it still owes us, -1 none.  It waits up to 3.5 s for the motor. */
+	/* Bytes of the answer that the hand controller still owes us, -1 none.  It waits up to 3.5 s for the
+	 * motor. */
 	int owed;
 	int64_t owed_until_ms;
 	bool motorless;         /* its last word was that no motor answers it */
@@ -45,11 +46,12 @@ enum err_code celestron_link_greet(struct celestron_link *l, int64_t deadline_ms
 enum err_code celestron_link_ask(struct celestron_link *l, uint8_t command, const uint8_t *data,
 	int count, int wanted, struct celestron_packet *reply, int64_t deadline_ms, struct err *err);
 
-/* The same for something that must go out, urgent or not. */
+/* The same for an order that must go out, urgent or not: a stop, a calibration.  Nothing cuts it short. */
 enum err_code celestron_link_order(struct celestron_link *l, uint8_t command, const uint8_t *data,
 	int count, int64_t deadline_ms, struct err *err);
 
-/* Now and then on a network link, so that the access point does not drop it; else nothing. */
+/* Says something now and then on a network link, so that the access point does not drop it; does nothing on
+ * others. */
 enum err_code celestron_link_keep_alive(struct celestron_link *l, struct err *err);
 
 #endif

@@ -18,17 +18,19 @@
 #define FOUND_LOW 2000
 /* Targets this far beyond a limit are still taken. */
 #define BEYOND 500
-/* After a goto "slew done?" goes on saying yes for a moment. */
+/* For a moment after a goto "slew done?" is still answered with yes. */
 #define SLEEPY_MS 150
-/* A motor told to stop needs this long. */
+/* A motor that is told to stop needs this long to come to rest. */
 #define BRAKE_MS 100
 #define LATE_START_MS 2000
 #define CALIBRATION_MS 200000
 #define CALIBRATION_STEPS 12
+/* Where a calibration with a fault stays or ends. */
+#define STICKS_AT_STEP 5
 /* Where a motor goes that is told a rate and no target. */
 #define FAR 1000000
 #define WRONG_BY 40
-/* So long it boots, in real time. */
+/* The time that it needs to boot, real milliseconds. */
 #define DEAF_MS 1500
 
 struct emu {
@@ -44,7 +46,7 @@ struct emu {
 	bool complete;
 	bool reset_done;
 	int64_t deaf_until_ms; /* real time */
-	/* Faults, looked up once. */
+	/* Faults; set by their table. */
 	bool bare_ack, echo, foreign, efa, hand_controller, no_motor, refuse, negative, gives_up;
 	bool backwards, runs_past, misheard;
 	bool stall, slow_start, reset, wrong, calibration_fails, calibration_sticks;
@@ -125,13 +127,13 @@ static void calibration_motion(struct emu *e, int step)
 	double high = e->settings->max_step;
 	double at = since_ms < third ? high / 2 * (1 - part)
 		: since_ms < 2 * third ? high * part : high - high / 2 * part;
-	if (e->calibration_sticks && step >= 5) {
+	if (e->calibration_sticks && step >= STICKS_AT_STEP) {
 		at = high / 3;
 	}
 	emulated_motor_rest_at(&e->motor, llround(at));
 }
 
-/* What a running calibration has come to. */
+/* Brings a running calibration up to date. */
 static void calibrate_on(struct emu *e)
 {
 	if (e->calibration_ms < 0) {
@@ -139,7 +141,7 @@ static void calibrate_on(struct emu *e)
 	}
 	int step = calibration_step(e);
 	calibration_motion(e, step);
-	if (e->calibration_fails && step >= 5) {
+	if (e->calibration_fails && step >= STICKS_AT_STEP) {
 		e->calibration_ms = -1;
 	} else if (!e->calibration_sticks && step > CALIBRATION_STEPS) {
 		e->calibration_ms = -1;
@@ -169,8 +171,9 @@ static void fail_on_the_way(struct emu *e)
 	}
 }
 
-static bool moving(struct emu *e)
+static bool moving(void *ctx)
 {
+	struct emu *e = ctx;
 	fail_on_the_way(e);
 	calibrate_on(e);
 	(void)position(e);
@@ -263,10 +266,10 @@ static void obey(struct emu *e, uint8_t command, const uint8_t *data, int n, str
 		acknowledge(e, a, true);
 	} else if (command == 0x2B && n == 0) {
 		put(a, e->complete, 1);
-		put(a, e->calibration_ms >= 0 ? calibration_step(e) : 0, 1);
-		if (e->calibration_sticks && a->data[1] > 5) {
-			a->data[1] = 5;
-		}
+		/* Time goes on while it answers: the last step counts until the end was noticed. */
+		int last = e->calibration_sticks ? STICKS_AT_STEP : CALIBRATION_STEPS;
+		int step = e->calibration_ms >= 0 ? calibration_step(e) : 0;
+		put(a, step < last ? step : last, 1);
 	} else if (command == 0x2C && n == 0) {
 		put(a, e->low, 4);
 		put(a, e->high, 4);
@@ -364,7 +367,7 @@ static void pass_through(struct emu *e, struct emulator_reply *reply)
 	if (e->in[2] == ME && !e->no_motor && n >= 0 && n <= 3) {
 		obey(e, e->in[3], e->in + 4, n, &a);
 	}
-	/* Its own word for no answer: as many bytes as wanted, one more, and the end. */
+	/* The hand controller's own word for no answer: as many bytes as wanted, one more, and the end. */
 	uint8_t out[20] = {0};
 	size_t len = a.n < 0 ? wanted + 1 : wanted;
 	if (a.n > 0 && wanted <= sizeof a.data) {
@@ -444,11 +447,6 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	}
 }
 
-static bool emu_moving(void *ctx)
-{
-	return moving(ctx);
-}
-
 const struct emulator_kind emu_celestron = {
 	.name = "celestron",
 	.title = "Celestron focus motor",
@@ -460,5 +458,5 @@ const struct emulator_kind emu_celestron = {
 	.init = emu_init,
 	.byte = emu_byte,
 	.reset = emu_reset,
-	.moving = emu_moving,
+	.moving = moving,
 };

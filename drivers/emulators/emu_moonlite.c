@@ -15,7 +15,7 @@
 #define CONVERSION_MS 750
 
 #define SLOW_START_MS 400
-/* So long the boot loader has the line after a reset, in real time. */
+/* After a reset the boot loader has the line for this time, real milliseconds. */
 #define BANNER_MS 300
 #define DEAF_MS 1500
 #define LOST_TARGET 3
@@ -38,8 +38,8 @@ struct emu {
 	bool reset_done;
 	int64_t banner_ms;     /* real time, when it will talk; CLOCK_NEVER */
 	int64_t deaf_until_ms; /* real time */
-	int targets;           /* that were set, counted for the one that is lost */
-	/* Faults, looked up once. */
+	int targets;           /* how many were set; one of them gets lost */
+	/* Faults; set by their table. */
 	bool backwards, runs_past, misheard;
 	bool width8, no_gv, double_hash, sn_moves, ignore_moving, one_digit, constant_temperature;
 	bool no_probe, no_temperature, missing_hash, wrap16, stall, unasked, slow_start, reset, forgets;
@@ -117,7 +117,7 @@ static void restart(struct emu *e, bool forget)
 	e->compensating = false;
 }
 
-/* Told to keep the focus, it goes along with the temperature. */
+/* With its compensation on the motor follows the temperature. */
 static void compensate(struct emu *e)
 {
 	long steps = lround((night_c(e) - e->compensated_c) * e->coefficient);
@@ -127,10 +127,11 @@ static void compensate(struct emu *e)
 	}
 }
 
-/* Brings the motor up to date; motion that nobody asked for begins here: compensation, a hand on the
+/* Brings the motor up to date.  Motion that nobody asked for begins here: by its compensation, or by a hand on the
  * box. */
-static bool moving(struct emu *e)
+static bool moving(void *ctx)
 {
+	struct emu *e = ctx;
 	if (e->reset && !e->reset_done && e->motor.running &&
 		emulated_motor_way(&e->motor) >= EMULATED_RESET_STEPS) {
 		e->reset_done = true;
@@ -368,11 +369,6 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	restart(e, false);
 }
 
-static bool emu_moving(void *ctx)
-{
-	return moving(ctx);
-}
-
 const struct emulator_kind emu_moonlite = {
 	.name = "moonlite",
 	.title = "Moonlite controller and its clones",
@@ -383,7 +379,7 @@ const struct emulator_kind emu_moonlite = {
 	.init = emu_init,
 	.byte = emu_byte,
 	.reset = emu_reset,
-	.moving = emu_moving,
+	.moving = moving,
 	.unasked = emu_unasked,
 	.speaks_with = "reset",
 };

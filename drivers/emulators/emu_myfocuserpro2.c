@@ -14,7 +14,7 @@
 #define LEAST_MAX_STEP 1024
 
 #define SLOW_START_MS 400
-/* After a reset the boot loader has the line. */
+/* After a reset the boot loader has the line for this time, on the device's clock. */
 #define BOOT_MS 1500
 
 struct emu {
@@ -31,7 +31,7 @@ struct emu {
 	int speed;              /* 0 slow .. 2 fast */
 	int in_on, out_on;
 	int64_t in_steps, out_steps;
-	/* Faults, looked up once. */
+	/* Faults; set by their table. */
 	bool backwards, runs_past, misheard;
 	bool stall, wrong_position, slow_start, reset, unasked, retargets, two_digits, old;
 	bool no_probe, probe_lost, probe_nan, own_backlash, compensates;
@@ -106,9 +106,10 @@ static void start(struct emu *e, int64_t goal)
 	emulated_motor_go(&e->motor, heard, speed(e), e->slow_start ? SLOW_START_MS : 0);
 }
 
-/* The motion that it tells of; also that which nobody asked for. */
-static bool moving(struct emu *e)
+/* Whether it says that it moves.  Motion that nobody asked for begins here. */
+static bool moving(void *ctx)
 {
+	struct emu *e = ctx;
 	(void)position(e);
 	emulated_motor_stray(&e->motor, speed(e));
 	return emulated_motor_turns(&e->motor);
@@ -354,11 +355,6 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	emu_reset(e, NULL);
 }
 
-static bool emu_moving(void *ctx)
-{
-	return moving(ctx);
-}
-
 const struct emulator_kind emu_myfocuserpro2 = {
 	.name = "myfocuserpro2",
 	.title = "myFocuserPro2 controller",
@@ -369,5 +365,5 @@ const struct emulator_kind emu_myfocuserpro2 = {
 	.init = emu_init,
 	.byte = emu_byte,
 	.reset = emu_reset,
-	.moving = emu_moving,
+	.moving = moving,
 };

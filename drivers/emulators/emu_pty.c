@@ -21,7 +21,8 @@
 #define SPLIT_MS 20
 #define LATE_MS 900
 #define LOST_REPLY 6
-/* Bad answers come again and again, seldom enough for whoever asks again. */
+/* A fault of answers hits the sixth and every twentieth from there, seldom enough that a client who asks again
+ * gets through. */
 #define BAD_FIRST 6
 #define BAD_EVERY 20
 #define GARBAGE_EVERY 5
@@ -102,7 +103,7 @@ static void unplug(struct emulator *e)
 	e->queue_len = 0;
 }
 
-/* Points the link at the terminal, in one step for whoever looks at it. */
+/* Points the link at the terminal, atomically for whoever looks at it. */
 static enum err_code make_link(const struct emulator *e, struct err *err)
 {
 	char fresh[4096];
@@ -197,7 +198,7 @@ static int64_t later(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* Ten bits each. */
+/* A byte is ten bits on the wire. */
 static int64_t wire_us(const struct emulator *e, size_t bytes)
 {
 	return e->settings.baud > 0 ? (int64_t)bytes * 10 * 1000000 / e->settings.baud : 0;
@@ -331,7 +332,7 @@ static void take_events(struct emulator *e)
 	}
 }
 
-/* What is due by time alone; returns when to look again. */
+/* Does what is due by time alone; returns when to look again. */
 static enum err_code keep_time(struct emulator *e, int64_t *next_ms, struct err *err)
 {
 	int64_t now = now_ms();
@@ -351,7 +352,7 @@ static enum err_code keep_time(struct emulator *e, int64_t *next_ms, struct err 
 		*next_ms = now + MOTION_CHECK_MS;
 	}
 	if (e->unplug_ms <= now) {
-		/* The link first: the terminal's number is soon somebody else's. */
+		/* The link goes first, because the number of the terminal may soon be somebody else's. */
 		if (e->link != NULL) {
 			(void)unlink(e->link);
 		}

@@ -72,6 +72,11 @@ struct camera_driver {
 	/* In any state, after a failed open, too: ends what goes on, lets go of a frame that was lent, gives everything
 	 * back.  A cooler is left as it is. */
 	void (*close)(void *ctx);
+	/* Optional: what a thread of this driver's posted (struct driver_host), one post a call; (NULL, 0) says
+	 * that posts were dropped, so that what is known has to be asked for anew.  It remembers and returns at
+	 * once; poll() (during an exposure) and poll_climate() are called soon afterwards, and tell.  ERR_IO: what
+	 * was posted is that the link is lost. */
+	enum err_code (*posted)(void *ctx, const void *data, size_t size, struct err *err);
 	/* Begins and returns.  ERR_INVALID_OPERATION while an exposure goes on, ERR_INVALID_VALUE for a request that
 	 * this camera cannot do; the driver is as it was then. */
 	enum err_code (*start_exposure)(void *ctx, const struct exposure_request *request,

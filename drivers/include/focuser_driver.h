@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The seam for focuser drivers.  A driver is one const table; core calls it from that device's
- * worker thread only, never two calls at once, so a driver needs no lock, thread or sleep.  Errors
+ * worker thread only, never two calls at once, so a driver needs no lock or sleep, and
+ * no thread unless its device speaks by itself (driver_host.h).  Errors
  * are returned, not logged.  Each call ends within two seconds (sooner, with ERR_CANCELLED, when the host
  * has something urgent); waiting that takes longer is core's
  * business (open_wait_ms, polling, settling).  Targets arrive already clamped and split into legs.
@@ -45,8 +46,8 @@ struct focuser_caps {
 	bool tempcomp_on;        /* and does so already */
 	double step_size_um;     /* NAN when the device does not know */
 	int32_t tolerance_steps; /* arrival within this counts as arrived; usually 0 */
-	int32_t backlash_steps;  /* the device takes up so much play itself; core then leaves it alone.
-	                          * 0 = it does not, or it was not asked; poll() may tell it later */
+	int32_t backlash_steps;  /* so much backlash the device takes up itself, and core then does not.  0: it
+	                          * does not, or it was not asked; poll() may tell it later */
 	/* It may take up backlash by going past its target and back, and does not say how far: passing its target
 	 * is then its own affair.  A reading that tells the amount ends this. */
 	bool backlash_untold;
@@ -96,7 +97,7 @@ struct focuser_reading {
 enum focuser_count {
 	FOCUSER_COUNT_MAY_BE_LOST, /* it may come back as 0 or as something older */
 	FOCUSER_COUNT_KEPT,        /* another number means that the motor was moved */
-	FOCUSER_COUNT_IS_PLAY,     /* a simulation, which begins anew each time: nothing is remembered */
+	FOCUSER_COUNT_SIMULATED,   /* a simulation, which begins anew each time: nothing is remembered */
 };
 
 struct focuser_driver {
@@ -141,6 +142,11 @@ struct focuser_driver {
 	enum err_code (*halt)(void *ctx, struct err *err);
 	/* Fills one reading; want is an or of enum focuser_want. */
 	enum err_code (*poll)(void *ctx, unsigned want, struct focuser_reading *out, struct err *err);
+	/* Optional: what a thread of this driver's posted (struct driver_host), one post a call; (NULL, 0) says
+	 * that posts were dropped, so that what is known has to be asked for anew.  It remembers and returns at
+	 * once; poll() is called soon afterwards, and tells.  ERR_IO: what was posted is that the link is
+	 * lost. */
+	enum err_code (*posted)(void *ctx, const void *data, size_t size, struct err *err);
 	/* Optional (NULL = not implemented): the device's own temperature compensation. */
 	enum err_code (*set_tempcomp)(void *ctx, bool on, struct err *err);
 	/* Optional: tells the device where it stands (0..max_step), without motion.  Called at rest only;

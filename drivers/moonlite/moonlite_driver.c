@@ -17,27 +17,28 @@
 
 #define DEFAULT_BAUD 9600
 
-/* Clones lose a command that follows another one too closely: leave 10 to 50 ms. */
+/* Clones lose a command that follows another one too closely; their authors ask for 10 to 50 ms. */
 #define COMMAND_GAP_MS 10
 
 /* One try of identify() may take 1.2 s in all; the last question that matters ends at IDENTIFY_MS. */
 #define IDENTIFY_VERSION_MS 450
 #define IDENTIFY_POSITION_MS 450
 #define IDENTIFY_MS 1180
-/* How it is set is asked for only when there is so much time left. */
+/* The speed and the step mode are asked for only when there is so much time left. */
 #define IDENTIFY_SETTINGS_MS 400
 
-/* A conversion takes up to 750 ms; more often than every 5 s warms some probes. */
+/* A conversion of the temperature takes up to 750 ms.  One more often than every 5 s warms some probes. */
 #define CONVERSION_MS 800
 #define CONVERSION_INTERVAL_MS 5000
 #define TEMPERATURE_TRIES 3
 
-/* A count at rest that differs by more than this from the last one, and was not on its way there, did
- * not get there by motion: some steps, and what a fast motor does in the time between. */
+/* A count at rest that differs by more than this from the last one, and was not on its way there, cannot come from
+ * motion.  The allowance is some steps, and what a fast motor does in the time between. */
 #define JUMP_STEPS 64
 #define JUMP_STEPS_PER_MS 5
 
-/* Where it lands when it lands beside: up to 7 steps are known, of a clone's own backlash. */
+/* With the quirk lands-beside a motor this close to its target has arrived; up to 7 steps are known, of a clone's
+ * own backlash. */
 #define BESIDE_TOLERANCE_STEPS 10
 
 #define QUIRK(member) offsetof(struct moonlite, quirks.member)
@@ -73,7 +74,8 @@ static enum err_code moonlite_open(void *ctx, const struct focuser_port *port,
 		.baud = port->baud > 0 ? port->baud : DEFAULT_BAUD,
 	};
 	enum err_code code = wire_open(&m->wire, port->port, &settings, COMMAND_GAP_MS, host, err);
-	/* No answer begins with ':' as every command does: what does is an adapter or a loop that echoes. */
+	/* Every command begins with ':' and no answer does, so what begins like the command is the echo of an
+	 * adapter or a loop. */
 	m->wire.x.line_echoes = true;
 	return code;
 }
@@ -82,7 +84,7 @@ static void moonlite_close(void *ctx)
 {
 	struct moonlite *m = ctx;
 	if (m->wire.pipe != NULL && m->compensating) {
-		/* Nobody watches it any more. */
+		/* Once the port is closed nobody watches the motor, so it must not move by itself. */
 		(void)moonlite_tell(m, MOONLITE_COMPENSATION_OFF, 0, NULL);
 	}
 	wire_close(&m->wire);
@@ -103,7 +105,7 @@ static enum err_code ask_version(struct moonlite *m, int64_t deadline_ms, char v
 	if (code == ERR_OK) {
 		(void)moonlite_decode_version(frame, version);
 	} else if (code == ERR_PROTOCOL) {
-		/* Some forget the terminator. */
+		/* Some firmware forgets the terminator of this answer. */
 		if (moonlite_decode_version(exchange_rest(&m->wire.x), version) != ERR_OK) {
 			return code;
 		}
@@ -127,8 +129,8 @@ static void name_firmware(const char *version, bool wide, char *out, size_t cap)
 	}
 }
 
-/* Above 65535 a controller that keeps 16 bits would drive to the low half: only one that answers with
- * eight digits, or of which the user says so, gets such targets. */
+/* A controller that keeps 16 bits would turn a target above 65535 into a low one and drive there.  So only one
+ * that answers with eight digits, or whose user says so, gets such targets. */
 static int32_t allowed_max_step(const struct moonlite *m, bool wide)
 {
 	int32_t wanted = m->port->max_step > 0 ? m->port->max_step : MOONLITE_MAX_16_BIT;
@@ -169,7 +171,8 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 	if (code != ERR_OK) {
 		return code;
 	}
-	/* Each try stands for itself: a quiet line, then three questions of three shapes. */
+	/* Each try stands for itself: it begins with a quiet line, and asks three questions whose answers have
+	 * three shapes. */
 	m->wire.x.unsettled = false;
 	char version[3];
 	code = ask_version(m, real_ms() + IDENTIFY_VERSION_MS, version, err);
@@ -186,7 +189,8 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 			wire_name(&m->wire));
 	}
 	if (code == ERR_OK && version[0] == '\0' && !m->quirks.no_version) {
-		/* Mounts share the alphabet: who leaves the first question out is the user's to say. */
+		/* Some mounts speak a similar language and answer this, too.  Whether the first question may be
+		 * left out is for the user to say. */
 		return err_set(err, ERR_TIMEOUT,
 			"%s answers :GP#, but not :GV#. If it is a focuser whose firmware does not know :GV#, "
 			"add quirks = no-version; some mounts speak like this, too",
@@ -218,7 +222,7 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 					  : moonlite_read_settings(m, end_ms, err);
 }
 
-/* The controller began anew: what it was told is gone. */
+/* The controller was reset, and has forgotten what it was told. */
 static void note_reset(struct moonlite *m, struct focuser_reading *out)
 {
 	out->reset_seen = true;
@@ -236,16 +240,16 @@ static bool on_the_way(const struct moonlite *m, int32_t from, int64_t from_ms, 
 		low = m->target < low ? m->target : low;
 		high = m->target > high ? m->target : high;
 	}
-	int64_t slack = JUMP_STEPS;
-	/* Zero is where a controller begins that has forgotten; nobody else goes there so quickly. */
+	int64_t allowed = JUMP_STEPS;
+	/* A controller that has forgotten its count begins at zero, so a reading of zero gets no allowance for time. */
 	if (position != 0 && !m->may_move) {
-		slack += JUMP_STEPS_PER_MS * (m->position_ms - from_ms);
+		allowed += JUMP_STEPS_PER_MS * (m->position_ms - from_ms);
 	}
-	return position >= low - slack && position <= high + slack;
+	return position >= low - allowed && position <= high + allowed;
 }
 
-/* At rest at a place that it cannot have reached from the last one: a reading gone wrong, or a
- * controller that was reset, which has forgotten its target, too. */
+/* The motor rests at a place that it cannot have reached from the last one.  Either a reading went wrong, or the
+ * controller was reset and has forgotten its target, too: reading once more tells which. */
 static enum err_code look_for_reset(struct moonlite *m, int32_t from, int64_t from_ms,
 	int64_t deadline_ms, struct focuser_reading *out, struct err *err)
 {
@@ -273,12 +277,13 @@ static enum err_code look_for_reset(struct moonlite *m, int32_t from, int64_t fr
 	return ERR_OK;
 }
 
-/* What waits for the motor to rest. */
+/* Does what had to wait until the motor rests. */
 static enum err_code at_rest(struct moonlite *m, int64_t deadline_ms, struct err *err)
 {
 	enum err_code code = ERR_OK;
 	if (m->retarget_due) {
-		/* Some keep the old target after a halt; then a button on the box would go on. */
+		/* Some controllers keep the old target after a halt, and a button on the box would then drive on
+		 * to it. */
 		m->retarget_due = false;
 		m->target_before = m->target;
 		m->target = m->position;
@@ -300,7 +305,7 @@ static enum err_code poll_motion(struct moonlite *m, int64_t deadline_ms,
 	bool known = m->position_known;
 	int32_t from = m->position;
 	int64_t from_ms = m->position_ms;
-	/* Moving first: a position read after "at rest" is the final one. */
+	/* Whether it moves is asked first, since a position that is read after "at rest" is the final one. */
 	bool moving = false;
 	enum err_code code = moonlite_ask_moving(m, deadline_ms, &moving, err);
 	if (code == ERR_OK) {
@@ -310,7 +315,7 @@ static enum err_code poll_motion(struct moonlite *m, int64_t deadline_ms,
 		code = look_for_reset(m, from, from_ms, deadline_ms, out, err);
 	}
 	if (code != ERR_OK) {
-		/* Not to be the place that the next reading is compared with. */
+		/* The next reading must not be compared with this one. */
 		m->position = from;
 		m->position_ms = from_ms;
 		return code;
@@ -378,7 +383,7 @@ static enum err_code moonlite_poll(void *ctx, unsigned want, struct focuser_read
 	if (code == ERR_OK && (want & FOCUSER_WANT_MOTION)) {
 		code = poll_motion(m, deadline_ms, &reading, err);
 	}
-	/* Not while moving: some clones stop stepping for the conversion. */
+	/* This is not done while the motor moves, because some clones stop stepping during the conversion. */
 	if (code == ERR_OK && !m->may_move && !m->temperature_off) {
 		code = poll_temperature(m, (want & FOCUSER_WANT_TEMPERATURE) != 0, deadline_ms,
 			&reading, err);
@@ -421,7 +426,7 @@ static enum err_code moonlite_set_position(void *ctx, int32_t position, struct e
 	return code;
 }
 
-/* Bridges only: the original's FTDI and what the Arduino builds use. */
+/* These are bridges only: the FTDI of the original, and what the Arduino builds use. */
 static const struct focuser_usb_id moonlite_usb_ids[] = {
 	{.vid = 0x0403, .pid = 0x6001},
 	{.vid = 0x0403, .pid = 0x6015},

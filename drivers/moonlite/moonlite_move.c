@@ -40,7 +40,7 @@ static enum err_code stop_first(struct moonlite *m, int64_t deadline_ms, struct 
 static enum err_code refuse_target(struct moonlite *m, int32_t target, int32_t kept, struct err *err)
 {
 	m->target_known = false;
-	/* Where SN starts the motor, it runs now. */
+	/* On a clone where SN starts the motor, it runs by this time. */
 	(void)moonlite_tell(m, MOONLITE_STOP, 0, NULL);
 	if (kept == (target & MOONLITE_MAX_16_BIT)) {
 		return err_set(err, ERR_REFUSED,
@@ -53,8 +53,8 @@ static enum err_code refuse_target(struct moonlite *m, int32_t target, int32_t k
 		(int)kept, (int)target);
 }
 
-/* What the controller keeps for a target, asked back: a lost :SN# followed by :FG# would drive to the
- * old one. */
+/* Sets the target and reads back what the controller keeps: a lost :SN# followed by :FG# would drive to the old
+ * one. */
 static enum err_code set_target(struct moonlite *m, int32_t target, int64_t deadline_ms,
 	struct err *err)
 {
@@ -86,8 +86,8 @@ static enum err_code set_target(struct moonlite *m, int32_t target, int64_t dead
 	return refuse_target(m, target, kept, err);
 }
 
-/* Whether SN alone has started the motor.  Only asked when it was at rest elsewhere; without an
- * answer it stays unknown and the move goes on. */
+/* Finds out whether SN alone has started the motor.  This is asked only when the motor was at rest elsewhere;
+ * without an answer it stays unknown, and the move goes on. */
 static enum err_code test_sn(struct moonlite *m, int64_t deadline_ms, struct err *err)
 {
 	struct span heard;
@@ -120,7 +120,7 @@ enum err_code moonlite_start_move(void *ctx, int32_t target, struct err *err)
 	}
 	int64_t deadline_ms = real_ms() + MOONLITE_CALL_MS;
 	m->retarget_due = false;
-	/* Compensating by itself, it may have begun to move since anybody looked. */
+	/* A controller that compensates by itself may have begun to move since the last look. */
 	if ((m->may_move || m->compensating) && (code = stop_first(m, deadline_ms, err)) != ERR_OK) {
 		return code;
 	}
@@ -151,7 +151,7 @@ enum err_code moonlite_halt(void *ctx, struct err *err)
 		code = moonlite_tell(m, MOONLITE_STOP, 0, err);
 	}
 	if (code == ERR_OK) {
-		/* Not where SN moves by itself, nor where that is unknown. */
+		/* The old target is replaced only where SN is known not to start the motor. */
 		m->retarget_due = m->sn_tested && !m->sn_moves;
 	}
 	return code;

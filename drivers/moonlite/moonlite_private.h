@@ -17,7 +17,7 @@
 /* No call takes longer. */
 #define MOONLITE_CALL_MS 1900
 
-/* What the user said of this controller. */
+/* What the user said of this controller, one flag for each word of quirks. */
 struct moonlite_quirks {
 	bool no_version;         /* :GV# is not asked */
 	bool no_target;          /* :GN# is not asked: targets go unchecked */
@@ -53,7 +53,7 @@ struct moonlite {
 
 	/* Settings. */
 	bool settings_due;       /* those of the configuration are still to be made, once at rest */
-	bool compensation_due;   /* not known to be off, and to be so before anybody is told that it is */
+	bool compensation_due;   /* it may be on, and has to be off before anybody is told that it is off */
 	bool compensating;       /* switched on by us */
 
 	/* Temperature. */
@@ -72,25 +72,25 @@ enum err_code moonlite_tell(struct moonlite *m, enum moonlite_command command, i
 /* One question; frames of another shape are late answers to earlier ones and are passed over. */
 enum err_code moonlite_ask_once(struct moonlite *m, enum moonlite_command command, int64_t deadline_ms,
 	struct span *frame, struct err *err);
-/* The same, in step again after an answer that was missed. */
+/* The same; when an earlier answer was missed, it first gets in step with the controller again. */
 enum err_code moonlite_ask(struct moonlite *m, enum moonlite_command command, int64_t deadline_ms,
 	struct span *frame, struct err *err);
-/* The same, and once more when it goes wrong: for what should not fail for one lost answer.  Polls do
- * not repeat: a halt waits for them. */
+/* The same, and once more when it goes wrong, for what should not fail because of one lost answer.  Polls do not
+ * repeat, because a halt waits until a poll has ended. */
 enum err_code moonlite_ask_again(struct moonlite *m, enum moonlite_command command,
 	int64_t deadline_ms, struct span *frame, struct err *err);
 
 enum err_code moonlite_ask_moving(struct moonlite *m, int64_t deadline_ms, bool *moving,
 	struct err *err);
-/* Into m->position. */
+/* Asks where the motor is and writes that to m->position. */
 enum err_code moonlite_ask_position(struct moonlite *m, int64_t deadline_ms, struct err *err);
 enum err_code moonlite_take_position(struct moonlite *m, struct span frame);
 
 /* Whether the configuration says how the controller shall be set. */
 bool moonlite_settings_wanted(const struct moonlite *m);
-/* Sets it so, at rest; then as below. */
+/* Sets the controller so, which has to be at rest; then as moonlite_read_settings(). */
 enum err_code moonlite_make_settings(struct moonlite *m, int64_t deadline_ms, struct err *err);
-/* Asks how it is set, tells the log, and compares with what is wanted.  Only a vanished port and
+/* Asks how the controller is set, tells the log, and compares that with what is wanted.  Only a vanished port and
  * something urgent are errors. */
 enum err_code moonlite_read_settings(struct moonlite *m, int64_t deadline_ms, struct err *err);
 enum err_code moonlite_set_tempcomp(void *ctx, bool on, struct err *err);

@@ -18,7 +18,7 @@ bool moonlite_settings_wanted(const struct moonlite *m)
 	return m->port->speed_steps_per_s > 0 || m->port->step_mode != FOCUSER_STEP_AS_IS;
 }
 
-/* The step delay for a speed: the fastest that is not faster. */
+/* The step delay for a speed: that of the fastest setting which does not exceed it. */
 static int delay_for(int32_t steps_per_s)
 {
 	for (size_t i = 0; i < SPEEDS; i++) {
@@ -29,7 +29,7 @@ static int delay_for(int32_t steps_per_s)
 	return speeds[SPEEDS - 1].delay;
 }
 
-/* One byte of how it is set; -1 when it does not say.  Only a vanished port is an error. */
+/* Asks for one byte of the settings; -1 when the controller does not say.  Only a vanished port is an error. */
 static enum err_code ask_setting(struct moonlite *m, enum moonlite_command command,
 	int64_t deadline_ms, int *value, struct err *err)
 {
@@ -90,8 +90,8 @@ enum err_code moonlite_make_settings(struct moonlite *m, int64_t deadline_ms, st
 	return code != ERR_OK ? code : moonlite_read_settings(m, deadline_ms, err);
 }
 
-/* On: the number of steps goes first, and is read back: clones that only know the words would keep
- * their own. */
+/* To switch it on, the number of steps per degree is set first and read back: a clone that only knows the words
+ * would keep its own number. */
 enum err_code moonlite_set_tempcomp(void *ctx, bool on, struct err *err)
 {
 	struct moonlite *m = ctx;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* One command, one answer, and being in step with the controller. */
+/* Sends commands, takes answers, and gets in step with the controller again when an answer was missed. */
 #include <string.h>
 
 #include "log.h"
 #include "moonlite_private.h"
 
 #define ANSWER_MS 500
-/* An answer that lacks its end is taken for whole after this; later where the line is first left to fall
- * quiet. */
+/* An answer that lacks its end is taken for whole after this time; QUIET_MS later where the line is first left to
+ * fall quiet. */
 #define ANSWER_WITHOUT_END_MS 150
 #define QUIET_MS 200
 #define RESYNC_MS 500
@@ -25,8 +25,8 @@ enum err_code moonlite_tell(struct moonlite *m, enum moonlite_command command, i
 	return exchange_tell(&m->wire.x, bytes, real_ms() + WRITE_MS, err);
 }
 
-/* The bytes that came, when they are a whole answer but for the '#'.  Only whole widths count: two
- * digits of four would be half an answer. */
+/* Takes the bytes that came when they are a whole answer but for the '#'.  Only whole widths count: two digits of
+ * four would be half an answer. */
 static enum err_code take_unterminated(struct moonlite *m, enum moonlite_reply reply,
 	struct span *frame, enum err_code failed)
 {
@@ -70,8 +70,8 @@ enum err_code moonlite_ask_once(struct moonlite *m, enum moonlite_command comman
 	return code;
 }
 
-/* After a missed answer: two questions whose answers differ in shape.  A late reply can pass for at
- * most one of them, so when both are answered everything older is used up. */
+/* After a missed answer two questions are asked whose answers differ in shape.  A late reply can pass for at most
+ * one of them, so when both are answered everything older is used up. */
 static enum err_code resync(struct moonlite *m, int64_t deadline_ms, struct err *err)
 {
 	struct span frame;
@@ -118,7 +118,7 @@ enum err_code moonlite_ask_moving(struct moonlite *m, int64_t deadline_ms, bool 
 	return code != ERR_OK ? code : moonlite_decode_flag(frame, moving);
 }
 
-/* Boards that print a negative position mean a motor a little below its zero. */
+/* A board that prints a negative position means a motor a little below its zero. */
 enum err_code moonlite_take_position(struct moonlite *m, struct span frame)
 {
 	int32_t position = 0;

@@ -2,8 +2,8 @@
 /*
  * The serial language of myFocuserPro2, the do-it-yourself controller: `:` two digits [argument]
  * `#`, all numbers decimal; commands that set or do something send nothing back.  The first
- * character of a reply names the field and may itself be a digit: `6120#` is 120 steps of play, not
- * 6120.  Source: the list of serial commands that comes with the firmware.  Pure: no I/O, no
+ * character of a reply names the field and may itself be a digit: `6120#` is 120 steps of backlash,
+ * not 6120.  Source: the list of serial commands that comes with the firmware.  Pure: no I/O, no
  * allocation, no state.
  */
 #ifndef FOCUSD_MYFOCUSERPRO2_CODEC_H

@@ -21,7 +21,7 @@
 /* The controller wants a pause between commands. */
 #define COMMAND_GAP_MS 50
 
-/* One try of identify() may take 1.2 s in all; what is left is asked by the next. */
+/* One try of identify() may take 1.2 s in all; questions that are left are asked by the next try. */
 #define IDENTIFY_MS 1150
 
 #define CALL_MS 1900
@@ -43,7 +43,7 @@ struct mfp2 {
 	size_t learnt;           /* questions of identify() that were answered */
 	bool out_of_step;        /* a reply may be missing: resynchronise before the next question */
 	bool may_move;           /* not seen at rest since the last reason to move */
-	bool play_told;          /* what the controller does about backlash was looked up */
+	bool backlash_told;          /* what the controller does about backlash was looked up */
 	int32_t max_step;
 	bool probe;
 	bool compensation;       /* it knows the command */
@@ -79,8 +79,8 @@ static enum err_code ask_once(struct mfp2 *m, enum mfp2_command command, int64_t
 	return code;
 }
 
-/* After a missed answer a question comes first whose answer is none of those that are waited for:
- * the controller answers in turn, so with the greeting everything older is used up. */
+/* After a missed answer the greeting is asked for first, whose answer looks like no other.  The controller answers
+ * in turn, so everything older is used up with it. */
 static enum err_code ask(struct mfp2 *m, enum mfp2_command command, int64_t deadline_ms,
 	struct span *frame, struct err *err)
 {
@@ -102,8 +102,8 @@ static enum err_code ask_number(struct mfp2 *m, enum mfp2_command command, int64
 	return code != ERR_OK ? code : mfp2_decode_number(command, frame, value);
 }
 
-/* For the start of a move, which should not fail for one lost reply.  Polls do not repeat: a halt
- * waits for them. */
+/* This one is repeated, because the start of a move should not fail for one lost reply.  Polls do not repeat: a
+ * halt waits until a poll has ended. */
 static enum err_code ask_moving_again(struct mfp2 *m, int64_t deadline_ms, bool *moving,
 	struct err *err)
 {
@@ -131,7 +131,8 @@ static enum err_code mfp2_open(void *ctx, const struct focuser_port *port,
 		.baud = port->baud > 0 ? port->baud : DEFAULT_BAUD,
 	};
 	enum err_code code = wire_open(&m->wire, port->port, &settings, COMMAND_GAP_MS, host, err);
-	/* No answer begins with ':' as every command does: what does is an adapter or a loop that echoes. */
+	/* Every command begins with ':' and no answer does, so what begins like the command is the echo of an
+	 * adapter or a loop. */
 	m->wire.x.line_echoes = true;
 	return code;
 }
@@ -183,7 +184,7 @@ static enum err_code learn_max(struct mfp2 *m, int64_t deadline_ms, struct err *
 	return code;
 }
 
-/* Old firmware does not know this question: then it is tried. */
+/* Old firmware does not know this question; then a probe is assumed, and reading it shows whether there is one. */
 static enum err_code learn_probe(struct mfp2 *m, int64_t deadline_ms, struct err *err)
 {
 	int32_t value = 1;
@@ -214,8 +215,7 @@ static const learn_fn questions[] = {learn_silence, learn_greeting, learn_versio
 
 #define QUESTIONS (sizeof questions / sizeof questions[0])
 
-/* A network may need longer for all questions than one try may take: what was answered is not
- * asked again. */
+/* Over a network all the questions may take longer than one try may, so what was answered is not asked again. */
 static enum err_code mfp2_identify(void *ctx, struct focuser_caps *caps, struct err *err)
 {
 	struct mfp2 *m = ctx;
@@ -308,7 +308,7 @@ static enum err_code mfp2_halt(void *ctx, struct err *err)
 static enum err_code poll_motion(struct mfp2 *m, int64_t deadline_ms, struct focuser_reading *out,
 	struct err *err)
 {
-	/* Moving first: a position read after "at rest" is the final one. */
+	/* Whether it moves is asked first, since a position that is read after "at rest" is the final one. */
 	int32_t moving = 0;
 	int32_t position = 0;
 	enum err_code code = ask_number(m, MFP2_GET_MOVING, deadline_ms, &moving, err);
@@ -344,8 +344,8 @@ static enum err_code poll_temperature(struct mfp2 *m, int64_t deadline_ms,
 	return code == ERR_TIMEOUT || code == ERR_PROTOCOL ? ERR_OK : err_copy(err, &missed);
 }
 
-/* How much play the controller takes up by itself in one direction; 0 when it does not. */
-static enum err_code ask_play(struct mfp2 *m, enum mfp2_command on, enum mfp2_command steps,
+/* How much backlash the controller takes up by itself in one direction, in steps; 0 when it does not. */
+static enum err_code ask_backlash(struct mfp2 *m, enum mfp2_command on, enum mfp2_command steps,
 	int64_t deadline_ms, int32_t *out, struct err *err)
 {
 	int32_t is_on = 0;
@@ -354,19 +354,20 @@ static enum err_code ask_play(struct mfp2 *m, enum mfp2_command on, enum mfp2_co
 	return code == ERR_OK && is_on != 0 ? ask_number(m, steps, deadline_ms, out, err) : code;
 }
 
-/* The controller can take up play by itself.  Its position does not show that, but one of the two
- * must not do it: asked once, at rest, when there is time.  Old firmware does not know the questions. */
-static enum err_code tell_play(struct mfp2 *m, int64_t deadline_ms, struct focuser_reading *reading,
+/* The controller can take up backlash by itself, which its position does not show.  Either the controller or core
+ * may do it, never both, so the controller is asked once, at rest, when there is time.  Old firmware does not know
+ * these questions, and is then taken for one that does not do it. */
+static enum err_code tell_backlash(struct mfp2 *m, int64_t deadline_ms, struct focuser_reading *reading,
 	struct err *err)
 {
-	m->play_told = true;
+	m->backlash_told = true;
 	int32_t in = 0;
 	int32_t out = 0;
 	struct err missed;
-	enum err_code code = ask_play(m, MFP2_GET_BACKLASH_IN_ON, MFP2_GET_BACKLASH_IN, deadline_ms, &in,
+	enum err_code code = ask_backlash(m, MFP2_GET_BACKLASH_IN_ON, MFP2_GET_BACKLASH_IN, deadline_ms, &in,
 		&missed);
 	if (code == ERR_OK) {
-		code = ask_play(m, MFP2_GET_BACKLASH_OUT_ON, MFP2_GET_BACKLASH_OUT, deadline_ms, &out,
+		code = ask_backlash(m, MFP2_GET_BACKLASH_OUT_ON, MFP2_GET_BACKLASH_OUT, deadline_ms, &out,
 			&missed);
 	}
 	if (code == ERR_OK) {
@@ -386,11 +387,11 @@ static enum err_code mfp2_poll(void *ctx, unsigned want, struct focuser_reading 
 	if (code == ERR_OK && (want & FOCUSER_WANT_MOTION)) {
 		code = poll_motion(m, deadline_ms, &reading, err);
 	}
-	/* What is not about motion waits until there is none: a halt waits for no thermometer. */
+	/* What is not about motion waits until the motor rests, so that a halt never waits for a thermometer. */
 	if (code == ERR_OK && !m->may_move && (want & FOCUSER_WANT_TEMPERATURE) && m->probe) {
 		code = poll_temperature(m, deadline_ms, &reading, err);
-	} else if (code == ERR_OK && !m->may_move && !m->play_told) {
-		code = tell_play(m, deadline_ms, &reading, err);
+	} else if (code == ERR_OK && !m->may_move && !m->backlash_told) {
+		code = tell_backlash(m, deadline_ms, &reading, err);
 	}
 	if (code == ERR_OK) {
 		*out = reading;
@@ -447,7 +448,7 @@ static enum err_code mfp2_set_position(void *ctx, int32_t position, struct err *
 	return code;
 }
 
-/* Boards to build with: Arduinos and their bridges, and those of the ESP boards. */
+/* Boards that people build this controller with: Arduinos, their bridges, and the bridges of ESP boards. */
 static const struct focuser_usb_id mfp2_usb_ids[] = {
 	{.vid = 0x1a86, .pid = 0x7523},
 	{.vid = 0x10c4, .pid = 0xea60},

@@ -14,7 +14,7 @@ struct choosing {
 	const struct ports *list;
 	const char *configured;
 	const struct focuser_driver *driver;
-	const struct port_identity *known; /* NULL: nothing remembered, or void */
+	const struct port_identity *known; /* NULL: nothing is remembered that still counts */
 	bool again;
 	struct port_choice *out;
 };
@@ -25,7 +25,8 @@ static bool same_kind(const struct port_info *port, const struct port_identity *
 	       port->interface == known->interface && port->port_number == known->port_number;
 }
 
-/* Ports that cannot be told from one of this kind but by their socket. */
+/* How many ports look like this one and have no serial number of their own, so that only the socket tells them
+ * apart. */
 static size_t count_alike(const struct ports *list, const struct port_identity *kind)
 {
 	size_t count = 0;
@@ -40,13 +41,14 @@ static void note_identity(const struct choosing *c, const struct port_info *port
 	struct port_identity *out = &c->out->identity;
 	out->vid = port->vid;
 	out->pid = port->pid;
-	/* One that two devices share here and now tells nothing. */
+	/* A serial number that two attached devices share tells neither from the other. */
 	snprintf(out->serial, sizeof out->serial, "%s", port->is_unique ? port->serial : "");
 	out->interface = port->interface;
 	out->port_number = port->port_number;
 	snprintf(out->path, sizeof out->path, "%s", port->path);
 	snprintf(out->product, sizeof out->product, "%s", port->product);
-	/* Company that is away just now has been here all the same. */
+	/* A second device of the same kind may be unplugged just now; once one was seen, the remembered port was
+	 * not alone. */
 	bool met_none = c->known == NULL || !same_kind(port, c->known) || c->known->alone;
 	out->alone = met_none && count_alike(c->list, out) <= 1;
 }
@@ -75,8 +77,8 @@ static bool same_socket(const struct port_info *port, const struct port_identity
 	return known->path[0] != '\0' && strcmp(port->path, known->path) == 0;
 }
 
-/* The remembered device: by its serial number where that is one; else, or where several have the same,
- * at its socket.  NULL when it is not attached. */
+/* Finds the remembered device: by its serial number where it has one of its own; where several have the same
+ * number, or none, by the socket at which it was plugged in.  NULL when it is not attached. */
 static const struct port_info *find_known(const struct choosing *c)
 {
 	const struct port_info *found = NULL;
@@ -155,7 +157,8 @@ static enum err_code another_device(struct choosing *c, const struct port_info *
 	return take(c, here, c->configured, err);
 }
 
-/* Whoever wrote a name that the kernel gives out as devices come did not mean the mount. */
+/* A user who wrote a name that the kernel gives out as devices come meant a focuser, and not the mount that has
+ * this name today. */
 static enum err_code refuse_neighbour(const struct port_info *here, struct err *err)
 {
 	char now[160];
@@ -191,7 +194,7 @@ static enum err_code choose_named(struct choosing *c, struct err *err)
 			strcmp(here->stable, here->node) != 0) {
 			return refuse_neighbour(here, err);
 		}
-		/* Whether it is there at all is for whoever opens it to find out. */
+		/* Whether the port exists at all is found out by the caller, who opens it. */
 		return take(c, here, c->configured, err);
 	}
 	const struct port_info *found = find_known(c);

@@ -103,8 +103,9 @@ static void look_at_descriptors(const struct ports_roots *roots, int pid, struct
 			continue;
 		}
 		target[n] = '\0';
-		/* In a container the same device may have another name; files elsewhere are not looked at,
-		 * since one on a dead network share would hold us. */
+		/* In a container the same device may have another name, so terminals are compared by device
+		 * number.  Files elsewhere are not looked at, since one on a network share that is gone would block
+		 * us. */
 		struct stat facts = {.st_mode = 0};
 		bool device = (strncmp(target, "/dev/", 5) == 0 || strstr(target, "tty") != NULL) &&
 			fstatat(dirfd(at), entry->d_name, &facts, 0) == 0 && S_ISCHR(facts.st_mode);

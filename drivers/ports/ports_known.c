@@ -122,7 +122,8 @@ static bool driver_row_fits(const struct focuser_usb_id *row, const struct port_
 	       (row->product == NULL || occurs(row->product, port->product));
 }
 
-/* The driver whose row fits: of one maker, or of anybody's bridge. */
+/* Finds the driver whose row of USB identities fits, be it an identity of one maker or that of a bridge which
+ * anybody may use. */
 static const struct focuser_driver *driver_of(const struct port_info *port, bool one_maker)
 {
 	for (size_t i = 0; focuser_drivers[i] != NULL; i++) {
@@ -171,7 +172,8 @@ void ports_classify(struct port_info *port)
 			break;
 		}
 	}
-	/* Whatever it says of itself stands above the drivers' bridges. */
+	/* What a device says of itself counts more than the drivers' rows of bridges, behind which anything may
+	 * be. */
 	if (port->kind != PORT_OTHER) {
 		port->driver = driver_of(port, false);
 		port->kind = port->driver != NULL ? PORT_BRIDGE : port->kind;
@@ -204,7 +206,7 @@ void ports_config_lines(const struct port_info *port, struct buf *out)
 	if (port->driver != NULL && port->kind == PORT_FOCUSER) {
 		buf_printf(out, "driver = %s\n", port->driver->name);
 	} else {
-		/* All that might sit behind somebody's chip. */
+		/* All drivers are named whose devices might be behind a bridge. */
 		const char *first = NULL;
 		for (size_t i = 0; focuser_drivers[i] != NULL; i++) {
 			if (focuser_drivers[i]->uses_port && focuser_drivers[i]->usb_ids != NULL) {

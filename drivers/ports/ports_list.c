@@ -231,7 +231,7 @@ static void read_links(const struct ports_roots *roots, const char *folder, size
 
 bool ports_serial_counts(const char *serial)
 {
-	/* What makers give to all their devices; CP2102 leave the factory as 0001. */
+	/* Serial numbers that makers give to all their devices; a CP2102 leaves the factory as 0001. */
 	static const char *const worthless[] = {"0", "1", "0001", "0000", "00000000", "12345678",
 		"123456", "0123456789ABCDEF"};
 	for (size_t i = 0; i < sizeof worthless / sizeof worthless[0]; i++) {

@@ -35,7 +35,7 @@ struct ports_watch {
 
 static bool open_monitor(struct ports_watch *watch)
 {
-	/* Without udevd its events never come. */
+	/* Without a running udevd the events of udev never come. */
 	if (!watch->roots->udev_events || access("/run/udev/control", F_OK) != 0) {
 		return false;
 	}
@@ -62,7 +62,7 @@ static bool watch_folders(struct ports_watch *watch)
 		char path[PATH_MAX];
 		snprintf(path, sizeof path, "%s%s", watch->roots->dev, folders[i]);
 		uint32_t what = IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM | IN_ONLYDIR;
-		/* Rights are given after the node is there. */
+		/* The rights to a node are set after it was made, so a change of rights is news, too. */
 		what |= i == 0 ? IN_ATTRIB : 0;
 		any |= inotify_add_watch(watch->notify, path, what) >= 0;
 	}
@@ -137,7 +137,7 @@ static bool next_of_udev(struct ports_watch *watch, struct ports_event *out)
 	return false;
 }
 
-/* Other nodes come and go in the device folder, too; theirs are nobody's business here. */
+/* Other nodes come and go in the device folder, too; they are no serial ports and are passed over. */
 static bool concerns(const struct inotify_event *event)
 {
 	return event->len > 0 && (strncmp(event->name, "tty", 3) == 0 ||
@@ -164,7 +164,8 @@ static bool next_of_inotify(struct ports_watch *watch, struct ports_event *out)
 		const struct inotify_event *whole = (const struct inotify_event *)(const void *)at;
 		watch->used += sizeof event + event.len;
 		bool lost_some = (event.mask & IN_Q_OVERFLOW) != 0;
-		/* by-id appearing as a folder: what is in it by now has made no event of its own. */
+		/* A folder such as by-id has appeared, and the links that are in it already have made no event of
+		 * their own; or events got lost.  An event without a name has all ports looked at. */
 		bool folder = (event.mask & IN_ISDIR) != 0 && (event.mask & IN_CREATE) != 0;
 		if (lost_some || folder) {
 			*out = (struct ports_event){.added = true, .name = ""};

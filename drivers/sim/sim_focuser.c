@@ -34,7 +34,7 @@ static struct sim_mechanics position_now(struct sim_focuser *f)
 	return m;
 }
 
-/* How far the next move gets. */
+/* How far the next move gets before the motor stalls, in steps; INFINITY when it does not. */
 static double reach_of(struct sim_focuser *f, double way)
 {
 	/* The first entry is where the night began. */
@@ -148,7 +148,7 @@ const struct focuser_driver sim_focuser_driver = {
 	.title = "Simulated focuser",
 	.ctx_size = sizeof(struct sim_focuser),
 	.simulated = true,
-	.count = FOCUSER_COUNT_IS_PLAY,
+	.count = FOCUSER_COUNT_SIMULATED,
 	.poll_moving_ms = 100,
 	.poll_idle_ms = 1000,
 	.poll_temperature_ms = 5000,

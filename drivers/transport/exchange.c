@@ -10,7 +10,7 @@
 #define SETTLE_MS 150
 /* When something is urgent, an answer is waited for this long and no longer; a whole one takes 20 ms. */
 #define URGENT_ANSWER_MS 120
-/* How often that is looked at. */
+/* How often a waiting exchange looks whether something is urgent. */
 #define SLICE_MS 30
 
 void exchange_init(struct exchange *x, struct transport *pipe, int baud, int gap_ms)
@@ -29,7 +29,7 @@ void exchange_use_room(struct exchange *x, char *room, size_t cap)
 	x->room = cap < EXCHANGE_ROOM ? EXCHANGE_ROOM : cap > EXCHANGE_MAX_ROOM ? EXCHANGE_MAX_ROOM : cap;
 }
 
-/* The clock counts whole milliseconds and may be almost one ahead of them: one more is added. */
+/* The clock counts whole milliseconds and may be almost one ahead of them, so one more is added to the pause. */
 static void hold_off(struct exchange *x, size_t bytes_on_wire)
 {
 	int64_t wire_ms = ((int64_t)bytes_on_wire * 10 * 1000 + x->baud - 1) / x->baud;
@@ -64,7 +64,7 @@ static enum err_code read_answer(struct exchange *x, size_t *got, int64_t deadli
 		if (code != ERR_TIMEOUT || until_ms == deadline_ms) {
 			return code;
 		}
-		if (!x->uncut && is_urgent(x) && real_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
+		if (is_urgent(x) && real_ms() - x->asked_ms >= URGENT_ANSWER_MS) {
 			return cancelled(x, err);
 		}
 	}
@@ -128,7 +128,7 @@ static enum err_code send(struct exchange *x, struct span command, int64_t deadl
 	}
 	x->unsent = code != ERR_OK;
 	if (code == ERR_TIMEOUT) {
-		/* Half a command may be there. */
+		/* Half of the command may have reached the device. */
 		x->unsettled = true;
 	}
 	hold_off(x, command.len);
@@ -154,7 +154,7 @@ static enum err_code no_answer(struct exchange *x, bool anything, struct err *er
 	return err_set(err, ERR_PROTOCOL, "%s: \"%s\" is no answer to %s", name, heard, x->asked);
 }
 
-/* Steps over our own words at the beginning.  False while these may still be coming. */
+/* Steps over an echo of our own command at the beginning.  False while the rest of the echo may still come. */
 static bool pass_echo(struct exchange *x)
 {
 	size_t n = x->have < x->sent_len ? x->have : x->sent_len;
@@ -190,8 +190,8 @@ static bool find_frame(struct exchange *x, scan_fn scan, struct span *frame)
 	return false;
 }
 
-/* What was handed out or stepped over goes when the room is needed: on a shared bus the packets of others
- * may be more than fit before the answer comes. */
+/* Bytes that were handed out or stepped over are dropped when their room is needed: on a shared bus the packets of
+ * others may be more than fit before the answer comes. */
 static void make_room(struct exchange *x)
 {
 	if (x->have == x->room && x->used > 0) {
@@ -212,7 +212,7 @@ enum err_code exchange_next(struct exchange *x, scan_fn scan, struct span *frame
 			return ERR_OK;
 		}
 		make_room(x);
-		/* Who never stops talking must not hold us here either. */
+		/* A device that never stops talking must not hold us here beyond the deadline. */
 		if (x->have == x->room || (talked && real_ms() >= deadline_ms)) {
 			return no_answer(x, true, err);
 		}
@@ -243,7 +243,7 @@ enum err_code exchange_ask(struct exchange *x, struct span request, scan_fn scan
 		return code;
 	}
 	if (real_ms() >= deadline_ms) {
-		/* An answer would come too late, and be taken for the next one's. */
+		/* An answer would come after the deadline, and be taken for the answer to the next question. */
 		x->unsent = false;
 		return err_set(err, ERR_TIMEOUT, "%s: no time left to ask", x->pipe->ops->describe(x->pipe));
 	}

@@ -54,7 +54,7 @@ static enum err_code wait_ready(const struct fd_pipe *pipe, short events, short 
 	}
 }
 
-/* Ten bits a byte; the clock may be almost a millisecond ahead. */
+/* A byte is ten bits on the wire.  The clock may be almost a millisecond ahead, so one is added. */
 static void on_the_wire(struct fd_pipe *pipe, size_t len)
 {
 	int64_t now = clock_now_ms(clock_real());
@@ -84,7 +84,8 @@ enum err_code fd_pipe_write_all(struct transport *t, const void *data, size_t le
 		if (n < 0 && errno != EAGAIN) {
 			return gone(pipe, errno, err);
 		}
-		/* Some drivers say they are ready and take nothing. */
+		/* Some kernel drivers say that they are ready and then take nothing, so waiting alone does not end
+		 * this. */
 		if (clock_now_ms(clock_real()) >= deadline_ms) {
 			return err_set(err, ERR_TIMEOUT, "%s takes no more bytes", pipe->name);
 		}
@@ -109,7 +110,8 @@ enum err_code fd_pipe_read_some(struct transport *t, void *out, size_t cap, size
 	struct fd_pipe *pipe = of(t);
 	*got = 0;
 	for (int empty = 0; empty < EMPTY_READS_MEAN_GONE;) {
-		/* Bytes that are there already cost one call, not two. */
+		/* Reading is tried before waiting: bytes that are there already then cost one system call and not
+		 * two. */
 		ssize_t n = read(pipe->fd, out, cap);
 		if (n > 0) {
 			*got = (size_t)n;
@@ -140,7 +142,7 @@ enum err_code fd_pipe_discard_input(struct transport *t, struct err *err)
 {
 	struct fd_pipe *pipe = of(t);
 	char scrap[256];
-	/* Bounded: a device that never stops talking must not hold us here. */
+	/* The number of rounds is bounded: a device that never stops talking must not hold us here. */
 	for (int i = 0; i < 256; i++) {
 		struct pollfd pfd = {.fd = pipe->fd, .events = POLLIN};
 		int ready = poll(&pfd, 1, 0);
@@ -182,7 +184,7 @@ void fd_pipe_unclaim(int fd)
 	(void)flock(fd, LOCK_UN);
 }
 
-/* What a terminal without such lines answers. */
+/* These are the errors by which a terminal says that it has no such lines. */
 static bool has_no_lines(int error)
 {
 	return error == ENOTTY || error == EINVAL;
@@ -214,8 +216,8 @@ enum err_code fd_pipe_read_cts(struct transport *t, bool *up, struct err *err)
 	return ERR_OK;
 }
 
-/* tcdrain() has no deadline, and knows nothing of what a USB bridge still holds: so the kernel's
- * queue is asked for, and the bytes are given their time on the wire. */
+/* tcdrain() has no deadline, and knows nothing of what a USB bridge still holds.  Therefore the length of the
+ * kernel's queue is asked for, and the bytes are given the time that they need on the wire. */
 enum err_code fd_pipe_drain(struct transport *t, int64_t deadline_ms, struct err *err)
 {
 	const struct fd_pipe *pipe = of(t);

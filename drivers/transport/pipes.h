@@ -30,16 +30,26 @@ enum err_code fd_pipe_read_some(struct transport *t, void *out, size_t cap, size
 enum err_code fd_pipe_discard_input(struct transport *t, struct err *err);
 const char *fd_pipe_describe(struct transport *t);
 
-/* The same for terminals, whose control lines may be absent: that is fine. */
+/* The same for terminals, whose control lines may be absent: then setting them does nothing, and CTS is up. */
 enum err_code fd_pipe_set_lines(struct transport *t, bool dtr, bool rts, struct err *err);
 enum err_code fd_pipe_read_cts(struct transport *t, bool *up, struct err *err);
 enum err_code fd_pipe_drain(struct transport *t, int64_t deadline_ms, struct err *err);
+
+/* All of these as members of the struct transport_ops of a kind of terminal, which adds its name and destroy. */
+#define FD_PIPE_TERMINAL_OPS \
+	.write_all = fd_pipe_write_all, \
+	.read_some = fd_pipe_read_some, \
+	.discard_input = fd_pipe_discard_input, \
+	.set_lines = fd_pipe_set_lines, \
+	.read_cts = fd_pipe_read_cts, \
+	.drain = fd_pipe_drain, \
+	.describe = fd_pipe_describe
 
 /* Takes a terminal for us alone: TIOCEXCL keeps ordinary users out, flock other careful programs,
  * those of root included.  ERR_IO with a sentence when somebody else holds it. */
 enum err_code fd_pipe_claim(int fd, const char *name, struct err *err);
 
-/* The opposite, before close: a terminal that somebody keeps open stays exclusive otherwise. */
+/* Gives the terminal back, before close: one that somebody else keeps open would stay exclusive otherwise. */
 void fd_pipe_unclaim(int fd);
 
 /* Lowers the lines that the settings want low. */

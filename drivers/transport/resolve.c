@@ -15,7 +15,7 @@ struct lookup {
 	pthread_mutex_t lock;
 	pthread_cond_t over;
 	bool is_over;
-	bool abandoned; /* nobody waits: the thread frees */
+	bool abandoned; /* the caller has given up waiting: the thread frees this */
 	int rc;
 	struct addrinfo *found;
 };
@@ -77,7 +77,7 @@ static struct lookup *start(const struct tcp_address *address)
 enum err_code tcp_resolve(const struct tcp_address *address, int64_t deadline_ms,
 	struct addrinfo **out, struct err *err)
 {
-	/* Numbers need no name server and no thread. */
+	/* Numeric addresses need no name server and therefore no thread. */
 	if (look_up(address, AI_NUMERICHOST, out) == 0) {
 		return ERR_OK;
 	}

@@ -43,13 +43,7 @@ static void destroy(struct transport *t)
 
 static const struct transport_ops serial_ops = {
 	.name = "serial",
-	.write_all = fd_pipe_write_all,
-	.read_some = fd_pipe_read_some,
-	.discard_input = fd_pipe_discard_input,
-	.set_lines = fd_pipe_set_lines,
-	.read_cts = fd_pipe_read_cts,
-	.drain = fd_pipe_drain,
-	.describe = fd_pipe_describe,
+	FD_PIPE_TERMINAL_OPS,
 	.destroy = destroy,
 };
 
@@ -75,8 +69,8 @@ static enum err_code open_failed(const char *path, int error, struct err *err)
 	}
 }
 
-/* The library knows nothing of other programs: by the time it returns it has changed the rate of
- * somebody's mount.  So the port is asked for before. */
+/* The library does not look whether another program holds the port: by the time it returns it has changed the rate
+ * of somebody's mount.  So we ask for the port before the library opens it. */
 static enum err_code take_guard(struct serial_pipe *serial, const char *path, struct err *err)
 {
 	serial->guard = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -84,7 +78,7 @@ static enum err_code take_guard(struct serial_pipe *serial, const char *path, st
 		return open_failed(path, errno, err);
 	}
 	int exclusive = 0;
-	/* The kernel lets root in all the same. */
+	/* The kernel lets root open a port in spite of TIOCEXCL, so the flag is read, too. */
 	if (flock(serial->guard, LOCK_EX | LOCK_NB) != 0 ||
 		(ioctl(serial->guard, TIOCGEXCL, &exclusive) == 0 && exclusive != 0)) {
 		return ports_say_busy(ports_system(), path, err);
@@ -92,8 +86,8 @@ static enum err_code take_guard(struct serial_pipe *serial, const char *path, st
 	return ERR_OK;
 }
 
-/* HUPCL off keeps the lines as they are when we close, which spares an Arduino the reset at the next
- * open.  VMIN: nothing read must mean that nobody is there. */
+/* With HUPCL off the lines stay as they are when we close, which spares an Arduino the reset at the next open. 
+ * VMIN is 1 so that a read of nothing means that nobody is there. */
 static bool set_rest(int fd)
 {
 	struct termios tio;

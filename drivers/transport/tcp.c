@@ -108,7 +108,7 @@ static void tune(int fd)
 	unsigned patience_ms = PEER_TIMEOUT_MS;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience_ms, sizeof patience_ms);
-	/* Also while nothing is asked. */
+	/* Keep-alive finds a peer that is gone also while nothing is asked. */
 	int idle_s = KEEP_ALIVE_S;
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);

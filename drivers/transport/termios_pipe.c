@@ -21,13 +21,7 @@ static void destroy(struct transport *t)
 
 static const struct transport_ops termios_ops = {
 	.name = "termios",
-	.write_all = fd_pipe_write_all,
-	.read_some = fd_pipe_read_some,
-	.discard_input = fd_pipe_discard_input,
-	.set_lines = fd_pipe_set_lines,
-	.read_cts = fd_pipe_read_cts,
-	.drain = fd_pipe_drain,
-	.describe = fd_pipe_describe,
+	FD_PIPE_TERMINAL_OPS,
 	.destroy = destroy,
 };
 

@@ -45,8 +45,8 @@ static enum err_code trace_read_some(struct transport *t, void *out, size_t cap,
 
 static enum err_code trace_discard_input(struct transport *t, struct err *err)
 {
-	/* Read rather than discarded, so that a transcript has what was thrown away.  Bounded: a
-	 * device that never stops talking must not hold us here. */
+	/* Old input is read and not just discarded, so that a transcript has what was thrown away.  The number of
+	 * rounds is bounded: a device that never stops talking must not hold us here. */
 	for (int i = 0; i < 256; i++) {
 		char scrap[256];
 		size_t got = 0;
@@ -135,7 +135,7 @@ static void note_for_host(void *ctx, char direction, const void *data, size_t le
 
 struct transport *trace_host(struct transport *inner, const struct driver_host *host)
 {
-	/* The note changes nothing in it. */
+	/* The cast is safe, because the note does not write to what ctx points to. */
 	return trace_wrap(inner, note_for_host, (void *)(uintptr_t)host);
 }
 

@@ -13,14 +13,15 @@
 #define BACK_OFF_FROM_MS 10
 #define BACK_OFF_TO_MS 50
 
-/* Two that collided must not meet again: the microseconds since then differ enough. */
+/* Two programs that collided must not collide again, so the pause is made from the time and an address, in which
+ * they differ. */
 static int64_t back_off_ms(const struct transport *t, int64_t now)
 {
 	uint64_t mixed = ((uint64_t)now ^ (uint64_t)(uintptr_t)t) * 0x9E3779B97F4A7C15u;
 	return BACK_OFF_FROM_MS + (int64_t)((mixed >> 33) % (BACK_OFF_TO_MS - BACK_OFF_FROM_MS + 1));
 }
 
-/* Until then the others talk; what they say is not for us. */
+/* Waits until until_ms and drops what the others say meanwhile, which is not for us. */
 static enum err_code stand_aside(struct transport *t, int64_t until_ms, struct err *err)
 {
 	while (real_ms() < until_ms) {
@@ -93,7 +94,7 @@ enum err_code transport_write_in_turn(struct transport *t, enum transport_turn t
 	if (code == ERR_OK && t->ops->drain != NULL) {
 		code = t->ops->drain(t, deadline_ms, err);
 	}
-	/* Nobody else can talk while it is up. */
+	/* Nobody else on the bus can talk while RTS is up, so it is lowered whatever happened. */
 	enum err_code lowered = t->ops->set_lines(t, true, false, code == ERR_OK ? err : NULL);
 	return code != ERR_OK ? code : lowered;
 }

@@ -10,9 +10,8 @@
 #include "device_private.h"
 #include "focuser.h"
 #include "plug.h"
+#include "shared.h"
 #include "transcripts.h"
-
-#define MAX_SHARES 32
 
 /* The kinds of devices that there are, in the order in which clients see them. */
 static const struct device_kind *const kinds[] = {&focuser_kind, &camera_kind};
@@ -25,38 +24,8 @@ struct observatory {
 	const struct config *config; /* what was configured at the start */
 	struct plug *plug;
 
-	pthread_mutex_t share_lock;
-	struct {
-		char key[32];
-		size_t size;
-		void *memory;
-	} share[MAX_SHARES];
-	int share_count;
+	struct shared *shared;
 };
-
-/* Memory that sibling drivers share; see struct driver_host. */
-static void *share(void *ctx, const char *key, size_t size)
-{
-	struct observatory *obs = ctx;
-	void *memory = NULL;
-	pthread_mutex_lock(&obs->share_lock);
-	for (int i = 0; i < obs->share_count; i++) {
-		if (strcmp(obs->share[i].key, key) == 0 && obs->share[i].size == size) {
-			memory = obs->share[i].memory;
-		}
-	}
-	if (memory == NULL && obs->share_count < MAX_SHARES) {
-		memory = calloc(1, size);
-		if (memory != NULL) {
-			int i = obs->share_count++;
-			snprintf(obs->share[i].key, sizeof obs->share[i].key, "%s", key);
-			obs->share[i].size = size;
-			obs->share[i].memory = memory;
-		}
-	}
-	pthread_mutex_unlock(&obs->share_lock);
-	return memory;
-}
 
 /* What a camera is told of its focuser. */
 static bool where_focuser_stands(void *ctx, int number, double *steps)
@@ -86,7 +55,7 @@ static enum err_code build_devices(struct observatory *obs, const struct observa
 		.siblings = &obs->devices,
 		.patience = options->patience,
 		.focuser_position = where_focuser_stands,
-		.share = share,
+		.shared = obs->shared,
 		.ctx = obs,
 	};
 	for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
@@ -157,8 +126,9 @@ static enum err_code build(struct observatory *obs, const struct observatory_opt
 	served->devices = &obs->devices;
 	served->events = events_create();
 	obs->transcripts = transcripts_create(options->state_dir);
+	obs->shared = shared_create();
 	obs->fast = clock_create_scaled(options->time_factor > 0 ? options->time_factor : 1.0);
-	if (served->events == NULL || obs->fast == NULL || obs->transcripts == NULL) {
+	if (served->events == NULL || obs->fast == NULL || obs->shared == NULL || obs->transcripts == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	enum err_code code = store_open(options->state_dir, store_answered, served->events, &served->store, err);
@@ -189,7 +159,6 @@ enum err_code observatory_create(struct settings *settings, const struct observa
 	}
 	obs->served.settings = settings;
 	obs->config = settings_get(settings);
-	pthread_mutex_init(&obs->share_lock, NULL);
 	enum err_code code = build(obs, options, err);
 	if (code != ERR_OK) {
 		observatory_destroy(obs);
@@ -218,14 +187,11 @@ void observatory_destroy(struct observatory *obs)
 	for (int i = 0; i < obs->devices.count; i++) {
 		device_destroy(obs->devices.device[i]);
 	}
-	for (int i = 0; i < obs->share_count; i++) {
-		free(obs->share[i].memory);
-	}
+	shared_destroy(obs->shared);
 	transcripts_destroy(obs->transcripts);
 	store_close(obs->served.store);
 	events_destroy(obs->served.events);
 	clock_destroy(obs->fast);
-	pthread_mutex_destroy(&obs->share_lock);
 	settings_release(obs->served.settings, obs->config);
 	free(obs);
 }

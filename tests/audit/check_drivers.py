@@ -83,6 +83,8 @@ def check(root):
             yield f"{name}: no tests/http/test_{name}*.py takes it through the server"
         if not re.search(rf"\.name = \"{name}\"", emulators) or kinds is None or f"&emu_{name}" not in kinds.group(1):
             yield f"{name}: focusd emulate {name} does not exist"
+        if not re.search(rf"^# driver: {name}$", any_text("tests/unit/drivers/transcripts/*.txt"), re.M):
+            yield f"{name}: there is no transcript of it in tests/unit/drivers/transcripts (ninja transcripts)"
         for page in ("README.md", "CHANGELOG.md", "packaging/man/focusd.1", "packaging/man/focusd.conf.5"):
             if not re.search(rf"\b{name}\b", text(page)):
                 yield f"{page}: {name} is not named"
@@ -104,7 +106,7 @@ def self_test():
     if len(cameras) != 13 or any("oven" not in line for line in cameras):
         print("found", *cameras, sep="\n")
         return 1
-    if len(found) != 15 or any("toast" not in line for line in found):
+    if len(found) != 16 or any("toast" not in line for line in found):
         print("found", *found, sep="\n")
         return 1
     return 0

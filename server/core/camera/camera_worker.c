@@ -453,6 +453,23 @@ static int camera_open_wait(struct device *dev)
 	return 0;
 }
 
+/* What the driver was told is read at once. */
+static struct step camera_posted(struct device *dev, const void *data, size_t size)
+{
+	struct camera_core *c = camera_of(dev);
+	struct err err = {0};
+	if (c->driver->posted == NULL) {
+		return step_again();
+	}
+	pthread_mutex_unlock(&dev->lock);
+	enum err_code code = c->driver->posted(c->ctx, data, size, &err);
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
+	c->next_poll_ms = 0;
+	c->next_climate_ms = 0;
+	return code == ERR_IO ? step_lost(&err) : step_again();
+}
+
 const struct device_class camera_class = {
 	.open = camera_open,
 	.close = camera_close,
@@ -460,6 +477,7 @@ const struct device_class camera_class = {
 	.came_up = camera_came_up,
 	.went_down = camera_went_down,
 	.step = camera_step,
+	.posted = camera_posted,
 	.stop = camera_halt,
 	.unfit = camera_busy,
 	.between = camera_between,

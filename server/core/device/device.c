@@ -14,12 +14,6 @@ static const struct device_patience usual_patience = {
 	.client_quiet_ms = 600000,
 };
 
-static bool something_urgent(void *ctx)
-{
-	struct device *dev = ctx;
-	return atomic_load(&dev->urgent);
-}
-
 void device_init(struct device *dev)
 {
 	pthread_mutex_init(&dev->lock, NULL);
@@ -28,8 +22,6 @@ void device_init(struct device *dev)
 	dev->version = 1;
 	dev->link = LINK_DOWN;
 	dev->patience = usual_patience;
-	dev->host.urgent = something_urgent;
-	dev->host.urgent_ctx = dev;
 }
 
 void device_fini(struct device *dev)

@@ -3,11 +3,11 @@
  * by the functions of the kind's row. */
 #include "device_private.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "host.h"
 #include "state.h"
 
 void device_describe(struct device *dev, const char *name, const char *driver, const char *title, const char *where)
@@ -44,25 +44,6 @@ void device_set_simulated(struct device *dev)
 	dev->host.clock = dev->clock;
 }
 
-/* What every driver may ask of its host, before the kind adds what only its drivers need. */
-static void prepare_host(struct device *dev)
-{
-	const struct device_needs *needs = &dev->needs;
-	dev->clock = clock_real();
-	dev->host.clock = dev->clock;
-	dev->host.source = dev->info.source;
-	dev->host.seed = needs->seed;
-	dev->host.state_dir = needs->state_dir;
-	dev->host.simulator = &dev->made_by->simulator;
-	dev->host.optics = &dev->made_by->telescope[0];
-	dev->host.pixel_size_um = NAN;
-	dev->host.step_size_um = NAN;
-	dev->host.number = dev->info.number;
-	dev->host.partner = -1;
-	dev->host.share = needs->share;
-	dev->host.share_ctx = needs->ctx;
-}
-
 enum err_code device_create(const struct device_kind *kind, int number, const struct device_needs *needs,
 	struct device **out, struct err *err)
 {
@@ -80,8 +61,10 @@ enum err_code device_create(const struct device_kind *kind, int number, const st
 	dev->info.kind = kind;
 	dev->info.number = number;
 	snprintf(dev->info.source, sizeof dev->info.source, "%s.%u", kind->name, (unsigned)number % 1000u);
-	prepare_host(dev);
-	enum err_code code = kind->life->create(dev, err);
+	enum err_code code = host_prepare(dev, err);
+	if (code == ERR_OK) {
+		code = kind->life->create(dev, err);
+	}
 	if (code == ERR_OK) {
 		/* A rehearsal with the simulator must not carry the identity of the real device. */
 		char key[48];
@@ -100,6 +83,7 @@ enum err_code device_create(const struct device_kind *kind, int number, const st
 void device_destroy(struct device *dev)
 {
 	dev->info.kind->life->destroy(dev);
+	host_end(dev);
 	device_fini(dev);
 	settings_release(dev->needs.settings, dev->config);
 	settings_release(dev->needs.settings, dev->made_by);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "host.h"
+
 /* Tries of identify before a connect is given up; each takes at most about 1.2 s. */
 #define IDENTIFY_TRIES 4
 /* Between tries to reopen a lost link, device clock: doubles from the first to the last. */
@@ -25,6 +27,7 @@ static void close_driver(struct device *dev)
 	if (dev->opened) {
 		dev->opened = false;
 		pthread_mutex_unlock(&dev->lock);
+		host_closes(dev);
 		dev->class->close(dev);
 		pthread_mutex_lock(&dev->lock);
 	}
@@ -140,7 +143,11 @@ static int64_t open_step(struct device *dev)
 	}
 	if (!dev->opened) {
 		pthread_mutex_unlock(&dev->lock);
+		host_opens(dev);
 		enum err_code code = dev->class->open(dev, &err);
+		if (code != ERR_OK) {
+			host_closes(dev);
+		}
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
 		dev->opened = code == ERR_OK;
@@ -243,6 +250,10 @@ static void *worker_main(void *arg)
 		dev->woken = false;
 		atomic_store(&dev->urgent, false);
 		take_settings(dev);
+		struct step told = dev->opened ? host_hand_over(dev) : step_again();
+		if (told.what == STEP_LOST && dev->link == LINK_UP) {
+			link_lost(dev, &told.why);
+		}
 		int64_t next = worker_step(dev);
 		while (!dev->woken && !dev->quit && clock_now_ms(dev->clock) < next) {
 			clock_wait(dev->clock, &dev->mail, &dev->lock, next);

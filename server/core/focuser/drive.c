@@ -70,6 +70,16 @@ enum err_code drive_calibrate(struct device *dev, bool start, struct err *err)
 	return back(dev, f->driver->calibrate(f->ctx, start, err));
 }
 
+enum err_code drive_posted(struct device *dev, const void *data, size_t size, struct err *err)
+{
+	const struct focuser_core *f = dev->focuser;
+	if (f->driver->posted == NULL) {
+		return ERR_OK;
+	}
+	pthread_mutex_unlock(&dev->lock);
+	return back(dev, f->driver->posted(f->ctx, data, size, err));
+}
+
 enum err_code drive_open(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;

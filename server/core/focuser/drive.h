@@ -7,6 +7,7 @@
 #define FOCUSD_FOCUSER_DRIVE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -34,6 +35,9 @@ enum err_code drive_calibrate(struct device *dev, bool start, struct err *err);
 
 /* Counts a poll that failed with code; true when the link is lost with it. */
 bool drive_poll_failed(struct focuser_core *f, enum err_code code);
+
+/* Tells the driver what one of its threads posted; (NULL, 0) is a gap. */
+enum err_code drive_posted(struct device *dev, const void *data, size_t size, struct err *err);
 
 /* Without the lock, while the link comes up or goes; link.c of the device counts their failures. */
 enum err_code drive_open(struct device *dev, struct err *err);

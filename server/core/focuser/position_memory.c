@@ -41,7 +41,7 @@ void memory_open(struct device *dev)
 		return;
 	}
 	m->opened = true;
-	if (f->driver->count == FOCUSER_COUNT_IS_PLAY || dev->host.state_dir == NULL) {
+	if (f->driver->count == FOCUSER_COUNT_SIMULATED || dev->host.state_dir == NULL) {
 		return;
 	}
 	char path[1100];

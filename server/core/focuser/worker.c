@@ -133,6 +133,15 @@ static struct step focuser_step(struct device *dev)
 	return next;
 }
 
+/* What the driver was told is read at once. */
+static struct step focuser_posted(struct device *dev, const void *data, size_t size)
+{
+	struct err err = {0};
+	enum err_code code = drive_posted(dev, data, size, &err);
+	dev->focuser->next_poll_ms = 0;
+	return code == ERR_IO ? step_lost(&err) : step_again();
+}
+
 const struct device_class focuser_class = {
 	.open = link_up_open,
 	.identify = identify_device,
@@ -141,6 +150,7 @@ const struct device_class focuser_class = {
 	.came_up = link_up_came,
 	.went_down = link_up_went,
 	.step = focuser_step,
+	.posted = focuser_posted,
 	.stop = link_up_stop,
 	.unfit = focuser_unfit,
 	.between = focuser_between,

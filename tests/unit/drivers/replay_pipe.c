@@ -302,6 +302,9 @@ static enum err_code call(struct replay *r, const struct focuser_driver *driver,
 	if (is_call(what, "halt")) {
 		return driver->halt(ctx, err);
 	}
+	if ((is_call(what, "calibrate start") || is_call(what, "calibrate abort")) && driver->calibrate != NULL) {
+		return driver->calibrate(ctx, is_call(what, "calibrate start"), err);
+	}
 	if (is_call_with(what, "poll", &number)) {
 		r->reading = (struct focuser_reading){0};
 		return driver->poll(ctx, (unsigned)number, &r->reading, err);
@@ -342,6 +345,9 @@ static void check_result(struct replay *r, const struct transcript_entry *result
 			text_print_double(number, r->reading.temperature_valid ? r->reading.temperature_c : 0);
 			snprintf(now, sizeof now, "temperature=%s",
 				r->reading.temperature_valid ? number : "none");
+		} else if (strncmp(word, "calibration=", 12) == 0) {
+			snprintf(now, sizeof now, "calibration=%d",
+				r->reading.calibration_valid ? (int)r->reading.calibration : -1);
 		} else if (strncmp(word, "max_step=", 9) == 0) {
 			snprintf(now, sizeof now, "max_step=%d", (int)r->caps.max_step);
 		}

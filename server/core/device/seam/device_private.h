@@ -29,6 +29,8 @@
 #include "transcripts.h"
 
 struct focuser_core;
+struct mailbox;
+struct shared;
 
 /* What a device is made with.  What is pointed to is borrowed and outlives the device. */
 struct device_needs {
@@ -44,9 +46,8 @@ struct device_needs {
 	/* Where the motor of focuser `number` stands, in its steps; false when that is not known or there is
 	 * no such focuser.  Called without any lock. */
 	bool (*focuser_position)(void *ctx, int number, double *steps);
-	/* Memory that sibling drivers share; see struct driver_host. */
-	void *(*share)(void *ctx, const char *key, size_t size);
-	void *ctx; /* of the two functions */
+	void *ctx; /* of that function */
+	struct shared *shared; /* what sibling drivers share; see struct driver_host */
 };
 
 /* How devices of a kind are made and ended. */
@@ -75,6 +76,10 @@ struct device_class {
 	void (*went_down)(struct device *dev, const struct err *why);
 	/* Locked, link up: does at most one thing, releasing the lock around driver calls. */
 	struct step (*step)(struct device *dev);
+	/* Locked, driver open; the lock is free during the driver's call.  Something was posted, or a gap (NULL,
+	 * 0): the driver is told, and what depends on it is looked at soon.  A loss counts only while the link is
+	 * up.  NULL: its drivers post nothing. */
+	struct step (*posted)(struct device *dev, const void *data, size_t size);
 	/* Locked, on the way to closing: stops whatever runs. */
 	void (*stop)(struct device *dev);
 	/* Locked, link up, nobody holds the lease: true, with a sentence, when a job may not have it just now. */
@@ -138,6 +143,7 @@ struct device {
 	struct clock *clock;
 	struct driver_host host;
 	struct transcript *transcript; /* of the line; NULL where there is none */
+	struct mailbox *mailbox;       /* of what the driver's threads posted */
 	union {
 		void *core; /* the kind's own, made by its create */
 		struct focuser_core *focuser;

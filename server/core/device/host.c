@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "host.h"
+
+#include <math.h>
+
+#include "device_private.h"
+#include "mailbox.h"
+#include "shared.h"
+
+static bool something_urgent(void *ctx)
+{
+	struct device *dev = ctx;
+	return atomic_load(&dev->urgent);
+}
+
+/* On a thread of the driver's. */
+static bool post(void *ctx, const void *data, size_t size)
+{
+	struct device *dev = ctx;
+	bool kept = mailbox_put(dev->mailbox, data, size);
+	pthread_mutex_lock(&dev->lock);
+	device_wake_worker(dev);
+	pthread_mutex_unlock(&dev->lock);
+	return kept;
+}
+
+enum err_code host_prepare(struct device *dev, struct err *err)
+{
+	const struct device_needs *needs = &dev->needs;
+	dev->mailbox = mailbox_create();
+	if (dev->mailbox == NULL) {
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	dev->clock = clock_real();
+	dev->host.clock = dev->clock;
+	dev->host.source = dev->info.source;
+	dev->host.seed = needs->seed;
+	dev->host.state_dir = needs->state_dir;
+	dev->host.simulator = &dev->made_by->simulator;
+	dev->host.optics = &dev->made_by->telescope[0];
+	dev->host.pixel_size_um = NAN;
+	dev->host.step_size_um = NAN;
+	dev->host.number = dev->info.number;
+	dev->host.partner = -1;
+	dev->host.share = shared_memory;
+	dev->host.share_ctx = needs->shared;
+	dev->host.join = shared_join;
+	dev->host.leave = shared_leave;
+	dev->host.shared_ctx = needs->shared;
+	dev->host.post = post;
+	dev->host.post_ctx = dev;
+	dev->host.urgent = something_urgent;
+	dev->host.urgent_ctx = dev;
+	return ERR_OK;
+}
+
+void host_end(struct device *dev)
+{
+	mailbox_destroy(dev->mailbox);
+}
+
+void host_opens(struct device *dev)
+{
+	mailbox_open(dev->mailbox);
+}
+
+void host_closes(struct device *dev)
+{
+	mailbox_shut(dev->mailbox);
+}
+
+struct step host_hand_over(struct device *dev)
+{
+	struct mail mail;
+	struct step step = step_again();
+	/* No more than were there: who never stops posting must not keep a halt from its turn. */
+	for (int i = 0; i <= DRIVER_POST_ROOM && step.what != STEP_LOST && mailbox_take(dev->mailbox, &mail); i++) {
+		if (dev->class->posted != NULL) {
+			step = dev->class->posted(dev, mail.size > 0 ? mail.data : NULL, mail.size);
+		}
+	}
+	return step;
+}

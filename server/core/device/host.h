@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* The core's side of struct driver_host. */
+#ifndef FOCUSD_DEVICE_HOST_H
+#define FOCUSD_DEVICE_HOST_H
+
+#include <stdbool.h>
+
+#include "err.h"
+#include "step.h"
+
+struct device;
+
+/* Fills in what every driver may ask of its host, before the kind adds what only its drivers need; ERR_NOMEM. */
+enum err_code host_prepare(struct device *dev, struct err *err);
+void host_end(struct device *dev);
+
+/* Worker, around the driver's open and close: only between them posts are kept. */
+void host_opens(struct device *dev);
+void host_closes(struct device *dev);
+
+/* Worker, with the lock held, which is free during the calls: hands over what was posted until now; a loss as soon
+ * as one of the posts says so. */
+struct step host_hand_over(struct device *dev);
+
+#endif
