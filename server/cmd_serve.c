@@ -29,6 +29,7 @@
 #include "serve_options.h"
 #include "settings.h"
 #include "state.h"
+#include "store.h"
 #include "web.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -231,14 +232,13 @@ static void take_down(struct serve *serve)
 	pthread_mutex_destroy(&serve->wake_lock);
 }
 
-/* The whole file again with each change, so that it is one rename for the disk. */
+/* The whole file again with each change; the store's thread waits for the disk.  Nothing changes settings before the
+ * observatory stands. */
 static void keep_settings(void *ctx, const char *text)
 {
 	struct serve *serve = ctx;
-	struct err err;
-	if (state_write_file(serve->settings_path, text, strlen(text), &err) != ERR_OK) {
-		log_error("settings", "%s: the last change is lost when the server ends", err.text);
-	}
+	store_write_file(observatory_served(serve->obs)->store, serve->settings_path, text, "settings",
+		"the last change is lost when the server ends");
 }
 
 static void settings_changed(void *arg)
