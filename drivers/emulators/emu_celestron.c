@@ -48,6 +48,7 @@ struct emu {
 	int64_t deaf_until_ms; /* real time */
 	/* Faults; set by their table. */
 	bool bare_ack, echo, foreign, efa, hand_controller, no_motor, refuse, negative, gives_up;
+	bool backwards, runs_past, misheard;
 	bool stall, slow_start, reset, wrong, calibration_fails, calibration_sticks;
 };
 
@@ -71,6 +72,9 @@ static const struct emulator_fault faults[] = {
 	{"wrong-position", "the first goto to a place ends 40 steps beside it", FLAG(wrong)},
 	{"calibration-fails", "a calibration ends at step 5 without result", FLAG(calibration_fails)},
 	{"calibration-sticks", "a calibration never gets past step 5", FLAG(calibration_sticks)},
+	{"backwards", "the motor turns the other way than it is told, and its count shows it", FLAG(backwards)},
+	{"runs-past", "the motor does not stop at its target", FLAG(runs_past)},
+	{"misheard", "the first target loses its last digit on the line", FLAG(misheard)},
 	{NULL, NULL, 0},
 };
 
@@ -88,7 +92,7 @@ static int64_t position(struct emu *e)
 
 static void start(struct emu *e, int64_t goal, double speed)
 {
-	emulated_motor_go(&e->motor, goal, speed, e->slow_start ? LATE_START_MS : 0);
+	emulated_motor_go(&e->motor, emulated_motor_heard(&e->motor, goal), speed, e->slow_start ? LATE_START_MS : 0);
 }
 
 static void brake(struct emu *e)
@@ -425,6 +429,9 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	e->clock = clock;
 	emulated_motor_init(&e->motor, clock, settings->position);
 	e->motor.stalls = e->stall;
+	e->motor.backwards = e->backwards;
+	e->motor.runs_past = e->runs_past;
+	e->motor.mishears = e->misheard;
 	e->calibration_ms = -1;
 	e->low = FOUND_LOW;
 	e->high = settings->max_step;

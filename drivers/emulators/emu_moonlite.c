@@ -40,6 +40,7 @@ struct emu {
 	int64_t deaf_until_ms; /* real time */
 	int targets;           /* how many were set; one of them gets lost */
 	/* Faults; set by their table. */
+	bool backwards, runs_past, misheard;
 	bool width8, no_gv, double_hash, sn_moves, ignore_moving, one_digit, constant_temperature;
 	bool no_probe, no_temperature, missing_hash, wrap16, stall, unasked, slow_start, reset, forgets;
 	bool lower_case, no_target, missing_hash_moving, below_zero, lost_target, fixed_coefficient;
@@ -75,6 +76,9 @@ static const struct emulator_fault faults[] = {
 	{"constant-temperature", ":GT# is always answered 20#", FLAG(constant_temperature)},
 	{"no-probe", "the temperature reads -127", FLAG(no_probe)},
 	{"no-temperature", ":GT# is not answered", FLAG(no_temperature)},
+	{"backwards", "the motor turns the other way than it is told, and its count shows it", FLAG(backwards)},
+	{"runs-past", "the motor does not stop at its target", FLAG(runs_past)},
+	{"misheard", "the first target loses its last digit on the line", FLAG(misheard)},
 	{NULL, NULL, 0},
 };
 
@@ -97,7 +101,8 @@ static double night_c(const struct emu *e)
 
 static void start(struct emu *e, int64_t goal)
 {
-	emulated_motor_go(&e->motor, goal < 0 && !e->below_zero ? 0 : goal, speed(e),
+	int64_t heard = emulated_motor_heard(&e->motor, goal < 0 && !e->below_zero ? 0 : goal);
+	emulated_motor_go(&e->motor, heard, speed(e),
 		e->slow_start ? SLOW_START_MS : 0);
 }
 
@@ -349,6 +354,9 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	e->clock = clock;
 	emulated_motor_init(&e->motor, clock, settings->position);
 	e->motor.stalls = e->stall;
+	e->motor.backwards = e->backwards;
+	e->motor.runs_past = e->runs_past;
+	e->motor.mishears = e->misheard;
 	e->motor.strays = e->unasked;
 	e->probe_c = settings->temperature_c;
 	e->conversion_ms = -1;

@@ -32,6 +32,7 @@ struct emu {
 	int in_on, out_on;
 	int64_t in_steps, out_steps;
 	/* Faults; set by their table. */
+	bool backwards, runs_past, misheard;
 	bool stall, wrong_position, slow_start, reset, unasked, retargets, two_digits, old;
 	bool no_probe, probe_lost, probe_nan, own_backlash, compensates;
 };
@@ -52,6 +53,9 @@ static const struct emulator_fault faults[] = {
 	{"probe-nan", "a probe that reads nan", FLAG(probe_nan)},
 	{"own-backlash", "takes up backlash by itself, 120 steps inward", FLAG(own_backlash)},
 	{"compensates", "its own temperature compensation is on", FLAG(compensates)},
+	{"backwards", "the motor turns the other way than it is told, and its count shows it", FLAG(backwards)},
+	{"runs-past", "the motor does not stop at its target", FLAG(runs_past)},
+	{"misheard", "the first target loses its last digit on the line", FLAG(misheard)},
 	{NULL, NULL, 0},
 };
 
@@ -98,7 +102,8 @@ static int64_t position(struct emu *e)
 static void start(struct emu *e, int64_t goal)
 {
 	(void)position(e);
-	emulated_motor_go(&e->motor, goal, speed(e), e->slow_start ? SLOW_START_MS : 0);
+	int64_t heard = emulated_motor_heard(&e->motor, goal);
+	emulated_motor_go(&e->motor, heard, speed(e), e->slow_start ? SLOW_START_MS : 0);
 }
 
 /* Whether it says that it moves.  Motion that nobody asked for begins here. */
@@ -336,6 +341,9 @@ static void emu_init(void *ctx, const struct emulator_settings *settings, struct
 	e->saved = settings->position;
 	emulated_motor_init(&e->motor, clock, settings->position);
 	e->motor.stalls = e->stall;
+	e->motor.backwards = e->backwards;
+	e->motor.runs_past = e->runs_past;
+	e->motor.mishears = e->misheard;
 	e->motor.strays = e->unasked;
 	e->speed = 2;
 	e->step_mode = 1;

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 """The walls of the house: which room may include which, what is public, and which files hold each other in a circle.
 
-check_rooms.py ROOT              includes of the tree against the matrix below
+check_rooms.py ROOT              includes of the tree against the matrix below, and docs/MAP.md's picture of it
 check_rooms.py ROOT --circles BUILD   circles of files, by the symbols in BUILD's object files
 check_rooms.py ROOT --count [BUILD]   rooms, arrows, circles, long files, for people
+check_rooms.py --map             the picture for docs/MAP.md
 check_rooms.py --self-test       makes sure that every forbidden pair of rooms would be found
 
 A room is a folder with sources.  Its headers in include/ are for whoever the matrix lets in; drivers/include is
@@ -136,6 +137,28 @@ def check_includes(root):
             yield f"{path}:{line}: {target} is private to {there}"
         elif there == "server/base" and here in BASE_ONLY and os.path.basename(target) not in BASE_ONLY[here]:
             yield f"{path}:{line}: {here} may not include {target}"
+
+
+def picture():
+    """The matrix as docs/MAP.md shows it."""
+    width = max(len(room) for room in MAY)
+    served = set(SERVED)
+    yield "```"
+    for room, others in MAY.items():
+        names = [name for name in others if not (served <= set(others) and name in served)]
+        if served <= set(others):
+            names.append("what is served (*)")
+        yield f"{room:<{width}}  -> {', '.join(names) if names else 'nothing but server/base'}"
+    yield f"(*) {', '.join(SERVED)}"
+    yield "```"
+
+
+def check_map(root):
+    path = os.path.join(root, "docs", "MAP.md")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    if "\n".join(picture()) not in text:
+        yield "docs/MAP.md:1: the picture of who may include whom is not that of the matrix; see check_rooms.py --map"
 
 
 def strong(graph):
@@ -334,12 +357,15 @@ def self_test():
 def main():
     if sys.argv[1] == "--self-test":
         return self_test()
+    if sys.argv[1] == "--map":
+        print("\n".join(picture()))
+        return 0
     root = sys.argv[1]
     if "--count" in sys.argv:
         for line in count(root, sys.argv[3] if len(sys.argv) > 3 else None):
             print(line)
         return 0
-    found = list(check_circles(root, sys.argv[3]) if "--circles" in sys.argv else check_includes(root))
+    found = list(check_circles(root, sys.argv[3]) if "--circles" in sys.argv else [*check_includes(root), *check_map(root)])
     print("\n".join(found))
     return 1 if found else 0
 

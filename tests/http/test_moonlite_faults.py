@@ -108,9 +108,9 @@ HARMLESS = ["delay", "partial", "garbage", "duplicate", "no-reply-once", "late-r
             "double-hash", "missing-hash", "width8", "one-digit-gi", "sn-moves", "ignore-while-moving",
             "constant-temperature", "no-probe", "no-temperature", "wrap16", "half-reply", "slow-start",
             "lost-target", "lower-case", "fixed-coefficient", "cooling"]
-# Tested below, or in the suite that drives the driver alone (tests/unit/drivers).
+# Tested below, in test_astray.py, or in the suite that drives the driver alone (tests/unit/drivers).
 TESTED = HARMLESS + ["silent", "drop-line", "stall", "offset-", "unasked-motion", "wrong-position", "reset",
-                     "forgets", "below-zero", "no-gv", "no-gn", "missing-hash-gi"]
+                     "forgets", "below-zero", "backwards", "runs-past", "misheard", "no-gv", "no-gn", "missing-hash-gi"]
 
 
 def test_every_fault_has_a_test():

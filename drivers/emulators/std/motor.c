@@ -50,6 +50,20 @@ void emulated_motor_go(struct emulated_motor *m, int64_t goal, double speed, int
 	m->running = goal != m->begin;
 }
 
+int64_t emulated_motor_heard(struct emulated_motor *m, int64_t goal)
+{
+	int64_t here = emulated_motor_position(m);
+	int64_t sign = goal < here ? -1 : 1;
+	if (m->mishears) {
+		m->mishears = false;
+		return goal / 10;
+	}
+	if (m->backwards || m->runs_past) {
+		return here + (m->backwards ? -sign : sign) * EMULATED_AWAY_STEPS;
+	}
+	return goal;
+}
+
 void emulated_motor_rest_at(struct emulated_motor *m, int64_t position)
 {
 	m->begin = position;

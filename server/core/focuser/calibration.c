@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A calibration that the device does by itself: started, looked at once a second, judged, aborted.
- * The device goes on also when the link is lost, so it is found again after that.  What is called by
- * clients only writes wishes; the rest runs on the worker, with the lock held but for driver calls.
+ * A calibration that the device does by itself: it is started, looked at once a second, judged, and aborted if need
+ * be.  The device goes on with it when the link is lost, so it is found again after that.  What is called by clients
+ * only writes wishes; the rest runs on the worker, with the lock held but for driver calls.
  */
 #include "calibration.h"
 
@@ -13,7 +13,7 @@
 #include "identify.h"
 #include "snapshot.h"
 
-/* The first look after the start, and between looks. */
+/* The pause before the first look after the start, and between looks; ms of the device's clock. */
 #define FIRST_LOOK_MS 500
 #define LOOK_MS 1000
 /* A device may say "done" of the last calibration for a moment after the next has begun. */
@@ -21,9 +21,10 @@
 /* Neither the step nor the position changes for this long: it is stuck.  Longer than one way from end to end,
  * since nobody has written down that steps or positions change on it: 60000 counts at 300 a second. */
 #define STUCK_MS 240000
-/* No calibration takes longer: three or four minutes are usual, two such ways and what comes with them. */
+/* No calibration takes longer, ms: three or four minutes are usual, and two ways from end to end at that speed
+ * take under seven. */
 #define TOTAL_MS 600000
-/* Tries of a driver call that brings no answer. */
+/* A driver call that brings no answer is tried so often. */
 #define TRIES 3
 
 const char *focuser_calibration_name(enum focuser_calibration_state state)
@@ -50,7 +51,7 @@ void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 	const struct calibration *c = &f->calibration;
 	*out = (struct focuser_calibration){
 		.possible = f->driver->calibrate != NULL,
-		/* Over when the device has been identified again, not before. */
+		/* A calibration is over when the device has been identified again, and not before. */
 		.state = f->phase == MOVE_CALIBRATING ? CALIBRATION_RUNNING : c->state,
 		.of = f->driver->calibration_steps,
 		.step = c->step,
@@ -124,7 +125,7 @@ enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
 	struct focuser_core *f = dev->focuser;
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
-	/* It goes on in the device: aborted when the link is back. */
+	/* The calibration goes on in the device, and is aborted when the link is back. */
 	if (dev->link == LINK_LOST && f->calibration.state == CALIBRATION_RUNNING) {
 		halt_owe(&f->halt, true);
 	}
@@ -162,7 +163,7 @@ bool focuser_unfit(struct device *dev, struct err *err)
 
 /* ---- the worker ---- */
 
-/* It is over; the device is identified again before anything else, since its limits may be new. */
+/* The calibration is over; the device is identified again before anything else, since its limits may be new. */
 static void end_calibration(struct device *dev, enum focuser_calibration_state state, const char *reason)
 {
 	struct calibration *c = &dev->focuser->calibration;
@@ -183,7 +184,7 @@ static void end_calibration(struct device *dev, enum focuser_calibration_state s
 	device_changed(dev);
 }
 
-/* With what usually helps, as far as it fits. */
+/* Ends it as failed, with the driver's advice on what usually helps as far as that fits. */
 static void fail_with_advice(struct device *dev, const char *what)
 {
 	char reason[sizeof dev->focuser->calibration.reason];
@@ -216,7 +217,7 @@ static struct step begin(struct device *dev)
 	struct calibration *c = &f->calibration;
 	enum err_code code;
 	motion_sent(&f->motion);
-	/* Also for whoever starts after us, should we not see the end. */
+	/* The doubt is noted before the start for a server that is started later, should this one not see the end. */
 	memory_doubt(dev, "A calibration was begun, which numbers positions anew");
 	memory_rest(dev);
 	if (!tell(dev, true, &code, &err) || !c->start_due) {
@@ -224,7 +225,7 @@ static struct step begin(struct device *dev)
 	}
 	c->start_due = false;
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
-		/* It may have been heard, and the device on its way. */
+		/* The device may have heard it and be on its way. */
 		snprintf(c->why_failed, sizeof c->why_failed, "%s", err.text);
 		c->abort_due = true;
 		return step_again();
@@ -260,7 +261,7 @@ static struct step abort_it(struct device *dev)
 	return step_again();
 }
 
-/* What a reading means for it. */
+/* Judges by a reading whether the calibration goes on, is done, or has failed. */
 static void judge(struct device *dev, const struct focuser_reading *r)
 {
 	struct focuser_core *f = dev->focuser;
@@ -278,7 +279,8 @@ static void judge(struct device *dev, const struct focuser_reading *r)
 			device_changed(dev);
 		}
 	} else if (r->calibration == FOCUSER_CALIBRATION_DONE) {
-		/* One that says so while its motor runs means the last one, or is not there yet. */
+		/* A device that says "done" while its motor runs means its last calibration, or has not quite
+		 * ended this one. */
 		if ((c->seen || now - c->began_ms >= STALE_DONE_MS) && !f->motion.moving) {
 			end_calibration(dev, CALIBRATION_DONE, "");
 			return;
@@ -322,7 +324,7 @@ static struct step look(struct device *dev)
 	return c->abort_due || c->identify_due ? step_again() : step_at(c->next_look_ms);
 }
 
-/* Limits and position anew; then the device is a focuser as any other again. */
+/* Reads limits and position anew; then the device is a focuser as any other again. */
 static struct step limits_anew(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;

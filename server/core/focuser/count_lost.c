@@ -4,7 +4,7 @@
 #include "focuser_private.h"
 #include "position_verdict.h"
 
-/* Where the driver does not tell: at rest at 0, far from where it was. */
+/* Whether the motor rests at 0, far from where it was, where the driver does not tell of a reset. */
 static bool looks_forgotten(const struct focuser_core *f)
 {
 	const struct focuser_memory *m = &f->memory;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients and runs may ask of a focuser: checks, wishes and copies.  The moving is done by
- * worker.c. */
+/* What clients and runs may wish of a focuser: checks and wishes.  worker.c does the moving; snapshot.c tells the
+ * state. */
 #include "focuser_private.h"
 #include "snapshot.h"
 
@@ -39,7 +39,7 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	bool under_way = f->phase != MOVE_NONE && f->phase != MOVE_HALTING;
 	bool there = f->phase == MOVE_NONE && !f->motion.moving && arrival_standing(f) == clamped;
 	if (there || (under_way && f->target == clamped)) {
-		/* Already there, or a client that repeats itself: nothing changes. */
+		/* The motor is there already, or a client repeats itself: nothing changes. */
 		if (there) {
 			f->done_op = ++f->op;
 			f->done = (struct err){0};

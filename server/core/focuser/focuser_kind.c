@@ -10,7 +10,7 @@ static bool configured(const struct config *config, int number)
 	return config->focuser[number].present;
 }
 
-/* What its drivers may ask of their host. */
+/* Fills what a focuser's driver may ask of its host. */
 static void fill_host(struct device *dev, const struct config_focuser *cfg)
 {
 	const struct config *config = dev->made_by;

@@ -6,11 +6,11 @@
 #include "focuser_private.h"
 #include "port.h"
 
-/* At connect: looks until two of them agree, within so many steps. */
+/* At connect the position is read until two readings agree within FIRST_NEAR steps, at most FIRST_LOOKS times. */
 #define FIRST_LOOKS 3
 #define FIRST_NEAR 2
 
-/* What a device tells once, and perhaps in a reading whose position is asked for again. */
+/* Keeps what a device tells only once, perhaps in a reading whose position is asked for again. */
 static void keep_what_was_told(struct focuser_reading *r, const struct focuser_reading *before)
 {
 	r->reset_seen |= before->reset_seen;

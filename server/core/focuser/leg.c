@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The way of a move: legs, arrival, watchdog, halt.  Every function here runs on the device's worker
- * with its lock held and gives it back only around a driver call.  After each such call the wishes
- * may have changed, so nothing is concluded about an operation that is not current any more.
+ * The way of a move: its plan, its legs, and what a reading means for the leg under way.  Every function here runs on
+ * the device's worker with its lock held, which is given back only around a driver call.  After each such call the
+ * wishes may have changed, so nothing is concluded about an operation that is not current any more.
  */
 #include "leg.h"
 
 #include "focuser_private.h"
 
-/* A leg that ends elsewhere is started again this often. */
+/* The motor is sent along a leg so often in all before a leg that ends elsewhere fails the move. */
 #define LEG_TRIES 3
-/* And in one move the way is planned anew so often, whichever leg it was. */
+/* The way is planned anew so often in one move, whichever leg ended elsewhere. */
 #define WAY_TRIES 8
-/* So many polls in a row must say "at rest" before a motor counts as stopped beside its target: some
- * motors start late. */
+/* A motor counts as stopped beside its target when so many polls in a row say that it rests and this long has
+ * passed (ms of the device's clock): some motors start late. */
 #define REST_POLLS 3
 #define REST_MS 1500
 /* A motor that moves without coming nearer for this long goes somewhere else, also where its device goes past its
@@ -21,19 +21,20 @@
 #define ASTRAY_MS 12000
 /* So far beyond a limit a device may go against its backlash where it does not tell how far. */
 #define UNTOLD_BACKLASH_STEPS 200
-/* Allowance on top of the time that the slowest believable speed needs. */
+/* A leg may take this much longer than the slowest believable speed needs, ms of the device's clock. */
 #define LEG_ALLOWANCE_MS 15000
-/* A target that is replaced sooner than this after the motor was sent off waits for the rest of it, and
+/* A target that is replaced sooner than this after the motor was sent off waits for the rest of this time (ms), and
  * newer ones take its place: a client that floods us does not flood the controller. */
-#define GATHER_MS 3
+#define GATHER_TARGETS_MS 3
 /* What may have led a motor astray, for people. */
-#define WHAT_TO_CHECK "Check for reversed wiring (reverse), a digit lost on the line, another program"
-/* A motion that is to be replaced must end within this. */
+#define WHAT_TO_CHECK "Check wiring (reverse), lost digits, other programs"
+/* A motion that is to be replaced must end within this, ms of the device's clock. */
 #define STOPPING_MS 10000
-/* This long before a leg's end the motor is looked at more often, so that arrival is told in time. */
+/* This long before a leg's end the motor is looked at more often, so that its arrival is told in time; ms of the
+ * device's clock. */
 #define NEARLY_THERE_MS 1000
-/* Of the usual pause between polls: 12 ms of 200 are little more than devices need between commands, and
- * leave more than half of a 9600 baud line unused. */
+/* The pause between polls is divided by this then: 12 ms of 200 are little more than devices need between
+ * commands, and leave more than half of a 9600 baud line unused. */
 #define NEARLY_THERE_SHARE 16
 
 void leg_end_move(struct device *dev, const struct err *err)
@@ -72,7 +73,7 @@ static struct step gone_astray(struct device *dev, const struct err *err)
 	return step_again();
 }
 
-/* What a way takes at the slowest speed that is to be believed. */
+/* The time that a way takes at the slowest speed that is to be believed, ms of the device's clock. */
 static int64_t way_ms(const struct focuser_core *f, int64_t steps)
 {
 	double speed = f->driver->speed_floor_steps_per_s > 0 ? f->driver->speed_floor_steps_per_s : 10.0;
@@ -132,24 +133,24 @@ static struct step start_leg(struct device *dev)
 		.now_ms = now,
 	});
 	f->next_poll_ms = now + f->driver->first_poll_ms;
-	f->gather_until_ms = now + GATHER_MS;
+	f->gather_until_ms = now + GATHER_TARGETS_MS;
 	return step_at(f->next_poll_ms);
 }
 
-/* The way from where the motor stands to the target. */
+/* Plans the way from where the motor stands to the target. */
 static void plan_way(struct focuser_core *f)
 {
 	moves_make(&f->rules, f->motion.position, f->rules.backlash_steps - f->motion.taken_up, f->target,
 		&f->leg.plan);
 	if (f->leg.plan.count == 0) {
-		/* Retargeted to where it is just passing: it still has to stop there. */
+		/* The new target is where the motor is just passing, and it still has to stop there. */
 		f->leg.plan.point[0] = f->target;
 		f->leg.plan.count = 1;
 	}
 	f->leg.point = 0;
 }
 
-/* The first leg of a planned way. */
+/* Sends the motor along the first leg of a planned way. */
 static struct step start_way(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
@@ -164,7 +165,7 @@ struct step leg_begin_move(struct device *dev)
 	struct focuser_core *f = dev->focuser;
 	bool exact = f->rules.backlash_steps > 0 || f->rules.max_increment < f->rules.max_step;
 	if (exact && f->motion.moving) {
-		/* By the time of a new command it is past where it was last seen, perhaps past the target:
+		/* By the time of a new command the motor is past where it was last seen, perhaps past the target:
 		 * the last leg might come from the wrong side, or be longer than the device allows. */
 		focuser_set_phase(dev, MOVE_STOPPING);
 		f->leg.deadline_ms = clock_now_ms(dev->clock) + STOPPING_MS;
@@ -185,15 +186,15 @@ struct step leg_begin_move(struct device *dev)
 	return start_way(dev);
 }
 
-/* Further from the leg's end than it has been: more than arrivals and backlash account for. */
+/* Whether the motor is further from the leg's end than it has been, by more than arrivals and backlash account for. */
 static bool further_off(const struct focuser_core *f)
 {
 	return focuser_distance(f->motion.position, f->leg.target) >
 	       f->leg.nearest + focuser_tolerance(f) + f->caps.backlash_steps;
 }
 
-/* A motor that rests where it was on its way before, or behind where it began, without having been seen
- * going there: not the motor has jumped but its count.  To send it off again by that count would drive it
+/* Whether the motor rests where it was earlier on its way, or behind where it began, without having been seen
+ * going there.  Then the count has jumped and not the motor, and to send it off again by that count would drive it
  * into its end. */
 static bool count_jumped(const struct focuser_core *f)
 {
@@ -220,7 +221,7 @@ static bool ended_further_off(const struct focuser_core *f)
 	       focuser_distance(f->leg.from, f->leg.target) + focuser_tolerance(f);
 }
 
-/* The motor rests: on target, or not. */
+/* The motor rests: decides whether it has arrived, is waited for, is sent again, or has failed. */
 static struct step leg_at_rest(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
@@ -265,7 +266,8 @@ static struct step leg_at_rest(struct device *dev)
 	if (++f->leg.tries < tries && ++f->leg.way_tries < WAY_TRIES) {
 		log_warn(dev->info.source, "stopped at %d instead of %d; trying again", (int)f->motion.position,
 			(int)target);
-		/* Planned anew: beyond the target it has to come back from the right side. */
+		/* A motor that stopped beyond the target has to come back from the right side, so the way is
+		 * planned anew. */
 		plan_way(f);
 		return start_way(dev);
 	}
@@ -290,7 +292,8 @@ static int64_t next_look(struct focuser_core *f, enum astray_word word, int64_t 
 	return f->next_poll_ms;
 }
 
-/* Beyond a limit, and not because it began there: its target is not the one that it was given. */
+/* Whether the motor is beyond a limit, and not because it began there: then its target is not the one that it was
+ * given. */
 static bool out_of_bounds(const struct focuser_core *f)
 {
 	int64_t margin = (int64_t)UNTOLD_BACKLASH_STEPS + f->caps.backlash_steps;
@@ -307,10 +310,10 @@ static struct step told_astray(struct device *dev, enum astray_word word)
 	if (f->leg.arrived) {
 		return moved_by_somebody_else(dev);
 	}
-	err_set(&why, ERR_STALLED, "%s was sent from %d to %d and %s by %lld steps, to %d: halted. " WHAT_TO_CHECK,
+	err_set(&why, ERR_STALLED, "%s was sent from %d to %d and %s by %lld steps: halted. " WHAT_TO_CHECK,
 		dev->info.name, (int)f->leg.from, (int)f->leg.target,
 		word == ASTRAY_RECEDES ? "went the other way" : "ran past it",
-		(long long)astray_steps(&f->leg.astray), (int)f->motion.position);
+		(long long)astray_steps(&f->leg.astray));
 	return gone_astray(dev, &why);
 }
 
@@ -392,7 +395,7 @@ struct step leg_follow(struct device *dev)
 	case MOVE_SETTLE:
 		if (f->motion.moving ||
 			focuser_distance(f->motion.position, f->leg.target) > focuser_tolerance(f)) {
-			/* It went on after all. */
+			/* The motor went on after all. */
 			focuser_set_phase(dev, MOVE_LEG);
 			f->leg.arrived = true;
 			f->leg.point = f->leg.plan.count - 1;

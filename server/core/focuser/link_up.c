@@ -5,7 +5,7 @@
 #include "identify.h"
 #include "port.h"
 
-/* On disconnect: rounds of halting, and looks in each whether the motor rests. */
+/* On disconnect the motor is halted in so many rounds, and looked at so often in each until it rests. */
 #define STOP_ROUNDS 3
 #define STOP_LOOKS 4
 
@@ -20,7 +20,7 @@ enum err_code link_up_open(struct device *dev, struct err *err)
 	return code == ERR_OK ? drive_open(dev, err) : code;
 }
 
-/* Somebody wished it to stop before the link was back, and it still moves. */
+/* Halts a motor that still moves when somebody wished it to stop before the link was back. */
 static void pay_halt(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
@@ -89,7 +89,7 @@ static enum err_code comes_to_rest(struct device *dev, bool *rests, struct err *
 		if (code != ERR_OK) {
 			return code;
 		}
-		/* What is read here goes into the journal, so it has to be said twice, too. */
+		/* What is read here goes into the journal, so an odd position has to be said twice here, too. */
 		bool odd = focuser_reading_is_odd(f, &f->fresh);
 		if (!odd) {
 			focuser_take_reading(dev, &f->fresh);
@@ -115,7 +115,7 @@ void link_up_stop(struct device *dev)
 	struct err err = {0};
 	enum err_code code = ERR_OK;
 	for (int round = 0; !rests && code != ERR_IO && round < STOP_ROUNDS; round++) {
-		/* There is nothing more urgent than this. */
+		/* Nothing is more urgent than this halt, so no call of it gives up for something urgent. */
 		atomic_store(&dev->urgent, false);
 		code = calibrating ? drive_calibrate(dev, false, &err) : drive_halt(dev, &err);
 		if (code == ERR_OK) {

@@ -26,7 +26,7 @@ int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor)
 
 int32_t focuser_to_motor(const struct focuser_core *f, int32_t position)
 {
-	return focuser_from_motor(f, position); /* its own inverse */
+	return focuser_from_motor(f, position); /* the mirror is its own inverse */
 }
 
 int focuser_approach_sign(const struct focuser_core *f)
@@ -82,7 +82,7 @@ static void note_motion(struct focuser_core *f, int32_t from, int32_t to)
 	}
 }
 
-/* Whether it lies on the way of the leg, or as far beside it as arrivals may. */
+/* Whether a position lies on the way of the leg, or as far beside it as arrivals may. */
 static bool on_the_way(const struct focuser_core *f, int32_t position)
 {
 	int32_t low = f->motion.position < f->leg.target ? f->motion.position : f->leg.target;
@@ -104,7 +104,8 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 		odd = focuser_distance(position, f->motion.position) > focuser_tolerance(f);
 	}
 	bool confirmed = f->motion.odd;
-	/* By hand, by a knob: told to be at rest, yet elsewhere; until it is seen to stay. */
+	/* A motor that the device says rests and that is found elsewhere twice is turned by hand, until it is seen
+	 * to stay. */
 	f->motion.drifting = odd && f->phase == MOVE_NONE && (confirmed || f->motion.drifting);
 	f->motion.odd = odd;
 	return odd && !confirmed;
@@ -137,10 +138,16 @@ bool focuser_take_aside(struct device *dev, const struct focuser_reading *r)
 	return changed;
 }
 
+void motion_say_others_move_it(struct device *dev)
+{
+	log_info(dev->info.source, "is moved by somebody else, from %d on", (int)dev->focuser->motion.position);
+}
+
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 {
 	struct focuser_core *f = dev->focuser;
 	bool changed = false;
+	bool was_known = f->motion.known;
 	int64_t now = clock_now_ms(dev->clock);
 	if (r->position_valid) {
 		int32_t position = focuser_from_motor(f, r->position);
@@ -154,6 +161,10 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 		}
 		f->motion.known = true;
 		f->motion.read_real_ms = clock_now_ms(clock_real());
+	}
+	bool began = r->moving_valid && r->moving && !f->motion.moving && !f->motion.drifting;
+	if (began && was_known && f->phase == MOVE_NONE && !f->halt.watched) {
+		motion_say_others_move_it(dev);
 	}
 	if (r->moving_valid && r->moving != f->motion.moving) {
 		f->motion.moving = r->moving;

@@ -73,6 +73,10 @@ bool focuser_take_aside(struct device *dev, const struct focuser_reading *r);
 /* Makes a reading the state that clients see. */
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r);
 
+/* Says in the log that the motor is moved by somebody else: a hand controller, another program, compensation in the
+ * device.  Nobody halts that. */
+void motion_say_others_move_it(struct device *dev);
+
 /* The device says how many steps of backlash it takes up itself: backlash has exactly one owner. */
 void focuser_own_backlash(struct device *dev, int32_t steps);
 

@@ -37,7 +37,7 @@ static int get_int(const struct json *object, const char *key, int low, int high
 											 : fallback;
 }
 
-/* A file that is missing or damaged is nothing known: the next link writes it anew. */
+/* Nothing is known where the file is missing or damaged; the next link writes it anew. */
 static void load(struct device *dev, struct port_identity *out)
 {
 	char path[1100];
@@ -187,7 +187,7 @@ void port_came(struct device *dev)
 	}
 	if (dev->link == LINK_LOST || (dev->link == LINK_DOWN && dev->keep_trying)) {
 		dev->next_try_ms = 0;
-		/* A try that is under way came too soon: the next one follows it quickly. */
+		/* A try that is under way came too soon for the port, so the next one follows it quickly. */
 		dev->relink_backoff_ms = 0;
 		device_wake_worker(dev);
 	}
@@ -201,7 +201,7 @@ void port_went(struct device *dev, const char *name)
 		return;
 	}
 	snprintf(node, sizeof node, "%s/%s", ports_system()->dev, name);
-	/* The news may be old: it can be back by now. */
+	/* The news may be old, and the port may be back. */
 	if (access(node, F_OK) != 0) {
 		dev->pulled = true;
 		device_wake_urgent(dev);

@@ -8,9 +8,9 @@
 #include "position_verdict.h"
 #include "text.h"
 
-/* While it moves the way is noted again so often, device clock. */
+/* While the motor moves, the way is noted again after this, ms of the device's clock. */
 #define PROGRESS_MS 5000
-/* An entry that could not be written is tried again at rest after this long. */
+/* An entry that could not be written is tried again at rest after this, real ms. */
 #define RETRY_MS 60000
 
 static int32_t motor_position(const struct focuser_core *f)
@@ -18,7 +18,7 @@ static int32_t motor_position(const struct focuser_core *f)
 	return focuser_to_motor(f, f->motion.position);
 }
 
-/* The journal's thread: the entry is settled, the worker may be waiting for it. */
+/* Runs on the journal's thread: the entry is settled, and the worker may be waiting for it. */
 static void journal_done(void *arg)
 {
 	struct device *dev = arg;
@@ -67,7 +67,7 @@ void memory_close(struct device *dev)
 	dev->focuser->memory.journal = NULL;
 }
 
-/* An entry for things as they are, at rest. */
+/* Fills an entry that tells things as they are, with the motor at rest. */
 static void fill(struct device *dev, struct position_entry *out)
 {
 	struct focuser_core *f = dev->focuser;
@@ -141,7 +141,7 @@ void memory_seen(struct device *dev)
 	}
 	bool done = settled(dev);
 	if (f->set_position.unsure && !f->motion.drifting && (!f->motion.moving || f->motion.stuck)) {
-		/* What it says now shows whether it has its new count. */
+		/* What the device says here shows whether it has its new count. */
 		memory_judge(dev);
 		device_changed(dev);
 		return;
@@ -159,7 +159,8 @@ void memory_seen(struct device *dev)
 			note(dev, &now);
 		}
 	} else if (m->has_last && m->last.moving && m->noted_op == f->op) {
-		/* Known here at once, on the disk now and then. */
+		/* Where the motor is on its way is known in memory at once, and brought to the disk every few
+		 * seconds. */
 		m->last.position = motor_position(f);
 		clock_utc_text(clock_utc_ms(), m->last.time);
 		if (m->last.position != m->noted_position &&
@@ -170,13 +171,13 @@ void memory_seen(struct device *dev)
 	}
 }
 
-/* Of an overshoot on the way to a target. */
+/* The place where the motor turns when it overshoots on the way to a target. */
 static int32_t turning_point(const struct focuser_core *f, int32_t target)
 {
 	return moves_clamp(&f->rules, target - focuser_approach_sign(f) * f->rules.backlash_steps);
 }
 
-/* Every place the planned way may lead through, in the motor's steps. */
+/* Fills an entry with every place that the planned way may lead through, in the motor's steps. */
 static void fill_way(struct device *dev, struct position_entry *out)
 {
 	struct focuser_core *f = dev->focuser;
@@ -184,8 +185,8 @@ static void fill_way(struct device *dev, struct position_entry *out)
 	fill(dev, out);
 	out->moving = true;
 	out->target = focuser_to_motor(f, f->target);
-	/* With the turning point of an overshoot, also where it is not planned: a leg that ends beyond the
-	 * target is followed by one. */
+	/* The turning point of an overshoot belongs to the way also where none is planned, since a leg that ends
+	 * beyond the target is followed by one. */
 	const int32_t place[] = {out->target, focuser_to_motor(f, turning_point(f, f->target))};
 	for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
 		out->low = place[i] < out->low ? place[i] : out->low;
@@ -241,7 +242,8 @@ void memory_doubt(struct device *dev, const char *why)
 	m->offset = 0;
 	text_copy_clean(m->why, sizeof m->why, why);
 	if (m->has_last && m->last.moving) {
-		/* Not only when it rests: it may go on whatever it is told, until somebody cuts the power. */
+		/* The doubt is noted before the motor rests, since it may go on whatever it is told, until
+		 * somebody cuts the power. */
 		struct position_entry entry = m->last;
 		entry.trust = m->trust;
 		entry.offset_known = false;

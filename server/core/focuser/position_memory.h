@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a focuser remembers of its position across links, restarts and power cuts, and how far the
- * position is trusted.  Between the worker (focuser_worker.c), the journal and SetPosition.  All on the
- * worker with the device's lock held unless it says otherwise.
+ * What a focuser remembers of its position across links, restarts and power cuts, and how far the position is
+ * trusted.  It stands between the worker, the journal (position_journal.h) and SetPosition.  Every function is for
+ * the worker with the device's lock held unless it says otherwise.
  */
 #ifndef FOCUSD_FOCUSER_MEMORY_H
 #define FOCUSD_FOCUSER_MEMORY_H
@@ -29,10 +29,10 @@ struct focuser_memory {
 	enum position_found found;
 	bool has_last;
 	struct position_entry last; /* the newest entry, written or on its way; while moving where it was */
-	int32_t noted_position;     /* seen since then, and what was written of that */
-	uint64_t ticket;            /* of it */
-	bool failing;               /* it could not be written, or not before its move began */
-	uint64_t noted_op;          /* the operation whose way it tells */
+	int32_t noted_position;     /* the position in the entry that was last given to the journal */
+	uint64_t ticket;            /* of the newest entry */
+	bool failing;               /* the newest entry could not be written, or not before its move began */
+	uint64_t noted_op;          /* the operation whose way the newest entry tells */
 	int64_t patience_real_ms;   /* until when that operation waits for it */
 	int64_t progress_ms;        /* device clock; when the way was last noted */
 	int64_t retry_real_ms;      /* when an entry that failed is tried again at rest */
@@ -43,10 +43,10 @@ struct focuser_memory {
 /* Without the lock, before the link comes up: reads the journal, once. */
 void memory_open(struct device *dev);
 
-/* Writes what is still to be written and forgets the rest.  No worker any more. */
+/* Writes what is still to be written and frees the journal.  The worker must have ended. */
 void memory_close(struct device *dev);
 
-/* The link came up and the device has said where it is. */
+/* The link came up and the device has said where it is: decides how far the position is trusted. */
 void memory_judge(struct device *dev);
 
 /* A move is about to start as planned: true when its way is on the disk (or cannot be brought there),
@@ -56,10 +56,10 @@ bool memory_begin(struct device *dev, int64_t *next_ms);
 /* After each reading and at the end of each operation: notes what has changed, if it is worth it. */
 void memory_seen(struct device *dev);
 
-/* The motor rests for certain (on the way to closing). */
+/* Notes that the motor rests where it was last read. */
 void memory_rest(struct device *dev);
 
-/* The count is not to be relied on any more. */
+/* The count is not to be relied on any more, for the reason why (a sentence; copied). */
 void memory_doubt(struct device *dev, const char *why);
 
 /* The device counts anew by its own doing, after a calibration: its word counts, whatever was before. */

@@ -14,7 +14,7 @@ static int32_t narrow(int64_t steps)
 	return steps > INT32_MAX ? INT32_MAX : steps < INT32_MIN ? INT32_MIN : (int32_t)steps;
 }
 
-/* As clients see it. */
+/* A motor's position as clients see it. */
 static int number(const struct position_seen *seen, int64_t motor)
 {
 	return (int)narrow(seen->reverse ? seen->mirror - motor : motor);
@@ -97,8 +97,8 @@ static void judge_moving(const struct position_entry *last, const struct positio
 		what = "after a reset";
 	} else if (!seen->moving && distance(seen->position, last->from) <= seen->tolerance &&
 		   distance(seen->position, last->target) > seen->tolerance) {
-		/* Most moves are over before the way is noted a second time, so that it was not seen
-		 * further says nothing. */
+		/* Most moves are over before the way is noted a second time, so it says nothing that the motor was
+		 * not seen further. */
 		what = "where that move began";
 	}
 	if (what == NULL) {
@@ -150,7 +150,7 @@ void position_judge(enum position_found found, const struct position_entry *last
 		return;
 	}
 	if (out->trust == POSITION_KNOWN) {
-		/* The count itself was kept, and with it the doubt. */
+		/* The device kept its count, and with it the doubt about the count stays. */
 		out->trust = last->trust;
 		out->offset_known = last->offset_known;
 		out->offset = last->offset;

@@ -57,7 +57,7 @@ struct step set_position_step(struct device *dev)
 void set_position_went_down(struct device *dev, const struct err *why)
 {
 	struct set_position *s = &dev->focuser->set_position;
-	s->unsure = false; /* judged anew in any case when the link is back */
+	s->unsure = false; /* the position is judged anew when the link is back */
 	if (s->wanted) {
 		s->wanted = false;
 		s->done = s->ticket;

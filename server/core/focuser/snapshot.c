@@ -27,7 +27,8 @@ static bool reading_stale(const struct device *dev)
 bool focuser_moving(const struct device *dev)
 {
 	const struct focuser_core *f = dev->focuser;
-	/* By itself, too: a hand controller, compensation in the device; but not by its word alone. */
+	/* Motion that nobody here wished counts too (a hand controller, compensation in the device), but not the
+	 * device's word alone. */
 	return dev->link == LINK_UP &&
 	       (f->phase != MOVE_NONE || (f->motion.moving && !f->motion.stuck) || f->motion.drifting);
 }

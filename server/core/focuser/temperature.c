@@ -100,7 +100,7 @@ static enum err_code told_temperature(struct device *dev, double *out, struct er
 	return code;
 }
 
-/* By the configured source.  Called without the lock: it may look at another device. */
+/* The temperature by the configured source.  Call it without the lock: it may look at another device. */
 static enum err_code temperature_of(struct device *dev, int depth, double *out, struct err *err)
 {
 	const struct config *config = settings_get(dev->needs.settings);

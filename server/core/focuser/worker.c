@@ -44,6 +44,9 @@ static struct step poll_device(struct device *dev)
 		f->next_poll_ms = 0;
 		return step_again();
 	}
+	if (f->motion.drifting && !drifting) {
+		motion_say_others_move_it(dev);
+	}
 	if (f->motion.drifting != drifting) {
 		f->next_poll_ms = clock_now_ms(dev->clock) + f->driver->poll_moving_ms;
 		device_changed(dev);
@@ -54,7 +57,7 @@ static struct step poll_device(struct device *dev)
 		return step_again();
 	}
 	if (f->op != op || f->phase != phase) {
-		/* The wish changed while we asked: what was read says nothing about the new one. */
+		/* The wish changed during the call, and what was read says nothing about the new one. */
 		return step_again();
 	}
 	return leg_follow(dev);

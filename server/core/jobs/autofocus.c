@@ -167,7 +167,12 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	run->binning = autofocus_choose_binning(params, cfg, &state.caps);
 	run->binning = run->binning > state.caps.max_bin ? state.caps.max_bin : run->binning;
 	run->exposure_s = finite_or(params->exposure_s, cfg->exposure_s);
-	run->backlash_steps = af->config->focuser[af->number].backlash_steps;
+	/* What is in force: the device's own backlash where it takes it up by itself, else that of the settings. */
+	struct focuser_state focuser;
+	focuser_state(af->focuser, &focuser);
+	run->backlash_steps = focuser.device_backlash_steps > 0
+				      ? focuser.device_backlash_steps
+				      : af->config->focuser[af->number].backlash_steps;
 	snprintf(run->filter, sizeof run->filter, "%s",
 		params->filter[0] != '\0' ? params->filter : cfg->filter);
 	run_free(af->run);

@@ -379,7 +379,9 @@ static void say_doubt(struct device *dev, struct autofocus_end *end)
 	focuser_state(dev, &now);
 	if (end->state == RUN_FAILED && now.position_valid && now.trust != POSITION_KNOWN) {
 		struct err why = end->why;
-		err_set(&end->why, why.code, "%.180s (the position of the focuser is %s)", why.text,
+		/* A long reason is cut, so that the doubt still stands. */
+		int room = (int)(sizeof why.text - sizeof " (the position of the focuser is unknown)");
+		err_set(&end->why, why.code, "%.*s (the position of the focuser is %s)", room, why.text,
 			focuser_trust_name(now.trust));
 	}
 }

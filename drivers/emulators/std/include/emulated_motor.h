@@ -16,6 +16,7 @@
 #define EMULATED_RESET_STEPS 100     /* "reset": so far into a way the controller begins anew */
 #define EMULATED_STRAY_MS 2000       /* "unasked-motion": after so long at rest it moves by itself */
 #define EMULATED_STRAY_STEPS 200     /* so far */
+#define EMULATED_AWAY_STEPS 1000000  /* "backwards", "runs-past": it would run so far if nobody halted it */
 #define EMULATED_BESIDE_STEPS 7      /* "wrong-position": it stops so far beyond its target */
 
 struct emulated_motor {
@@ -28,6 +29,10 @@ struct emulated_motor {
 	/* Faults; set after init. */
 	bool stalls;            /* stands still after EMULATED_STALL_STEPS of a way that is longer, and runs on */
 	bool strays;            /* moves once by itself, see emulated_motor_stray() */
+	bool backwards;         /* turns the other way than it is told, and counts so; the three see
+	                         * emulated_motor_heard() */
+	bool runs_past;         /* goes on at its goal */
+	bool mishears;          /* the next goal loses its last digit */
 };
 
 /* At rest at a position since the clock's zero. */
@@ -41,6 +46,9 @@ int64_t emulated_motor_way(const struct emulated_motor *m);
 
 /* Goes from where it is; the motion begins late_ms from now. */
 void emulated_motor_go(struct emulated_motor *m, int64_t goal, double speed, int64_t late_ms);
+
+/* Where a motor with such faults goes when it is told to go to goal; goal itself without. */
+int64_t emulated_motor_heard(struct emulated_motor *m, int64_t goal);
 
 /* From here on at rest at this position; emulated_motor_stop() where it is. */
 void emulated_motor_rest_at(struct emulated_motor *m, int64_t position);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything true of every focuser, above the driver: limits, legs and backlash, arrival, watchdog,
- * snapshot.  Any thread; nothing here waits for hardware.
+ * Everything true of every focuser, above the driver: limits, legs and backlash, arrival, halts, and a copy of its
+ * state.  Any thread may call; nothing here waits for hardware unless it says so.
  */
 #ifndef FOCUSD_FOCUSER_H
 #define FOCUSD_FOCUSER_H
@@ -25,22 +25,22 @@ struct focuser_state {
 	int32_t target;            /* of the running or last move */
 	enum focuser_trust trust;
 	char trust_why[FOCUSER_WHY]; /* a sentence while it is not known; "" before the first link */
-	bool remembered_known;     /* where it stands by the count from before the shift, or, unknown, */
-	int32_t remembered;        /* where it was last seen */
+	bool remembered_known;     /* `remembered` holds something */
+	int32_t remembered;        /* where it stands by the count from before a shift, or where it was last seen */
 	bool can_set_position;     /* the device can be told where it stands */
 	bool journal_failing;      /* the newest entry is not on the disk: a power cut loses the position */
 	bool temperature_supported;
 	bool temperature_valid;
 	double temperature_c;
 	int32_t min_step, max_step, max_increment;
-	int32_t steps_per_turn;    /* of its knob; 0 without */
-	double step_size_um;       /* NAN unknown */
+	int32_t steps_per_turn;    /* of the knob that people turn; 0 without one */
+	double step_size_um;       /* micrometres of travel per step; NAN unknown */
 	bool tempcomp_available;
 	bool tempcomp;
-	int32_t backlash_steps;    /* that focusd takes up; 0 where the device does */
-	int32_t device_backlash_steps; /* that the device takes up by itself */
+	int32_t backlash_steps;    /* backlash that focusd takes up; 0 where the device does */
+	int32_t device_backlash_steps; /* backlash that the device takes up by itself */
 	enum moves_approach approach;
-	uint64_t leased_to_run;    /* 0: nobody */
+	uint64_t leased_to_run;    /* the run that holds it; 0 nobody */
 	char identity[96];
 };
 
@@ -60,13 +60,15 @@ enum err_code focuser_move(struct device *dev, int32_t target, struct err *err);
  * ERR_IO with a sentence, and a motor that still moves, or calibrates, when it is back is stopped then. */
 enum err_code focuser_halt(struct device *dev, struct err *err);
 
-/* Completion property: a failed move is reported here to everybody for 5 s, then false. */
+/* Completion property (IsMoving): a failed move is reported here to everybody for 5 s, then *out is false. */
 enum err_code focuser_is_moving(struct device *dev, bool *out, struct err *err);
 
-/* ERR_VALUE_NOT_SET or ERR_IO with the age while unknown or stale. */
+/* The position that clients see, steps: ERR_VALUE_NOT_SET while it is unknown, ERR_IO with its age while it is
+ * stale. */
 enum err_code focuser_position(struct device *dev, int32_t *out, struct err *err);
 
-/* ERR_NOT_IMPLEMENTED without sensor, ERR_VALUE_NOT_SET without a reading just now. */
+/* Degrees Celsius by the configured source: ERR_NOT_IMPLEMENTED without a sensor, ERR_VALUE_NOT_SET while there is
+ * no fresh reading. */
 enum err_code focuser_temperature(struct device *dev, double *out, struct err *err);
 
 /* A client's word, for temperature_source = action (else ERR_INVALID_OPERATION); it counts for 15
@@ -107,7 +109,8 @@ void focuser_calibration_json(const struct focuser_calibration *c, struct json_w
  * cannot; ERR_INVALID_OPERATION while a run holds the lease, while it moves or calibrates; the link. */
 enum err_code focuser_calibrate(struct device *dev, struct err *err);
 
-/* Aborts it, as focuser_halt() does too; fine when none runs. */
+/* Aborts a calibration, as focuser_halt() does too; fine when none runs.  ERR_NOT_IMPLEMENTED where the device
+ * cannot. */
 enum err_code focuser_calibrate_abort(struct device *dev, struct err *err);
 
 /* SetPosition: the device is told where it stands, without motion, or its own word is taken.  Begins
@@ -117,7 +120,8 @@ enum focuser_set_how { FOCUSER_SET_TO, FOCUSER_SET_RESTORE, FOCUSER_SET_KEEP };
 enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how, int32_t position,
 	uint64_t *ticket, struct err *err);
 
-/* Whether it is over, and how it ended: then the position is known and the journal has been told. */
+/* Whether the SetPosition with that ticket is over, with how it ended in *result (and err).  After ERR_OK the
+ * position is known and the journal has been told. */
 bool focuser_set_position_done(struct device *dev, uint64_t ticket, enum err_code *result,
 	struct err *err);
 

@@ -91,7 +91,7 @@ static void test_every_kind_has_the_usual_faults(void **state)
 {
 	(void)state;
 	static const char *const usual[] = {"silent", "garbage", "late-reply", "half-reply", "drop-line", "stall",
-		"slow-start", "reset", "wrong-position"};
+		"slow-start", "reset", "wrong-position", "backwards", "runs-past", "misheard"};
 	for (const struct contract_row *row = contract_rows; row->driver != NULL; row++) {
 		for (size_t i = 0; ready(row) && i < sizeof usual / sizeof usual[0]; i++) {
 			if (!bench_kind_has(bench_kind(row), usual[i])) {
