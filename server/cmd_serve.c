@@ -27,6 +27,7 @@
 #include "log.h"
 #include "observatory.h"
 #include "serve_options.h"
+#include "settings.h"
 #include "state.h"
 #include "web.h"
 
@@ -35,6 +36,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 #define SYSTEM_CONFIG "/etc/focusd/focusd.conf"
 
 struct serve {
+	struct settings *settings;
+	char settings_path[1100];
 	struct observatory *obs;
 	struct alpaca *alpaca;
 	struct web *web;
@@ -224,13 +227,48 @@ static void take_down(struct serve *serve)
 	web_destroy(serve->web);
 	alpaca_destroy(serve->alpaca);
 	observatory_destroy(serve->obs);
+	settings_destroy(serve->settings);
 	pthread_mutex_destroy(&serve->wake_lock);
+}
+
+/* The whole file again with each change, so that it is one rename for the disk. */
+static void keep_settings(void *ctx, const char *text)
+{
+	struct serve *serve = ctx;
+	struct err err;
+	if (state_write_file(serve->settings_path, text, strlen(text), &err) != ERR_OK) {
+		log_error("settings", "%s: the last change is lost when the server ends", err.text);
+	}
+}
+
+static void settings_changed(void *arg)
+{
+	struct serve *serve = arg;
+	const struct config *config = settings_get(serve->settings);
+	log_set_level(config->server.log_level);
+	settings_release(serve->settings, config);
+}
+
+/* What was changed while the server ran counts again.  A rehearsal with the simulator has changes of its own. */
+static enum err_code build_settings(struct serve *serve, const struct config *config,
+	const struct config_drivers *drivers, const char *dir, bool simulate, struct err *err)
+{
+	struct settings_options options = {.drivers = drivers, .keep = keep_settings, .ctx = serve};
+	enum err_code code = settings_create(config, &options, &serve->settings, err);
+	if (code == ERR_OK) {
+		snprintf(serve->settings_path, sizeof serve->settings_path, "%s/%s%s", dir,
+			simulate ? "simulator-" : "", SETTINGS_FILE);
+		settings_load_file(serve->settings, serve->settings_path);
+		settings_listen(serve->settings, settings_changed, serve);
+		settings_changed(serve);
+	}
+	return code;
 }
 
 static enum err_code build(struct serve *serve, const struct config *config,
 	const struct observatory_options *options, struct err *err)
 {
-	enum err_code rc = observatory_create(config, options, &serve->obs, err);
+	enum err_code rc = observatory_create(serve->settings, options, &serve->obs, err);
 	if (rc != ERR_OK) {
 		return rc;
 	}
@@ -270,7 +308,8 @@ static enum err_code build(struct serve *serve, const struct config *config,
 	return ERR_OK;
 }
 
-static int run_server(const struct config *config, const struct serve_options *options)
+static int run_server(const struct config *config, const struct config_drivers *drivers,
+	const struct serve_options *options)
 {
 	char dir[1024];
 	struct err err = {0};
@@ -302,7 +341,10 @@ static int run_server(const struct config *config, const struct serve_options *o
 	};
 	log_info("focusd", "version " FOCUSD_VERSION ", state in %s, seed %llu", dir,
 		(unsigned long long)seed);
-	enum err_code rc = build(&serve, config, &observatory, &err);
+	enum err_code rc = build_settings(&serve, config, drivers, dir, options->simulate, &err);
+	if (rc == ERR_OK) {
+		rc = build(&serve, config, &observatory, &err);
+	}
 	char url[128] = "";
 	if (rc == ERR_OK) {
 		int port = http_server_port(serve.server);
@@ -362,7 +404,7 @@ int cmd_serve(int argc, char **argv)
 	}
 	if (rc == EXIT_DONE && !options.check) {
 		log_set_level(config->server.log_level);
-		rc = run_server(config, &options);
+		rc = run_server(config, &facts.table, &options);
 	}
 	free(config);
 	driver_facts_fini(&facts);

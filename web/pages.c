@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-/* Input is only read. */
+/* zlib only reads its input; with this its interface says so. */
 #define ZLIB_CONST
 #include <zlib.h>
 
@@ -33,7 +33,7 @@ static void send_plain(const struct web_asset *asset, struct http_response *res)
 	unsigned char *plain = malloc(asset->plain_len);
 	z_stream stream = {.next_in = asset->data, .avail_in = (uInt)asset->len, .next_out = plain,
 		.avail_out = (uInt)asset->plain_len};
-	/* 16 more than the largest window: expect gzip. */
+	/* The largest window plus 16 tells zlib to expect the gzip format. */
 	if (plain != NULL && inflateInit2(&stream, 16 + MAX_WBITS) == Z_OK) {
 		int rc = inflate(&stream, Z_FINISH);
 		inflateEnd(&stream);

@@ -112,7 +112,7 @@ int preview_render(const struct frame *frame, const struct preview_key *key, uns
 
 /* ---- pictures ---- */
 
-/* What one call of a stream copies: a fraction of a millisecond. */
+/* One call of a stream copies so much, which takes a fraction of a millisecond. */
 #define BLOCK_BYTES (256 * 1024)
 
 struct picture {
@@ -121,7 +121,7 @@ struct picture {
 	size_t len;
 };
 
-/* Takes over jpeg (may be NULL); one reference, NULL when out of memory. */
+/* Takes over jpeg (may be NULL).  The picture has one reference; it is NULL when out of memory. */
 static struct picture *picture_create(unsigned char *jpeg, size_t len)
 {
 	struct picture *picture = jpeg != NULL ? calloc(1, sizeof *picture) : NULL;
@@ -280,7 +280,7 @@ static bool read_part(const struct http_request *req, const struct frame *frame,
 
 #define ETAG_TEXT 96
 
-/* Names this very picture, also after a restart, when serials begin anew. */
+/* The tag names this very picture, also after a restart, when serials begin anew. */
 static void make_etag(const struct web *web, const struct preview_key *key, char out[ETAG_TEXT])
 {
 	snprintf(out, ETAG_TEXT, "\"%" PRIx64 "-%" PRIu64 "-%d.%d.%d.%d\"",
@@ -335,7 +335,7 @@ static bool try_answer(struct web *web, const struct preview_key *key, struct fr
 		slot->key = *key;
 		slot->frame = frame_ref(frame);
 		pthread_cond_signal(&web->cond);
-	} /* else it is being made, or all slots are busy: ask again when one gets done */
+	} /* Otherwise it is being made, or all slots are busy: the request asks again when one gets done. */
 	pthread_mutex_unlock(&web->lock);
 	return done;
 }

@@ -142,7 +142,9 @@ static void address(struct web *web, const struct http_request *req, struct buf 
 {
 	const char *given = req->header(req, "Host");
 	char host[256] = "";
-	int port = web->served->config->server.port;
+	struct config_server server;
+	web_server_settings(web, &server);
+	int port = server.port;
 	if (given != NULL) {
 		text_copy_clean(host, sizeof host, given);
 		char *colon = strrchr(host, ':');
@@ -180,10 +182,11 @@ enum http_result setup_server_answer(struct web *web, const char *rest, const st
 	struct http_response *res)
 {
 	(void)rest;
-	const struct config_server *server = &web->served->config->server;
+	struct config_server server;
+	web_server_settings(web, &server);
 	web_body(res, "text/html; charset=utf-8", 256 * 1024);
 	struct buf *out = &res->body;
-	page_begin(out, server->name, "A focuser and a camera that bring a telescope to focus, for every "
+	page_begin(out, server.name, "A focuser and a camera that bring a telescope to focus, for every "
 		"program that speaks ASCOM Alpaca.");
 	buf_puts(out, "<section class=\"card\"><h2>Devices</h2><ul class=\"links\">\n");
 	struct device *dev;
@@ -198,18 +201,18 @@ enum http_result setup_server_answer(struct web *web, const char *rest, const st
 	buf_puts(out, "</ul></section>\n");
 	address(web, req, out, NULL);
 	table_begin(out, "Server");
-	row(out, "Name", "name", "%s", server->name);
-	row(out, "Location", "location", "%s", server->location[0] ? server->location : "not set");
+	row(out, "Name", "name", "%s", server.name);
+	row(out, "Location", "location", "%s", server.location[0] ? server.location : "not set");
 	row(out, "Manufacturer", "", "focusd project");
 	row(out, "Version", "", "%s", FOCUSD_VERSION);
-	if (server->discovery_port > 0) {
-		row(out, "Discovery port", "discovery_port", "%d", server->discovery_port);
+	if (server.discovery_port > 0) {
+		row(out, "Discovery port", "discovery_port", "%d", server.discovery_port);
 	} else {
 		row(out, "Discovery port", "discovery_port", "off: programs need host and port by hand");
 	}
-	row(out, "Listens on", "bind", "%s", server->bind[0] != '\0' ? server->bind : "every address");
+	row(out, "Listens on", "bind", "%s", server.bind[0] != '\0' ? server.bind : "every address");
 	row(out, "Further host names", "allowed_hosts", "%s",
-		server->allowed_hosts[0] != '\0' ? server->allowed_hosts : "none");
+		server.allowed_hosts[0] != '\0' ? server.allowed_hosts : "none");
 	table_end(out);
 	how_to_change(out, "server");
 	page_end(out);
@@ -264,7 +267,7 @@ static void backlash_section(struct buf *out, const struct focuser_state *s)
 		s->approach == MOVES_APPROACH_IN ? "smaller" : "larger");
 	table_end(out);
 	if (s->device_backlash_steps > 0) {
-		buf_puts(out, "<p class=\"note\">The device takes up its play by itself. "
+		buf_puts(out, "<p class=\"note\">The device takes up its backlash by itself. "
 			"<code>backlash_steps</code> is not used as long as it does, and "
 			"<strong>N.I.N.A.'s backlash must be 0</strong> (in and out): backlash has exactly one "
 			"owner, or it is compensated twice.</p>\n");
@@ -282,7 +285,7 @@ static void backlash_section(struct buf *out, const struct focuser_state *s)
 	}
 }
 
-/* Of a focuser that calibrates itself: a moving mirror. */
+/* What there is to say of a focuser that calibrates itself, as that of a moving mirror does. */
 static void calibration_section(struct buf *out, struct device *dev, const struct focuser_state *s)
 {
 	struct focuser_calibration c;
@@ -291,7 +294,7 @@ static void calibration_section(struct buf *out, struct device *dev, const struc
 	if (!c.possible) {
 		return;
 	}
-	buf_puts(out, "<p class=\"note\">The play of a moving mirror is large: <code>backlash_steps</code> "
+	buf_puts(out, "<p class=\"note\">The backlash of a moving mirror is large: <code>backlash_steps</code> "
 		"from 200 to 1000 are usual. Choose the approach that ends with the mirror pushed up against "
 		"gravity; focusd does so unless <code>approach</code> says otherwise.</p>\n");
 	table_begin(out, "Calibration");
@@ -314,7 +317,9 @@ static void calibration_section(struct buf *out, struct device *dev, const struc
 static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 {
 	int number = device_info(dev)->number;
-	const struct config_focuser *config = &web->served->config->focuser[number];
+	const struct config *config = settings_get(web->served->settings);
+	const struct config_focuser focuser = config->focuser[number];
+	settings_release(web->served->settings, config);
 	struct focuser_state s;
 	char scratch[32];
 	char text[64];
@@ -334,7 +339,7 @@ static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 		row(out, "Position", "", "not known until it is connected");
 	}
 	row(out, "Temperature", "temperature_source", "%s",
-		temperature_words(config, scratch, sizeof scratch));
+		temperature_words(&focuser, scratch, sizeof scratch));
 	table_end(out);
 	table_begin(out, "Limits and motion");
 	row(out, "Smallest position", "min_step", "%s", steps_text(text, s.min_step, s.steps_per_turn));
@@ -346,10 +351,10 @@ static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 	}
 	row_number(out, "Travel of the focal plane per step", "step_size_um", s.step_size_um,
 		"\xC2\xB5m");
-	row(out, "Reversed", "reverse", "%s", config->reverse ? "yes" : "no");
-	row(out, "Wait after arrival", "settle_ms", "%d ms", config->settle_ms);
-	row(out, "Focuses camera", "camera", "%d", config->camera);
-	row(out, "Connects", "connect", "%s", config->connect_at_start ? "when the server starts" :
+	row(out, "Reversed", "reverse", "%s", focuser.reverse ? "yes" : "no");
+	row(out, "Wait after arrival", "settle_ms", "%d ms", focuser.settle_ms);
+	row(out, "Focuses camera", "camera", "%d", focuser.camera);
+	row(out, "Connects", "connect", "%s", focuser.connect_at_start ? "when the server starts" :
 		"when a program or the page asks");
 	table_end(out);
 	backlash_section(out, &s);
@@ -379,7 +384,7 @@ static void optics_section(struct buf *out, const struct optics_config *optics, 
 static void camera_page(struct web *web, struct device *dev, struct buf *out)
 {
 	int number = device_info(dev)->number;
-	const struct config *config = web->served->config;
+	const struct config *config = settings_get(web->served->settings);
 	struct camera_state s;
 	camera_state(dev, &s);
 	bool known = s.link == LINK_UP || s.link == LINK_LOST;
@@ -415,6 +420,7 @@ static void camera_page(struct web *web, struct device *dev, struct buf *out)
 			optics_section(out, &config->telescope[i], pixel_um, i);
 		}
 	}
+	settings_release(web->served->settings, config);
 }
 
 /* What the page of a device says of it, by its kind. */
@@ -459,8 +465,9 @@ enum http_result setup_device_answer(struct web *web, const char *rest, const st
 	}
 	const struct device_info *info = device_info(dev);
 	char lead[160];
-	snprintf(lead, sizeof lead, "%s %d of %s.", info->kind->alpaca_type, info->number,
-		web->served->config->server.name);
+	struct config_server server;
+	web_server_settings(web, &server);
+	snprintf(lead, sizeof lead, "%s %d of %s.", info->kind->alpaca_type, info->number, server.name);
 	page_begin(out, info->name, lead);
 	kinds[k].page(web, dev, out);
 	how_to_change(out, info->source);

@@ -10,9 +10,9 @@
 
 #include "web_private.h"
 
-/* A dead link shows only when something is sent, so something is. */
+/* A dead connection is noticed only when something is sent, so something is sent so often. */
 #define ALIVE_MS 5000
-/* At most ten batches of news a second. */
+/* A listener is sent at most ten batches of news a second. */
 #define BATCH_MS 100
 
 struct subscriber {
@@ -44,7 +44,7 @@ static void add_run(struct subscriber *sub, struct autofocus *af, uint64_t id, s
 	add_event(sub, "run", id, scratch);
 }
 
-/* Puts what changed into pending. */
+/* Puts what has changed since the last batch into sub->pending. */
 static void collect(struct subscriber *sub)
 {
 	const struct served *served = sub->web->served;

@@ -56,7 +56,9 @@ static void common(struct json_writer *w, struct device *dev, enum device_link l
 static void focuser_json(struct web *web, struct device *dev, struct json_writer *w)
 {
 	int number = device_info(dev)->number;
-	const struct config_focuser *config = &web->served->config->focuser[number];
+	const struct config *config = settings_get(web->served->settings);
+	int camera = config->focuser[number].camera;
+	settings_release(web->served->settings, config);
 	struct focuser_state s;
 	focuser_state(dev, &s);
 	bool up = s.link == LINK_UP || s.link == LINK_LOST;
@@ -92,7 +94,7 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 		json_null(w);
 	}
 	key_text(w, "move_refusal", calibration.refusal);
-	json_key_int(w, "camera", config->camera);
+	json_key_int(w, "camera", camera);
 	key_id(w, "leased_to_run", s.leased_to_run);
 	key_id(w, "run", autofocus_running(served_autofocus(web->served, dev)));
 	key_text(w, "identity", s.identity);
@@ -176,7 +178,8 @@ void state_json_device(struct web *web, struct device *dev, struct buf *out)
 
 void state_json_all(struct web *web, struct buf *out)
 {
-	const struct config_server *server = &web->served->config->server;
+	struct config_server server;
+	web_server_settings(web, &server);
 	char now[CLOCK_UTC_TEXT];
 	clock_utc_text(clock_utc_ms(), now);
 	struct json_writer w;
@@ -184,8 +187,8 @@ void state_json_all(struct web *web, struct buf *out)
 	json_object(&w);
 	json_key(&w, "server");
 	json_object(&w);
-	json_key_string(&w, "name", server->name);
-	key_text(&w, "location", server->location);
+	json_key_string(&w, "name", server.name);
+	key_text(&w, "location", server.location);
 	json_key_string(&w, "version", FOCUSD_VERSION);
 	json_key_string(&w, "now", now);
 	json_end_object(&w);

@@ -4,9 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "log.h"
 #include "web_private.h"
@@ -15,14 +12,11 @@
 #define POLICY "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; " \
 	"frame-ancestors 'none'"
 
-/* Pictures can wait; a halt and the answers to polls go before, as they go before a run (autofocus.c). */
-#define THREAD_NICE 5
-
 static void *web_thread(void *arg)
 {
 	struct web *web = arg;
-	/* On Linux the nice value belongs to the thread. */
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
+	/* This thread keeps the usual priority: HTTP threads take web->lock, too, and would wait for one that holds
+	 * it and does not get its turn. */
 	pthread_mutex_lock(&web->lock);
 	while (!web->stopping) {
 		if (web->wake_at_ms <= clock_now_ms(clock_real())) {

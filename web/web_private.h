@@ -49,6 +49,9 @@ struct web {
 	uint64_t uses;
 };
 
+/* What stands now of [server]: a copy. */
+void web_server_settings(struct web *web, struct config_server *out);
+
 /* One embedded file. */
 struct web_asset {
 	const char *path;       /* "/status.js" */

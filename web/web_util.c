@@ -39,3 +39,10 @@ void web_check_body(struct http_response *res)
 		http_text(res, 503, "The answer does not fit into memory just now.");
 	}
 }
+
+void web_server_settings(struct web *web, struct config_server *out)
+{
+	const struct config *config = settings_get(web->served->settings);
+	*out = config->server;
+	settings_release(web->served->settings, config);
+}

@@ -18,13 +18,15 @@ static void api_versions(const struct served *served, struct json_writer *w)
 
 static void description(const struct served *served, struct json_writer *w)
 {
-	const struct config_server *server = &served->config->server;
+	const struct config *config = settings_get(served->settings);
+	const struct config_server *server = &config->server;
 	json_object(w);
 	json_key_string(w, "ServerName", server->name);
 	json_key_string(w, "Manufacturer", "focusd project");
 	json_key_string(w, "ManufacturerVersion", FOCUSD_VERSION);
 	json_key_string(w, "Location", server->location);
 	json_end_object(w);
+	settings_release(served->settings, config);
 }
 
 static void configured_devices(const struct served *served, struct json_writer *w)

@@ -22,7 +22,7 @@ void http_guard_init(struct http_guard *guard, const char *server_name, const ch
 	snprintf(guard->allowed, sizeof guard->allowed, "%s", allowed != NULL ? allowed : "");
 }
 
-/* Nothing, or a colon and digits. */
+/* Whether the text behind a host name is empty, or a colon and digits. */
 static bool is_port(const char *text)
 {
 	return text[0] == '\0' ||
@@ -77,7 +77,7 @@ static bool is_literal(struct span host)
 	return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
 }
 
-/* The name itself, or the name with .local behind it as multicast DNS gives it out. */
+/* Whether the host is the name itself, or the name with .local behind it, which multicast DNS gives out. */
 static bool is_own(struct span host, const char *name)
 {
 	size_t len = strlen(name);
@@ -127,7 +127,7 @@ bool http_guard_origin_ok(
 	}
 	const char *rest = strstr(origin, "://");
 	if (rest == NULL) {
-		return false; /* "null": a sandboxed or local page */
+		return false; /* Sandboxed and local pages send "null". */
 	}
 	rest += 3;
 	if (host != NULL && strcasecmp(rest, host) == 0) {
@@ -139,7 +139,7 @@ bool http_guard_origin_ok(
 void http_framing_add(struct http_framing *framing, struct span name, struct span value)
 {
 	for (size_t i = 0; i < name.len; i++) {
-		/* "Content-Length : 5" is another header for us and a length for others. */
+		/* "Content-Length : 5" is another header for us, but a length for some proxies. */
 		framing->bad_header |= (unsigned char)name.data[i] <= ' ';
 	}
 	if (span_equal_nocase(name, "Host")) {

@@ -21,11 +21,12 @@ struct http_guard {
 	char allowed[512];    /* configured; separated by commas or blanks */
 };
 
-/* Fills it; server_name and allowed may be NULL. */
+/* Fills the names in; the machine's own are asked of the system.  server_name and allowed may be NULL; they are
+ * copied. */
 void http_guard_init(struct http_guard *guard, const char *server_name, const char *allowed);
 
 /* The host of "name", "name:port", "1.2.3.4:80" or "[::1]:80", without brackets and final dot.
- * An empty span when it is none. */
+ * The span is borrowed from header; it is empty when the text names no host. */
 struct span http_guard_host(const char *header);
 
 /* Whether a Host header (NULL: none was sent, as HTTP/1.0 may) names this machine. */
@@ -33,14 +34,14 @@ bool http_guard_host_ok(const struct http_guard *guard, const char *header);
 
 /* What the headers say of where the request goes and how long its body is.  The library takes the first
  * of contradicting ones, or none; a proxy before us may take another, and then what is the body for one
- * is the next request for the other.  Zeroed, then fed every header. */
+ * is the next request for the other.  It is zeroed, then every header is added. */
 struct http_framing {
 	int hosts;
 	int lengths;
 	int codings;
-	bool bad_length; /* no number */
-	bool bad_coding; /* other than "chunked" */
-	bool bad_header; /* blanks in a name */
+	bool bad_length; /* a length is no number */
+	bool bad_coding; /* a coding is not "chunked" */
+	bool bad_header; /* a name has blanks in it */
 	uint64_t length;
 };
 void http_framing_add(struct http_framing *framing, struct span name, struct span value);

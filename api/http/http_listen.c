@@ -61,8 +61,7 @@ int http_listen(const char *bind_to, int port, int *bound_port, bool *loopback, 
 	if (where[0] == '\0' || strcmp(where, "all") == 0) {
 		where = "all addresses";
 		fd = try_listen((const struct sockaddr *)&any6, sizeof any6);
-		/* A kernel without IPv6 says EAFNOSUPPORT, one with it switched off EADDRNOTAVAIL.
-		 */
+		/* A kernel without IPv6 says EAFNOSUPPORT, and one that has it switched off EADDRNOTAVAIL. */
 		if (fd < 0 && errno != EADDRINUSE && errno != EACCES) {
 			fd = try_listen((const struct sockaddr *)&any4, sizeof any4);
 		}

@@ -13,10 +13,10 @@
  * non-blocking; -1 with err filled.  port 0 takes a free one. */
 int http_listen(const char *bind_to, int port, int *bound_port, bool *loopback, struct err *err);
 
-/* The address without port; IPv4 inside IPv6 is written as IPv4. */
+/* Writes the address without its port; IPv4 inside IPv6 is written as IPv4, and what is neither as "?". */
 void http_address_text(const struct sockaddr *address, char *out, size_t cap);
 
-/* Room for the connections that are promised: the usual soft limit is 1024 files. */
+/* Raises the soft limit of open files, usually 1024, so that there is room for all connections that are allowed. */
 void http_raise_file_limit(void);
 
 #endif

@@ -18,7 +18,7 @@ enum {
 	CONNECTIONS_MAX = 1536,
 	PER_ADDRESS_MAX = 1088,
 	CONNECTION_MEMORY = 12 * 1024,
-	IDLE_TIMEOUT_S = 150,       /* some clients keep connections for two minutes */
+	IDLE_TIMEOUT_S = 150,       /* some imaging programs keep connections for two minutes */
 	REQUEST_TIMEOUT_MS = 10000, /* from a request's first byte to its last */
 };
 
@@ -42,7 +42,7 @@ static void on_connection(void *cls, struct MHD_Connection *mhd, void **socket_c
 		struct peer *peer = calloc(1, sizeof *peer);
 		*socket_context = peer;
 		if (peer == NULL) {
-			return; /* its requests are answered by closing */
+			return; /* Its requests find no peer and are answered by closing. */
 		}
 		peer->turn = my_turn(server);
 		peer->fd =
@@ -215,7 +215,7 @@ void http_server_stop(struct http_server *server)
 	server->stopping = true;
 	pthread_cond_signal(&server->cond);
 	pthread_mutex_unlock(&server->lock);
-	/* The caretaker resumes everybody before it ends; the library must not stop before. */
+	/* The caretaker resumes everybody before it ends; the library must not stop while a connection is suspended. */
 	pthread_join(server->caretaker, NULL);
 	MHD_stop_daemon(server->daemon);
 	pthread_cond_destroy(&server->cond);

@@ -27,7 +27,7 @@ void http_note_turn(struct exchange *e, const char *what)
 	}
 }
 
-/* A stream while it is sent; outlives the exchange if the library keeps the response longer. */
+/* A stream while it is sent.  It outlives the exchange when the library keeps the response longer. */
 struct sending {
 	struct http_stream stream;
 	struct exchange *exchange;
@@ -95,7 +95,7 @@ static struct MHD_Response *make_response(struct exchange *e, struct http_respon
 	}
 	if (res->static_body != NULL) {
 		buf_fini(&res->body);
-		/* The library does not write to it; its interface has no const. */
+		/* The library does not write to the body; its interface has no const. */
 		union {
 			const void *in;
 			void *out;
@@ -110,7 +110,7 @@ static struct MHD_Response *make_response(struct exchange *e, struct http_respon
 		return MHD_create_response_from_buffer(
 			sizeof failed - 1, failed, MHD_RESPMEM_PERSISTENT);
 	}
-	/* The library frees it with the response. */
+	/* The library frees the body with the response. */
 	struct MHD_Response *response =
 		MHD_create_response_from_buffer(res->body.len, res->body.data,
 			res->body.data != NULL ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);

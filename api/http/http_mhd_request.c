@@ -6,7 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
-/* What is asked of the headers of every request, found in one pass; the first of each name. */
+/* What is asked of the headers of every request.  They are looked through once; of a name that comes twice, the
+ * first counts. */
 struct seen_headers {
 	struct http_framing framing;
 	bool expect;
@@ -62,7 +63,7 @@ static enum http_verb verb_of(const char *method)
 	return HTTP_OTHER;
 }
 
-/* The headers are there.  Refuses at once only what cannot be read to its end. */
+/* Called when the headers are there.  Only a request that cannot be read to its end is refused at once. */
 static enum MHD_Result on_headers(
 	struct exchange *e, const char *url, const char *method, const char *version)
 {

@@ -55,7 +55,7 @@ void peers_sweep(struct peer *peers, int64_t timeout_us, int64_t period_us, int6
 {
 	int64_t passed_us = now_us - since_us < period_us ? now_us - since_us : period_us;
 	for (struct peer *peer = peers; peer != NULL; peer = peer->next) {
-		/* In this order: a request that ends in between is then seen as finished. */
+		/* The two are read in this order, so that a request that ends in between is seen as finished. */
 		bool answering = atomic_load(&peer->answering);
 		unsigned finished = atomic_load(&peer->finished);
 		if (answering) {

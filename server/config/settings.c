@@ -32,6 +32,7 @@ enum err_code settings_create(const struct config *base, const struct settings_o
 	atomic_init(&s->version, first->config.version);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_mutex_init(&s->change_lock, NULL);
+	pthread_mutex_init(&s->listen_lock, NULL);
 	*out = s;
 	return ERR_OK;
 }
@@ -46,6 +47,7 @@ void settings_destroy(struct settings *s)
 		free(s->newest);
 		s->newest = next;
 	}
+	pthread_mutex_destroy(&s->listen_lock);
 	pthread_mutex_destroy(&s->change_lock);
 	pthread_mutex_destroy(&s->lock);
 	free(s);
@@ -97,12 +99,39 @@ uint64_t settings_version(const struct settings *s)
 
 bool settings_listen(struct settings *s, void (*fn)(void *arg), void *arg)
 {
-	if (s->listeners >= SETTINGS_LISTENERS_MAX) {
-		return false;
+	bool done = false;
+	pthread_mutex_lock(&s->listen_lock);
+	for (int i = 0; !done && i < SETTINGS_LISTENERS_MAX; i++) {
+		if (s->listener[i].fn == NULL) {
+			s->listener[i].fn = fn;
+			s->listener[i].arg = arg;
+			done = true;
+		}
 	}
-	s->listener[s->listeners].fn = fn;
-	s->listener[s->listeners++].arg = arg;
-	return true;
+	pthread_mutex_unlock(&s->listen_lock);
+	return done;
+}
+
+void settings_unlisten(struct settings *s, void (*fn)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&s->listen_lock);
+	for (int i = 0; i < SETTINGS_LISTENERS_MAX; i++) {
+		if (s->listener[i].fn == fn && s->listener[i].arg == arg) {
+			s->listener[i].fn = NULL;
+		}
+	}
+	pthread_mutex_unlock(&s->listen_lock);
+}
+
+static void tell_listeners(struct settings *s)
+{
+	pthread_mutex_lock(&s->listen_lock);
+	for (int i = 0; i < SETTINGS_LISTENERS_MAX; i++) {
+		if (s->listener[i].fn != NULL) {
+			s->listener[i].fn(s->listener[i].arg);
+		}
+	}
+	pthread_mutex_unlock(&s->listen_lock);
 }
 
 /* ---- From records to a snapshot; with change_lock held ---- */
@@ -206,13 +235,6 @@ static void keep(struct settings *s)
 		s->options.keep(s->options.ctx, buf_text(&text));
 	}
 	buf_fini(&text);
-}
-
-static void tell_listeners(struct settings *s)
-{
-	for (int i = 0; i < s->listeners; i++) {
-		s->listener[i].fn(s->listener[i].arg);
-	}
 }
 
 /* ---- Changes ---- */

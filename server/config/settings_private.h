@@ -31,12 +31,13 @@ struct settings_snapshot {
 struct settings {
 	struct config base;
 	struct settings_options options;
+	_Atomic uint64_t version;
+
+	pthread_mutex_t listen_lock; /* of the listeners, and while they are told; none of the others is held then */
 	struct {
-		void (*fn)(void *arg);
+		void (*fn)(void *arg); /* NULL: free */
 		void *arg;
 	} listener[SETTINGS_LISTENERS_MAX];
-	int listeners;
-	_Atomic uint64_t version;
 
 	pthread_mutex_t lock; /* of the list of snapshots and their users; held for a few instructions */
 	struct settings_snapshot *newest; /* then those that are still in use */

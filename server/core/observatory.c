@@ -22,6 +22,7 @@ struct observatory {
 	struct clock *fast; /* for simulated devices */
 	struct devices devices;
 	struct served served;
+	const struct config *config; /* what was configured at the start */
 	struct plug *plug;
 
 	pthread_mutex_t share_lock;
@@ -75,7 +76,7 @@ static enum err_code build_devices(struct observatory *obs, const struct observa
 	struct err *err)
 {
 	const struct device_needs needs = {
-		.config = obs->served.config,
+		.settings = obs->served.settings,
 		.state_dir = options->state_dir,
 		.seed = options->seed,
 		.fast_clock = obs->fast,
@@ -89,7 +90,7 @@ static enum err_code build_devices(struct observatory *obs, const struct observa
 	};
 	for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
 		for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
-			if (!kinds[k]->life->configured(needs.config, i)) {
+			if (!kinds[k]->life->configured(obs->config, i)) {
 				continue;
 			}
 			struct device **next = &obs->devices.device[obs->devices.count];
@@ -108,7 +109,7 @@ static enum err_code build_jobs(struct observatory *obs, struct err *err)
 {
 	struct served *served = &obs->served;
 	const struct job_needs needs = {
-		.config = served->config,
+		.settings = served->settings,
 		.events = served->events,
 		.runs = served->runs,
 		.devices = served->devices,
@@ -130,6 +131,18 @@ static enum err_code build_jobs(struct observatory *obs, struct err *err)
 	return ERR_OK;
 }
 
+/* A setting has changed: the workers look at it, between two operations. */
+static void settings_changed(void *arg)
+{
+	struct observatory *obs = arg;
+	for (int i = 0; i < obs->devices.count; i++) {
+		struct device *dev = obs->devices.device[i];
+		pthread_mutex_lock(&dev->lock);
+		device_wake_worker(dev);
+		pthread_mutex_unlock(&dev->lock);
+	}
+}
+
 static enum err_code build(struct observatory *obs, const struct observatory_options *options,
 	struct err *err)
 {
@@ -148,6 +161,9 @@ static enum err_code build(struct observatory *obs, const struct observatory_opt
 	if (code == ERR_OK) {
 		code = build_jobs(obs, err);
 	}
+	if (code == ERR_OK && !settings_listen(served->settings, settings_changed, obs)) {
+		code = err_set(err, ERR_INTERNAL, "no room for another listener to settings");
+	}
 	for (int i = 0; code == ERR_OK && i < obs->devices.count; i++) {
 		code = device_start(obs->devices.device[i], err);
 	}
@@ -157,14 +173,15 @@ static enum err_code build(struct observatory *obs, const struct observatory_opt
 	return code;
 }
 
-enum err_code observatory_create(const struct config *config, const struct observatory_options *options,
+enum err_code observatory_create(struct settings *settings, const struct observatory_options *options,
 	struct observatory **out, struct err *err)
 {
 	struct observatory *obs = calloc(1, sizeof *obs);
 	if (obs == NULL) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
-	obs->served.config = config;
+	obs->served.settings = settings;
+	obs->config = settings_get(settings);
 	pthread_mutex_init(&obs->share_lock, NULL);
 	enum err_code code = build(obs, options, err);
 	if (code != ERR_OK) {
@@ -180,6 +197,7 @@ void observatory_destroy(struct observatory *obs)
 	if (obs == NULL) {
 		return;
 	}
+	settings_unlisten(obs->served.settings, settings_changed, obs);
 	plug_destroy(obs->plug);
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
 		autofocus_end(obs->served.autofocus[i]);
@@ -201,6 +219,7 @@ void observatory_destroy(struct observatory *obs)
 	events_destroy(obs->served.events);
 	clock_destroy(obs->fast);
 	pthread_mutex_destroy(&obs->share_lock);
+	settings_release(obs->served.settings, obs->config);
 	free(obs);
 }
 

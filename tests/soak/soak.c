@@ -250,6 +250,7 @@ static void not_a_step_is_lost(void **state)
 	static struct rough_lines lines;
 	static struct captain captains[ROUGH_LINES];
 	static struct config config[2];
+	struct settings *settings[2];
 	struct observatory *obs[2];
 	char dir[2][64] = {"/tmp/focusd-soak-XXXXXX", "/tmp/focusd-soak-XXXXXX"};
 	const char *seed_text = getenv("SOAK_SEED");
@@ -275,7 +276,9 @@ static void not_a_step_is_lost(void **state)
 		}
 		struct observatory_options options = {.state_dir = dir[o], .seed = 1, .time_factor = 1};
 		struct err err;
-		if (observatory_create(&config[o], &options, &obs[o], &err) != ERR_OK) {
+		struct settings_options as_they_are = {.drivers = NULL};
+		if (settings_create(&config[o], &as_they_are, &settings[o], &err) != ERR_OK ||
+			observatory_create(settings[o], &options, &obs[o], &err) != ERR_OK) {
 			fail_msg("%s", err.text);
 		}
 	}
@@ -293,8 +296,10 @@ static void not_a_step_is_lost(void **state)
 		pthread_join(captains[i].thread, NULL);
 	}
 	int64_t took_ms = now_ms() - begin;
-	observatory_destroy(obs[0]);
-	observatory_destroy(obs[1]);
+	for (int o = 0; o < 2; o++) {
+		observatory_destroy(obs[o]);
+		settings_destroy(settings[o]);
+	}
 	rough_stop(&lines);
 	for (int i = 0; i < ROUGH_LINES; i++) {
 		struct captain *c = &captains[i];

@@ -22,7 +22,8 @@ void web_destroy(struct web *web);
 void web_set_server(struct web *web, struct http_server *server);
 
 /* Answers every request that is not Alpaca's, with its security headers; unknown paths get 404 with
- * text.  res is zeroed by the caller.  HTTP_WAIT while a picture is being rendered. */
+ * text.  res is zeroed by the caller.  HTTP_WAIT while a picture is being
+ * rendered or the store looks for runs. */
 enum http_result web_handle(struct web *web, const struct http_request *req,
 	struct http_response *res);
 

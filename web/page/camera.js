@@ -129,7 +129,7 @@ export class Viewer {
   open(camera) {
     this.camera = camera;
     this.from = document.activeElement;
-    // Not modal: STOP must stay within reach.
+    // The viewer is not modal, because STOP must stay within reach.
     this.dialog.show();
     this.whole();
     this.closeButton.focus();

@@ -25,7 +25,7 @@
       try {
         localStorage.setItem('focusd.night', night ? '1' : '0');
       } catch (e) {
-        // As above.
+        // Storage may be forbidden here, too.
       }
       show();
       document.dispatchEvent(new Event('themechange'));

@@ -4,6 +4,11 @@
  * know the HTTP library (http_mhd*.c).  A handler runs on an HTTP thread and never waits: it answers,
  * or says HTTP_WAIT and is called again with the same request when something changed or its deadline
  * passed.
+ *
+ * The same threads carry the halt of a motor: no call of a handler or of a stream lasts longer than a fraction of a
+ * millisecond, whatever the request.  What takes longer goes in turns (HTTP_WAIT with a deadline that has passed
+ * comes back at once, behind what else is to be done) or to a thread of its own.  --log-level debug names the calls
+ * that took more than a millisecond.
  */
 #ifndef FOCUSD_HTTP_H
 #define FOCUSD_HTTP_H
@@ -18,7 +23,7 @@
 
 enum http_verb { HTTP_GET, HTTP_HEAD, HTTP_PUT, HTTP_POST, HTTP_OTHER };
 
-/* Kept over the calls of one waiting request; zeroed before the first. */
+/* What a handler keeps over the calls of one waiting request; zeroed before the first. */
 struct http_wait {
 	bool resumed;            /* not the first call */
 	int64_t deadline_ms;     /* set by the handler with HTTP_WAIT; on clock_real() */
@@ -27,7 +32,7 @@ struct http_wait {
 	void (*release)(void *data); /* ends data, unless it is NULL; when not set, free() does */
 };
 
-/* Borrowed for the duration of the call. */
+/* One request.  Everything in it is borrowed for the duration of the call. */
 struct http_request {
 	enum http_verb verb;
 	const char *verb_text;
@@ -78,7 +83,7 @@ typedef enum http_result (*http_handler)(void *arg, const struct http_request *r
 void http_text(struct http_response *res, int status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Adds a header (at most 8). */
+/* Adds a header.  At most 8 are kept, more are dropped; name is static, value is copied and cut at 159 bytes. */
 void http_add_header(struct http_response *res, const char *name, const char *value);
 
 /* The value of a query or form field: names compared exactly or without case.  Decodes + and %XX

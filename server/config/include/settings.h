@@ -70,10 +70,12 @@ void settings_release(struct settings *settings, const struct config *config);
 /* The version of the newest snapshot, see struct config: a cheap "did anything change?".  Takes no lock. */
 uint64_t settings_version(const struct settings *settings);
 
-/* Calls fn after each change, without locks, on the thread that made it.  At most SETTINGS_LISTENERS_MAX, each added
- * before other threads see the settings.  False when there is no room. */
+/* Calls fn after each change, on the thread that made it, under a lock of the listeners alone: it may read settings,
+ * but not change them or listen.  False when there is no room.  settings_unlisten() returns when fn is not running and
+ * will not be called again; fine for one that does not listen. */
 #define SETTINGS_LISTENERS_MAX 4
 bool settings_listen(struct settings *settings, void (*fn)(void *arg), void *arg);
+void settings_unlisten(struct settings *settings, void (*fn)(void *arg), void *arg);
 
 /* ---- Changing ---- */
 

@@ -24,7 +24,7 @@ static int focuser_of_camera(const struct config *config, int camera)
 /* What its drivers may ask of their host. */
 static void fill_host(struct device *dev, const struct config_camera *cfg)
 {
-	const struct config *config = dev->needs.config;
+	const struct config *config = dev->made_by;
 	dev->host.optics = &config->telescope[dev->info.number];
 	dev->host.pixel_size_um = cfg->pixel_size_um;
 	dev->host.partner = focuser_of_camera(config, dev->info.number);
@@ -35,7 +35,7 @@ static void fill_host(struct device *dev, const struct config_camera *cfg)
 
 static enum err_code create(struct device *dev, struct err *err)
 {
-	const struct config_camera *cfg = &dev->needs.config->camera[dev->info.number];
+	const struct config_camera *cfg = &dev->config->camera[dev->info.number];
 	const struct camera_driver *driver = camera_driver_find(cfg->driver);
 	if (driver == NULL) {
 		return err_set(err, ERR_INVALID_VALUE, "there is no camera driver '%s'", cfg->driver);

@@ -372,14 +372,32 @@ static enum err_code camera_open(struct device *dev, struct err *err)
 	return ERR_OK;
 }
 
+/* What the configuration says of it stands above the device's word. */
+static void take_pixel_size(struct camera_core *c)
+{
+	c->caps.pixel_um = isfinite(c->cfg->pixel_size_um) ? c->cfg->pixel_size_um : c->fresh_caps.pixel_um;
+}
+
+static bool camera_between(const struct device *dev)
+{
+	return camera_of(dev)->phase == EXPOSE_NONE;
+}
+
+static void camera_configure(struct device *dev)
+{
+	struct camera_core *c = camera_of(dev);
+	c->cfg = &dev->config->camera[dev->info.number];
+	if (dev->link == LINK_UP) {
+		take_pixel_size(c);
+	}
+}
+
 static void camera_came_up(struct device *dev, bool again)
 {
 	struct camera_core *c = camera_of(dev);
 	c->caps = c->fresh_caps;
 	c->climate = c->fresh_climate;
-	if (isfinite(c->cfg->pixel_size_um)) {
-		c->caps.pixel_um = c->cfg->pixel_size_um;
-	}
+	take_pixel_size(c);
 	c->phase = EXPOSE_NONE;
 	c->abort_wanted = false;
 	c->stop_wanted = false;
@@ -444,4 +462,6 @@ const struct device_class camera_class = {
 	.step = camera_step,
 	.stop = camera_halt,
 	.unfit = camera_busy,
+	.between = camera_between,
+	.configure = camera_configure,
 };

@@ -53,8 +53,8 @@ static void prepare_host(struct device *dev)
 	dev->host.source = dev->info.source;
 	dev->host.seed = needs->seed;
 	dev->host.state_dir = needs->state_dir;
-	dev->host.simulator = &needs->config->simulator;
-	dev->host.optics = &needs->config->telescope[0];
+	dev->host.simulator = &dev->made_by->simulator;
+	dev->host.optics = &dev->made_by->telescope[0];
 	dev->host.pixel_size_um = NAN;
 	dev->host.step_size_um = NAN;
 	dev->host.number = dev->info.number;
@@ -71,6 +71,8 @@ enum err_code device_create(const struct device_kind *kind, int number, const st
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
 	dev->needs = *needs;
+	dev->made_by = settings_get(needs->settings);
+	dev->config = settings_get(needs->settings);
 	device_init(dev);
 	if (needs->patience != NULL) {
 		dev->patience = *needs->patience;
@@ -99,6 +101,8 @@ void device_destroy(struct device *dev)
 {
 	dev->info.kind->life->destroy(dev);
 	device_fini(dev);
+	settings_release(dev->needs.settings, dev->config);
+	settings_release(dev->needs.settings, dev->made_by);
 	free(dev);
 }
 

@@ -221,6 +221,20 @@ static int64_t worker_step(struct device *dev)
 	return 0;
 }
 
+/* Works by the newest settings from here on, unless something goes on that keeps those it began with. */
+static void take_settings(struct device *dev)
+{
+	struct settings *settings = dev->needs.settings;
+	if (settings_version(settings) == dev->config->version || dev->lease.run != 0 || !dev->class->between(dev)) {
+		return;
+	}
+	const struct config *old = dev->config;
+	dev->config = settings_get(settings);
+	dev->class->configure(dev);
+	settings_release(settings, old);
+	device_changed(dev);
+}
+
 static void *worker_main(void *arg)
 {
 	struct device *dev = arg;
@@ -228,6 +242,7 @@ static void *worker_main(void *arg)
 	while (!dev->quit) {
 		dev->woken = false;
 		atomic_store(&dev->urgent, false);
+		take_settings(dev);
 		int64_t next = worker_step(dev);
 		while (!dev->woken && !dev->quit && clock_now_ms(dev->clock) < next) {
 			clock_wait(dev->clock, &dev->mail, &dev->lock, next);

@@ -13,7 +13,7 @@ static bool configured(const struct config *config, int number)
 /* What its drivers may ask of their host. */
 static void fill_host(struct device *dev, const struct config_focuser *cfg)
 {
-	const struct config *config = dev->needs.config;
+	const struct config *config = dev->made_by;
 	dev->host.partner = cfg->camera;
 	dev->host.step_size_um = cfg->step_size_um;
 	if (cfg->camera >= 0 && cfg->camera < CONFIG_MAX_DEVICES) {
@@ -32,7 +32,7 @@ static enum moves_approach approach_of(const struct config_focuser *cfg, const s
 
 static enum err_code create(struct device *dev, struct err *err)
 {
-	const struct config_focuser *cfg = &dev->needs.config->focuser[dev->info.number];
+	const struct config_focuser *cfg = &dev->config->focuser[dev->info.number];
 	const struct focuser_driver *driver = focuser_driver_find(cfg->driver);
 	if (driver == NULL) {
 		return err_set(err, ERR_INVALID_VALUE, "there is no focuser driver '%s'", cfg->driver);
@@ -52,7 +52,7 @@ static enum err_code create(struct device *dev, struct err *err)
 	f->rules.min_step = cfg->min_step;
 	f->approach = approach_of(cfg, driver);
 	dev->core = f;
-	temperature_create(dev);
+	temperature_configure(dev);
 	dev->class = &focuser_class;
 	dev->keep_trying = cfg->connect_at_start;
 	device_describe(dev, cfg->name, cfg->driver, driver->title, cfg->port.port);
@@ -64,6 +64,32 @@ static enum err_code create(struct device *dev, struct err *err)
 		device_listen_to(dev, &cfg->port, cfg->transcript);
 	}
 	return ERR_OK;
+}
+
+bool focuser_between(const struct device *dev)
+{
+	const struct focuser_core *f = dev->focuser;
+	return f->phase == MOVE_NONE || f->phase == MOVE_ACCEPTED;
+}
+
+void focuser_configure(struct device *dev)
+{
+	struct focuser_core *f = dev->focuser;
+	const struct config_focuser *cfg = &dev->config->focuser[dev->info.number];
+	enum moves_approach approach = approach_of(cfg, f->driver);
+	int32_t backlash_steps = f->caps.backlash_steps > 0 ? 0 : cfg->backlash_steps;
+	if (approach != f->approach || backlash_steps != f->rules.backlash_steps) {
+		/* How much of another backlash is taken up, or from another side, is not known. */
+		f->motion.taken_up = 0;
+	}
+	f->cfg = cfg;
+	f->approach = approach;
+	if (f->caps_known) {
+		f->rules.approach = approach;
+		f->rules.backlash_steps = backlash_steps;
+		f->caps.step_size_um = isfinite(cfg->step_size_um) ? cfg->step_size_um : f->fresh_caps.step_size_um;
+	}
+	temperature_configure(dev);
 }
 
 static void destroy(struct device *dev)

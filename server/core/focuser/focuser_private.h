@@ -27,7 +27,7 @@
  * worker. */
 struct focuser_core {
 	const struct focuser_driver *driver;
-	const struct config_focuser *cfg;
+	const struct config_focuser *cfg; /* its section of dev->config, which says who may read it when */
 	void *ctx;
 	struct focuser_port port; /* the configured one, with what its name means now */
 	struct port_book book;
@@ -70,6 +70,10 @@ struct focuser_core {
 	struct halt halt;
 	struct arrival arrival;
 };
+
+/* See struct device_class: the settings of the next move. */
+bool focuser_between(const struct device *dev);
+void focuser_configure(struct device *dev);
 
 /* See struct device_class. */
 extern const struct device_class focuser_class;

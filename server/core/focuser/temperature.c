@@ -7,12 +7,12 @@
  * while they move. */
 #define TEMPERATURE_FLOOR_MS 120000
 
-void temperature_create(struct device *dev)
+void temperature_configure(struct device *dev)
 {
 	struct focuser_core *f = dev->focuser;
 	f->temperature.wanted = f->cfg->temperature_source == CONFIG_TEMPERATURE_SELF;
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
-		const struct config_focuser *other = &dev->needs.config->focuser[i];
+		const struct config_focuser *other = &dev->config->focuser[i];
 		f->temperature.wanted |= other->present && other->temperature_source == CONFIG_TEMPERATURE_FOCUSER &&
 					 other->temperature_focuser == dev->info.number;
 	}
@@ -103,15 +103,18 @@ static enum err_code told_temperature(struct device *dev, double *out, struct er
 /* By the configured source.  Called without the lock: it may look at another device. */
 static enum err_code temperature_of(struct device *dev, int depth, double *out, struct err *err)
 {
-	const struct config_focuser *cfg = dev->focuser->cfg;
-	switch (cfg->temperature_source) {
+	const struct config *config = settings_get(dev->needs.settings);
+	enum config_temperature_source source = config->focuser[dev->info.number].temperature_source;
+	int focuser = config->focuser[dev->info.number].temperature_focuser;
+	settings_release(dev->needs.settings, config);
+	switch (source) {
 	case CONFIG_TEMPERATURE_NONE:
 		return err_set(err, ERR_NOT_IMPLEMENTED, "%s has no temperature source", dev->info.name);
 	case CONFIG_TEMPERATURE_ACTION:
 		return told_temperature(dev, out, err);
 	case CONFIG_TEMPERATURE_FOCUSER: {
 		struct device *other =
-			devices_find(dev->needs.siblings, dev->info.kind, cfg->temperature_focuser);
+			devices_find(dev->needs.siblings, dev->info.kind, focuser);
 		if (other == NULL || depth > 0) {
 			return err_set(err, ERR_NOT_IMPLEMENTED, "%s: its temperature source has no sensor",
 				dev->info.name);
@@ -132,7 +135,10 @@ enum err_code focuser_temperature(struct device *dev, double *out, struct err *e
 enum err_code focuser_tell_temperature(struct device *dev, double celsius, struct err *err)
 {
 	struct focuser_core *f = dev->focuser;
-	if (f->cfg->temperature_source != CONFIG_TEMPERATURE_ACTION) {
+	const struct config *config = settings_get(dev->needs.settings);
+	bool from_clients = config->focuser[dev->info.number].temperature_source == CONFIG_TEMPERATURE_ACTION;
+	settings_release(dev->needs.settings, config);
+	if (!from_clients) {
 		return err_set(err, ERR_INVALID_OPERATION,
 			"%s does not take its temperature from clients: set temperature_source = action",
 			dev->info.name);

@@ -25,7 +25,7 @@ struct temperature {
 };
 
 /* The device was made: decides whether its probe is asked at all. */
-void temperature_create(struct device *dev);
+void temperature_configure(struct device *dev);
 
 /* The link went, or another one came up: nothing is known, and the probe is to be asked at once. */
 void temperature_forget(struct temperature *t);

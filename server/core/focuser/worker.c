@@ -138,5 +138,7 @@ const struct device_class focuser_class = {
 	.step = focuser_step,
 	.stop = link_up_stop,
 	.unfit = focuser_unfit,
+	.between = focuser_between,
+	.configure = focuser_configure,
 	.loss_ends_lease = true,
 };

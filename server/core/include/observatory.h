@@ -8,9 +8,9 @@
 
 #include <stdint.h>
 
-#include "config.h"
 #include "err.h"
 #include "served.h"
+#include "settings.h"
 
 struct observatory;
 struct device_patience;
@@ -22,9 +22,9 @@ struct observatory_options {
 	const struct device_patience *patience; /* NULL: what clients are promised; for tests */
 };
 
-/* Builds devices, workers and the run store from the checked configuration (borrowed, must outlive
- * it).  Connects those with connect = start.  Moves nothing. */
-enum err_code observatory_create(const struct config *config, const struct observatory_options *options,
+/* Builds devices, workers and the run store from the settings (borrowed, must outlive it), which it
+ * listens to.  Connects those with connect = start.  Moves nothing. */
+enum err_code observatory_create(struct settings *settings, const struct observatory_options *options,
 	struct observatory **out, struct err *err);
 
 /* Aborts runs, halts motion, closes links, joins threads, frees.  NULL is fine. */

@@ -7,14 +7,14 @@
 #define FOCUSD_SERVED_H
 
 #include "autofocus.h"
-#include "config.h"
+#include "settings.h"
 #include "devices.h"
 #include "events.h"
 #include "focuser.h"
 #include "run.h"
 
 struct served {
-	const struct config *config;
+	struct settings *settings;
 	struct events *events;
 	struct runs *runs;
 	const struct devices *devices;

@@ -180,11 +180,18 @@ static enum err_code need_up(struct device *dev, struct err *err)
 	return code;
 }
 
+/* With af->lock held, while no job runs. */
+static void take_settings(struct autofocus *af)
+{
+	settings_release(af->needs.settings, af->config);
+	af->config = settings_get(af->needs.settings);
+}
+
 /* With af->lock held: finds the camera and checks that both devices are there. */
 static enum err_code find_camera(struct autofocus *af, int wanted, struct device **camera,
 	struct camera_state *state, struct err *err)
 {
-	int number = wanted >= 0 ? wanted : af->needs.config->focuser[af->number].camera;
+	int number = wanted >= 0 ? wanted : af->config->focuser[af->number].camera;
 	*camera = devices_find(af->needs.devices, &camera_kind, number);
 	if (*camera == NULL) {
 		return err_set(err, ERR_INVALID_VALUE, "there is no camera %d", number);
@@ -244,11 +251,11 @@ static enum err_code take_leases(struct autofocus *af, struct device *camera, ui
 static enum err_code start_locked(struct autofocus *af, const struct autofocus_params *params,
 	uint64_t *id, struct err *err)
 {
-	const struct config_autofocus *cfg = &af->needs.config->autofocus;
 	struct device *camera = NULL;
 	struct camera_state state = {0};
 	enum err_code code = need_idle(af, err);
 	if (code == ERR_OK) {
+		take_settings(af);
 		code = need_up(af->focuser, err);
 	}
 	if (code == ERR_OK) {
@@ -275,10 +282,11 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	}
 	af->params = *params;
 	af->camera = camera;
+	const struct config_autofocus *cfg = &af->config->autofocus;
 	run->binning = choose_binning(af, cfg, &state.caps);
 	run->binning = run->binning > state.caps.max_bin ? state.caps.max_bin : run->binning;
 	run->exposure_s = finite_or(params->exposure_s, cfg->exposure_s);
-	run->backlash_steps = af->needs.config->focuser[af->number].backlash_steps;
+	run->backlash_steps = af->config->focuser[af->number].backlash_steps;
 	snprintf(run->filter, sizeof run->filter, "%s",
 		params->filter[0] != '\0' ? params->filter : cfg->filter);
 	run_free(af->run);
@@ -372,6 +380,7 @@ enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 	pthread_mutex_lock(&af->lock);
 	enum err_code code = need_idle(af, err);
 	if (code == ERR_OK) {
+		take_settings(af);
 		code = find_camera(af, -1, &camera, &state, err);
 	}
 	if (code == ERR_OK) {
@@ -385,7 +394,7 @@ enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 		code = device_lease_take(camera, &lease, err);
 	}
 	if (code == ERR_OK) {
-		const struct config_autofocus *cfg = &af->needs.config->autofocus;
+		const struct config_autofocus *cfg = &af->config->autofocus;
 		af->params = params;
 		af->camera = camera;
 		af->measure_exposure_s = finite_or(exposure_s, cfg->exposure_s);
@@ -470,6 +479,7 @@ void autofocus_destroy(struct autofocus *af)
 		return;
 	}
 	run_free(af->run);
+	settings_release(af->needs.settings, af->config);
 	buf_fini(&af->measure_text);
 	pthread_cond_destroy(&af->work);
 	pthread_mutex_destroy(&af->lock);

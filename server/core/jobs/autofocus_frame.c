@@ -38,7 +38,7 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 	}
 	struct image view = frame_image(frame);
 	struct measure_options options = measure_defaults();
-	options.region = af->needs.config->autofocus.region;
+	options.region = af->config->autofocus.region;
 	enum err_code status = measure_frame(&view, &options, af->stars, AUTOFOCUS_MAX_STARS, &out->listed,
 		&out->measurement, err);
 	out->info = frame->info;

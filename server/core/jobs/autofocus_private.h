@@ -22,6 +22,9 @@ enum job { JOB_NONE, JOB_RUN, JOB_MEASURE };
 
 struct autofocus {
 	struct job_needs needs;
+	/* The settings of the running or last job, taken when it was accepted.  Replaced under the lock while no job
+	 * runs, so the thread reads it without. */
+	const struct config *config;
 	int number;
 	struct device *focuser;
 	struct device *camera; /* of the running job */

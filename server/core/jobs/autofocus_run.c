@@ -122,9 +122,8 @@ static enum err_code go_to(struct autofocus *af, uint64_t run, int32_t position,
 static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin,
 	const struct camera_caps *caps)
 {
-	const struct config *config = af->needs.config;
-	const struct config_autofocus *cfg = &config->autofocus;
-	const struct optics_config *optics = af->camera->host.optics;
+	const struct config_autofocus *cfg = &af->config->autofocus;
+	const struct optics_config *optics = &af->config->telescope[af->camera->info.number];
 	if (!isfinite(optics->focal_length_mm) && caps->optics_known) {
 		optics = &caps->optics;
 	}
@@ -178,7 +177,7 @@ static enum err_code walk(struct autofocus *af, uint64_t id, int bin, double exp
 	struct clock *clock, int64_t begin_ms, int *exposures, double *arithmetic_s, struct err *err)
 {
 	struct af_plan *plan = &af->plan;
-	double limit_s = af->needs.config->autofocus.time_limit_s;
+	double limit_s = af->config->autofocus.time_limit_s;
 	double factor = clock_factor(clock);
 	*arithmetic_s = 0;
 	while (plan->wish.want == AF_WANT_SAMPLE || plan->wish.want == AF_WANT_FINAL) {
@@ -400,7 +399,7 @@ static void close_run(struct autofocus *af, uint64_t id, struct outcome *end, do
 
 void autofocus_do_run(struct autofocus *af)
 {
-	const struct config_autofocus *cfg = &af->needs.config->autofocus;
+	const struct config_autofocus *cfg = &af->config->autofocus;
 	struct focuser_state f;
 	struct camera_state c;
 	focuser_state(af->focuser, &f);

@@ -128,7 +128,7 @@ struct fake *fake_create(void)
 	fill_device(&fake->device[0], &focuser_kind);
 	fill_device(&fake->device[1], &camera_kind);
 	fake->devices = (struct devices){.device = {&fake->device[0], &fake->device[1]}, .count = 2};
-	fake->served = (struct served){.config = &fake->config,
+	fake->served = (struct served){.settings = (struct settings *)fake,
 		.events = fake->events,
 		.devices = &fake->devices,
 		.autofocus = {&fake->autofocus}};
@@ -647,4 +647,17 @@ void fake_finish_measure(struct fake *fake)
 	fake->autofocus.measured = true;
 	fake_unlock();
 	events_publish(fake->events);
+}
+
+/* ---- settings: the fake's configuration, for good ---- */
+
+const struct config *settings_get(struct settings *settings)
+{
+	return &((struct fake *)settings)->config;
+}
+
+void settings_release(struct settings *settings, const struct config *config)
+{
+	(void)settings;
+	(void)config;
 }

@@ -27,6 +27,7 @@
 #include "focuser.h"
 #include "log.h"
 #include "observatory.h"
+#include "settings_fixture.h"
 #include "phase.h"
 
 static const struct client alice = {"10.0.0.1", 1};
@@ -54,6 +55,7 @@ static void unlawful_phase(enum move_phase from, enum move_phase to)
 
 struct fixture {
 	struct config config;
+	struct settings *settings; /* of the last start */
 	struct observatory *obs;
 	struct device *focuser;
 	struct device *camera;
@@ -122,7 +124,8 @@ static void start(struct fixture *f)
 	uint64_t ticket;
 	struct observatory_options options = {.state_dir = f->dir, .seed = 1,
 		.time_factor = f->time_factor, .patience = f->patience};
-	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
+	struct settings *settings = settings_anew(&f->settings, &f->config);
+	assert_int_equal(observatory_create(settings, &options, &f->obs, &err), ERR_OK);
 	assert_int_equal(events_listen(observatory_served(f->obs)->events, on_news, NULL), 0);
 	f->focuser = devices_find(observatory_served(f->obs)->devices, &focuser_kind, 0);
 	f->camera = devices_find(observatory_served(f->obs)->devices, &camera_kind, 0);
@@ -158,6 +161,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 	observatory_destroy(f->obs);
+	settings_destroy(f->settings);
 	char path[128];
 	static const char *const names[] = {"focusd.db", "focusd.db-wal", "focusd.db-shm",
 		"focusd.db-journal", "devices.json"};

@@ -99,7 +99,6 @@ static enum err_code trouble(struct err *err)
 static enum err_code focuser_open(void *ctx, const struct focuser_port *port,
 	const struct driver_host *host, struct err *err)
 {
-	(void)port;
 	struct fake_focuser *f = ctx;
 	f->host = host;
 	atomic_fetch_add(&fake.open_count, 1);
@@ -114,6 +113,7 @@ static enum err_code focuser_open(void *ctx, const struct focuser_port *port,
 	if (motor.from < 0) {
 		motor.from = motor.via = motor.to = atomic_load(&fake.start_position);
 	}
+	snprintf(fake.device, sizeof fake.device, "%s", port->device);
 	return ERR_OK;
 }
 
@@ -625,6 +625,8 @@ static const struct focuser_driver fake_slow_calibrator_driver = {
 	.simulated = true,
 	.count = FOCUSER_COUNT_IS_PLAY,
 	.calibration_steps = 2,
+	.approach_up = true,
+	.uses_device = true,
 	.poll_moving_ms = 100,
 	.poll_idle_ms = 500,
 	.poll_temperature_ms = 1000,

@@ -24,6 +24,7 @@ struct fake {
 	_Atomic bool open_waits;    /* open() comes back only when this is false again */
 	_Atomic bool opening;       /* it is waiting there */
 	_Atomic int open_count;
+	char device[96];            /* of the port at the last open() that succeeded; read it when the link is up */
 	_Atomic int deaf_halts;     /* so many halts are taken and do nothing */
 	_Atomic int late_ms;        /* the motor begins so long after start_move, device clock */
 	_Atomic int failing_starts; /* so many start_move calls start the motor and say timeout */

@@ -24,12 +24,14 @@
 #include "focuser_private.h"
 #include "log.h"
 #include "observatory.h"
+#include "settings_fixture.h"
 #include "position_journal.h"
 
 static const struct client alice = {"10.0.0.1", 1};
 
 struct fixture {
 	struct config config;
+	struct settings *settings; /* of the last start */
 	struct observatory *obs;
 	struct device *dev;
 	char dir[64];
@@ -107,7 +109,8 @@ static inline void start(struct fixture *f)
 	struct err err;
 	uint64_t ticket;
 	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 20};
-	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
+	struct settings *settings = settings_anew(&f->settings, &f->config);
+	assert_int_equal(observatory_create(settings, &options, &f->obs, &err), ERR_OK);
 	f->dev = devices_find(observatory_served(f->obs)->devices, &focuser_kind, 0);
 	assert_int_equal(device_connect(f->dev, &alice, &ticket, &err), ERR_OK);
 	wait_for(f, up);
@@ -155,6 +158,7 @@ static int teardown(void **state)
 		"position-0"};
 	disk.sync_waits = false;
 	stop(f);
+	settings_destroy(f->settings);
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		char path[128];
 		snprintf(path, sizeof path, "%s/%s", f->dir, names[i]);

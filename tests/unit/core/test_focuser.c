@@ -21,6 +21,7 @@
 #include "focuser.h"
 #include "log.h"
 #include "observatory.h"
+#include "settings_fixture.h"
 
 static const struct client alice = {"10.0.0.1", 1};
 
@@ -38,6 +39,7 @@ static void on_news(void *arg)
 
 struct fixture {
 	struct config config;
+	struct settings *settings; /* of the last start */
 	struct observatory *obs;
 	struct device *focuser;
 	const struct device_patience *patience;
@@ -95,7 +97,8 @@ static void start(struct fixture *f)
 	uint64_t ticket;
 	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 60,
 		.patience = f->patience};
-	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
+	struct settings *settings = settings_anew(&f->settings, &f->config);
+	assert_int_equal(observatory_create(settings, &options, &f->obs, &err), ERR_OK);
 	assert_int_equal(events_listen(observatory_served(f->obs)->events, on_news, NULL), 0);
 	f->focuser = devices_find(observatory_served(f->obs)->devices, &focuser_kind, 0);
 	assert_int_equal(device_connect(f->focuser, &alice, &ticket, &err), ERR_OK);
@@ -144,6 +147,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 	observatory_destroy(f->obs);
+	settings_destroy(f->settings);
 	char command[96];
 	static const char *const names[] = {"focusd.db", "focusd.db-wal", "focusd.db-shm",
 		"focusd.db-journal", "devices.json", "position-0", "position-1"};

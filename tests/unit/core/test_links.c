@@ -315,7 +315,8 @@ static void connect_at_start_goes_on_trying(void **state)
 	fake.open_fails = true;
 	struct err err;
 	struct observatory_options options = {.state_dir = f->dir, .seed = 1, .time_factor = 200};
-	assert_int_equal(observatory_create(&f->config, &options, &f->obs, &err), ERR_OK);
+	struct settings *settings = settings_anew(&f->settings, &f->config);
+	assert_int_equal(observatory_create(settings, &options, &f->obs, &err), ERR_OK);
 	assert_int_equal(events_listen(observatory_served(f->obs)->events, on_news, NULL), 0);
 	f->focuser = devices_find(observatory_served(f->obs)->devices, &focuser_kind, 0);
 	wait_for(f, tried_twice);

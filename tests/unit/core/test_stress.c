@@ -29,6 +29,7 @@
 #include "focuser_driver.h"
 #include "log.h"
 #include "observatory.h"
+#include "settings_fixture.h"
 
 enum { MIN_STEP = 200, MAX_STEP = 9000, DEVICE_MAX = 10000, BACKLASH = 150, COMMANDERS = 3,
 	ROUNDS = 250, TIME_FACTOR = 400 };
@@ -292,6 +293,7 @@ const struct camera_driver *camera_driver_find(const char *name)
 
 struct night {
 	struct config config;
+	struct settings *settings;
 	struct observatory *obs;
 	struct device *focuser;
 	struct device *camera;
@@ -350,7 +352,7 @@ static int setup(void **state)
 	struct observatory_options options = {.state_dir = n->dir, .seed = 1,
 		.time_factor = TIME_FACTOR};
 	struct err err;
-	if (observatory_create(&n->config, &options, &n->obs, &err) != ERR_OK) {
+	if (observatory_create(settings_anew(&n->settings, &n->config), &options, &n->obs, &err) != ERR_OK) {
 		return -1;
 	}
 	n->focuser = devices_find(observatory_served(n->obs)->devices, &focuser_kind, 0);
@@ -364,6 +366,7 @@ static int teardown(void **state)
 {
 	struct night *n = *state;
 	observatory_destroy(n->obs);
+	settings_destroy(n->settings);
 	static const char *const names[] = {"focusd.db", "focusd.db-wal", "focusd.db-shm",
 		"focusd.db-journal", "devices.json"};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {

@@ -28,7 +28,8 @@ void fake_setup(void)
 	fake.camera = (struct device){.version = 1, .info = {&camera_kind, 0, "camera.0", "Camera",
 		"f81d4fae-7dec-41d0-a765-00a0c91e6bf6", "simulator", "Simulated camera", ""}};
 	fake.devices = (struct devices){.device = {&fake.focuser, &fake.camera}, .count = 2};
-	fake.served = (struct served){.config = c, .devices = &fake.devices, .autofocus = {&fake.autofocus}};
+	fake.served = (struct served){.settings = (struct settings *)&fake, .devices = &fake.devices,
+		.autofocus = {&fake.autofocus}};
 }
 
 void fake_teardown(void)
@@ -210,4 +211,18 @@ enum err_code runs_list_json(struct runs *runs, int limit, struct buf *out, stru
 	}
 	buf_puts(out, fake.runs_text);
 	return ERR_OK;
+}
+
+/* ---- settings: the fake's configuration, for good ---- */
+
+const struct config *settings_get(struct settings *settings)
+{
+	(void)settings;
+	return &fake.config;
+}
+
+void settings_release(struct settings *settings, const struct config *config)
+{
+	(void)settings;
+	(void)config;
 }

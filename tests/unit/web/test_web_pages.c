@@ -214,7 +214,7 @@ static void setup_owner_of_backlash(void **state)
 	fake.focuser.focuser.device_backlash_steps = 70;
 	reply = fake_get(web, "/setup/v1/focuser/0/setup");
 	assert_contains(fake_text(&reply), "70 steps");
-	assert_contains(fake_text(&reply), "The device takes up its play by itself");
+	assert_contains(fake_text(&reply), "The device takes up its backlash by itself");
 	fake_reply_free(&reply);
 	reply = fake_get(web, "/setup/v1/camera/0/setup");
 	assert_contains(fake_text(&reply), "f/10.0"); /* 2032 mm by 203.2 mm */

@@ -23,6 +23,7 @@
 #include "driver_host.h"
 #include "events.h"
 #include "log.h"
+#include "settings.h"
 #include "step.h"
 #include "transcripts.h"
 
@@ -30,7 +31,7 @@ struct focuser_core;
 
 /* What a device is made with.  What is pointed to is borrowed and outlives the device. */
 struct device_needs {
-	const struct config *config;
+	struct settings *settings;
 	const char *state_dir;      /* where files may be written */
 	uint64_t seed;              /* of simulated devices; the same seed gives the same night */
 	struct clock *fast_clock;   /* of simulated devices */
@@ -76,6 +77,11 @@ struct device_class {
 	void (*stop)(struct device *dev);
 	/* Locked, link up, nobody holds the lease: true, with a sentence, when a job may not have it just now. */
 	bool (*unfit)(struct device *dev, struct err *err);
+	/* Locked: whether nothing goes on that has to keep the settings it began with, beside the jobs that hold
+	 * the lease. */
+	bool (*between)(const struct device *dev);
+	/* Locked, on the worker, with the link in any state: dev->config is another snapshot. */
+	void (*configure)(struct device *dev);
 	/* A lost link ends the run that holds the lease: it may not go on when the link is back. */
 	bool loss_ends_lease;
 };
@@ -123,6 +129,10 @@ struct device {
 	struct device_info info;
 	const struct device_class *class;
 	struct device_needs needs;
+	/* Snapshots of the settings: the one it was made by, which host points into; and the one it works by, which
+	 * the worker alone replaces, under the lock, between operations.  So the worker may read the latter without
+	 * the lock; others take the lock, or a snapshot of their own. */
+	const struct config *made_by, *config;
 	struct clock *clock;
 	struct driver_host host;
 	struct transcript *transcript; /* of the line; NULL where there is none */

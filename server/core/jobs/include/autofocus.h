@@ -13,13 +13,14 @@
 #include "devices.h"
 #include "events.h"
 #include "run.h"
+#include "settings.h"
 
 struct autofocus;
 struct buf;
 
 /* What jobs are made with; borrowed, and outlives them. */
 struct job_needs {
-	const struct config *config;
+	struct settings *settings;
 	struct events *events;         /* told of each change */
 	struct runs *runs;             /* where runs are kept */
 	const struct devices *devices; /* to find the camera in */
