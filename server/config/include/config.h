@@ -28,8 +28,9 @@ enum config_temperature_source {
 	CONFIG_TEMPERATURE_NONE,
 };
 
-/* The approach: the direction of every last leg, in positions as clients see them. Where it is unset, it is out; a driver
- * may want the motor's own larger numbers (struct focuser_driver.approach_up), and these are in where `reverse` is set. */
+/* The approach: the direction of every last leg, in positions as clients see them. Where it is unset, it is out; a
+ * driver may want the motor's own larger numbers (struct focuser_driver.approach_up), and these are in where `reverse`
+ * is set. */
 enum config_approach {
 	CONFIG_APPROACH_UNSET = CONFIG_UNSET,
 	CONFIG_APPROACH_IN,  /* to smaller positions */
