@@ -12,7 +12,7 @@ enum clock_kind { CLOCK_KIND_REAL, CLOCK_KIND_SCALED, CLOCK_KIND_FAKE };
 struct clock {
 	enum clock_kind kind;
 	double factor;
-	int64_t origin_ns;          /* real time at which a scaled clock showed 0 */
+	int64_t origin_ns;          /* the real time at which a scaled clock showed 0 */
 	_Atomic int64_t fake_now_ms;
 };
 
@@ -91,7 +91,7 @@ void clock_cond_init(pthread_cond_t *cond)
 	pthread_condattr_destroy(&attr);
 }
 
-/* Real monotonic nanoseconds at which the clock shows deadline_ms. */
+/* The real monotonic time, in nanoseconds, at which the clock will show deadline_ms. */
 static int64_t real_deadline_ns(const struct clock *clock, int64_t deadline_ms)
 {
 	if (clock->kind == CLOCK_KIND_SCALED) {

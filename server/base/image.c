@@ -9,17 +9,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Memory of one frame; in a pool's spare list while nobody refers to it. */
+/* The memory of one frame. While nobody refers to the frame, its box is in the pool's list of spare ones. */
 struct frame_box {
-	struct frame frame; /* first, so that the two pointers are the same */
+	struct frame frame; /* it comes first, so that a pointer to it is a pointer to the box */
 	atomic_uint refs;
-	struct frame_pool *pool; /* NULL: on its own */
+	struct frame_pool *pool; /* NULL: the frame belongs to no pool */
 	unsigned char *pixels;
 	size_t capacity;         /* bytes */
-	pthread_mutex_t max_lock; /* for frame.max_value while several threads fill the frame */
+	pthread_mutex_t max_lock; /* guards frame.max_value while several threads fill the frame */
 };
 
-/* Buffers that a camera at work needs: one that clients look at, one that is being filled. */
+/* A camera at work needs so many buffers: clients look at one while the other is filled. */
 #define POOL_BUFFERS 2
 
 struct frame_pool {
@@ -93,7 +93,7 @@ struct frame_pool *frame_pool_create(void)
 	return pool;
 }
 
-/* One user less; the pool goes with the last one. */
+/* Counts one user less; the last one that leaves takes the pool with it. */
 static void pool_leave(struct frame_pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
@@ -114,7 +114,7 @@ void frame_pool_release(struct frame_pool *pool)
 	}
 }
 
-/* With the lock held. */
+/* Frees all spare buffers. The caller holds the lock. */
 static void drop_spares(struct frame_pool *pool)
 {
 	pool->buffers -= pool->spares;
@@ -132,7 +132,7 @@ void frame_pool_trim(struct frame_pool *pool)
 	pthread_mutex_unlock(&pool->lock);
 }
 
-/* The smallest spare buffer that suffices, taken out of the list; NULL when there is none. */
+/* Takes the smallest spare buffer that suffices out of the list; NULL when there is none. */
 static struct frame_box *take_spare(struct frame_pool *pool, size_t bytes)
 {
 	unsigned best = POOL_BUFFERS;
@@ -173,7 +173,7 @@ struct frame *frame_pool_take(struct frame_pool *pool, const struct frame_info *
 	return box_start(box, info);
 }
 
-/* A loop of its own for each type of whole numbers, so that the compiler makes vectors of it. */
+/* Each type of whole numbers has a loop of its own, so that the compiler makes vector instructions of it. */
 #define LARGEST_WHOLE(name, type, least)                          \
 	static double name(const type *values, size_t count)      \
 	{                                                         \
@@ -212,7 +212,7 @@ static double largest(const void *values, enum image_type type, size_t count)
 	return max;
 }
 
-/* Pixels of three planes, a tile at a time that stays in the cache. */
+/* Writes pixels of three planes, one tile after another, each small enough to stay in the cache. */
 static inline __attribute__((always_inline)) void fill_colours(
 	size_t size, unsigned char *out, size_t height, const unsigned char *in, size_t rows, size_t width)
 {
@@ -314,7 +314,7 @@ void frame_unref(struct frame *frame)
 	pool_leave(pool);
 }
 
-/* Every planes-th element from number `plane` on. */
+/* Copies every planes-th element, beginning with number `plane`. */
 static void take_plane(unsigned char *out, const void *pixels, size_t size, size_t planes, size_t plane,
 	size_t count)
 {

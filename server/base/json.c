@@ -67,7 +67,7 @@ static void put_quoted(struct buf *buf, const char *text)
 {
 	char clean[512];
 	buf_putc(buf, '"');
-	/* Valid text goes out as it is; anything else through a bounded mended copy. */
+	/* Valid text is written as it is; of any other a mended copy of limited length is written. */
 	if (!text_is_utf8(span_of(text))) {
 		text_copy_clean(clean, sizeof clean, text);
 		text = clean;

@@ -161,7 +161,7 @@ bool text_parse_i32(struct span text, int32_t *out)
 
 bool text_parse_double(struct span text, double *out)
 {
-	/* strtod takes blanks, nan, inf and hexadecimal: look at the characters first. */
+	/* strtod() would take blanks, nan, inf and hexadecimal, so the characters are looked at first. */
 	char copy[64];
 	if (text.len == 0 || text.len >= sizeof copy) {
 		return false;

@@ -46,7 +46,7 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One byte of the text at *at, which moves on; false when it is no byte. */
+/* Reads one byte of the text at *at and moves *at on; false when no byte stands there. */
 static bool read_byte(struct span text, size_t *at, char *out)
 {
 	const char *in = text.data + *at;
@@ -72,7 +72,7 @@ static bool read_byte(struct span text, size_t *at, char *out)
 	return true;
 }
 
-/* "   2017 < " at the beginning: how long it is, 0 when it is not there. */
+/* How long the beginning "  2017 < " of an entry is; 0 when the line does not begin like that. */
 static size_t read_head(struct span line, int64_t *ms, char *kind)
 {
 	size_t at = 0;
@@ -92,7 +92,7 @@ static size_t read_head(struct span line, int64_t *ms, char *kind)
 	*ms = sum;
 	*kind = line.data[at + 1];
 	at += 2;
-	/* The blank before no text at all may have been lost. */
+	/* An editor may have taken away the blank at the end of an entry without text. */
 	if (at == line.len) {
 		return at;
 	}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Rows to columns for frames of any size and type of element.  Eight by eight elements change places at a
- * time, those of 8 and 16 bits in vector registers; the compiler makes SSE2 or NEON of it.  They are gathered in a
- * tile that stays in the cache, tall and as wide as a cache line, and leave it in long runs: past the cache
- * where the processor can do that, since nobody reads a large frame at once and memory written over whole
- * need not be fetched first.
+ * Turns rows into columns for frames of any size and type of element. Blocks of eight by eight elements change
+ * places; those of 8 and 16 bits do so in vector registers, for which the compiler uses SSE2 or NEON. The blocks are
+ * gathered in a tile that stays in the cache, tall and as wide as a cache line. From there they are written in long
+ * runs, past the cache where the processor can do that: nobody reads a large frame at once, and memory that is
+ * written over whole need not be fetched first.
  */
 #include "image.h"
 
@@ -21,16 +21,16 @@
 #endif
 
 enum {
-	LINE_BYTES = 64,   /* of the cache: a tile is as wide */
+	LINE_BYTES = 64,   /* bytes of a cache line; a tile is as wide */
 	TILE_ROWS = 512,
 	TILE_STRIDE = TILE_ROWS + 8, /* elements; no two lines of a tile fall on the same place of the cache */
 	TILE_BYTES = LINE_BYTES * TILE_STRIDE, /* the same for every size of element */
-	AHEAD_ROWS = 32,   /* what is fetched while these are at work */
+	AHEAD_ROWS = 32,   /* rows that are fetched ahead while the ones before are transposed */
 	PAST_CACHE_BYTES = 512, /* shorter runs are faster through the cache */
 };
 
-/* The size of an element is a constant wherever one of these functions is put in, so that moving one is an
- * instruction and no call. */
+/* Wherever one of these functions is put in, the size of an element is a constant, so that moving an element is an
+ * instruction and not a call. */
 #define IN_PLACE static inline __attribute__((always_inline))
 
 #ifdef HAVE_SHUFFLE
@@ -55,8 +55,8 @@ static inline void store(unsigned char *to, vec8 v)
 #define LOW64(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
 #define HIGH64(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
 
-/* Eight by eight elements of 16 bits in three rounds of interleaving: elements, pairs, quadruples.  Strides
- * are in bytes. */
+/* Transposes eight by eight elements of 16 bits in three rounds: the first interleaves elements, the second pairs, the
+ * third quadruples. Strides are in bytes. */
 static inline void transpose_vectors(unsigned char *out, size_t stride, const unsigned char *in, size_t in_stride)
 {
 	vec8 a0 = load(in), a1 = load(in + in_stride);
@@ -80,7 +80,7 @@ static inline void transpose_vectors(unsigned char *out, size_t stride, const un
 typedef uint8_t bytes8 __attribute__((vector_size(8)));
 typedef uint8_t bytes16 __attribute__((vector_size(16)));
 
-/* The bytes of two rows in turn, as pairs. */
+/* Interleaves the bytes of two rows and returns them as pairs. */
 static inline vec8 load_pairs(const unsigned char *above, const unsigned char *below)
 {
 	bytes8 a, b;
@@ -98,7 +98,7 @@ static inline void store_two(unsigned char *out, size_t stride, vec8 v)
 	memcpy(out + stride, &second, sizeof second);
 }
 
-/* Eight by eight bytes, in the same way. */
+/* Transposes eight by eight bytes in the same way. */
 static inline void transpose_bytes(unsigned char *out, size_t stride, const unsigned char *in, size_t in_stride)
 {
 	vec8 a0 = load_pairs(in, in + in_stride);
@@ -113,7 +113,7 @@ static inline void transpose_bytes(unsigned char *out, size_t stride, const unsi
 }
 #endif
 
-/* Eight by eight elements; strides are in bytes. */
+/* Transposes eight by eight elements of any size; strides are in bytes. */
 IN_PLACE void transpose_8x8(size_t size, unsigned char *out, size_t stride, const unsigned char *in, size_t in_stride)
 {
 #ifdef HAVE_SHUFFLE
@@ -133,8 +133,8 @@ IN_PLACE void transpose_8x8(size_t size, unsigned char *out, size_t stride, cons
 	}
 }
 
-/* Fills the tile with columns x rows elements, in_stride bytes apart; `behind` rows of the picture follow
- * these. */
+/* Fills the tile with columns x rows elements, which are in_stride bytes apart; `behind` is how many rows of the
+ * picture follow these. */
 IN_PLACE void gather(size_t size, unsigned char *tile, const unsigned char *in, size_t in_stride, size_t rows,
 	size_t columns, size_t behind)
 {
@@ -157,7 +157,7 @@ IN_PLACE void gather(size_t size, unsigned char *tile, const unsigned char *in, 
 	}
 }
 
-/* Sizes are in bytes, and `to` is aligned for elements of `size`. */
+/* Copies a run of elements. Sizes are in bytes, and `to` is aligned for elements of `size`. */
 IN_PLACE void copy_run(size_t size, unsigned char *to, const unsigned char *from, size_t bytes, bool past_cache)
 {
 #ifdef __SSE2__

@@ -48,7 +48,7 @@ enum err_code config_section_parse(struct span name, int *row, int *number, stru
 			}
 			continue;
 		}
-		size_t stem = strlen(section->name) - 1; /* with the dot */
+		size_t stem = strlen(section->name) - 1; /* length of "focuser.", the dot included */
 		if (name.len < stem || strncmp(name.data, section->name, stem) != 0) {
 			continue;
 		}
@@ -68,7 +68,7 @@ enum err_code config_section_parse(struct span name, int *row, int *number, stru
 		shown, name.data);
 }
 
-/* Edits (insert, delete, replace) from a to b, both short. */
+/* The number of edits (insert, delete, replace) that make b of a; both are short. */
 static size_t distance(const char *a, const char *b)
 {
 	enum { LONGEST = 32 };
@@ -94,7 +94,7 @@ static size_t distance(const char *a, const char *b)
 	return row[m];
 }
 
-/* A key that is more edits than this away from a known one is not taken for it misspelt. */
+/* A key is taken for a misspelt one when a known key is at most so many edits away. */
 #define MISSPELT_MOST 2
 
 enum err_code config_option_seek(int row, const char *key, const struct config_option **out, struct err *err)

@@ -12,10 +12,11 @@ struct checking {
 	const struct config *config;
 	const struct config_drivers *drivers;
 	struct buf *errors;
-	bool places; /* file and line are said, too */
+	bool places; /* whether file and line are said, too */
 };
 
-/* "file:line: [focuser.0] sentence", at the key when it was given, else at the section. */
+/* Adds "file:line: [focuser.0] sentence" to the errors; the place is the key's when the key was given, else the
+ * section's. */
 static void complain(const struct checking *check, enum config_section_row row, int number, const char *key,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 static void complain(const struct checking *check, enum config_section_row row, int number, const char *key,
@@ -58,7 +59,7 @@ static void name_drivers(const struct config_driver *list, char *out, size_t cap
 	}
 }
 
-/* The driver of a section; NULL, with the complaint made, when it is not given or there is none of that name. */
+/* The driver of a section; NULL, after a complaint, when no driver is given or none has that name. */
 static const struct config_driver *check_driver(const struct checking *check, enum config_section_row row, int n,
 	const char *name)
 {
@@ -76,7 +77,8 @@ static const struct config_driver *check_driver(const struct checking *check, en
 	return driver;
 }
 
-/* Devices of such a driver sit behind chips that anything may have: only a person knows which is which. */
+/* Complains of port = auto for a driver whose devices sit behind chips that anything may have: only a person knows
+ * which port is which. */
 static void complain_auto(const struct checking *check, int n, const struct config_driver *driver)
 {
 	char candidates[400] = "";
@@ -118,7 +120,7 @@ static void check_quirks(const struct checking *check, int n, const struct confi
 	}
 }
 
-/* What is given must mean something to the driver. */
+/* Complains of options that were given and mean nothing to the driver. */
 static void check_heeded(const struct checking *check, int n, const struct config_driver *driver)
 {
 	const struct focuser_port *port = &check->config->focuser[n].port;
@@ -281,7 +283,8 @@ void config_simulate(struct config *config)
 	config_defaults(&fresh);
 	memcpy(config->focuser, fresh.focuser, sizeof config->focuser);
 	memcpy(config->camera, fresh.camera, sizeof config->camera);
-	/* What the files say of devices is not what stands. */
+	/* The places where the files gave settings of devices are forgotten, because the simulator's settings stand
+	 * now. */
 	struct config_places *places = &config->places;
 	for (size_t i = 0; i < config_option_count; i++) {
 		int row = config_section_row(config_options[i].section);

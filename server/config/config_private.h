@@ -18,27 +18,29 @@ enum config_section_row {
 struct config_section {
 	const char *name; /* as in the table: "server", "focuser.N" */
 	bool numbered;
-	size_t stride;    /* bytes from one to the next of a numbered section, 0 of the others */
+	size_t stride;    /* bytes from one device of a numbered section to the next; 0 for other sections */
 };
 extern const struct config_section config_sections[CONFIG_SECTION_COUNT];
 
 /* The row of a section by its name in the table; -1 when there is none. */
 int config_section_row(const char *name);
 
-/* The row and number (0 without) of a section by its name in a file, "focuser.0"; ERR_INVALID_VALUE with a sentence. */
+/* Finds the row and number (0 without) of a section by its name in a file, "focuser.0"; ERR_INVALID_VALUE with a
+ * sentence. */
 enum err_code config_section_parse(struct span name, int *row, int *number, struct err *err);
 
-/* The option of a section, row of config_sections; ERR_INVALID_VALUE with a sentence that proposes a near key. */
+/* Finds an option of the section with this row of config_sections; ERR_INVALID_VALUE with a sentence that proposes a
+ * similar key. */
 enum err_code config_option_seek(int row, const char *key, const struct config_option **out, struct err *err);
 
-/* Parses text into the option's field of device `number` (0 in sections without number).  checked says whether
- * bounds count; they do not for initial values, which may mean "unknown".  ERR_INVALID_VALUE with a sentence, the
- * field untouched. */
+/* Parses text into the option's field of device `number` (0 in sections without number). `checked` says whether bounds
+ * count; they do not for initial values, which may mean "unknown". ERR_INVALID_VALUE with a sentence; the field is
+ * untouched then. */
 enum err_code config_option_parse(struct config *config, const struct config_option *option, int number,
 	const char *text, bool checked, struct err *err);
 
-/* What config_check() says, as the first sentence alone, "[focuser.0] there is no [camera.1]", without a place: for a
- * value that does not come from a file. */
+/* Makes the checks of config_check() and tells the first complaint alone and without its place, "[focuser.0] there is
+ * no [camera.1]", for a value that does not come from a file. */
 enum err_code config_check_sentence(const struct config *config, const struct config_drivers *drivers, struct err *err);
 
 #endif

@@ -40,16 +40,16 @@ static void complain(struct reading *r, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	/* What is quoted may be any bytes, or be cut inside a character. */
+	/* The quoted part of the line may hold any bytes, or be cut inside a character. */
 	char clean[sizeof text];
 	text_copy_clean(clean, sizeof clean, text);
 	buf_printf(r->errors, "%s:%d: %s\n", r->name, r->line, clean);
 }
 
-/* inih calls this for each key with its value, right after it took the line from read_line(). */
+/* inih calls this for each key with its value, immediately after it took the line from read_line(). */
 static int take_value(void *user, const char *section, const char *key, const char *value)
 {
-	(void)section; /* cut at 49 bytes by inih; read_line() keeps the whole */
+	(void)section; /* inih cuts the name at 49 bytes; read_line() keeps the whole */
 	struct reading *r = user;
 	if (r->section < 0) {
 		if (!r->any_section) {
@@ -80,7 +80,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v';
 }
 
-/* Whether nothing but blanks or a comment is left. */
+/* Whether nothing but blanks or a comment is left of a line. */
 static bool is_rest(const char *text)
 {
 	while (is_blank(*text)) {
@@ -89,7 +89,7 @@ static bool is_rest(const char *text)
 	return *text == '\0' || *text == ';' || *text == '#';
 }
 
-/* A "[...]" line; text points behind the bracket. */
+/* Takes a line with "[...]"; text points behind the bracket. */
 static bool take_section(struct reading *r, const char *text)
 {
 	r->any_section = true;
@@ -133,7 +133,7 @@ static bool check_line(struct reading *r, const char *line, size_t len)
 		return false;
 	}
 	if (is_rest(line)) {
-		return false; /* nothing for inih in it */
+		return false; /* inih has nothing to do with an empty line or a comment */
 	}
 	if (len > MAX_LINE) {
 		complain(r, "the line is longer than %d bytes", MAX_LINE);
@@ -147,7 +147,7 @@ static bool check_line(struct reading *r, const char *line, size_t len)
 	if (line[0] == '[') {
 		return take_section(r, line + 1);
 	}
-	/* inih ends the search for the separator at a comment, a ';' behind a blank. */
+	/* inih looks for the separator up to a comment only, which is a ';' behind a blank. */
 	for (size_t i = 0; i < len; i++) {
 		if (line[i] == '=' || line[i] == ':') {
 			return true;
@@ -160,7 +160,7 @@ static bool check_line(struct reading *r, const char *line, size_t len)
 	return false;
 }
 
-/* The fgets() that inih reads through. */
+/* inih reads lines through this in place of fgets(). */
 static char *read_line(char *out, int cap, void *stream)
 {
 	struct reading *r = stream;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One value of the configuration: text into its field by the row of its option, and back into text. */
+/* Turns text into the field of an option by the option's row of the table, and the field back into text. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static bool parse_bool(const char *text, bool *out)
 	return false;
 }
 
-/* Stores an integer in a field of four bytes (int, int32_t, an enum) or one (bool). */
+/* Stores an integer in a field of four bytes (int, int32_t, an enum) or of one byte (bool). */
 static void store_int(void *field, size_t size, int32_t value)
 {
 	if (size == sizeof(bool)) {
@@ -51,7 +51,7 @@ static enum err_code bounds_error(const struct config_option *o, const char *tex
 		high, note, text);
 }
 
-/* People put comments behind values with '#', which inih only knows at the start of a line. */
+/* Many people put a comment with '#' behind a value, but inih takes '#' for a comment only at the start of a line. */
 static const char *comment_hint(const char *text)
 {
 	return strchr(text, '#') != NULL ? " (a comment behind a value begins with ' ;')" : "";
@@ -203,7 +203,7 @@ enum err_code config_option_parse(struct config *config, const struct config_opt
 	return ERR_INTERNAL;
 }
 
-/* The shortest text that is read back as the same value. */
+/* Prints the shortest text that is read back as the same value. */
 static void print_number(const struct config_option *o, const void *field, char *out, size_t cap)
 {
 	int32_t whole = 0;
@@ -215,7 +215,7 @@ static void print_number(const struct config_option *o, const void *field, char 
 		real = whole;
 	}
 	char text[32] = "";
-	/* A value outside its bounds is an initial one that means "unknown". */
+	/* Only an initial value can be outside the bounds, and it means "unknown". */
 	if (real >= o->low && real <= o->high) {
 		if (o->type == CONFIG_DOUBLE) {
 			text_print_double(text, real);
@@ -244,7 +244,7 @@ static void print_temperature(const struct config_focuser *focuser, char *out, s
 	}
 }
 
-/* A choice or yes-or-no: kept in one byte (bool) or four (an enum). */
+/* Reads a choice or a yes-or-no, which is kept in one byte (bool) or four (an enum). */
 static int32_t load_int(const void *field, size_t size)
 {
 	int32_t value = 0;

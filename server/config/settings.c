@@ -62,7 +62,7 @@ const struct config *settings_get(struct settings *s)
 	return &newest->config;
 }
 
-/* With lock held: frees the snapshots that nobody uses, but never the newest. */
+/* Frees the snapshots that nobody uses, but never the newest. The caller holds `lock`. */
 static void free_unused(struct settings *s)
 {
 	struct settings_snapshot **link = &s->newest->next;
@@ -158,7 +158,7 @@ static bool is_standing(const struct settings *s, const struct settings_record *
 	return settings_standing(s, r->option, r->number) == r;
 }
 
-/* Whether a value may be given to a device that is not configured: no. */
+/* Refuses a value for a device that is not configured. */
 static enum err_code check_present(const struct config *config, const struct settings_record *r, struct err *err)
 {
 	int row = config_section_row(r->option->section);
@@ -180,7 +180,7 @@ static enum err_code apply(struct config *config, const struct settings_record *
 	return code;
 }
 
-/* The base with all standing records, checked as a whole. */
+/* Builds the base with all standing records and checks it as a whole. */
 static enum err_code build(const struct settings *s, struct config *out, struct err *err)
 {
 	*out = s->base;
@@ -262,7 +262,7 @@ static enum err_code fill_record(const struct settings_wish *wish, const char *w
 	return ERR_OK;
 }
 
-/* The number of the one change by which all of these stand already; 0 when there is none. */
+/* The number of the one change that set all of these values already; 0 when there is none. */
 static uint64_t stands_by(const struct settings *s, const struct settings_record *wanted, size_t count)
 {
 	uint64_t change = 0;
@@ -276,7 +276,7 @@ static uint64_t stands_by(const struct settings *s, const struct settings_record
 	return change;
 }
 
-/* Forgets the oldest records by which nothing stands, until `more` find room.  There are always enough of them, since
+/* Forgets the oldest records that no value comes from, until `more` find room. There are always enough of them, since
  * fewer settings can change than half the room. */
 static void make_room(struct settings *s, size_t more)
 {
@@ -290,7 +290,7 @@ static void make_room(struct settings *s, size_t more)
 	}
 }
 
-/* With change_lock held.  The records are all or none taken over. */
+/* Takes over all of the records or none. The caller holds change_lock. */
 static enum err_code add_change(struct settings *s, struct settings_record *wanted, size_t count, struct err *err)
 {
 	make_room(s, count);
@@ -363,8 +363,8 @@ enum err_code settings_set(struct settings *s, const char *key, const char *valu
 	return settings_change(s, &(struct settings_wish){.key = key, .value = value}, 1, who, change, err);
 }
 
-/* Undoes the records for which `chosen` holds that are not undone yet, all or none; *changed says whether there were
- * any.  With change_lock held. */
+/* Undoes all or none of the records for which `chosen` holds and that are not undone yet; *changed says whether there
+ * were any. The caller holds change_lock. */
 static enum err_code undo_records(struct settings *s, bool (*chosen)(const struct settings_record *r, const void *arg),
 	const void *arg, bool *changed, struct err *err)
 {
@@ -443,8 +443,8 @@ enum err_code settings_forget(struct settings *s, const char *key, struct err *e
 
 /* ---- The start ---- */
 
-/* The files have changed since, and the records do not go with them all together.  Each change in turn, oldest first,
- * counts if it goes with those before it. */
+/* When the files have changed so that the records do not go with them all together, each change, oldest first, counts
+ * if it goes with those before it. */
 static void sort_out_unfit(struct settings *s, struct config *scratch)
 {
 	struct err err;

@@ -66,7 +66,8 @@ static enum err_code damaged(struct err *err, const char *what)
 	return err_set(err, ERR_INVALID_VALUE, "%s is damaged: %s", SETTINGS_FILE, what);
 }
 
-/* The values of one member of a change; like holds what its records have in common. */
+/* Reads the values of one change, either those that stand or those that were undone; `like` holds what its records have
+ * in common. */
 static enum err_code read_values(struct settings *s, const struct json *values, const struct settings_record *like,
 	struct err *err)
 {
@@ -82,7 +83,7 @@ static enum err_code read_values(struct settings *s, const struct json *values, 
 			return damaged(err, "a value is no text");
 		}
 		if (settings_key_parse(key, &r.option, &r.number, &why) != ERR_OK) {
-			/* Another version of the program has settings that this one has not. */
+			/* Another version of the program may have had settings that this one does not know. */
 			log_warn("settings", "change %llu is left out: %s", (unsigned long long)r.change, why.text);
 			continue;
 		}
@@ -100,7 +101,7 @@ static enum err_code read_values(struct settings *s, const struct json *values, 
 	return ERR_OK;
 }
 
-/* One member of "changes".  The numbers must grow: that is the order in which they cover each other. */
+/* Reads one member of "changes". The numbers must grow, because a change covers those with smaller numbers. */
 static enum err_code read_change(struct settings *s, const char *name, const struct json *change, struct err *err)
 {
 	struct settings_record like = {.undone = false};
@@ -160,7 +161,7 @@ enum err_code settings_text_read(struct settings *s, struct span text, struct er
 	return code;
 }
 
-/* False, with errno, when it cannot be read; an absent file is an empty text. */
+/* Reads a whole file; false, with errno, when it cannot be read. An absent file is an empty text. */
 static bool read_whole(const char *path, struct buf *out)
 {
 	FILE *file = fopen(path, "re");

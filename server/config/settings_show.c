@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keys of settings, what stands, and where it comes from. */
+/* Shows settings: their keys, their values, and where the values come from. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,7 +28,7 @@ void settings_key_print(const struct config_option *option, int number, char *ou
 	}
 }
 
-/* "focusd.conf:12": the file as seen from the folder of the first one. */
+/* Prints "focusd.conf:12", with the file as seen from the folder of the first one. */
 static void print_place(const struct config *config, struct config_place place, char *out, size_t cap)
 {
 	const struct config_places *places = &config->places;
@@ -46,7 +46,7 @@ static void print_place(const struct config *config, struct config_place place, 
 	snprintf(out, cap, "%s:%d", strncmp(name, places->file[1], folder) == 0 ? name + folder : name, place.line);
 }
 
-/* With change_lock held. */
+/* Fills in what one setting is. The caller holds change_lock. */
 static void show(const struct settings *s, const struct config *config, const struct config_option *option, int number,
 	struct settings_entry *out)
 {
@@ -80,8 +80,8 @@ enum err_code settings_show(struct settings *s, const char *key, struct settings
 	return ERR_OK;
 }
 
-/* Whether a section stands in the configuration, or would mean something if it did: a telescope belongs to the camera
- * with its number. */
+/* Whether a section stands in the configuration or could have an effect there: a telescope belongs to the camera with
+ * its number. */
 static bool is_listed(const struct config *config, int row, int number)
 {
 	switch (row) {

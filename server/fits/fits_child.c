@@ -24,11 +24,11 @@
 #include "fits_parse.h"
 #include "text.h"
 
-/* Bytes before the pixels: whole pages on every machine that this runs on. */
+/* The facts take so many bytes before the pixels: whole pages on every machine that this runs on. */
 #define FACTS_SIZE 65536
 
 struct answer {
-	bool complete; /* the child came to its end */
+	bool complete; /* the child reached its end */
 	enum err_code code;
 	struct err err;
 	struct fits_frame frame; /* its pointers mean nothing here */
@@ -129,7 +129,7 @@ static int reap(pid_t pid)
 	return status;
 }
 
-/* What became of a child that did not come to its end. */
+/* Tells what became of a child that did not reach its end. */
 static enum err_code tell_end(const char *path, bool late, int status, int64_t time_ms, struct err *err)
 {
 	if (late || (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)) {
@@ -201,7 +201,8 @@ enum err_code fits_child_read(const char *path, enum fits_want want, struct fits
 	}
 	pid_t pid = fork();
 	if (pid == 0) {
-		/* The writing end has to outlive all that the child closes, so it takes the place of standard input. */
+		/* The child closes all files but the writing end of the pipe, so that end takes the place of standard
+		 * input. */
 		dup2(end[1], STDIN_FILENO);
 		shut_in(fd, time_ms);
 		be_child(fd, path, want);

@@ -9,21 +9,23 @@
 #include "err.h"
 #include "fits_frame.h"
 
-/* How long a child may take, wall clock.  A header alone is a matter of milliseconds; 62 Mpx in compressed tiles
- * take about five seconds on a Raspberry Pi 4. */
+/* A child may take so long, in real milliseconds. A header alone is a matter of milliseconds; 62 Mpx in compressed
+ * tiles take about five seconds on a Raspberry Pi 4. */
 #define FITS_CHILD_FACTS_MS 5000
 #define FITS_CHILD_PIXELS_MS 30000
 
-/* What a child may ask for beyond what the caller has: the pixels as double of the largest image (2 GiB), and
- * half as much for the file taken apart. */
+/* A child may ask for so many bytes beyond what the caller has: the pixels of the largest image as double (2 GiB), and
+ * half as much for what the library needs beside them. */
 #define FITS_CHILD_MEMORY (INT64_C(3) << 30)
 
-/* What is wanted of a file: its facts alone, or the pixels, too, into `pixels` or into `exact`. */
+/* What the caller wants of a file: its facts alone, or the pixels as well, in `pixels` (float) or in `exact`
+ * (double). */
 enum fits_want { FITS_FACTS, FITS_FLOATS, FITS_DOUBLES };
 
-/* The facts of a file and, unless nothing else is wanted, its pixels: memory shared with the child that has ended,
- * given back by fits_frame_free().  Blocks until the child ends, at most as long as above; any thread, several at once.
- * ERR_IO with a sentence when the file cannot be read, is damaged, or took too long; ERR_NOMEM. */
+/* Reads the facts of a file and, unless only these are wanted, its pixels, into memory that was shared with the child
+ * and that fits_frame_free() gives back. The call blocks until the child ends, at most as long as said above; any
+ * thread may make it, several at once. ERR_IO with a sentence when the file cannot be read, is damaged, or took too
+ * long; ERR_NOMEM. */
 enum err_code fits_child_read(const char *path, enum fits_want want, struct fits_frame *out, struct err *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Frames for callers: what is no FITS file is named before anything else is tried. */
+/* Frames for callers. A file of another format is recognised and named before a child is started. */
 #include "fits_frame.h"
 
 #include <errno.h>
@@ -12,7 +12,7 @@
 
 #include "fits_child.h"
 
-/* How other formats begin.  TIFF is also the shape of most raw formats of single-lens cameras. */
+/* The first bytes of other formats. Most raw formats of single-lens cameras begin as TIFF does. */
 static const struct format {
 	size_t at, len;
 	const char *bytes, *name;
@@ -31,7 +31,7 @@ static const struct format {
 	{0, 2, "PK", "a ZIP archive"},
 };
 
-/* ERR_OK when the file may be FITS; else a sentence that names what it is. */
+/* ERR_OK when the file may be FITS; else a sentence says what it is. */
 static enum err_code name_format(const char *path, struct err *err)
 {
 	unsigned char head[16] = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the name of a frame says: whether it is one, where the focuser stood, how long was exposed. */
+/* What the name of a file says: whether it is a frame, where the focuser stood, how long the exposure was. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -7,7 +7,7 @@
 #include "fits_frame.h"
 #include "text.h"
 
-/* Length of the name without .fits, .fit, .fts and a .gz or .fz behind; 0 when there is none. */
+/* Length of the name without .fits, .fit, .fts and a following .gz or .fz; 0 when it has no such ending. */
 static size_t stem_length(const char *name)
 {
 	size_t n = strlen(name);
@@ -35,7 +35,7 @@ bool fits_name_is_frame(const char *path)
 	return stem_length(base_name(path)) > 0;
 }
 
-/* Reads a number with p or . as decimal point that fills text exactly. */
+/* Reads a number with p or . as decimal point; the number has to fill the text exactly. */
 static bool parse_name_number(const char *text, size_t len, double *out)
 {
 	char copy[32];

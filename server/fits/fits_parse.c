@@ -38,7 +38,7 @@ static bool read_number(fitsfile *file, const char *key, double *out)
 	if (!read_text(file, key, text, sizeof text)) {
 		return false;
 	}
-	/* Fortran's exponent is legal here. */
+	/* The exponent may be written with D, as Fortran does; the standard allows it. */
 	for (char *c = text; *c != '\0'; c++) {
 		if (*c == 'D' || *c == 'd') {
 			*c = 'E';
@@ -51,7 +51,7 @@ static bool read_number(fitsfile *file, const char *key, double *out)
 	return text_parse_double(span_of(text), out);
 }
 
-/* RGGB and its kin, in any rotation. */
+/* Whether the text names a mosaic: one red, two green and one blue cell in any order, such as RGGB. */
 static bool names_mosaic(const char *text)
 {
 	if (strlen(text) < 4) {
@@ -81,9 +81,8 @@ static enum image_mosaic read_mosaic(fitsfile *file)
 	return IMAGE_MONO;
 }
 
-/* Saturation as the header tells it; NAN when it does not.  maximum is what the header gives as
- * the greatest value, NAN when absent: a limit to some programs, a statistic of the very pixels to
- * others. */
+/* The value of saturation that the header gives; NAN when it gives none. *maximum becomes what the header calls the
+ * greatest value, NAN when absent: some programs mean a limit by it, others a statistic of these very pixels. */
 static double header_full_scale(fitsfile *file, double *maximum)
 {
 	double v;
@@ -98,11 +97,11 @@ struct scaling {
 	double maximum; /* DATAMAX, NAN when absent */
 };
 
-/* Saturation as the data tell it: integers end at their type's width, or at the width of a 10, 12
- * or 14 bit converter when their greatest value touches it. */
+/* The value of saturation that the data let guess: integers end at the width of their type, or at the width of a
+ * converter of 10, 12 or 14 bits when their greatest value touches it. */
 static double data_full_scale(const struct scaling *scaling, double greatest)
 {
-	/* Scaled integers are a way of storing, not what a converter gave. */
+	/* A scale says how integers are stored and hides what the converter gave. */
 	if ((scaling->bitpix != BYTE_IMG && scaling->bitpix != SHORT_IMG) ||
 	    fabs(scaling->bscale - 1.0) > 1e-9) {
 		return NAN;
@@ -141,8 +140,8 @@ static enum err_code fail(struct err *err, const char *path, int status)
 	char reason[FLEN_STATUS] = "";
 	char detail[FLEN_ERRMSG] = "";
 	fits_get_errstatus(status, reason);
-	/* The oldest message is the one nearest to the cause.  Some end in the middle, before what the library puts
-	 * into the next one, or with a line feed. */
+	/* The oldest message is the one nearest to the cause. Some messages end in the middle, before what the library
+	 * puts into the next one, or with a line feed. */
 	fits_read_errmsg(detail);
 	fits_clear_errmsg();
 	size_t len = strlen(detail);
@@ -156,7 +155,7 @@ static enum err_code fail(struct err *err, const char *path, int status)
 		detail[0] != '\0' ? "; " : "", detail);
 }
 
-/* Extensions that are looked through for the largest image. */
+/* So many extensions are searched for the largest image. */
 enum { MOST_EXTENSIONS = 64 };
 
 /* Moves to the largest image with two axes (the first of equals): some programs put a thumbnail in front.
@@ -180,7 +179,7 @@ static int find_image(fitsfile *file, int *bitpix, LONGLONG axes[3], int *planes
 			fits_get_img_paramll(file, 3, &depth, &count, size, &own);
 		}
 		bool image = type == IMAGE_HDU && own == 0 && count >= 2 && size[0] > 1 && size[1] > 1;
-		/* As floating point, since a damaged header may claim more than the product can hold. */
+		/* The product is floating point, since a damaged header may claim more than an integer can hold. */
 		if (image && (best == 0 || (double)size[0] * (double)size[1] > (double)axes[0] * (double)axes[1])) {
 			best = i;
 			*bitpix = depth;
@@ -195,7 +194,7 @@ static int find_image(fitsfile *file, int *bitpix, LONGLONG axes[3], int *planes
 	return best == 0 && status == 0 ? END_OF_FILE : status;
 }
 
-/* By the rule of fits_frame.type, for the image that the file stands at. */
+/* Applies the rule of fits_frame.type to the image at which the file stands. */
 static enum image_type read_type(fitsfile *file)
 {
 	int equivalent = DOUBLE_IMG;
@@ -292,7 +291,7 @@ static enum err_code read_pixels(const char *path, fitsfile *file, struct fits_f
 		fits_read_pixll(file, TFLOAT, first, (LONGLONG)count, &missing, pixels, &any, &status);
 	}
 	if (status == NUM_OVERFLOW) {
-		/* Some values did not fit a float; they came as its limits. */
+		/* Some values did not fit a float and were replaced by its limits. */
 		status = 0;
 	}
 	if (status != 0) {
@@ -303,7 +302,7 @@ static enum err_code read_pixels(const char *path, fitsfile *file, struct fits_f
 	return ERR_OK;
 }
 
-/* Greatest value, and how many pixels have it. */
+/* The greatest value; *times becomes the number of pixels that have it. */
 static double greatest_of(const struct fits_frame *frame, size_t *times)
 {
 	size_t count = (size_t)frame->width * (size_t)frame->height;
@@ -324,8 +323,7 @@ static double full_scale_of(const struct fits_frame *frame, const struct scaling
 {
 	size_t times;
 	double greatest = greatest_of(frame, &times);
-	/* A maximum that one or two pixels reach is a statistic; a limit stands above all pixels or
-	 * cuts many. */
+	/* A maximum that only one or two pixels reach is a statistic. A limit stands above all pixels, or cuts many. */
 	if (isfinite(scaling->maximum) && (greatest < 0.98 * scaling->maximum || times > 2)) {
 		return scaling->maximum;
 	}

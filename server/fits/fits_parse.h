@@ -13,10 +13,12 @@
 #include "err.h"
 #include "fits_frame.h"
 
-/* Pixels at most, larger than any sensor sold (151 Mpx, IMX411): a header that claims more is damaged. */
+/* An image with more pixels is taken as a sign of a damaged header: no sensor that is sold has so many (151 Mpx,
+ * IMX411). */
 #define FITS_MOST_PIXELS (INT64_C(1) << 28)
 
-/* Where the pixels go: take() gives so many bytes for them, aligned for doubles, NULL when there are none. */
+/* Memory for the pixels, which the parser asks for once it knows their number: take() gives so many bytes, aligned for
+ * doubles; NULL when there are none. */
 struct fits_room {
 	bool exact; /* as double into fits_frame.exact; else as float into fits_frame.pixels */
 	void *(*take)(void *arg, size_t bytes);

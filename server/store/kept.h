@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs that wait in memory to be written, in the order in which they were handed over.  Private to the
- * room; no locks, no disk. */
+/* Runs that wait in memory to be written, in the order in which they were handed over. Private to the room; this file
+ * takes no lock and does not touch the disk. */
 #ifndef FOCUSD_KEPT_H
 #define FOCUSD_KEPT_H
 
@@ -23,7 +23,7 @@ struct kept {
 	uint64_t versions;
 };
 
-/* Room for this many runs (> 1); false when out of memory. */
+/* Makes room for this many runs (> 1); false when out of memory. */
 bool kept_init(struct kept *kept, size_t room);
 void kept_fini(struct kept *kept);
 
@@ -31,10 +31,10 @@ void kept_fini(struct kept *kept);
  * oldest of which no copy is on its way to the disk is taken out and returned; the caller frees it. */
 struct run *kept_put(struct kept *kept, struct run *run);
 
-/* The one with this id; NULL when there is none. */
+/* Finds the run with this id; NULL when it is not kept. */
 struct kept_run *kept_find(const struct kept *kept, uint64_t id);
 
-/* Takes the run with this id out and frees it, if it is still of that version. */
+/* Takes the run with this id out and frees it, unless a newer version has come in meanwhile. */
 void kept_written(struct kept *kept, uint64_t id, uint64_t version);
 
 #endif

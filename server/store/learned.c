@@ -37,7 +37,8 @@ void learned_from_run(struct learned *learned, const struct run *run)
 	if (run->state != RUN_SUCCEEDED || !isfinite(run->curve.a) || !isfinite(run->curve.k)) {
 		return;
 	}
-	/* The sign of a and k means nothing; y0 may be unknown.  The same arithmetic as in runs_db_history(). */
+	/* Only the sizes of a and k have a meaning, not their signs; y0 may be unknown. runs_db_history() calculates
+	 * the same. */
 	struct store_history history = {
 		.slope_px_per_step = fabs(run->curve.k),
 		.hfr_min_px = fabs(run->curve.a) + (isfinite(run->curve.y0) ? run->curve.y0 : 0),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What this process has learned for the next run, in memory.  Private to the room; no locks, no disk. */
+/* What this process has learned for the next run, in memory. Private to the room; this file takes no lock and does not
+ * touch the disk. */
 #ifndef FOCUSD_LEARNED_H
 #define FOCUSD_LEARNED_H
 
@@ -27,7 +28,7 @@ struct learned {
 /* Learns from a run; one that did not succeed, or has no fit, teaches nothing. */
 void learned_from_run(struct learned *learned, const struct run *run);
 
-/* Learns what the database knew. */
+/* Takes over what the database knew. */
 void learned_put(struct learned *learned, int focuser, int camera, int binning, const struct store_history *history);
 
 /* False (out untouched) when nothing is known. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file and its thread; the slots' text is position_slot.c's. */
+/* The file of the journal and the thread that writes it; position_slot.c makes the text of its slots. */
 #include "position_journal.h"
 
 #include <errno.h>
@@ -22,17 +22,17 @@ struct position_journal {
 	void *arg;
 	pthread_t thread;
 
-	pthread_mutex_t lock; /* a leaf: nothing else is taken under it */
+	pthread_mutex_t lock; /* a leaf: no other lock is taken while this one is held */
 	pthread_cond_t mail;
 	bool quit;
-	uint64_t wished;      /* tickets count up; the newest handed over, */
-	uint64_t settled;     /* and the newest that was tried */
-	bool failed;          /* how that went */
+	uint64_t wished;      /* the newest ticket that was handed over; tickets count up */
+	uint64_t settled;     /* the newest ticket whose entry was tried */
+	bool failed;          /* whether that try failed */
 	struct position_entry next;
 
-	/* The thread's own. */
+	/* Only the journal's thread uses these. */
 	int fd;               /* -1: not open */
-	uint64_t sequence;    /* of the last entry that is on the disk; 0: what is there does not count */
+	uint64_t sequence;    /* of the last entry that is on the disk; 0: nothing on the disk counts */
 	struct position_entry last;
 	struct log_repeat failures;
 	char bytes[POSITION_JOURNAL_SIZE];
@@ -98,7 +98,7 @@ enum position_found position_journal_read(const char *path, struct position_entr
 	return found;
 }
 
-/* Opens the file, or makes it anew with the entry in it: from then on its blocks exist. */
+/* Opens the file, or makes a new one with the entry in it; from then on its blocks exist. */
 static enum err_code open_file(struct position_journal *j, bool *written, struct err *err)
 {
 	*written = false;
@@ -155,8 +155,8 @@ static enum err_code write_slot(struct position_journal *j, struct err *err)
 	return ERR_OK;
 }
 
-/* One try.  A number is given once: after a failure nobody knows what of the slot reached the disk, so
- * the next entry goes to the same slot and leaves the other, which is good, alone. */
+/* Tries once to write an entry. A sequence number is used once: after a failure nobody knows how much of the slot
+ * reached the disk, so the next entry goes to the same slot, and the other one, which is good, is left alone. */
 static bool write_entry(struct position_journal *j, const struct position_entry *entry)
 {
 	struct err err = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One slot of a position journal as text: pure, see position_journal.h for the format. */
+/* One slot of a position journal as text; position_journal.h describes the format. Pure. */
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
@@ -23,7 +23,7 @@ const char *focuser_trust_name(enum focuser_trust trust)
 
 #define FORMAT "focusd-position"
 #define VERSION 1
-/* {"crc32":"0a1b2c3d", and then what is summed. */
+/* The checksum begins after {"crc32":"0a1b2c3d", and covers the rest of the slot. */
 #define SUMMED_FROM 20
 #define PREFIX_SIZE (SUMMED_FROM + 1)
 

@@ -76,7 +76,7 @@ void run_free(struct run *run)
 	}
 }
 
-/* Empty text is absent knowledge: null. */
+/* Writes a text; an empty one means that nothing is known and becomes null. */
 static void key_text(struct json_writer *w, const char *key, const char *text)
 {
 	json_key_string(w, key, text[0] == '\0' ? NULL : text);
@@ -177,7 +177,7 @@ void run_json_summary(const struct run *run, struct buf *out)
 	write_run(run, false, out);
 }
 
-/* A number, or nothing when unknown. */
+/* Writes a number; one that is unknown leaves its column empty. */
 static void csv_number(struct buf *out, double value)
 {
 	if (isfinite(value)) {
@@ -199,7 +199,7 @@ void run_csv(const struct run *run, struct buf *out)
 		csv_number(out, p->error_px);
 		buf_printf(out, ",%d,", p->stars);
 		csv_number(out, p->flux_ratio);
-		/* The texts of why are ours and hold neither comma nor quote. */
+		/* `why` holds one of our own texts, which have neither comma nor quote. */
 		buf_printf(out, ",%s,%s,%s\r\n", p->used ? "true" : "false",
 			p->validation ? "true" : "false", p->why);
 	}
@@ -231,7 +231,7 @@ static void nina_point(
 	nina_fields(w, position, value, error);
 }
 
-/* ISO 8601 in local time with its zone: 2026-03-14T23:08:31.2500000+01:00. */
+/* Prints ISO 8601 in local time with its zone: 2026-03-14T23:08:31.2500000+01:00. */
 static void nina_time(int64_t utc_ms, char *out, size_t cap)
 {
 	time_t seconds = (time_t)(utc_ms / 1000);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* Columns of runs in the order of the table; binding and reading walk the same rows. */
+/* The columns of runs in the order of the table; binding and reading walk the same rows. */
 enum kind { KIND_INT, KIND_CODE, KIND_I64, KIND_REAL, KIND_TEXT };
 static const struct {
 	const char *name;

@@ -21,9 +21,9 @@
 #include "run.h"
 #include "text.h"
 
-/* A try waits so long for the lock of another program; it is made again a second later. */
+/* A call waits so long for the lock of another program; the store tries again a second later. */
 #define RUNS_DB_BUSY_MS 200
-/* The same when the database is opened: without it there are no ids, so more patience is worth it. */
+/* Opening the database waits longer: without it there are no ids, so more patience is worth it. */
 #define RUNS_DB_OPEN_BUSY_MS 5000
 
 struct sqlite3;
@@ -38,35 +38,35 @@ struct runs_db {
 enum err_code runs_db_open(const char *dir, struct runs_db **out, struct err *err);
 void runs_db_close(struct runs_db *runs);
 
-/* Reserves ids durably: all up to *reserved are used up.  below: the highest id that was given out, 0 none;
- * *highest becomes the highest id that is used up without this call, by a reservation or by a row. */
+/* Reserves ids durably: all up to *reserved are used up. `below` is the highest id that was given out, 0 for none;
+ * *highest becomes the highest id that was used up before this call. */
 enum err_code runs_db_reserve(struct runs_db *runs, uint64_t below, uint64_t count, uint64_t *highest,
 	uint64_t *reserved, struct err *err);
 
-/* Gives back what was reserved and not used. */
+/* Gives back ids that were reserved and not used; `highest` is the last one that stays used up. */
 enum err_code runs_db_unreserve(struct runs_db *runs, uint64_t highest, struct err *err);
 
-/* The highest id of a reservation or a row; read only. */
+/* Reads the highest id of a reservation or a row and writes nothing. */
 enum err_code runs_db_highest(struct runs_db *runs, uint64_t *highest, struct err *err);
 
-/* Closes runs that were left open by a process that did not live to close them: aborted, with a reason, their end
- * unknown.  *count says how many. */
+/* Closes runs that an earlier process left open because it did not live to close them: they are aborted, with a reason,
+ * and their end is unknown. *count becomes their number. */
 enum err_code runs_db_cut_short(struct runs_db *runs, int *count, struct err *err);
 
 /* Writes a run, or replaces it with its points, in one transaction. */
 enum err_code runs_db_save(struct runs_db *runs, const struct run *run, struct err *err);
 
-/* One run with its points, the caller's to free; NULL with ERR_INVALID_VALUE when there is none. */
+/* Reads one run with its points, which the caller frees; NULL with ERR_INVALID_VALUE when there is none. */
 struct run *runs_db_load(struct runs_db *runs, uint64_t id, struct err *err);
 
-/* The newest run of a focuser, the same way. */
+/* Reads the newest run of a focuser; the caller frees it, as with runs_db_load(). */
 struct run *runs_db_last(struct runs_db *runs, int focuser, struct err *err);
 
 /* Calls row() with each run that is over, newest first, without its points, until it returns false. */
 enum err_code runs_db_each(struct runs_db *runs, bool (*row)(void *arg, const struct run *run), void *arg,
 	struct err *err);
 
-/* Slope and least HFR of the last success; *known false when there is none. */
+/* Reads slope and least HFR of the last run that succeeded; *known becomes false when there is none. */
 enum err_code runs_db_history(struct runs_db *runs, int focuser, int camera, int binning, bool *known,
 	double *slope_px_per_step, double *hfr_min_px, struct err *err);
 
@@ -81,7 +81,7 @@ void runs_columns_list(struct buf *sql);
 int runs_columns_count(void);
 void runs_columns_bind(struct sqlite3_stmt *stmt, const struct run *run);
 void runs_columns_read(struct sqlite3_stmt *stmt, struct run *run);
-/* NAN is null. */
+/* Binds a number; NAN becomes null. */
 void runs_bind_real(struct sqlite3_stmt *stmt, int at, double value);
 double runs_read_real(struct sqlite3_stmt *stmt, int at);
 void runs_read_text(struct sqlite3_stmt *stmt, int at, char *out, size_t cap);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What is read from the database. */
+/* The queries: runs and what was learned from them are read from the database. */
 #include "runs_db.h"
 
 #include <sqlite3.h>
 #include <stdlib.h>
 
-/* "SELECT columns FROM runs <rest>", with one integer bound. */
+/* Prepares "SELECT columns FROM runs <rest>" and binds one integer. */
 static sqlite3_stmt *select_runs(struct runs_db *runs, const char *rest, int64_t value)
 {
 	struct buf sql;
@@ -57,7 +57,7 @@ static bool load_points(struct runs_db *runs, struct run *run)
 	return step == SQLITE_DONE;
 }
 
-/* The first run of a selection with its points; NULL with err filled. */
+/* Reads the first run of a selection with its points; NULL with err filled. */
 static struct run *load_first(struct runs_db *runs, sqlite3_stmt *stmt, struct err *err)
 {
 	int step = stmt == NULL ? SQLITE_ERROR : sqlite3_step(stmt);

@@ -11,8 +11,8 @@
 
 #include "log.h"
 
-/* Schema changes in order; user_version says how many have been applied.  Never edited once
- * released, only added to. */
+/* Changes of the schema in order; user_version says how many of them have been applied. A change that was released is
+ * never edited; new ones are added at the end. */
 static const char *const migrations[] = {
 	"CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
 	"INSERT INTO counters VALUES ('run', 0);"
@@ -60,7 +60,7 @@ bool runs_db_number(struct runs_db *runs, const char *sql, int64_t *out)
 	return ok;
 }
 
-/* What the database says of itself; false with err filled when it is damaged or cannot be read. */
+/* Asks the database whether it is sound; false with err filled when it is damaged or cannot be read. */
 static bool is_sound(struct runs_db *runs, bool *damaged, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -70,7 +70,7 @@ static bool is_sound(struct runs_db *runs, bool *damaged, struct err *err)
 		said = (const char *)sqlite3_column_text(stmt, 0);
 	}
 	bool ok = said != NULL && strcmp(said, "ok") == 0;
-	/* A database that somebody else holds says nothing at all, and is not damaged. */
+	/* A database that another program holds gives no answer at all, which does not mean that it is damaged. */
 	*damaged = said != NULL && !ok;
 	if (*damaged) {
 		err_set(err, ERR_IO, "the run store %.120s is damaged: %.80s", runs->path, said);
@@ -96,7 +96,7 @@ static enum err_code check_version(struct runs_db *runs, int64_t *version, struc
 
 static enum err_code migrate(struct runs_db *runs, struct err *err)
 {
-	/* Looked at inside the transaction: another process may be migrating at this moment. */
+	/* The version is read inside the transaction, because another process may be migrating at this moment. */
 	if (!runs_db_sql(runs, "BEGIN IMMEDIATE")) {
 		return runs_db_error(runs, "be written", err);
 	}
@@ -120,7 +120,8 @@ static enum err_code migrate(struct runs_db *runs, struct err *err)
 	return ERR_OK;
 }
 
-/* Needs the database for itself for a moment; where it does not get it, the older mode works on. */
+/* Switches to WAL, for which the database is needed alone for a moment; where that fails, it works on in its older
+ * mode. */
 static void switch_to_wal(struct runs_db *runs)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -137,7 +138,7 @@ static void switch_to_wal(struct runs_db *runs)
 	}
 }
 
-/* damaged: the file opens, but is not a sound database. */
+/* Opens the file. *damaged says that the file can be opened but is not a sound database. */
 static enum err_code open_file(struct runs_db *runs, bool *damaged, struct err *err)
 {
 	*damaged = false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is written to the database: runs, and the numbers that are used up. */
+/* Writes to the database: runs, and the numbers that are used up. */
 #include "runs_db.h"
 
 #include <sqlite3.h>
@@ -79,8 +79,8 @@ enum err_code runs_db_save(struct runs_db *runs, const struct run *run, struct e
 	return code;
 }
 
-/* The counter, not the largest row alone, so that an id whose run was lost in a crash stays used; the larger
- * of both, should somebody have put a run in by hand. */
+/* The counter is asked, not the largest row alone, so that an id whose run was lost in a crash stays used; the larger
+ * of both counts, in case somebody has put a run in by hand. */
 #define HIGHEST "SELECT max(value, (SELECT coalesce(max(id), 0) FROM runs)) FROM counters WHERE name = 'run'"
 
 enum err_code runs_db_highest(struct runs_db *runs, uint64_t *highest, struct err *err)
@@ -110,7 +110,7 @@ enum err_code runs_db_reserve(struct runs_db *runs, uint64_t below, uint64_t cou
 	bool ok = runs_db_sql(runs, "BEGIN IMMEDIATE") && runs_db_highest(runs, &used, NULL) == ERR_OK &&
 		  runs_db_number(runs, "SELECT coalesce(max(id), 0) FROM runs", &row);
 	rows = row > 0 ? (uint64_t)row : 0;
-	/* At the start nobody has an id yet, and all that a process before this one reserved counts as used. */
+	/* At the start nobody has an id yet, and all ids that an earlier process reserved count as used. */
 	*highest = below == 0 ? used : rows > below ? rows : below;
 	if (ok && set_counter(runs, *highest + count) && runs_db_sql(runs, "COMMIT")) {
 		*reserved = *highest + count;

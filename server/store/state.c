@@ -19,10 +19,10 @@
 #define DEVICES_FILE "devices.json"
 #define DEVICES_MAX 65536
 
-/* One reader and writer of devices.json at a time. */
+/* The lock lets one thread at a time read and write devices.json. */
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* mkdir -p; the directory must be writable at the end. */
+/* Makes the directory and its parents, as mkdir -p does; the directory must be writable at the end. */
 static enum err_code make_dir(const char *path, struct err *err)
 {
 	char part[1024];
@@ -77,7 +77,7 @@ enum err_code state_dir(const char *option, char *out, size_t cap, struct err *e
 	}
 	const char *from = getenv("STATE_DIRECTORY");
 	if (from != NULL && from[0] != '\0') {
-		/* systemd may name several, separated by colons; the first is ours. */
+		/* systemd may name several directories, separated by colons; the first is ours. */
 		snprintf(path, sizeof path, "%.*s", (int)strcspn(from, ":"), from);
 		return take_dir(path, out, cap, err);
 	}
@@ -120,7 +120,7 @@ enum err_code state_lock(const char *dir, int *fd, struct err *err)
 			"--state-dir of its own",
 			pid[0] != '\0' ? pid : "unknown", dir);
 	}
-	/* For the message above only; the lock is what counts. */
+	/* The number is written for the message above only; the lock is what counts. */
 	int n = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
 	if (ftruncate(lock, 0) != 0 || pwrite(lock, pid, (size_t)n, 0) != n) {
 		log_debug("focusd", "cannot write %s: %s", path, strerror(errno));
@@ -145,7 +145,7 @@ static bool write_all(int fd, const char *data, size_t len)
 	return true;
 }
 
-/* After the rename the name itself must reach the disk. */
+/* After the rename the directory, which holds the name, must reach the disk as well. */
 static bool sync_dir_of(const char *path)
 {
 	char dir[1024];
@@ -196,7 +196,7 @@ enum err_code state_write_file(const char *path, const void *data, size_t len, s
 	return ERR_OK;
 }
 
-/* Reads a small file whole; absent counts as empty. */
+/* Reads a small file whole; a file that does not exist counts as empty. */
 static enum err_code read_small(const char *path, struct buf *out, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -239,7 +239,7 @@ static bool is_uuid(const char *text)
 	return true;
 }
 
-/* A random UUID, RFC 4122 version 4. */
+/* Makes a random UUID, RFC 4122 version 4. */
 static enum err_code make_uuid(char out[37], struct err *err)
 {
 	unsigned char b[16];
@@ -255,7 +255,7 @@ static enum err_code make_uuid(char out[37], struct err *err)
 	return ERR_OK;
 }
 
-/* What the file says about key, or a new id that is written to it. */
+/* Finds the id that the file gives for key, or makes a new one and writes it to the file. */
 static enum err_code find_or_make(
 	const char *path, const char *key, struct buf *text, char out[37], struct err *err)
 {
@@ -269,7 +269,7 @@ static enum err_code find_or_make(
 		known = json_parse((struct span){text->data, text->len}, &why);
 		if (known == NULL || !json_is_object(known)) {
 			json_free(known);
-			/* Never overwritten: the ids in it are what clients know the devices by. */
+			/* The file is never overwritten, because clients know the devices by the ids in it. */
 			return err_set(err, ERR_IO,
 				"%.150s is damaged; mend it, or remove it for new ids", path);
 		}

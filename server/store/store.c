@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The store's thread, and what is handed over to be written. */
+/* The store's thread, and the calls that hand over what is to be written. */
 #include "store_private.h"
 
 #include <stdio.h>
@@ -10,14 +10,14 @@
 #include "clock.h"
 #include "state.h"
 
-/* What could not be written is tried again after this. */
+/* A write that failed is tried again after this time. */
 #define WRITE_AGAIN_MS 1000
 /* A write that takes longer is told in the log. */
 #define SLOW_MS 1000
-/* At the end so much patience is left for what has not been written. */
+/* When the store is closed, it tries for so long to write what has not been written. */
 #define QUIT_PATIENCE_MS 5000
-/* Ids that are reserved ahead, and how few may be left before more are: that many runs can start while one write is
- * under way.  After a power cut the next id skips what was reserved. */
+/* RESERVE_IDS ids are reserved ahead, and again when fewer than RESERVE_LOW of them are left: that many runs can start
+ * while one write is under way. After a power cut the next id skips what was reserved. */
 #define RESERVE_IDS 16
 #define RESERVE_LOW 8
 
@@ -33,7 +33,7 @@ static void raise_next_id(struct store *store, uint64_t least)
 	}
 }
 
-/* Reserves more ids.  With the lock held, which is given back meanwhile. */
+/* Reserves more ids. The caller holds the lock, which is given back meanwhile. */
 static void reserve(struct store *store)
 {
 	uint64_t below = atomic_load(&store->next_id) - 1;
@@ -56,8 +56,8 @@ static void reserve(struct store *store)
 	}
 }
 
-/* Says of each run, once, that it waits: the oldest could not be written, and the others are behind it.  With the
- * lock held, which is given back meanwhile. */
+/* Says of each run, once, that it waits: the oldest could not be written, and the others are behind it. The caller
+ * holds the lock, which is given back meanwhile. */
 static void tell_kept(struct store *store, const struct err *why)
 {
 	for (size_t i = 0; i < store->kept.count; i++) {
@@ -74,7 +74,7 @@ static void tell_kept(struct store *store, const struct err *why)
 	}
 }
 
-/* Tries to write the oldest run that waits.  With the lock held, which is given back meanwhile. */
+/* Tries to write the oldest run that waits. The caller holds the lock, which is given back meanwhile. */
 static void write_run(struct store *store)
 {
 	struct kept_run *item = &store->kept.item[0];
@@ -122,7 +122,7 @@ static struct store_file *waiting_file(struct store *store)
 	return NULL;
 }
 
-/* Writes one small file.  With the lock held, which is given back meanwhile. */
+/* Writes one small file. The caller holds the lock, which is given back meanwhile. */
 static void write_file(struct store *store, struct store_file *slot)
 {
 	struct store_file file = *slot;
@@ -137,7 +137,7 @@ static void write_file(struct store *store, struct store_file *slot)
 	pthread_mutex_lock(&store->lock);
 }
 
-/* One round over all that is due; false when nothing was.  With the lock held. */
+/* Does everything that is due, once; false when nothing was. The caller holds the lock. */
 static bool work(struct store *store)
 {
 	int64_t now = clock_now_ms(clock_real());
@@ -192,7 +192,7 @@ static void *thread_main(void *arg)
 			continue;
 		}
 		pthread_cond_broadcast(&store->changed);
-		/* As long as the disk takes one run after the other, it is given time. */
+		/* At the end the thread goes on as long as the disk takes one run after the other. */
 		bool failing = store->write_ms > 0;
 		bool late = clock_now_ms(clock_real()) >= store->quit_ms;
 		if (store->quit && (store->kept.count == 0 || (failing && late))) {
@@ -204,7 +204,7 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-/* What a power cut left open is closed, and ids are found; before the thread. */
+/* Closes the runs that a power cut left open and finds the next id. It runs before the thread is started. */
 static enum err_code prepare(struct store *store, struct err *err)
 {
 	struct err why = {0};
@@ -217,7 +217,7 @@ static enum err_code prepare(struct store *store, struct err *err)
 	}
 	uint64_t highest = 0;
 	if (runs_db_reserve(store->db, 0, RESERVE_IDS, &highest, &store->reserved, &why) != ERR_OK) {
-		/* A disk that takes nothing must not keep a telescope from focusing. */
+		/* A disk that takes no writes must not keep a telescope from focusing. */
 		log_error("store", "%s; runs are kept in memory", why.text);
 		enum err_code code = runs_db_highest(store->db, &highest, err);
 		if (code != ERR_OK) {
@@ -363,7 +363,7 @@ void store_write_file(struct store *store, const char *path, const char *text, c
 	free(file.text);
 }
 
-/* With the lock held. */
+/* Whether everything that was handed over has been tried. The caller holds the lock. */
 static bool all_tried(struct store *store)
 {
 	return !store->busy && waiting_file(store) == NULL && !store->news &&

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions: a table of few slots, worked off by the store's thread, the oldest first. */
+/* Questions stand in a table of few slots; the store's thread answers the oldest first. */
 #include "store_private.h"
 
 #include <stdlib.h>
@@ -7,11 +7,11 @@
 
 #include "clock.h"
 
-/* A question that met somebody else's lock is tried again after this. */
+/* A question that met the lock of another program is tried again after this time. */
 #define AGAIN_MS 200
 /* An answer that nobody has picked up for so long belongs to a client that has left. */
 #define FORGET_MS 15000
-/* Of a list of STORE_LIST_MAX runs at about 1 KB each. */
+/* The most bytes of an answer: a list of STORE_LIST_MAX runs at about 1 KB each, four times over. */
 #define LIST_CEILING (4 * 1024 * 1024)
 
 void store_answer_fini(struct store_answer *answer)
@@ -27,7 +27,7 @@ static void free_ask(struct ask *ask)
 	*ask = (struct ask){.state = ASK_FREE};
 }
 
-/* With the lock held. */
+/* Marks a question as answered and wakes whoever waits. The caller holds the lock. */
 static void answered(struct store *store, struct ask *ask)
 {
 	ask->state = ASK_ANSWERED;
@@ -36,8 +36,8 @@ static void answered(struct store *store, struct ask *ask)
 	pthread_cond_broadcast(&store->changed);
 }
 
-/* A free slot, or that of the oldest answer that waits to be picked up, or of the oldest question: whoever
- * waits for either learns it from store_take(). */
+/* Finds a slot: a free one, or else that of the oldest answer that waits to be picked up, or else that of the oldest
+ * question. Whoever waits for what gave way learns it from store_take(). */
 static struct ask *slot_for_one_more(struct store *store)
 {
 	struct ask *oldest = NULL;
@@ -46,7 +46,7 @@ static struct ask *slot_for_one_more(struct store *store)
 		if (ask->state == ASK_FREE) {
 			return ask;
 		}
-		/* Working is one at most, so there is always another. */
+		/* At most one question is being worked on, so there is always another that can give way. */
 		bool older = ask->state != ASK_WORKING &&
 			     (oldest == NULL || (ask->state == oldest->state ? ask->ticket < oldest->ticket
 									     : ask->state == ASK_ANSWERED));
@@ -58,7 +58,7 @@ static struct ask *slot_for_one_more(struct store *store)
 	return oldest;
 }
 
-/* With the lock held. */
+/* Posts a question and returns its ticket. The caller holds the lock. */
 static uint64_t post(struct store *store, const struct ask *what)
 {
 	struct ask *ask = slot_for_one_more(store);
@@ -116,8 +116,8 @@ bool store_take(struct store *store, uint64_t ticket, struct store_answer *out)
 	return done;
 }
 
-/* Posts a question, waits for its answer until the patience ends, and copies it.  With the lock held.  False: not
- * in time. */
+/* Posts a question, waits for its answer until the patience ends, and copies it; false when it did not come in time.
+ * The caller holds the lock. */
 static bool ask_and_wait(struct store *store, const struct ask *what, int patience_ms, struct ask *out)
 {
 	int64_t deadline = clock_now_ms(clock_real()) + patience_ms;
@@ -133,7 +133,7 @@ static bool ask_and_wait(struct store *store, const struct ask *what, int patien
 			return true;
 		}
 		if (clock_wait(clock_real(), &store->changed, &store->lock, deadline)) {
-			/* Where the thread is at it, the answer is forgotten later. */
+			/* A question that the thread is working on stays; its answer is forgotten later. */
 			ask = find(store, ticket);
 			if (ask != NULL && ask->state == ASK_WAITING) {
 				free_ask(ask);
@@ -169,7 +169,7 @@ struct run *store_last_run(struct store *store, int focuser)
 
 /* ---- on the thread ---- */
 
-/* A list grows out of two: runs in memory, newest first, and rows of the database. */
+/* A list is put together from two sources: runs in memory, newest first, and rows of the database. */
 struct merge {
 	struct run *kept;
 	size_t kept_count, at;
@@ -186,7 +186,8 @@ static void add_run(struct merge *merge, const struct run *run)
 	}
 }
 
-/* Adds what is in memory and newer than the row; a row that is in memory, too, is older than that. */
+/* Adds the runs in memory that are newer than the row, then the row; a row is passed over when its run is in memory,
+ * too, because the row is older. */
 static bool add_row(void *arg, const struct run *row)
 {
 	struct merge *merge = arg;
@@ -208,7 +209,7 @@ static int newest_first(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
-/* Copies, without points, of the runs in memory that are over; with the lock held.  False when out of memory. */
+/* Copies the runs in memory that are over, without points; false when out of memory. The caller holds the lock. */
 static bool copy_kept(const struct store *store, struct merge *merge)
 {
 	merge->kept = calloc(store->kept.count + 1, sizeof *merge->kept);
@@ -226,7 +227,7 @@ static bool copy_kept(const struct store *store, struct merge *merge)
 	return merge->kept != NULL;
 }
 
-/* With the lock held, which is given back meanwhile. */
+/* Answers a question for a list. The caller holds the lock, which is given back meanwhile. */
 static void make_list(struct store *store, struct ask *ask)
 {
 	struct store_answer answer = {.run = NULL};
@@ -249,7 +250,7 @@ static void make_list(struct store *store, struct ask *ask)
 	ask->answer = answer;
 }
 
-/* The same way. */
+/* Answers a question for one run. The caller holds the lock, which is given back meanwhile. */
 static void find_run(struct store *store, struct ask *ask)
 {
 	struct store_answer answer = {.run = NULL};
@@ -280,7 +281,7 @@ static void find_history(struct store *store, struct ask *ask)
 	ask->known = copy.known;
 	ask->history = copy.history;
 	ask->answer.err = err;
-	/* A run may have ended in between, and knows better. */
+	/* A run may have ended while the disk was read; what was learned from it is newer. */
 	struct store_history newer;
 	if (copy.known && !learned_get(&store->learned, copy.focuser, copy.camera, copy.binning, &newer)) {
 		learned_put(&store->learned, copy.focuser, copy.camera, copy.binning, &copy.history);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of the store: store.c has the thread and what is written, store_asks.c the questions. */
+/* The inside of the store: store.c has the thread and writes, store_asks.c answers questions. */
 #ifndef FOCUSD_STORE_PRIVATE_H
 #define FOCUSD_STORE_PRIVATE_H
 
@@ -12,7 +12,7 @@
 #include "runs_db.h"
 #include "store.h"
 
-/* Small files that wait to be written: one for each of the 2 x 10 devices fits, with room to spare. */
+/* So many small files may wait to be written: one for each of the 2 x 10 devices, with room to spare. */
 #define STORE_FILES_MAX 32
 
 enum ask_kind { ASK_RUN, ASK_LAST, ASK_LIST, ASK_HISTORY };
@@ -23,8 +23,8 @@ struct ask {
 	enum ask_kind kind;
 	uint64_t ticket;
 	uint64_t number;                 /* id of the run, or the limit of the list */
-	int focuser, camera, binning;    /* of ASK_HISTORY; the first of ASK_LAST, too */
-	int64_t again_ms;                /* not before this; all times on clock_real() */
+	int focuser, camera, binning;    /* of ASK_HISTORY; ASK_LAST uses the focuser alone */
+	int64_t again_ms;                /* the question is not tried before this; all times are on clock_real() */
 	int64_t deadline_ms;
 	int64_t answered_ms;
 	struct store_answer answer;
@@ -39,40 +39,41 @@ struct store_file {
 };
 
 struct store {
-	struct runs_db *db;              /* the thread's own while it runs */
+	struct runs_db *db;              /* only the thread uses it while it runs */
 	void (*answered)(void *arg);
 	void *arg;
 	pthread_t thread;
 	_Atomic uint64_t next_id;        /* the id that is given out next */
 
-	pthread_mutex_t lock;            /* a leaf: nothing else is taken under it, and no call to the disk is made */
-	pthread_cond_t work;             /* for the thread */
-	pthread_cond_t changed;          /* for store_history() and store_flush() */
+	pthread_mutex_t lock;            /* a leaf: no other lock is taken while this one is held, and the disk is not
+					  * called */
+	pthread_cond_t work;             /* wakes the thread */
+	pthread_cond_t changed;          /* wakes store_history() and store_flush() */
 	bool quit;
 	int64_t quit_ms;                 /* what cannot be written by then is lost */
-	bool busy;                       /* the thread is at work with the lock given back */
-	bool news;                       /* somebody has to be woken */
+	bool busy;                       /* the thread works and has given the lock back meanwhile */
+	bool news;                       /* somebody waits for an answer and has to be woken */
 	uint64_t reserved;               /* ids up to this are used up on the disk */
 	struct kept kept;
-	int64_t write_ms;                /* the next try to write runs or to reserve ids */
+	int64_t write_ms;                /* when runs are written or ids are reserved next */
 	struct ask ask[STORE_ASKS_MAX];
 	uint64_t tickets;
 	struct store_file file[STORE_FILES_MAX];
 	struct learned learned;
 
-	/* The thread's own. */
+	/* Only the thread uses these. */
 	struct log_repeat write_failures;
 	struct log_repeat reserve_failures;
 	struct log_repeat slow;
 };
 
-/* One question that is due, answered with the lock given back meanwhile; with the lock held.  False when none is. */
+/* Answers one question that is due; false when none is. The caller holds the lock, which is given back meanwhile. */
 bool store_asks_work(struct store *store, int64_t now_ms);
 
-/* Answers questions whose time is over and forgets answers that nobody picks up; with the lock held. */
+/* Answers questions whose time is over and forgets answers that nobody picks up. The caller holds the lock. */
 void store_asks_expire(struct store *store, int64_t now_ms);
 
-/* When the next question is due or its time is over; CLOCK_NEVER when none waits.  With the lock held. */
+/* When the next question is due or its time is over; CLOCK_NEVER when none waits. The caller holds the lock. */
 int64_t store_asks_next_ms(const struct store *store);
 
 /* Frees all questions and answers. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Before the bytes of each entry. */
+/* This stands before the bytes of each entry. */
 struct head {
 	int64_t ms;
 	uint16_t len;
@@ -54,7 +54,7 @@ static void put(struct transcript_ring *ring, const void *data, size_t len)
 	ring->used += len;
 }
 
-/* at counts from the oldest entry. */
+/* Copies len bytes out of the ring; `at` counts from the beginning of the oldest entry. */
 static void get(const struct transcript_ring *ring, size_t at, void *out, size_t len)
 {
 	at = (ring->head + at) % ring->size;

@@ -17,14 +17,14 @@
 #include "log.h"
 #include "transcript_ring.h"
 
-/* Waiting to be written to the file of a device. */
+/* Bytes that may wait to be written to the file of one device. */
 #define PENDING_MEMORY (64 * 1024)
-/* So long entries are gathered before they are written. */
+/* Entries are gathered for so long before they are written. */
 #define GATHER_MS 500
 #define FAULT_EVERY_MS 60000
-/* The file of a complete transcript begins anew, keeping the old one as FILE.1. */
+/* At this size the file of a complete transcript is renamed to FILE.1, and a new one is begun. */
 #define FILE_LIMIT (16 * 1024 * 1024)
-/* Lines of the end of a transcript that go to the log. */
+/* So many lines of the end of a transcript go to the log. */
 #define LOGGED_LINES 12
 #define TEXT_CEILING (4 * 1024 * 1024)
 
@@ -35,17 +35,17 @@ struct transcript {
 	char head[768];             /* "# key: value" lines */
 	char file[512];             /* of the complete transcript, "" none */
 
-	/* Under the lock. */
+	/* The lock guards these. */
 	struct transcript_ring recent;
 	struct transcript_ring pending; /* empty, without memory, where there is no file */
 	uint64_t lost;              /* entries that found no room in pending */
-	struct transcript_ring fault; /* what recent was; without memory: none is due */
+	struct transcript_ring fault; /* a copy of `recent` that is to be written; without memory: none is due */
 	char reason[240];
 	bool had_fault;
 	int64_t fault_ms;
 	unsigned faults_skipped;
 
-	/* The writer's own. */
+	/* Only the writer's thread uses these. */
 	struct transcript_ring taken;
 	int fd;
 	off_t written;
@@ -87,7 +87,7 @@ static void make_folder(const struct transcripts *all)
 	}
 }
 
-/* Non-blocking, so that a pipe whose reader sleeps does not hold the writer. */
+/* The file is opened without blocking, so that a pipe whose reader sleeps does not hold the writer up. */
 static int open_file(const char *path, int flags)
 {
 	return open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags, 0644);
@@ -155,7 +155,7 @@ static void log_end(const struct transcript *t, const struct buf *text)
 
 static int newest_last(const void *a, const void *b)
 {
-	/* "focuser.0-20260314T220831Z.txt": the time decides, not the device. */
+	/* Names look like "focuser.0-20260314T220831Z.txt"; they are ordered by time, not by device. */
 	const char *x = strrchr(*(char *const *)a, '-');
 	const char *y = strrchr(*(char *const *)b, '-');
 	return strcmp(x, y);
@@ -168,7 +168,7 @@ static bool is_fault_file(const char *name)
 	return dash != NULL && len > 4 && strcmp(name + len - 4, ".txt") == 0;
 }
 
-/* Keeps the newest. */
+/* Deletes the oldest files of faults and keeps TRANSCRIPT_FILES. */
 static void tidy(const struct transcripts *all)
 {
 	DIR *dir = opendir(all->folder);
@@ -193,7 +193,7 @@ static void tidy(const struct transcripts *all)
 	closedir(dir);
 }
 
-/* "20260314T220831.250Z" */
+/* Prints the time as in "20260314T220831.250Z". */
 static void file_time(char out[24])
 {
 	char utc[CLOCK_UTC_TEXT];
@@ -247,7 +247,7 @@ static void close_file(struct transcript *t)
 	t->fd = -1;
 }
 
-/* Opens, or begins anew when it has become too long. */
+/* Opens the file of a complete transcript, or begins a new one when it has become too long. */
 static bool ready_file(struct transcript *t, struct buf *text)
 {
 	if (t->fd >= 0 && t->written > FILE_LIMIT) {
@@ -296,7 +296,7 @@ static void write_pending(struct transcript *t, const struct transcript_ring *ri
 	buf_fini(&text);
 }
 
-/* One round over all devices, the lock given back while it writes. */
+/* Writes what is due for all devices, once; the lock is given back while it writes. */
 static void write_all(struct transcripts *all)
 {
 	for (struct transcript *t = all->first; t != NULL; t = t->next) {
@@ -351,7 +351,7 @@ static void *writer(void *arg)
 	return NULL;
 }
 
-/* With the lock held. */
+/* Wakes the writer's thread and starts it when it is first needed. The caller holds the lock. */
 static void wake_writer(struct transcripts *all, bool hurry)
 {
 	bool wake = !all->due || (hurry && !all->hurry);
@@ -373,7 +373,7 @@ static void add_fact(struct buf *text, const char *key, const char *value)
 	}
 }
 
-/* What was configured and is not as usual. */
+/* Adds a setting to the head of a file; 0 means that it has its usual value and needs no line. */
 static void add_number(struct buf *text, const char *key, int value)
 {
 	if (value != 0) {

@@ -30,7 +30,7 @@ struct clock *clock_create_fake(void);
 /* Frees a scaled or fake clock; NULL and the real clock are fine. */
 void clock_destroy(struct clock *clock);
 
-/* Milliseconds now. */
+/* What the clock shows at this moment, milliseconds. */
 int64_t clock_now_ms(struct clock *clock);
 
 /* How much faster than life it runs: 1 for the real clock, the factor for a scaled one. */

@@ -14,7 +14,7 @@ enum err_code {
 	ERR_VALUE_NOT_SET,          /* no valid reading yet */
 	ERR_NOT_CONNECTED,          /* the device is not connected (for this client) */
 	ERR_INVALID_OPERATION,      /* leased, busy, wrong state */
-	ERR_ACTION_NOT_IMPLEMENTED, /* unknown custom action */
+	ERR_ACTION_NOT_IMPLEMENTED, /* a custom action of that name does not exist */
 	ERR_CANCELLED,              /* halted, aborted, superseded */
 	ERR_INTERNAL,               /* our own fault */
 	ERR_NOMEM,                  /* out of memory */

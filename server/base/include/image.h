@@ -9,14 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What one element is, in the machine's own byte order.  Whatever a sensor gives fits exactly into one of these
- * (unsigned numbers of 32 bits, which only sums of frames need, into IMAGE_F64). */
+/* What one element is, in the byte order of the machine. Whatever a sensor gives fits exactly into one of these types;
+ * unsigned numbers of 32 bits, which come only from sums of frames, need IMAGE_F64. */
 enum image_type {
-	IMAGE_U16, /* 0..65535: nearly every camera; what a structure says that says nothing */
+	IMAGE_U16, /* 0..65535: nearly every camera; 0, so that a zeroed structure means this type */
 	IMAGE_U8,  /* 0..255 */
 	IMAGE_I32, /* whole numbers of 32 bits with a sign */
 	IMAGE_F32, /* IEEE 754; a value that is not finite (NaN, infinity) is a missing pixel */
-	IMAGE_F64, /* the same, double */
+	IMAGE_F64, /* the same in double precision */
 };
 
 /* Bytes of one element: 1, 2, 4 or 8. */
@@ -42,7 +42,7 @@ static inline bool image_type_is_float(enum image_type type)
 	return type == IMAGE_F32 || type == IMAGE_F64;
 }
 
-/* Element number `index` of an array of this type, exactly.  Pure. */
+/* Element number `index` of an array of this type; the conversion is exact. Pure. */
 static inline double image_element(const void *data, enum image_type type, size_t index)
 {
 	switch (type) {
@@ -82,7 +82,7 @@ struct frame_info {
 	int32_t width;         /* px as delivered (binned) */
 	int32_t height;
 	int32_t planes;        /* 1, or 3 for colour planes */
-	int32_t bin;           /* 1.. */
+	int32_t bin;           /* binning factor, from 1 on */
 	enum image_type type;  /* of the elements */
 	enum image_mosaic mosaic;
 	double full_scale_adu; /* saturation value, ADU; NAN when unknown */
@@ -103,7 +103,7 @@ struct frame {
 	double max_value;      /* the largest finite element; -INFINITY when there is none */
 };
 
-/* The pixels of a frame of 16 bits; of another type the caller must not ask. */
+/* The pixels of a frame whose type is IMAGE_U16; the caller has to know that it is. */
 static inline const uint16_t *frame_u16(const struct frame *frame)
 {
 	return frame->pixels;
@@ -114,40 +114,40 @@ static inline const uint16_t *frame_u16(const struct frame *frame)
  * memory. */
 struct frame *frame_create(const struct frame_info *info, const void *row_major);
 
-/* One reference more; the frame itself.  Any thread. */
+/* Adds a reference and returns the same frame. Any thread. */
 struct frame *frame_ref(struct frame *frame);
 
-/* Frames that share memory in turn: a buffer that nobody refers to any more is kept for the next frame,
- * so that a camera at work needs two, neither allocated nor cleared again.  Any thread. */
+/* A pool of frames that share memory in turn: a buffer that nobody refers to any more is kept for the next frame, so
+ * that a camera at work needs two buffers, which are neither allocated nor cleared again. Any thread. */
 struct frame_pool;
 
-/* NULL when out of memory. */
+/* Makes an empty pool; NULL when out of memory. */
 struct frame_pool *frame_pool_create(void);
-/* The owner leaves; frames still referred to stay good, and NULL is fine. */
+/* The owner gives the pool up; frames that somebody still refers to stay good, and NULL is fine. */
 void frame_pool_release(struct frame_pool *pool);
-/* Gives memory that is kept for later back to the system. */
+/* Gives the memory of spare buffers back to the system. */
 void frame_pool_trim(struct frame_pool *pool);
 
-/* A frame with one reference and no pixels yet; NULL when out of memory.  Until frame_fill() has seen
- * every row, nobody else may know it. */
+/* Makes a frame with one reference and without pixels; NULL when out of memory. Until frame_fill() has been called for
+ * every row, nobody but the caller may know the frame. */
 struct frame *frame_pool_take(struct frame_pool *pool, const struct frame_info *info);
 
-/* Transposes `rows` rows of a taken frame from row `first` on; row_major is theirs, as for
- * frame_create().  Any order, each row once; several threads may do so at once. */
+/* Transposes `rows` rows, from row `first` on, into a frame from frame_pool_take(); row_major holds these rows as in
+ * frame_create(). The rows may come in any order, each once, and from several threads at the same time. */
 void frame_fill(struct frame *frame, int32_t first, int32_t rows, const void *row_major);
 
 /* Drops one reference; NULL is fine. */
 void frame_unref(struct frame *frame);
 
-/* One plane of a frame as a frame of its own, with one reference; NULL when out of memory. */
+/* Copies one plane of a frame into a frame of its own with one reference; NULL when out of memory. */
 struct frame *frame_plane(const struct frame *frame, int32_t plane);
 
-/* The view of a one-plane frame (transposed set).  Borrowed from the frame. */
+/* The view of a one-plane frame, with `transposed` set. It is borrowed from the frame. */
 struct image frame_image(const struct frame *frame);
 
-/* Transposes rows x columns elements of `size` bytes (1, 2, 4 or 8) into a part of a larger picture:
- * element c * stride + r of `out` becomes element r * columns + c of `in`; stride >= rows.  The two do not
- * overlap.  Elements are moved, never looked at. */
+/* Transposes rows x columns elements of `size` bytes (1, 2, 4 or 8) into a part of a larger picture: element r *
+ * columns + c of `in` becomes element c * stride + r of `out`; stride >= rows. The two arrays must not overlap. The
+ * elements may be of any type, because they are only moved. */
 void image_transpose(size_t size, void *out, size_t stride, const void *in, size_t rows, size_t columns);
 
 #endif

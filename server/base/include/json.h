@@ -12,8 +12,8 @@
 #include "err.h"
 #include "text.h"
 
-/* A writer; commas are its business.  Depth at most 16.  Strings that are not UTF-8 are mended
- * with '?'; non-finite numbers become null. */
+/* A writer, which puts the commas where they belong. Depth at most 16. Strings that are not UTF-8 are mended with '?';
+ * numbers that are not finite become null. */
 struct json_writer {
 	struct buf *buf;
 	unsigned depth;
@@ -35,7 +35,7 @@ void json_double(struct json_writer *w, double value);
 void json_bool(struct json_writer *w, bool value);
 void json_null(struct json_writer *w);
 
-/* Key and value in one; a NULL text is null. */
+/* Writes a key and its value; a NULL text becomes null. */
 void json_key_string(struct json_writer *w, const char *key, const char *text);
 void json_key_int(struct json_writer *w, const char *key, int64_t value);
 void json_key_double(struct json_writer *w, const char *key, double value);

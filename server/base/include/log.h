@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Log lines to standard error, with journal priorities (<3> error .. <7> debug and trace) when
- * standard error is the systemd journal, else with a UTC time stamp.  One line, one fact, device
- * first.  Safe from any thread; takes no lock of the caller's.
+ * Log lines go to standard error, with journal priorities (<3> error .. <7> debug and trace) when standard error is
+ * the systemd journal, else with a UTC time stamp. One line tells one fact and names the device first. Any thread may
+ * write, under any lock of its own.
  */
 #ifndef FOCUSD_LOG_H
 #define FOCUSD_LOG_H
@@ -31,13 +31,13 @@ int log_level_parse(const char *name, enum log_level *level);
 void log_write(enum log_level level, const char *source, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Remembers how often a failure repeated, so that a broken cable does not fill the disk: the first
- * ten are written, then one in a hundred.  One per place that can fail again and again, zeroed. */
+/* Remembers how often a failure was repeated, so that a broken cable does not fill the disk: the first ten are written,
+ * then one in a hundred. Each place that can fail again and again has one of its own, zeroed at first. */
 struct log_repeat {
 	unsigned count;
 };
 
-/* Counts one more; non-zero when this one should be written. */
+/* Counts one failure more; non-zero when this one should be written. */
 int log_repeat_due(struct log_repeat *repeat);
 
 /* Forgets the count; returns it, so that recovery can say how many there were. */

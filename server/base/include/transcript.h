@@ -21,12 +21,12 @@
 #define TRANSCRIPT_SENT '>'
 #define TRANSCRIPT_RECEIVED '<'
 #define TRANSCRIPT_CALL '='   /* what the driver was asked to do: "identify", "move 5000" */
-#define TRANSCRIPT_FAILED '!' /* how that ended, when not well: "timeout" */
+#define TRANSCRIPT_FAILED '!' /* how that ended when it went wrong: "timeout" */
 #define TRANSCRIPT_RESULT '.' /* what came out: "position=5000 moving=0" */
 
-/* Most bytes of one line; more are written as several lines of the same time. */
+/* The most bytes that one line holds; more are written as several lines with the same time. */
 #define TRANSCRIPT_LINE_BYTES 64
-/* Most bytes that a line which is read may hold. */
+/* The most bytes that a line may hold when it is read. */
 #define TRANSCRIPT_ROOM 256
 
 struct transcript_entry {
@@ -36,14 +36,14 @@ struct transcript_entry {
 	char data[TRANSCRIPT_ROOM];
 };
 
-/* Adds an entry as one or more lines.  Bytes are printed as trace_escape() does, whole, and a blank at
- * either end as \x20, so that nothing gets lost in a letter. */
+/* Adds an entry as one or more lines. Bytes are printed as trace_escape() does, all of them, and a blank at either end
+ * becomes \x20, so that nothing gets lost when a transcript is sent in a mail. */
 void transcript_print(struct buf *out, int64_t ms, char kind, const void *data, size_t len);
 
 enum transcript_line { TRANSCRIPT_NOTHING, TRANSCRIPT_ENTRY, TRANSCRIPT_BAD };
 
-/* Reads one line (without its end; a carriage return there is dropped).  TRANSCRIPT_NOTHING: a remark
- * or an empty line.  *out is filled for TRANSCRIPT_ENTRY only. */
+/* Reads one line (without its end; a carriage return there is dropped). A remark or an empty line is
+ * TRANSCRIPT_NOTHING. *out is filled for TRANSCRIPT_ENTRY only. */
 enum transcript_line transcript_read(struct span line, struct transcript_entry *out);
 
 /* Cuts the next line off *text; false at its end. */

@@ -18,7 +18,7 @@
 
 #define CONFIG_MAX_DEVICES 8
 
-/* A choice that nobody made: the default is decided by what the device is. */
+/* Nobody made the choice, so what the device is decides the default. */
 #define CONFIG_UNSET (-1)
 
 enum config_temperature_source {
@@ -28,8 +28,9 @@ enum config_temperature_source {
 	CONFIG_TEMPERATURE_NONE,
 };
 
-/* Direction of final moves, in published steps.  Where it is unset, it is out, or what out of the motor comes to with
- * `reverse` for a driver that wants it so (struct focuser_driver.approach_up). */
+/* The approach: the direction of every last leg, in positions as clients see them. Where it is unset, it is out; a
+ * driver may want the motor's own larger numbers (struct focuser_driver.approach_up), and these are in where `reverse`
+ * is set. */
 enum config_approach {
 	CONFIG_APPROACH_UNSET = CONFIG_UNSET,
 	CONFIG_APPROACH_IN,  /* to smaller positions */
@@ -87,7 +88,7 @@ struct config_autofocus {
 	double time_limit_s;
 };
 
-/* Where settings were read, so that checks across sections name file and line, too.  file 0: none. */
+/* The places where settings were read, so that checks across sections can name file and line, too. file 0: none. */
 #define CONFIG_MAX_FILES 32
 #define CONFIG_MAX_OPTIONS 80
 #define CONFIG_MAX_SECTIONS 8
@@ -114,7 +115,7 @@ struct config {
 	struct config_places places;
 };
 
-/* The defaults of every option, no devices. */
+/* Sets every option to its default; there are no devices. */
 void config_defaults(struct config *config);
 
 /* Reads path and then conf.d/ *.conf beside it, over what config holds.  All errors found are
@@ -125,15 +126,15 @@ enum err_code config_read(struct config *config, const char *path, struct buf *e
 /* Sets server.bind; "all" and "*" are all addresses.  False when the text is too long. */
 bool config_set_bind(struct config *config, const char *address);
 
-/* What the checks have to know of one driver.  Texts are borrowed. */
+/* What the checks have to know of one driver. The driver owns the texts. */
 struct config_driver {
 	const char *name;       /* in the configuration: "moonlite" */
-	/* The words that may stand in quirks, "hand-controller, aux-port"; "" none. */
+	/* The words that may stand in quirks, "hand-controller, aux-port"; "" when there are none. */
 	const char *quirks;
 	bool uses_port;         /* `port` must be given */
 	bool finds_port;        /* port = auto can find its devices */
 	bool sets_speed, sets_step_mode, has_tempcomp; /* it heeds speed, step_mode, tempcomp_steps_per_c */
-	bool uses_path;         /* `path` must be given; of cameras */
+	bool uses_path;         /* `path` must be given; only cameras use it */
 	bool uses_device;       /* heeds `device`, which tells several behind one port apart */
 };
 
@@ -149,8 +150,8 @@ struct config_drivers {
  * heed, partners exist, limits in order.  Errors as config_read(). */
 enum err_code config_check(const struct config *config, const struct config_drivers *drivers, struct buf *errors);
 
-/* Where option key of section "server" or "focuser.N" was given in the files; file is 0 where it was not.  For people
- * only: what a value means never depends on it. */
+/* The place where option `key` of section "server" or "focuser.N" was given in the files; file is 0 where it was not.
+ * This is for people only: what a value means never depends on its place. */
 struct config_place config_place_of(const struct config *config, const char *section, const char *key, int number);
 
 /* Notes that a value of an unnumbered section stands above the files, and where it came from ("the command line"). */

@@ -44,27 +44,27 @@ struct settings_options {
 	void *ctx;
 };
 
-/* base, checked already, is copied: what files and command line say.  ERR_NOMEM. */
+/* Makes settings from base, which is copied: what files and command line say, checked already. ERR_NOMEM. */
 enum err_code settings_create(const struct config *base, const struct settings_options *options, struct settings **out,
 	struct err *err);
-/* After all snapshots have been given back.  NULL is fine. */
+/* Frees the settings; all snapshots must have been given back. NULL is fine. */
 void settings_destroy(struct settings *settings);
 
-/* Takes up the changes of earlier times from the text that was kept.  A change that does not fit to the files any more
- * (they say another driver now, or limits that exclude it) does not count, and the log says why; it is kept and
- * tried again at the next start.  ERR_INVALID_VALUE with a sentence, and nothing is taken up, when the text is
- * damaged.  Before other threads see the settings. */
+/* Takes up the changes of earlier times from the text that was kept. A change that does not fit the files any more
+ * (they name another driver, or limits that exclude it) does not count, and the log says why; it is kept and tried
+ * again at the next start. ERR_INVALID_VALUE with a sentence, and nothing is taken up, when the text is damaged. This
+ * is called before other threads see the settings. */
 enum err_code settings_load(struct settings *settings, struct span text, struct err *err);
 
-/* The same from a file; waits for the disk.  An absent file is fine.  One that is damaged or cannot be read is put
- * aside as PATH.damaged, with a warning in the log, and the server starts by its files alone. */
+/* Takes up the changes from a file; waits for the disk. An absent file is fine. One that is damaged or cannot be read
+ * is put aside as PATH.damaged, with a warning in the log, and the server starts by its files alone. */
 void settings_load_file(struct settings *settings, const char *path);
 
 /* ---- Reading ---- */
 
 /* The newest snapshot.  Valid until it is given back by settings_release(); never NULL. */
 const struct config *settings_get(struct settings *settings);
-/* NULL is fine. */
+/* Gives a snapshot back; NULL is fine. */
 void settings_release(struct settings *settings, const struct config *config);
 
 /* The version of the newest snapshot, see struct config: a cheap "did anything change?".  Takes no lock. */
@@ -93,7 +93,7 @@ struct settings_wish {
 enum err_code settings_change(struct settings *settings, const struct settings_wish *wishes, size_t count,
 	const char *who, uint64_t *change, struct err *err);
 
-/* One setting. */
+/* Changes one setting, as settings_change() does. */
 enum err_code settings_set(struct settings *settings, const char *key, const char *value, const char *who,
 	uint64_t *change, struct err *err);
 
@@ -107,7 +107,7 @@ enum err_code settings_forget(struct settings *settings, const char *key, struct
 
 /* ---- Showing ---- */
 
-/* What stands of one setting, and where it comes from. */
+/* The value that a setting has, and where it comes from. */
 struct settings_entry {
 	const struct config_option *option; /* unit, bounds, default as text for people, help */
 	char key[64];
@@ -118,11 +118,11 @@ struct settings_entry {
 	uint64_t change; /* the change by which it stands; 0 none */
 };
 
-/* ERR_INVALID_VALUE when there is no such setting. */
+/* Tells one setting; ERR_INVALID_VALUE when there is no such setting. */
 enum err_code settings_show(struct settings *settings, const char *key, struct settings_entry *out, struct err *err);
 
-/* Tells each setting of the server, of the devices that are configured and of their telescopes, in the order of the
- * table; all from one snapshot.  tell may not change settings. */
+/* Calls tell with each setting of the server, of the configured devices and of their telescopes, in the order of the
+ * table; all values are from one snapshot. tell may not change settings. */
 void settings_list(struct settings *settings, void (*tell)(void *ctx, const struct settings_entry *entry), void *ctx);
 
 #endif

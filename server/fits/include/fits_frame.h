@@ -18,8 +18,9 @@
 /* A frame read whole.  Free with fits_frame_free(). */
 struct fits_frame {
 	int32_t width, height;     /* px */
-	/* width*height values, row-major, first row first in the file, ADU; not finite where the file has a blank or
-	 * such a value.  One of the two is there, by the function that read the frame, the other is NULL. */
+	/* width*height values, row-major, first row first in the file, ADU; a value is not finite where the file has a
+	 * blank or an infinite number. The function that read the frame decides which of the two is filled; the other
+	 * is NULL. */
 	float *pixels;
 	double *exact;
 	/* The smallest type of elements that holds every value the file can have: IMAGE_U8 for BITPIX 8; IMAGE_U16 for
@@ -45,7 +46,7 @@ struct fits_frame {
  * another format is named, a damaged file is called so, one that takes longer than 30 s is given up.  out is
  * untouched then. */
 enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err);
-/* The same into out->exact. */
+/* Does the same, into out->exact. */
 enum err_code fits_frame_read_exact(const char *path, struct fits_frame *out, struct err *err);
 
 void fits_frame_free(struct fits_frame *frame);

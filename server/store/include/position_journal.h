@@ -43,8 +43,9 @@
 #define POSITION_SLOT_SIZE 4096
 #define POSITION_SLOTS 2
 #define POSITION_JOURNAL_SIZE (POSITION_SLOTS * POSITION_SLOT_SIZE)
-/* The start of a move, on its own worker, waits so long for its entry, then goes on without, and the position is
- * said to be unprotected until the entry is written (real milliseconds).  A halt never waits. */
+/* The worker of a device waits so long for the entry of a move before the move starts. If the entry is not on the disk
+ * then, the move starts all the same, and the position is said to be unprotected until the entry is written (real
+ * milliseconds). A halt never waits. */
 #define POSITION_JOURNAL_PATIENCE_MS 2000
 
 /* One entry.  Steps are the motor's own. */
@@ -57,7 +58,7 @@ struct position_entry {
 	int32_t low, high;      /* every place the way may lead through */
 	enum focuser_trust trust;
 	bool offset_known;
-	int32_t offset;         /* motor's count + offset = the count from before the shift */
+	int32_t offset;         /* what has to be added to the motor's count to get the count from before the shift */
 	char why[FOCUSER_WHY];  /* for people; "" when the position is known */
 	bool reverse;
 	int32_t max_step, mirror;
@@ -84,14 +85,14 @@ bool position_slot_parse(const char *slot, struct position_entry *out);
 /* Finds the entry that counts in the bytes of a journal; a short file is a damaged one. */
 enum position_found position_journal_find(const char *bytes, size_t len, struct position_entry *out);
 
-/* The same from a file.  err (may be NULL) says why it is POSITION_DAMAGED. */
+/* Reads the entry that counts from a file. err (may be NULL) says why the file is POSITION_DAMAGED. */
 enum position_found position_journal_read(const char *path, struct position_entry *out, struct err *err);
 
 struct position_journal;
 
-/* A journal that writes to path, going on after the entry `last` (NULL: none).  Touches no file before
- * the first note.  done (may be NULL) is called without locks, on the journal's thread, each time an
- * entry has been written or could not be.  NULL when out of memory or threads. */
+/* Makes a journal that writes to path and goes on after the entry `last` (NULL: none). It touches no file before the
+ * first note. done (may be NULL) is called without locks, on the journal's thread, each time an entry has been written
+ * or could not be. NULL when out of memory or threads. */
 struct position_journal *position_journal_create(const char *path, const char *source,
 	const struct position_entry *last, void (*done)(void *arg), void *arg);
 

@@ -78,7 +78,7 @@ void run_free(struct run *run);
 
 /* Appends the run object of the contract (plus "fit": {"a","k","x0","y0"} or null). */
 void run_json(const struct run *run, struct buf *out);
-/* The same without "points". */
+/* Appends the same object without "points". */
 void run_json_summary(const struct run *run, struct buf *out);
 /* Appends a header line and one line per point. */
 void run_csv(const struct run *run, struct buf *out);

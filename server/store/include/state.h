@@ -15,11 +15,11 @@ enum err_code state_dir(const char *option, char *out, size_t cap, struct err *e
  * it ends.  ERR_INVALID_OPERATION names the process that is there already. */
 enum err_code state_lock(const char *dir, int *fd, struct err *err);
 
-/* The UUID of a device key such as "focuser.0", made at random once and kept in dir/devices.json;
- * out gets 36 characters and NUL. */
+/* Finds the UUID of a device key such as "focuser.0", which is made at random once and kept in dir/devices.json; out
+ * gets 36 characters and NUL. */
 enum err_code state_unique_id(const char *dir, const char *key, char out[37], struct err *err);
 
-/* Writes a whole file so that a power cut leaves the old or the new one: temporary file, fsync,
+/* Writes a whole file so that after a power cut either the old or the new one is there: a temporary file, fsync,
  * rename, fsync of the directory. */
 enum err_code state_write_file(const char *path, const void *data, size_t len, struct err *err);
 

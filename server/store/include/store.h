@@ -63,8 +63,9 @@ void store_return_run_id(struct store *store, uint64_t id);
  * of memory: nothing is kept. */
 bool store_keep_run(struct store *store, const struct run *run);
 
-/* The newest run of a focuser (its device number) in the database: a copy that the caller frees with
- * run_free(); NULL when there is none.  Waits for the disk, up to STORE_PATIENCE_MS: for the start. */
+/* Reads the newest run of a focuser (its device number) from the database: a copy that the caller frees with
+ * run_free(); NULL when there is none. It waits for the disk, up to STORE_PATIENCE_MS, so it is called at the start
+ * only. */
 struct run *store_last_run(struct store *store, int focuser);
 
 /* What was learned for the next run: the slope of the curve's arms and the least HFR of the last success with this
@@ -74,8 +75,9 @@ struct store_history {
 	double hfr_min_px;        /* >= 0 */
 };
 
-/* Waits up to patience_ms (real) for the disk, so only for threads that nobody waits for, without locks.  What this
- * process has seen itself is known without the disk.  False: nothing is known, or not in time. */
+/* Tells what was learned; false when nothing is known, or when the disk did not answer in time. What this process has
+ * seen itself is known without the disk; else the call waits up to patience_ms (real) for it, so only a thread that
+ * nobody waits for, and that holds no lock, may call. */
 bool store_history(struct store *store, int focuser, int camera, int binning, int patience_ms,
 	struct store_history *out);
 

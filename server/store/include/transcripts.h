@@ -14,15 +14,16 @@
 #include "device_settings.h"
 #include "transcript.h"
 
-/* Kept in memory for each device: about two hundred exchanges. */
+/* So many bytes are kept in memory for each device: about two hundred exchanges. */
 #define TRANSCRIPT_MEMORY (16 * 1024)
-/* Files of faults kept in the folder transcripts/ of the state directory, the newest. */
+/* So many files of faults, the newest, are kept in the folder transcripts/ of the state directory. */
 #define TRANSCRIPT_FILES 20
 
 struct transcripts;
 struct transcript;
 
-/* Writes into state_dir/transcripts; NULL writes no files of faults.  NULL when out of memory. */
+/* Makes the transcripts of all devices, whose files of faults go into state_dir/transcripts; with NULL there are no
+ * such files. NULL when out of memory. */
 struct transcripts *transcripts_create(const char *state_dir);
 
 /* Writes what is pending and frees it with all its transcripts; NULL is fine.  Nobody may note any
@@ -37,8 +38,7 @@ struct transcript_about {
 	const char *file;   /* "", "no" or NULL: faults only; "yes": SOURCE.txt in the folder; else a path */
 };
 
-/* A device's transcript; NULL when out of memory, which is fine for all calls below.  Texts are
- * copied. */
+/* Makes a device's transcript; NULL when out of memory, which all calls below accept. Texts are copied. */
 struct transcript *transcript_create(struct transcripts *all, const struct transcript_about *about);
 
 /* Notes bytes or a call; see transport/transcript.h for kinds.  Any thread; never waits for a disk. */
@@ -48,8 +48,8 @@ void transcript_note(struct transcript *t, char kind, const void *data, size_t l
 void transcript_say(struct transcript *t, char kind, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Something went wrong: what is in memory goes to a file, its end to the log.  One within a minute for
- * each device, further ones are only counted.  Any thread; does not wait. */
+/* Says that something went wrong: what is in memory goes to a file, its end to the log. Each device writes one such
+ * file a minute; further faults are only counted. Any thread; the call does not wait. */
 void transcript_fault(struct transcript *t, const char *reason);
 
 /* Waits until everything noted and every fault so far is in its file; for tests. */

@@ -642,7 +642,13 @@ static void tiny_views_are_refused(void **state)
 	struct measure_options options = measure_defaults();
 	struct measurement m;
 	img.width = 15;
-	assert_int_equal(measure_frame(&img, &options, NULL, 0, NULL, &m, NULL), ERR_INVALID_VALUE);
+	/* What was refused is named, and nothing else is written. */
+	struct measurement untouched = {.stars = 77, .hfr_px = 3};
+	struct err err = {0};
+	size_t listed = 5;
+	assert_int_equal(measure_frame(&img, &options, NULL, 0, &listed, &untouched, &err), ERR_INVALID_VALUE);
+	assert_string_equal(err.text, "the frame is only 15 x 40 pixels, too small to measure");
+	assert_true(untouched.stars == 77 && untouched.hfr_px == 3 && listed == 5);
 	img.width = 16;
 	img.height = 16;
 	assert_int_equal(measure_frame(&img, &options, NULL, 0, NULL, &m, NULL), 0);
