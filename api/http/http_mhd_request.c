@@ -76,8 +76,9 @@ static enum MHD_Result on_headers(
 	struct seen_headers seen = {.expect = false};
 	http_block_begin(&seen.block, method, e->address, version);
 	MHD_get_connection_values_n(e->mhd, MHD_HEADER_KIND, see_header, &seen);
-	const char *end = method + MHD_get_connection_info(e->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-	if (!http_block_is_whole(&seen.block, end)) {
+	const union MHD_ConnectionInfo *head =
+		MHD_get_connection_info(e->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	if (!http_block_is_whole(&seen.block, method + head->header_size)) {
 		return http_refuse(e, 400, true, "The request has a NUL or a continued line in its headers.");
 	}
 	const char *fault = http_framing_fault(&seen.framing, strcmp(version, "HTTP/1.0") == 0);
