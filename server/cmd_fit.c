@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `focusd fit`: V-curve from frames that carry a focuser position. */
+/* `focusd fit`: makes a V-curve of frames that carry a focuser position. */
 #include "cmd.h"
 
 #include <getopt.h>
@@ -32,7 +32,7 @@ struct sample {
 	bool trailed;
 };
 
-/* Reads and measures one frame.  False with a sentence on standard error when it cannot count. */
+/* Reads and measures one frame. False, with a sentence on standard error, when the frame cannot be used. */
 static bool add_frame(const char *path, struct curve_point *point, struct sample *sample)
 {
 	struct err err = {0};
@@ -120,7 +120,7 @@ static void print_json(const struct curve_result *fit, const struct curve_point 
 	buf_fini(&buf);
 }
 
-/* A number for a table column, or a dash. */
+/* Prints a number for a column of the table, or a dash. */
 static const char *cell(char out[24], double value, int decimals)
 {
 	if (isfinite(value)) {

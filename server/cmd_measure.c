@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `focusd measure`: finds and measures the stars of FITS frames, one row a frame. */
+/* `focusd measure`: finds and measures the stars of FITS frames and prints one row for each frame. */
 #include "cmd.h"
 
 #include <getopt.h>
@@ -46,7 +46,7 @@ static void print_json(const char *path, const struct fits_frame *frame,
 	buf_fini(&buf);
 }
 
-/* A number for a table column, or a dash. */
+/* Prints a number for a column of the table, or a dash. */
 static const char *cell(char out[16], double value, int decimals)
 {
 	if (isfinite(value)) {
@@ -126,7 +126,7 @@ int cmd_measure(int argc, char **argv)
 	};
 	struct options options = {0};
 	int c;
-	optind = 0; /* start anew: another subcommand may have parsed before */
+	optind = 0; /* another subcommand may have parsed options before */
 	while ((c = getopt_long(argc, argv, "jsh", known, NULL)) != -1) {
 		switch (c) {
 		case 'j':
