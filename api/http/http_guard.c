@@ -22,11 +22,14 @@ void http_guard_init(struct http_guard *guard, const char *server_name, const ch
 	snprintf(guard->allowed, sizeof guard->allowed, "%s", allowed != NULL ? allowed : "");
 }
 
-/* Whether the text behind a host name is empty, or a colon and digits. */
+/* Whether the text behind a host name is empty, or a colon and digits; blanks may follow, which do not belong to a
+ * header's value (RFC 9112 section 5.1). */
 static bool is_port(const char *text)
 {
-	return text[0] == '\0' ||
-	       (text[0] == ':' && text[1 + strspn(text + 1, "0123456789")] == '\0');
+	if (text[0] == ':') {
+		text += 1 + strspn(text + 1, "0123456789");
+	}
+	return text[strspn(text, " \t")] == '\0';
 }
 
 struct span http_guard_host(const char *header)
@@ -39,7 +42,7 @@ struct span http_guard_host(const char *header)
 		}
 		return (struct span){.data = header + 1, .len = (size_t)(end - header - 1)};
 	}
-	size_t len = strcspn(header, ":");
+	size_t len = strcspn(header, ": \t");
 	if (!is_port(header + len)) {
 		return none;
 	}
@@ -158,16 +161,19 @@ void http_framing_add(struct http_framing *framing, struct span name, struct spa
 	}
 }
 
-const char *http_framing_fault(const struct http_framing *framing, bool is_http_1_1)
+const char *http_framing_fault(const struct http_framing *framing, bool is_http_1_0)
 {
 	if (framing->bad_header) {
 		return "The name of a header of the request has blanks in it.";
 	}
-	if (framing->hosts > 1 || (framing->hosts == 0 && is_http_1_1)) {
+	if (framing->hosts > 1 || (framing->hosts == 0 && !is_http_1_0)) {
 		return "An HTTP/1.1 request has exactly one Host header.";
 	}
 	if (framing->bad_coding || framing->codings > 1) {
 		return "The only Transfer-Encoding understood here is chunked.";
+	}
+	if (framing->codings > 0 && is_http_1_0) {
+		return "An HTTP/1.0 request has no Transfer-Encoding: send a Content-Length.";
 	}
 	if (framing->bad_length || framing->lengths > 1 ||
 		(framing->lengths > 0 && framing->codings > 0)) {

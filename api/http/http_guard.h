@@ -46,8 +46,9 @@ struct http_framing {
 };
 void http_framing_add(struct http_framing *framing, struct span name, struct span value);
 
-/* NULL when the request can be read to its end, else why not.  An HTTP/1.1 request has a Host. */
-const char *http_framing_fault(const struct http_framing *framing, bool is_http_1_1);
+/* NULL when the request can be read to its end, else why not.  An HTTP/1.1 request has a Host; HTTP/1.0 knows no
+ * Transfer-Encoding (RFC 9112 section 6.1: its framing is faulty then). */
+const char *http_framing_fault(const struct http_framing *framing, bool is_http_1_0);
 
 /* Whether a request that changes something may pass: origin and site are the headers Origin and
  * Sec-Fetch-Site, NULL when absent. */

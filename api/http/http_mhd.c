@@ -83,6 +83,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	}
 	memset(e, 0, sizeof *e);
 	memcpy(e->uri, uri, len + 1);
+	e->address = (struct span){.data = uri, .len = len};
 	e->query = e->uri + strcspn(e->uri, "?");
 	if (*e->query == '?') {
 		*e->query++ = '\0';

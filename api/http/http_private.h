@@ -39,6 +39,7 @@ struct exchange {
 	size_t body_seen;
 	bool headers_seen;
 	const char *host;             /* NULL when absent */
+	struct span address;          /* of the request line as it came; its text is the library's and gets decoded */
 	char *query;                  /* behind the '?' of uri */
 	char uri[];
 };

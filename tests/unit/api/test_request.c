@@ -310,13 +310,15 @@ static void framing(void **state)
 			http_framing_add(&seen, span_of(cases[i].headers[k]),
 				span_of(cases[i].headers[k + 1]));
 		}
-		const char *fault = http_framing_fault(&seen, true);
+		const char *fault = http_framing_fault(&seen, false);
 		if ((fault == NULL) != cases[i].good) {
 			fail_msg("case %zu: %s", i, fault != NULL ? fault : "good");
 		}
 	}
 	struct http_framing none = {.hosts = 0};
-	assert_null(http_framing_fault(&none, false)); /* HTTP/1.0 may leave Host out */
+	assert_null(http_framing_fault(&none, true)); /* HTTP/1.0 may leave Host out */
+	none.codings = 1;
+	assert_non_null(http_framing_fault(&none, true)); /* and has no codings */
 }
 
 int main(void)
