@@ -183,6 +183,26 @@ def test_hosts(server, host, expected):
         assert server.raw(method, path, headers={"Host": host}).status == expected
 
 
+def test_own_name_in_the_routers_domain(tmp_path, monkeypatch):
+    """LOCALDOMAIN stands for the "search" of resolv.conf(5).  A name that is refused is logged once, with the line
+    that allows it."""
+    from conftest import Observatory
+    monkeypatch.setenv("LOCALDOMAIN", "fritz.box home.arpa")
+    observatory = Observatory(tmp_path, config="[server]\nallowed_hosts = pier3\n")
+    own = socket.gethostname().split(".")[0]
+
+    def ask(host):
+        return observatory.raw("GET", "/healthz", headers={"Host": host}).status
+
+    assert [ask(f"{own}.{domain}") for domain in ("fritz.box", "HOME.arpa:80", "local")] == [200, 200, 200]
+    assert [ask(host) for host in ("other.fritz.box", "fritz.box", f"{own}.evil.example.com", "dome.lan", "Dome.LAN:80")
+            ] == [403] * 5
+    observatory.stop()
+    log = observatory.log()
+    assert log.count("host name dome.lan;") == 1
+    assert "allowed_hosts = pier3, dome.lan\n" in log
+
+
 @pytest.mark.parametrize("headers, expected", [
     ({}, 200),
     ({"Origin": "http://SELF"}, 200),
