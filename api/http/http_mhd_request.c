@@ -214,8 +214,8 @@ static bool answer_for_browsers(struct exchange *e, enum MHD_Result *done)
 		if (http_guard_read_ok(&server->guard, &fetch, is_page)) {
 			return false;
 		}
-		*done = http_refuse(e, 403, false, "Requests of pages of another site are not answered; a page that you "
-			"trust may ask when its host stands in allowed_hosts in [server].");
+		*done = http_refuse(e, 403, false, "Requests of pages of another site are not answered; a page that "
+			"you trust may ask when its host stands in allowed_hosts in [server].");
 		return true;
 	}
 	if (!http_guard_origin_ok(&server->guard, fetch.host, fetch.origin, fetch.site)) {
