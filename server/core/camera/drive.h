@@ -29,14 +29,14 @@ enum err_code camera_drive_start(struct device *dev, struct exposure_request *re
 enum err_code camera_drive_poll(struct device *dev, struct camera_reading *out, struct err *err);
 /* Ends the exposure early, with its picture. */
 enum err_code camera_drive_stop(struct device *dev, struct err *err);
-/* Ends the exposure without a picture, and takes back a frame that was lent.  Fine when nothing is exposed.  Its failure
- * is that of an exposure which is ended as failed, and is not counted. */
+/* Ends the exposure without a picture, and takes back a frame that was lent.  Fine when nothing is exposed.  Its
+ * failure is not counted: the exposure that was to be aborted ends with it. */
 enum err_code camera_drive_abort(struct device *dev, struct err *err);
 /* The same for a device that is on its way to closing: the frame stays lent until then, and a failure is counted. */
 enum err_code camera_drive_halt(struct device *dev, struct err *err);
-/* Fetches the picture of the exposure that is ready: *out is the caller's reference.  After a failure other than
- * ERR_IO the camera is idle, and *out is NULL.  ERR_PROTOCOL for a picture of another shape than was asked for,
- * ERR_NOMEM.  Not counted: whoever tries again counts it. */
+/* Fetches the picture of the exposure that is ready: *out is the caller's reference, NULL after a failure, after which
+ * the camera is idle unless it is ERR_IO.  ERR_PROTOCOL for a picture of another shape than was asked for; ERR_NOMEM.
+ * A failure is not counted here, since the caller counts it when it exposes again. */
 enum err_code camera_drive_read(struct device *dev, const struct exposure_request *request, struct frame **out,
 	struct err *err);
 
