@@ -171,7 +171,7 @@ const struct config_option config_options[] = {
 		.fallback = "2.5", .initial = "nan", .help = "FWHM of the seeing",
 		FIELD(simulator.seeing_arcsec)},
 	{"simulator", "backlash_steps", CONFIG_INT, "steps", .low = 0, .high = 100000,
-		.fallback = "0", .help = "play of the simulated mechanics",
+		.fallback = "0", .help = "backlash of the simulated mechanics",
 		FIELD(simulator.backlash_steps)},
 	{"simulator", "temperature_c", CONFIG_DOUBLE, "C", .low = -80, .high = 80, .fallback = "10",
 		.initial = "nan", .help = "temperature of the night",

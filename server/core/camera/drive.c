@@ -15,7 +15,7 @@ static enum err_code back(struct device *dev, enum err_code code)
 	return code;
 }
 
-/* Where the focuser of this camera stands; asked without the lock, it belongs to another device. */
+/* Asks where the focuser of this camera stands, without the lock, because the focuser is another device. */
 static void ask_focuser(struct device *dev, struct exposure_request *request)
 {
 	double steps;
@@ -51,7 +51,7 @@ static enum err_code lend_frame(struct camera_core *c, const struct exposure_req
 	return code;
 }
 
-/* When the driver has done with it. */
+/* Takes the frame back, once the driver has done with it. */
 static void take_back(struct camera_core *c)
 {
 	frame_unref(c->lent);
@@ -118,7 +118,7 @@ static enum err_code need_rows(struct camera_core *c, size_t count, struct err *
 			       : err_set(err, ERR_NOMEM, "no memory for a frame of %zu pixels", count);
 }
 
-/* What the driver says of its frame must fit what was asked for. */
+/* Checks that what the driver says of its frame fits the request. */
 static enum err_code check_info(const struct camera_core *c, const struct exposure_request *request,
 	const struct frame_info *info, struct err *err)
 {
@@ -183,7 +183,7 @@ enum err_code camera_drive_read(struct device *dev, const struct exposure_reques
 							   : read_whole(c, request, out, err);
 	if (code != ERR_OK && code != ERR_IO) {
 		struct err ignored;
-		c->driver->abort(c->ctx, &ignored); /* wherever it got stuck, it is idle now */
+		c->driver->abort(c->ctx, &ignored); /* wherever the driver got stuck, it is idle afterwards */
 		take_back(c);
 	}
 	pthread_mutex_lock(&dev->lock);

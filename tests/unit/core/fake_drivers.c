@@ -241,16 +241,16 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 static enum err_code focuser_set_count(void *ctx, int32_t position, struct err *err)
 {
 	(void)ctx;
-	atomic_fetch_add(&fake.sync_count, 1);
-	while (atomic_load(&fake.sync_waits)) {
+	atomic_fetch_add(&fake.set_position_count, 1);
+	while (atomic_load(&fake.set_position_waits)) {
 		sched_yield();
 	}
 	if (atomic_load(&fake.sync_fails)) {
 		return err_set(err, ERR_REFUSED, "the board says no");
 	}
 	fake_put_motor(position);
-	if (atomic_load(&fake.mute_syncs) > 0) {
-		atomic_fetch_sub(&fake.mute_syncs, 1);
+	if (atomic_load(&fake.mute_set_positions) > 0) {
+		atomic_fetch_sub(&fake.mute_set_positions, 1);
 		return err_set(err, ERR_TIMEOUT, "the answer got lost");
 	}
 	return trouble(err);

@@ -116,10 +116,10 @@ static void not_while_a_position_is_being_set(void **state)
 	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake-calibrator");
 	start(f);
 	uint64_t ticket;
-	fake.sync_waits = true;
+	fake.set_position_waits = true;
 	assert_int_equal(focuser_set_position(f->focuser, FOCUSER_SET_TO, 100, &ticket, &err), ERR_OK);
 	enum err_code code = focuser_calibrate(f->focuser, &err);
-	fake.sync_waits = false;
+	fake.set_position_waits = false;
 	assert_int_equal(code, ERR_INVALID_OPERATION);
 	assert_non_null(strstr(err.text, "SetPosition under way"));
 }

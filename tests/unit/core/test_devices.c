@@ -76,7 +76,7 @@ static void overshoots_once_against_the_approach(void **state)
 	assert_int_equal(fake.move_count, 2);
 	assert_int_equal(fake.move[0], 3700);
 	assert_int_equal(fake.move[1], 4000);
-	/* Outwards goes direct: the play is taken up. */
+	/* A move out goes direct, because the backlash is taken up. */
 	assert_int_equal(focuser_move(f->focuser, 4050, &err), ERR_OK);
 	wait_for(f, at_rest);
 	assert_int_equal(fake.move_count, 3);
@@ -92,7 +92,7 @@ static void short_first_move_takes_up_unknown_play(void **state)
 	f->config.focuser[0].backlash_steps = 300;
 	start(f);
 	struct err err;
-	/* After connect nobody knows how the gears lie: 50 steps outward might all be play. */
+	/* After connect nobody knows how the gears lie: 50 steps out might all be backlash. */
 	assert_int_equal(focuser_move(f->focuser, 5050, &err), ERR_OK);
 	wait_for(f, at_rest);
 	assert_int_equal(fake.move_count, 2);

@@ -261,8 +261,8 @@ static void a_device_that_takes_up_its_play_is_the_only_one(void **state)
 	moves_are((const int32_t[]){4000, 4100}, 2);
 }
 
-/* Some tell it once, in the very first reading, whose position is asked for again. */
-static void play_that_is_told_once(void **state)
+/* Some devices tell their backlash once, in the very first reading, whose position is asked for again. */
+static void backlash_that_is_told_once(void **state)
 {
 	struct fixture *f = *state;
 	f->config.focuser[0].backlash_steps = 300;
@@ -277,7 +277,7 @@ static void play_after_a_hand_at_the_knob(void **state)
 	struct fixture *f = *state;
 	f->config.focuser[0].backlash_steps = 300;
 	start(f);
-	arrive(f, 5400); /* the play is taken up */
+	arrive(f, 5400); /* the backlash is taken up */
 	fake.hand = -100;
 	wait_for(f, moving);
 	fake.hand = 0;
@@ -285,13 +285,13 @@ static void play_after_a_hand_at_the_knob(void **state)
 	int32_t by_hand = f->now.position;
 	assert_true(by_hand < 5400);
 	assert_int_equal(by_hand, fake.true_position);
-	/* Turned inwards by hand: a hundred steps outwards would be nothing but play. */
+	/* A hand has turned it in, so a hundred steps out would be nothing but backlash. */
 	arrive(f, by_hand + 100);
 	moves_are((const int32_t[]){5400, by_hand - 200, by_hand + 100}, 3);
 }
 
 /* The hand was there just before the move, when nobody had looked yet. */
-static void play_is_looked_at_before_a_move(void **state)
+static void backlash_is_looked_at_before_a_move(void **state)
 {
 	struct fixture *f = *state;
 	f->config.focuser[0].backlash_steps = 300;
@@ -667,9 +667,9 @@ int main(void)
 		TEST(reverse_turns_limits_and_approach),
 		TEST(the_turning_point_is_no_arrival),
 		TEST(a_device_that_takes_up_its_play_is_the_only_one),
-		TEST(play_that_is_told_once),
+		TEST(backlash_that_is_told_once),
 		TEST(play_after_a_hand_at_the_knob),
-		TEST(play_is_looked_at_before_a_move),
+		TEST(backlash_is_looked_at_before_a_move),
 		TEST(a_retry_beyond_the_target_comes_back_from_the_right_side),
 		TEST(long_ways_are_split),
 		TEST(a_halt_between_legs_ends_the_move),

@@ -39,7 +39,7 @@ static void a_set_position_whose_answer_is_lost(void **state)
 	fake_put_motor(300);
 	start(f);
 	assert_true(look(f).trust == POSITION_SHIFTED && look(f).remembered == 5000);
-	fake.mute_syncs = 1;
+	fake.mute_set_positions = 1;
 	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_TIMEOUT);
 	wait_for(f, sync_is_over);
 	struct focuser_state now = look(f);
@@ -47,7 +47,7 @@ static void a_set_position_whose_answer_is_lost(void **state)
 	assert_int_equal(on_disk(f).trust, POSITION_KNOWN);
 	assert_int_equal(fake.move_count, 0);
 	/* From a known one: in doubt, and the way back is offered. */
-	fake.mute_syncs = 1;
+	fake.mute_set_positions = 1;
 	assert_int_equal(set_position(f, FOCUSER_SET_TO, 800), ERR_TIMEOUT);
 	wait_for(f, sync_is_over);
 	now = look(f);

@@ -160,7 +160,7 @@ static void a_reset_is_a_shift_and_restore_settles_it(void **state)
 	now = look(f);
 	assert_true(now.trust == POSITION_KNOWN && now.position == 8000 && now.trust_why[0] == '\0');
 	assert_false(now.remembered_known);
-	assert_int_equal(fake.sync_count, 1);
+	assert_int_equal(fake.set_position_count, 1);
 	assert_int_equal(fake.move_count, moves + 1);
 	struct position_entry entry = on_disk(f);
 	assert_true(entry.trust == POSITION_KNOWN && entry.position == 8000 && !entry.offset_known);
@@ -199,7 +199,7 @@ static void keep_takes_the_devices_word(void **state)
 	start(f);
 	assert_int_equal(look(f).trust, POSITION_SHIFTED);
 	assert_int_equal(set_position(f, FOCUSER_SET_KEEP, 0), ERR_OK);
-	assert_int_equal(fake.sync_count, 0);
+	assert_int_equal(fake.set_position_count, 0);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	assert_int_equal(on_disk(f).position, 3000);
 	stop(f);
@@ -220,7 +220,7 @@ static void a_reset_is_noticed_when_the_link_returns(void **state)
 	assert_int_equal(look(f).trust, POSITION_SHIFTED);
 	assert_int_equal(look(f).remembered, 5000);
 	assert_int_equal(fake.move_count, 0);
-	assert_int_equal(fake.sync_count, 0); /* nothing is put right by itself */
+	assert_int_equal(fake.set_position_count, 0); /* nothing is put right by itself */
 }
 
 static bool shifted(struct fixture *f)
@@ -377,7 +377,7 @@ static void set_position_is_refused_when_it_cannot_be_meant(void **state)
 	pthread_mutex_unlock(&f->dev->lock);
 	assert_int_equal(set_position(f, FOCUSER_SET_TO, 100), ERR_INVALID_OPERATION);
 	device_lease_drop(f->dev, 7);
-	assert_int_equal(fake.sync_count, 0);
+	assert_int_equal(fake.set_position_count, 0);
 	fake.sync_fails = true;
 	assert_int_equal(set_position(f, FOCUSER_SET_TO, 100), ERR_REFUSED);
 	assert_int_not_equal(look(f).position, 100);
