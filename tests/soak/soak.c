@@ -150,7 +150,7 @@ static void check_arrival(struct captain *c, int32_t target, int move)
 	}
 	/* Outwards, with the backlash taken up, the mechanism is where the motor is. */
 	if (target >= BACKLASH && carriage != motor) {
-		complain(c, "move %d to %d left %lld steps of play", move, (int)target,
+		complain(c, "move %d to %d left %lld steps of backlash", move, (int)target,
 			(long long)(carriage - motor));
 	}
 }
