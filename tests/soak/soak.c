@@ -150,7 +150,7 @@ static void check_arrival(struct captain *c, int32_t target, int move)
 	}
 	/* Outwards, with the backlash taken up, the mechanism is where the motor is. */
 	if (target >= BACKLASH && carriage != motor) {
-		complain(c, "move %d to %d left %lld steps of play", move, (int)target,
+		complain(c, "move %d to %d left %lld steps of backlash", move, (int)target,
 			(long long)(carriage - motor));
 	}
 }
@@ -188,7 +188,7 @@ int32_t way = 20 + (int32_t)draw(c, 300);
 			return;
 		}
 		pthread_mutex_lock(&c->dev->lock);
-		op = c->dev->focuser->op;
+		op = focuser_of(c->dev)->op;
 		pthread_mutex_unlock(&c->dev->lock);
 		if (i + 1 < wishes || halt) {
 			pause_ms(c, draw(c, 3000));
