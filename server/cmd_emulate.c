@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* focusd emulate: a focuser on a pseudo terminal, until SIGTERM or SIGINT. */
+/* `focusd emulate`: runs a focuser on a pseudo terminal until SIGTERM or SIGINT. */
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -37,7 +37,7 @@ static void print_faults(FILE *to, const struct emulator_fault *faults)
 	}
 }
 
-/* --fault help: the faults of one kind, or of all. */
+/* Answers `--fault help`: prints the faults of one kind, or of all. */
 static void print_all_faults(FILE *to, const struct emulator_kind *only)
 {
 	fputs("Faults of the line:\n", to);
@@ -93,7 +93,7 @@ static void print_bytes(void *ctx, char direction, const void *data, size_t len)
 	fprintf(stderr, "%s %c %s\n", stamp, direction, text);
 }
 
-/* False when the option's number or name is none. */
+/* Takes one option; false when its number or name makes no sense. */
 static bool take_option(int id, const char *text, struct emulator_settings *settings)
 {
 	switch (id) {
@@ -123,7 +123,7 @@ static bool take_option(int id, const char *text, struct emulator_settings *sett
 static int serve(const struct emulator_kind *kind, const struct emulator_settings *settings,
 	const char *link, emulator_note note)
 {
-	/* Blocked before the path is printed: whoever reads it may end us at once. */
+	/* The signals are blocked before the path is printed, because whoever reads the path may end us at once. */
 	sigset_t signals;
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `focusd fit`: V-curve from frames that carry a focuser position. */
+/* `focusd fit`: makes a V-curve of frames that carry a focuser position. */
 #include "cmd.h"
 
 #include <getopt.h>
@@ -7,18 +7,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "curve.h"
+#include "fit_plot.h"
 #include "fits_frame.h"
 #include "json.h"
 #include "measure.h"
+#include "progress.h"
 #include "text.h"
 
 static const char help[] =
-	"Usage: focusd fit [--json] FRAME...\n"
+	"Usage: focusd fit [--json] [--plot] FRAME...\n"
 	"Fit a focus curve to FITS frames (plain, .gz, .fz) and say where best focus is.\n"
 	"\n"
 	"  --json    one JSON object instead of a table\n"
+	"  --plot    draw the curve also when the output is not a terminal\n"
 	"  --help    this text\n"
 	"\n"
 	"Each frame needs a focuser position: a name that ends in position and exposure\n"
@@ -32,20 +36,23 @@ struct sample {
 	bool trailed;
 };
 
-/* Reads and measures one frame.  False with a sentence on standard error when it cannot count. */
+/* Reads and measures one frame. False, with a sentence on standard error, when the frame cannot be used. */
 static bool add_frame(const char *path, struct curve_point *point, struct sample *sample)
 {
 	struct err err = {0};
 	struct fits_frame frame;
 	if (fits_frame_read(path, &frame, &err) != ERR_OK) {
+		progress_clear();
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return false;
 	}
 	if (frame.warning[0] != '\0') {
+		progress_clear();
 		fprintf(stderr, "focusd: %s: %s\n", path, frame.warning);
 	}
 	bool known = frame.position_known;
 	if (!known) {
+		progress_clear();
 		fprintf(stderr, "focusd: %s carries no focuser position: neither its name nor FOCUSPOS or "
 			"FOCPOS in its header; it is left out\n", path);
 	}
@@ -62,6 +69,7 @@ static bool add_frame(const char *path, struct curve_point *point, struct sample
 			.stars = usable ? m.stars : 0};
 		*sample = (struct sample){.file = path, .trailed = m.trailed};
 	} else if (known) {
+		progress_clear();
 		fprintf(stderr, "focusd: %s: %s\n", path, err.text);
 	}
 	fits_frame_free(&frame);
@@ -120,7 +128,7 @@ static void print_json(const struct curve_result *fit, const struct curve_point 
 	buf_fini(&buf);
 }
 
-/* A number for a table column, or a dash. */
+/* Prints a number for a column of the table, or a dash. */
 static const char *cell(char out[24], double value, int decimals)
 {
 	if (isfinite(value)) {
@@ -180,26 +188,57 @@ static void sort_by_position(struct curve_point *points, struct sample *samples,
 	}
 }
 
-int cmd_fit(int argc, char **argv)
+static void print_plot(const struct curve_result *fit, const struct curve_point *points, size_t n)
+{
+	struct buf buf;
+	buf_init(&buf, 1 << 16);
+	buf_putc(&buf, '\n');
+	fit_plot(fit, points, n, progress_columns(), &buf);
+	fputs(buf_text(&buf), stdout);
+	buf_fini(&buf);
+}
+
+struct options {
+	bool json, plot;
+};
+
+/* The exit code when the program ends here, or -1 to go on with the frames from optind. */
+static int parse_options(int argc, char **argv, struct options *out)
 {
 	static const struct option options[] = {
 		{"json", no_argument, NULL, 'j'},
+		{"plot", no_argument, NULL, 'p'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
-	bool json = false;
 	int option;
+	*out = (struct options){.plot = isatty(STDOUT_FILENO) == 1};
 	optind = 0;
-	while ((option = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
-		if (option == 'h') {
+	while ((option = getopt_long(argc, argv, "jph", options, NULL)) != -1) {
+		switch (option) {
+		case 'j':
+			out->json = true;
+			break;
+		case 'p':
+			out->plot = true;
+			break;
+		case 'h':
 			fputs(help, stdout);
 			return 0;
-		}
-		if (option != 'j') {
+		default:
 			fprintf(stderr, "focusd: see focusd fit --help\n");
 			return 2;
 		}
-		json = true;
+	}
+	return -1;
+}
+
+int cmd_fit(int argc, char **argv)
+{
+	struct options options;
+	int over = parse_options(argc, argv, &options);
+	if (over >= 0) {
+		return over;
 	}
 	if (optind >= argc) {
 		fprintf(stderr, "focusd: fit needs frames; see focusd fit --help\n");
@@ -213,8 +252,10 @@ int cmd_fit(int argc, char **argv)
 	static struct sample samples[CURVE_MAX_POINTS];
 	size_t n = 0;
 	for (int i = optind; i < argc; i++) {
+		progress_show(i - optind, argc - optind, argv[i]);
 		n += add_frame(argv[i], &points[n], &samples[n]);
 	}
+	progress_clear();
 	if (n == 0) {
 		fprintf(stderr, "focusd: none of the frames can be used\n");
 		return 1;
@@ -226,10 +267,13 @@ int cmd_fit(int argc, char **argv)
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return 1;
 	}
-	if (json) {
+	if (options.json) {
 		print_json(&fit, points, samples, n);
-	} else {
-		print_table(&fit, points, samples, n);
+		return 0;
+	}
+	print_table(&fit, points, samples, n);
+	if (options.plot) {
+		print_plot(&fit, points, n);
 	}
 	return 0;
 }

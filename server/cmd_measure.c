@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `focusd measure`: finds and measures the stars of FITS frames, one row a frame. */
+/* `focusd measure`: finds and measures the stars of FITS frames and prints one row for each frame. */
 #include "cmd.h"
 
 #include <getopt.h>
@@ -13,6 +13,7 @@
 #include "fits_frame.h"
 #include "measure.h"
 #include "measurement_json.h"
+#include "progress.h"
 #include "text.h"
 
 enum { MOST_LISTED = 3000 };
@@ -46,7 +47,7 @@ static void print_json(const char *path, const struct fits_frame *frame,
 	buf_fini(&buf);
 }
 
-/* A number for a table column, or a dash. */
+/* Prints a number for a column of the table, or a dash. */
 static const char *cell(char out[16], double value, int decimals)
 {
 	if (isfinite(value)) {
@@ -59,19 +60,19 @@ static const char *cell(char out[16], double value, int decimals)
 
 static void print_head(void)
 {
-	printf("%6s %8s %7s %8s %8s %6s %9s %8s %5s  %s\n", "stars", "hfr_px", "+-", "mean_px",
-		"fwhm_px", "ecc", "sky_adu", "noise", "ms", "file");
+	printf("%5s %7s %6s %7s %7s %5s %8s %7s %5s  %-7s %s\n", "stars", "hfr_px", "+-", "mean_px",
+		"fwhm_px", "ecc", "sky_adu", "noise", "ms", "", "file");
 }
 
 static void print_row(const char *path, const struct measurement *m, int64_t elapsed_ms)
 {
 	char c[7][16];
-	printf("%6d %8s %7s %8s %8s %6s %9s %8s %5" PRId64 "  %s%s%s\n", m->stars,
+	const char *note = m->donut ? m->trailed ? "donuts, trailed" : "donuts" : m->trailed ? "trailed" : "";
+	printf("%5d %7s %6s %7s %7s %5s %8s %7s %5" PRId64 "  %-7s %s\n", m->stars,
 		cell(c[0], m->hfr_px, 3), cell(c[1], m->hfr_error_px, 3),
 		cell(c[2], m->mean_radius_px, 3), cell(c[3], m->fwhm_px, 3),
 		cell(c[4], m->eccentricity, 2), cell(c[5], m->background_adu, 1),
-		cell(c[6], m->noise_adu, 2), elapsed_ms, path, m->donut ? "  (donuts)" : "",
-		m->trailed ? "  (trailed)" : "");
+		cell(c[6], m->noise_adu, 2), elapsed_ms, note, path);
 }
 
 static void print_stars(const struct star *list, size_t listed)
@@ -88,11 +89,14 @@ static int measure_file(const char *path, const struct options *options, struct 
 {
 	struct err err = {0};
 	struct fits_frame frame;
-	if (fits_frame_read(path, &frame, &err) != ERR_OK) {
+	enum err_code status = fits_frame_read(path, &frame, &err);
+	if (status != ERR_OK) {
+		progress_clear();
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return 1;
 	}
 	if (frame.warning[0] != '\0') {
+		progress_clear();
 		fprintf(stderr, "focusd: %s: %s\n", path, frame.warning);
 	}
 	struct image img = fits_frame_image(&frame);
@@ -100,8 +104,9 @@ static int measure_file(const char *path, const struct options *options, struct 
 	struct measurement m;
 	size_t listed = 0;
 	int64_t start_ms = clock_now_ms(clock_real());
-	enum err_code status = measure_frame(&img, &how, list, MOST_LISTED, &listed, &m, &err);
+	status = measure_frame(&img, &how, list, MOST_LISTED, &listed, &m, &err);
 	int64_t elapsed_ms = clock_now_ms(clock_real()) - start_ms;
+	progress_clear();
 	if (status != ERR_OK) {
 		fprintf(stderr, "focusd: %s: %s\n", path, err.text);
 	} else if (options->json) {
@@ -126,7 +131,7 @@ int cmd_measure(int argc, char **argv)
 	};
 	struct options options = {0};
 	int c;
-	optind = 0; /* start anew: another subcommand may have parsed before */
+	optind = 0; /* another subcommand may have parsed options before */
 	while ((c = getopt_long(argc, argv, "jsh", known, NULL)) != -1) {
 		switch (c) {
 		case 'j':
@@ -157,10 +162,12 @@ int cmd_measure(int argc, char **argv)
 	}
 	int status = 0;
 	for (int i = optind; i < argc; i++) {
+		progress_show(i - optind, argc - optind, argv[i]);
 		if (measure_file(argv[i], &options, list) != 0) {
 			status = 1;
 		}
 	}
+	progress_clear();
 	free(list);
 	return status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* focusd ports: which serial ports there are, what is behind them, and what to write into the
- * configuration.  Opens none without --probe, and with it only those of known focusers. */
+/* `focusd ports`: tells which serial ports there are, what is behind them, and what to write into the configuration. It
+ * opens no port without --probe, and with it only those of known focusers. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,7 +122,7 @@ static bool print_json(const struct ports *list, const struct answer *answers, b
 	return ok;
 }
 
-/* Words after one another, broken before column 80 where a blank allows it. */
+/* Prints words one after another and breaks the line before column 80 where a blank allows it. */
 static void print_wrapped(const char *text)
 {
 	const size_t width = 76;
@@ -170,7 +170,7 @@ static void say_state(const struct port_info *port, const struct answer *answer,
 	}
 }
 
-/* One of a kind needs no name. */
+/* Prints what to write into the configuration; a port that is the only one of its kind needs no name. */
 static void print_config(const struct ports *list, const struct port_info *port)
 {
 	struct buf lines;
@@ -260,7 +260,7 @@ int cmd_ports(int argc, char **argv)
 		fprintf(stderr, "focusd ports: out of memory\n");
 	} else {
 		if (probe) {
-			/* What drivers tell the log of a server is no part of the list. */
+			/* What drivers would tell the log of a server does not belong to the list. */
 			log_set_level(LOG_WARN);
 			ask(list, answers);
 		}

@@ -44,8 +44,7 @@ struct serve {
 	struct web *web;
 	struct discovery *discovery;
 	atomic_bool stopping;
-	/* Events may be published while the server goes down, so the bus reaches it through this.
-	 */
+	/* Guards `server`, because events may be published, and wake it, while it is being taken down. */
 	pthread_mutex_t wake_lock;
 	struct http_server *server;
 };
@@ -86,7 +85,7 @@ static void user_config(char *out, size_t cap)
 	}
 }
 
-/* Reads and checks; complaints go to standard error.  An exit code. */
+/* Reads and checks the configuration; complaints go to standard error. Returns an exit code. */
 static int load_config(const struct serve_options *options, const struct config_drivers *drivers, struct config *config)
 {
 	char user[1024];
@@ -127,7 +126,7 @@ static int load_config(const struct serve_options *options, const struct config_
 	return EXIT_DONE;
 }
 
-/* What the command line says stands above the file. */
+/* Puts what the command line says above what the files say. */
 static int apply_options(const struct serve_options *options, struct config *config)
 {
 	if (options->bind != NULL && !config_set_bind(config, options->bind)) {
@@ -157,8 +156,8 @@ static int apply_options(const struct serve_options *options, struct config *con
 	return EXIT_DONE;
 }
 
-/* Blocked in every thread, so that only the main thread's sigwait() takes them.  A shell may have
- * started us with SIGINT ignored, and an ignored signal is never waited for. */
+/* Blocks the signals in every thread, so that only the main thread's sigwait() takes them. A shell may have started us
+ * with SIGINT ignored, and an ignored signal is never delivered to sigwait(). */
 static void prepare_signals(sigset_t *stop)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -200,7 +199,7 @@ static enum err_code write_ready_file(const char *path, const char *url, int por
 	return rc;
 }
 
-/* Ends runs and exposures and stops motors where they are; works on with whatever is connected. */
+/* Ends runs and exposures and stops motors where they are; whatever is connected stays connected. */
 static void stop_devices(struct serve *serve)
 {
 	const struct devices *devices = observatory_served(serve->obs)->devices;
@@ -232,8 +231,8 @@ static void take_down(struct serve *serve)
 	pthread_mutex_destroy(&serve->wake_lock);
 }
 
-/* The whole file again with each change; the store's thread waits for the disk.  Nothing changes settings before the
- * observatory stands. */
+/* Has the whole file of changes written at each change; the store's thread waits for the disk. Nothing changes settings
+ * before the observatory is built. */
 static void keep_settings(void *ctx, const char *text)
 {
 	struct serve *serve = ctx;
@@ -249,7 +248,8 @@ static void settings_changed(void *arg)
 	settings_release(serve->settings, config);
 }
 
-/* What was changed while the server ran counts again.  A rehearsal with the simulator has changes of its own. */
+/* Builds the settings, in which the changes that were made while an earlier server ran count again. A rehearsal with
+ * the simulator keeps its changes in a file of its own. */
 static enum err_code build_settings(struct serve *serve, const struct config *config,
 	const struct config_drivers *drivers, const char *dir, bool simulate, struct err *err)
 {

@@ -18,7 +18,7 @@ static void name_candidates(const char *name, char *out, size_t cap)
 	}
 }
 
-/* "hand-controller, aux-port"; text is empty before. */
+/* Joins the words as in "hand-controller, aux-port"; text is empty at first. */
 static void join_quirks(const struct focuser_quirk *quirks, struct buf *text)
 {
 	buf_init(text, 4096);
@@ -61,7 +61,7 @@ bool driver_facts_init(struct driver_facts *facts)
 	while (camera_drivers[cameras] != NULL) {
 		cameras++;
 	}
-	/* One more of each stays zero and ends its list. */
+	/* Each list has one entry more, which stays zero and ends it. */
 	facts->focusers = calloc(focusers + 1, sizeof facts->focusers[0]);
 	facts->cameras = calloc(cameras + 1, sizeof facts->cameras[0]);
 	facts->quirks = calloc(focusers + 1, sizeof facts->quirks[0]);

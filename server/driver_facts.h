@@ -12,8 +12,8 @@ struct driver_facts {
 	size_t focuser_count;
 };
 
-/* Collects them from the lists of drivers into facts, zeroed before; false when out of memory.
- * driver_facts_fini() frees them, also after a failure.  Any thread. */
+/* Collects the facts from the lists of drivers; `facts` has to be zeroed before. False when out of memory.
+ * driver_facts_fini() frees them, also after a failure. Any thread. */
 bool driver_facts_init(struct driver_facts *facts);
 void driver_facts_fini(struct driver_facts *facts);
 

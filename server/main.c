@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The program's front door: picks the subcommand; everything else is in cmd_*.c. */
+/* Picks the subcommand and calls it; the subcommands are in cmd_*.c. */
 #include <stdio.h>
 #include <string.h>
 

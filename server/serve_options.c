@@ -152,7 +152,7 @@ enum err_code serve_options_parse(int argc, char **argv, struct serve_options *o
 {
 	*out = (struct serve_options){.port = -1, .discovery_port = -1, .time_factor = NAN};
 	opterr = 0;
-	optind = 0; /* start anew, also with GNU's hidden state */
+	optind = 0; /* getopt starts anew, its hidden state in GNU's version, too */
 	for (;;) {
 		int id = getopt_long(argc, argv, ":c:sb:p:hV", long_options, NULL);
 		if (id == -1) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line of `focusd serve`.  Pure but for getopt's own state; main thread. */
+/* The command line of `focusd serve`. Pure except for the state that getopt keeps; main thread. */
 #ifndef FOCUSD_SERVE_OPTIONS_H
 #define FOCUSD_SERVE_OPTIONS_H
 
@@ -9,7 +9,7 @@
 #include "err.h"
 #include "log.h"
 
-/* What was given; strings are borrowed from argv. */
+/* The options that were given; strings are borrowed from argv. */
 struct serve_options {
 	const char *config;     /* NULL = the usual places */
 	const char *bind;       /* NULL = as configured */
@@ -25,7 +25,7 @@ struct serve_options {
 	bool simulate, check, version, help;
 };
 
-/* argv[0] is skipped.  ERR_INVALID_VALUE with a sentence when something is not understood. */
+/* Parses the command line; argv[0] is skipped. ERR_INVALID_VALUE with a sentence when something is not understood. */
 enum err_code serve_options_parse(int argc, char **argv, struct serve_options *out,
 	struct err *err);
 

@@ -120,6 +120,7 @@ enum http_result runs_one_answer(struct web *web, const char *rest, const struct
 	} formats[] = {
 		{"json", "application/json", run_json},
 		{"csv", "text/csv; charset=utf-8", run_csv},
+		{"text", "text/plain; charset=utf-8", run_text},
 		{"nina", "application/json", run_nina},
 	};
 	char format[8] = "json";
@@ -131,7 +132,7 @@ enum http_result runs_one_answer(struct web *web, const char *rest, const struct
 		f++;
 	}
 	if (f == sizeof formats / sizeof formats[0]) {
-		http_text(res, 400, "format must be json, csv or nina.");
+		http_text(res, 400, "format must be json, csv, text or nina.");
 		return HTTP_DONE;
 	}
 	struct http_wait *wait = req->wait;

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
+/* The resolver's header needs the types of the others. */
+#include <resolv.h>
 
 void http_guard_init(struct http_guard *guard, const char *server_name, const char *allowed)
 {
@@ -22,11 +24,85 @@ void http_guard_init(struct http_guard *guard, const char *server_name, const ch
 	snprintf(guard->allowed, sizeof guard->allowed, "%s", allowed != NULL ? allowed : "");
 }
 
-/* Whether the text behind a host name is empty, or a colon and digits. */
+void http_guard_add_domains(struct http_guard *guard)
+{
+	struct __res_state resolver;
+	memset(&resolver, 0, sizeof resolver);
+	guard->domains[0] = '\0';
+	if (res_ninit(&resolver) != 0) {
+		return;
+	}
+	size_t used = 0;
+	for (int i = 0; i < MAXDNSRCH && resolver.dnsrch[i] != NULL; i++) {
+		const char *domain = resolver.dnsrch[i] + strspn(resolver.dnsrch[i], ".");
+		size_t len = strlen(domain);
+		/* The root is written as "." and means no domain. */
+		if (len > 0 && used + len + 2 <= sizeof guard->domains) {
+			memcpy(guard->domains + used, domain, len);
+			guard->domains[used + len] = ' ';
+			used += len + 1;
+		}
+	}
+	guard->domains[used] = '\0';
+	res_nclose(&resolver);
+}
+
+static bool is_listed(struct span host, const char *list)
+{
+	while (*list != '\0') {
+		list += strspn(list, ", \t");
+		size_t len = strcspn(list, ", \t");
+		if (len > 0 && len == host.len && strncasecmp(list, host.data, len) == 0) {
+			return true;
+		}
+		list += len;
+	}
+	return false;
+}
+
+/* Whether the host is the machine's name with one of the search domains behind it. */
+static bool is_own_in_domain(struct span host, const struct http_guard *guard)
+{
+	size_t len = strlen(guard->host_name);
+	if (len == 0 || host.len < len + 2 || host.data[len] != '.' ||
+		strncasecmp(host.data, guard->host_name, len) != 0) {
+		return false;
+	}
+	struct span domain = {.data = host.data + len + 1, .len = host.len - len - 1};
+	return is_listed(domain, guard->domains);
+}
+
+bool http_names_note(struct http_names *names, struct span host, char out[128])
+{
+	if (host.len == 0 || host.len >= sizeof names->name[0] || names->count == HTTP_NAMES_MAX) {
+		return false;
+	}
+	for (size_t i = 0; i < host.len; i++) {
+		char c = host.data[i];
+		c = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
+		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.')) {
+			return false;
+		}
+		out[i] = c;
+	}
+	out[host.len] = '\0';
+	for (int i = 0; i < names->count; i++) {
+		if (strcmp(names->name[i], out) == 0) {
+			return false;
+		}
+	}
+	memcpy(names->name[names->count++], out, host.len + 1);
+	return true;
+}
+
+/* Whether the text behind a host name is empty, or a colon and digits; blanks may follow, which do not belong to a
+ * header's value (RFC 9112 section 5.1). */
 static bool is_port(const char *text)
 {
-	return text[0] == '\0' ||
-	       (text[0] == ':' && text[1 + strspn(text + 1, "0123456789")] == '\0');
+	if (text[0] == ':') {
+		text += 1 + strspn(text + 1, "0123456789");
+	}
+	return text[strspn(text, " \t")] == '\0';
 }
 
 struct span http_guard_host(const char *header)
@@ -39,7 +115,7 @@ struct span http_guard_host(const char *header)
 		}
 		return (struct span){.data = header + 1, .len = (size_t)(end - header - 1)};
 	}
-	size_t len = strcspn(header, ":");
+	size_t len = strcspn(header, ": \t");
 	if (!is_port(header + len)) {
 		return none;
 	}
@@ -91,19 +167,6 @@ static bool is_own(struct span host, const char *name)
 	       strncasecmp(host.data + len, ".local", 6) == 0;
 }
 
-static bool is_listed(struct span host, const char *list)
-{
-	while (*list != '\0') {
-		list += strspn(list, ", \t");
-		size_t len = strcspn(list, ", \t");
-		if (len > 0 && len == host.len && strncasecmp(list, host.data, len) == 0) {
-			return true;
-		}
-		list += len;
-	}
-	return false;
-}
-
 bool http_guard_host_ok(const struct http_guard *guard, const char *header)
 {
 	if (header == NULL) {
@@ -113,7 +176,8 @@ bool http_guard_host_ok(const struct http_guard *guard, const char *header)
 	return host.len > 0 &&
 	       (is_literal(host) || span_equal_nocase(host, "localhost") ||
 		       is_own(host, guard->host_name) || is_own(host, guard->host_full) ||
-		       is_own(host, guard->server_name) || is_listed(host, guard->allowed));
+		       is_own(host, guard->server_name) || is_own_in_domain(host, guard) ||
+		       is_listed(host, guard->allowed));
 }
 
 bool http_guard_origin_ok(
@@ -158,16 +222,19 @@ void http_framing_add(struct http_framing *framing, struct span name, struct spa
 	}
 }
 
-const char *http_framing_fault(const struct http_framing *framing, bool is_http_1_1)
+const char *http_framing_fault(const struct http_framing *framing, bool is_http_1_0)
 {
 	if (framing->bad_header) {
 		return "The name of a header of the request has blanks in it.";
 	}
-	if (framing->hosts > 1 || (framing->hosts == 0 && is_http_1_1)) {
+	if (framing->hosts > 1 || (framing->hosts == 0 && !is_http_1_0)) {
 		return "An HTTP/1.1 request has exactly one Host header.";
 	}
 	if (framing->bad_coding || framing->codings > 1) {
 		return "The only Transfer-Encoding understood here is chunked.";
+	}
+	if (framing->codings > 0 && is_http_1_0) {
+		return "An HTTP/1.0 request has no Transfer-Encoding: send a Content-Length.";
 	}
 	if (framing->bad_length || framing->lengths > 1 ||
 		(framing->lengths > 0 && framing->codings > 0)) {

@@ -19,11 +19,16 @@ struct http_guard {
 	char host_full[256];  /* as the machine calls itself */
 	char server_name[64]; /* configured; NAME.local as well */
 	char allowed[512];    /* configured; separated by commas or blanks */
+	char domains[512];    /* in which the machine's name is looked up; separated by blanks; "" none */
 };
 
 /* Fills the names in; the machine's own are asked of the system.  server_name and allowed may be NULL; they are
  * copied. */
 void http_guard_init(struct http_guard *guard, const char *server_name, const char *allowed);
+
+/* Adds the search domains of the system's resolver (resolv.conf(5), LOCALDOMAIN): home routers give each machine the
+ * name HOSTNAME.DOMAIN with one of them.  Reads a small file. */
+void http_guard_add_domains(struct http_guard *guard);
 
 /* The host of "name", "name:port", "1.2.3.4:80" or "[::1]:80", without brackets and final dot.
  * The span is borrowed from header; it is empty when the text names no host. */
@@ -31,6 +36,18 @@ struct span http_guard_host(const char *header);
 
 /* Whether a Host header (NULL: none was sent, as HTTP/1.0 may) names this machine. */
 bool http_guard_host_ok(const struct http_guard *guard, const char *header);
+
+/* Host names that were seen already, so that each is told once; the first of more are kept, so that a stranger who
+ * makes them up does not fill the log.  Zeroed at first; under a lock of its owner's. */
+enum { HTTP_NAMES_MAX = 16 };
+struct http_names {
+	int count;
+	char name[HTTP_NAMES_MAX][128];
+};
+
+/* True when the name is to be told: it is made of the characters of host names, was not seen before (letters count
+ * alike in both cases) and is among the first HTTP_NAMES_MAX.  out then is the name, NUL-terminated, small letters. */
+bool http_names_note(struct http_names *names, struct span host, char out[128]);
 
 /* What the headers say of where the request goes and how long its body is.  The library takes the first
  * of contradicting ones, or none; a proxy before us may take another, and then what is the body for one
@@ -46,8 +63,9 @@ struct http_framing {
 };
 void http_framing_add(struct http_framing *framing, struct span name, struct span value);
 
-/* NULL when the request can be read to its end, else why not.  An HTTP/1.1 request has a Host. */
-const char *http_framing_fault(const struct http_framing *framing, bool is_http_1_1);
+/* NULL when the request can be read to its end, else why not.  An HTTP/1.1 request has a Host; HTTP/1.0 knows no
+ * Transfer-Encoding (RFC 9112 section 6.1: its framing is faulty then). */
+const char *http_framing_fault(const struct http_framing *framing, bool is_http_1_0);
 
 /* Whether a request that changes something may pass: origin and site are the headers Origin and
  * Sec-Fetch-Site, NULL when absent. */

@@ -83,6 +83,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	}
 	memset(e, 0, sizeof *e);
 	memcpy(e->uri, uri, len + 1);
+	e->address = (struct span){.data = uri, .len = len};
 	e->query = e->uri + strcspn(e->uri, "?");
 	if (*e->query == '?') {
 		*e->query++ = '\0';
@@ -145,6 +146,7 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 	server->request_timeout_ms =
 		options->request_timeout_ms > 0 ? options->request_timeout_ms : REQUEST_TIMEOUT_MS;
 	http_guard_init(&server->guard, options->server_name, options->allowed_hosts);
+	http_guard_add_domains(&server->guard);
 	int fd = http_listen(options->bind, options->port, &server->port, &server->loopback, err);
 	if (fd < 0) {
 		free(server);
@@ -169,6 +171,9 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
 		MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_NOTIFY_COMPLETED,
 		on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+#if HTTP_LIBRARY_IS_STRICT
+		MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
+#endif
 		MHD_OPTION_END);
 	if (server->daemon == NULL) {
 		close(fd);

@@ -6,10 +6,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http_block.h"
+#include "log.h"
+
 /* What is asked of the headers of every request.  They are looked through once; of a name that comes twice, the
  * first counts. */
 struct seen_headers {
 	struct http_framing framing;
+	struct http_block block;
 	bool expect;
 	const char *host;
 	const char *content_type;
@@ -20,8 +24,10 @@ static enum MHD_Result see_header(void *cls, enum MHD_ValueKind kind, const char
 {
 	(void)kind;
 	struct seen_headers *seen = cls;
-	http_framing_add(&seen->framing, (struct span){.data = key, .len = key_len},
-		(struct span){.data = value != NULL ? value : "", .len = value_len});
+	struct span name = {.data = key, .len = key_len};
+	struct span text = {.data = value != NULL ? value : "", .len = value_len};
+	http_framing_add(&seen->framing, name, text);
+	http_block_add(&seen->block, name, text);
 	switch (key[0] | 0x20) {
 	case 'c':
 		if (seen->content_type == NULL && strcasecmp(key, "Content-Type") == 0) {
@@ -69,8 +75,14 @@ static enum MHD_Result on_headers(
 {
 	e->headers_seen = true;
 	struct seen_headers seen = {.expect = false};
+	http_block_begin(&seen.block, method, e->address, version);
 	MHD_get_connection_values_n(e->mhd, MHD_HEADER_KIND, see_header, &seen);
-	const char *fault = http_framing_fault(&seen.framing, strcmp(version, "HTTP/1.1") == 0);
+	const union MHD_ConnectionInfo *head =
+		MHD_get_connection_info(e->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	if (!HTTP_LIBRARY_IS_STRICT && !http_block_is_whole(&seen.block, method + head->header_size)) {
+		return http_refuse(e, 400, true, "The request has a NUL or a continued line in its headers.");
+	}
+	const char *fault = http_framing_fault(&seen.framing, strcmp(version, "HTTP/1.0") == 0);
 	if (fault != NULL) {
 		return http_refuse(e, 400, true, fault);
 	}
@@ -114,6 +126,22 @@ static bool path_is_cut(const struct exchange *e)
 	return strstr(e->uri, "%00") != NULL;
 }
 
+/* The person at the other end sees the refusal, but the owner of the machine reads the log. */
+static void tell_strange_host(struct http_server *server, const char *host)
+{
+	char name[128];
+	pthread_mutex_lock(&server->lock);
+	bool is_news = http_names_note(&server->strangers, http_guard_host(host), name);
+	bool is_last = is_news && server->strangers.count == HTTP_NAMES_MAX;
+	pthread_mutex_unlock(&server->lock);
+	if (is_news) {
+		const char *allowed = server->guard.allowed;
+		log_warn("http", "refused a request for the unknown host name %s; if it is this machine's, write under "
+			"[server]: allowed_hosts = %s%s%s%s", name, allowed, allowed[0] != '\0' ? ", " : "", name,
+			is_last ? " (further names are not logged)" : "");
+	}
+}
+
 static enum MHD_Result on_complete(struct exchange *e)
 {
 	struct http_server *server = e->server;
@@ -132,6 +160,7 @@ static enum MHD_Result on_complete(struct exchange *e)
 		}
 		const char *host = e->host;
 		if (!http_guard_host_ok(&server->guard, host)) {
+			tell_strange_host(server, host);
 			return http_refuse(e, 403, false,
 				"This host name is not known here: use the IP address, localhost "
 				"or the "

@@ -20,6 +20,10 @@
 #include "http_peers.h"
 #include "http_turn.h"
 
+/* From 1.0 the library refuses continued lines and NULs itself when it is asked to, and leaves the lines in memory in
+ * another form; http_block.h is for those before. */
+#define HTTP_LIBRARY_IS_STRICT (MHD_VERSION >= 0x01000000)
+
 enum {
 	HTTP_THREADS = 2,
 	HTTP_BODY_MAX = 64 * 1024,        /* larger ones are read and refused */
@@ -39,6 +43,7 @@ struct exchange {
 	size_t body_seen;
 	bool headers_seen;
 	const char *host;             /* NULL when absent */
+	struct span address;          /* of the request line as it came; its text is the library's and gets decoded */
 	char *query;                  /* behind the '?' of uri */
 	char uri[];
 };
@@ -63,6 +68,7 @@ struct http_server {
 	struct peer *peers;
 	struct exchange *waiting;
 	bool wake_all;
+	struct http_names strangers;     /* host names that were refused, each told once */
 	bool sweeping;                   /* the caretaker has a time for the next sweep */
 	bool stopping;
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A camera that serves recorded frames as if they were exposed now: an exposure takes the time that
- * was asked for and delivers the frame recorded nearest to where the focuser stands, with the
- * position it was recorded at.
+ * A camera that serves recorded frames as if they were exposed at this moment: an exposure takes the time that was
+ * asked for and delivers the frame that was recorded nearest to where the focuser stands, together with the position
+ * of that frame.
  */
 #include <math.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ extern const struct camera_driver replay_camera_driver;
 static const char *const readout_modes[] = {"Recorded", NULL};
 static const double exposure_max_s = 3600.0;
 
-/* The folder's own name, for people. */
+/* Copies the last part of the path, for people. */
 static void folder_name(const char *path, char *out, size_t cap)
 {
 	size_t len = strlen(path);
@@ -49,8 +49,8 @@ static void folder_name(const char *path, char *out, size_t cap)
 	snprintf(out, cap, "%.*s", (int)(len - start), path + start);
 }
 
-/* The highest value that an element can have: what whole numbers of 8 or 16 bits hold; else where the sensors of
- * all frames saturate; 0, unknown, for floats whose headers do not say. */
+/* The highest value that an element can have: what whole numbers of 8 or 16 bits hold; for other types the value at
+ * which the sensors of all frames saturate, or 0 (unknown) where headers do not say. */
 static int32_t max_adu(const struct replay_frames *frames)
 {
 	if (frames->type == IMAGE_U8) {
@@ -70,7 +70,7 @@ static int32_t max_adu(const struct replay_frames *frames)
 	return frames->type == IMAGE_I32 ? INT32_MAX : 0;
 }
 
-/* A client that takes whole numbers only shows nothing of the others. */
+/* Warns of a type that not every client can show: some take whole numbers only. */
 static void tell_type(const struct replay_camera *c)
 {
 	if (image_type_is_float(c->frames.type)) {
@@ -192,7 +192,7 @@ static enum err_code load(struct replay_camera *c, struct err *err)
 	}
 	const struct replay_entry *entry = &c->frames.entries[c->chosen];
 	struct fits_frame fresh = {.pixels = NULL};
-	/* A float holds the values of the other types exactly, in half the memory. */
+	/* A float holds the values of the other types exactly and takes half the memory. */
 	bool exact = c->frames.type == IMAGE_I32 || c->frames.type == IMAGE_F64;
 	enum err_code code = exact ? fits_frame_read_exact(entry->path, &fresh, err)
 				   : fits_frame_read(entry->path, &fresh, err);
@@ -241,7 +241,7 @@ static enum err_code replay_read(void *ctx, void *out, size_t count, struct fram
 	info->height = r->num_y;
 	info->planes = 1;
 	info->bin = r->bin;
-	/* Means over cells of a mosaic are grey. */
+	/* A mean over cells of a mosaic has no colour. */
 	info->mosaic = r->bin == 1 ? c->cached.mosaic : IMAGE_MONO;
 	double full = c->cached.full_scale_adu;
 	if (c->frames.type == IMAGE_U16) {

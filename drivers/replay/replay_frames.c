@@ -10,7 +10,7 @@
 
 #include "log.h"
 
-/* FNV-1a, 64 bit (Fowler, Noll, Vo). */
+/* The hash FNV-1a, 64 bit (Fowler, Noll, Vo). */
 static uint64_t hash_of(const char *text)
 {
 	uint64_t hash = 0xCBF29CE484222325u;
@@ -38,7 +38,7 @@ static char *path_join(const char *folder, const char *name)
 	return asprintf(&path, "%s%s%s", folder, slash, name) < 0 ? NULL : path;
 }
 
-/* What was left out, told in one line each when the folder is read. */
+/* The files that were left out; the log gets one line for each reason when the folder is read. */
 struct left_out {
 	unsigned no_position, unreadable, other_size;
 	char first_no_position[256];
@@ -52,7 +52,7 @@ static void note_first(char *to, size_t cap, const char *name)
 	}
 }
 
-/* Adds one file.  Takes path.  0, or -1 when out of memory. */
+/* Adds one file and takes path over; returns 0, or -1 when out of memory. */
 static int add_file(struct replay_frames *frames, char *path, const char *name,
 	const char *source, struct left_out *left)
 {
@@ -108,7 +108,7 @@ static bool same_size(const struct replay_entry *a, const struct replay_entry *b
 	return a->width == b->width && a->height == b->height;
 }
 
-/* A camera has one size: keeps the commonest (the first of equally common ones). */
+/* Keeps the frames of the commonest size (the first of equally common ones), because a camera has one size. */
 static void keep_commonest_size(struct replay_frames *frames, struct left_out *left)
 {
 	size_t best = 0;
@@ -214,7 +214,8 @@ size_t replay_frames_pick(const struct replay_frames *frames, double position)
 	for (size_t i = 0; i < frames->count; i++) {
 		const struct replay_entry *entry = &frames->entries[i];
 		double distance = fabs(entry->position_steps - position);
-		/* Positions are steps, perhaps fractions of them: nearer than this is equal. */
+		/* Positions are steps, perhaps fractions of them, so distances that differ by less than this are
+		 * equal. */
 		bool equal = fabs(distance - best_distance) < 1e-6;
 		if ((equal && entry->served < frames->entries[best].served)
 			|| (!equal && distance < best_distance)) {

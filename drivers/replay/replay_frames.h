@@ -15,7 +15,7 @@
 
 struct replay_entry {
 	char *path;
-	const char *name;        /* inside path: without the folder */
+	const char *name;        /* the part of path after the folder */
 	double position_steps;
 	double exposure_s;       /* recorded; NAN unknown */
 	int32_t width, height;
@@ -30,7 +30,7 @@ struct replay_entry {
 struct replay_frames {
 	struct replay_entry *entries; /* by position, then name */
 	size_t count;
-	enum image_type type;         /* the smallest that holds every value of all of them */
+	enum image_type type;         /* the smallest type that holds every value of all frames */
 };
 
 /* Lists the frames of a folder (not of folders inside).  Frames without a position, unreadable ones
@@ -47,23 +47,24 @@ size_t replay_frames_pick(const struct replay_frames *frames, double position);
 /* The smallest type that holds every value of both. */
 enum image_type replay_wider(enum image_type a, enum image_type b);
 
-/* How numbers of 16 bits with a sign fit into IMAGE_U16: zero is taken off each.  Other types need none of this. */
+/* How numbers of 16 bits with a sign fit into IMAGE_U16: zero is subtracted from each. Other types need none of
+ * this. */
 struct replay_levels {
 	bool known;
 	double zero; /* ADU; 0, or negative */
 };
 
-/* Levels that hold all of these values, of which the missing do not count.  Levels known already stay when the
- * values fit, so that the frames of one folder compare.  True when they changed and zero is not 0. */
+/* Finds levels that hold all of these values; missing ones do not count. Levels that are already known stay when the
+ * values fit, so that the frames of one folder can be compared. True when the levels changed and zero is not 0. */
 bool replay_levels_fit(struct replay_levels *levels, const float *pixels, size_t count);
 
-/* A value of a recording, which may be a mean, as element number `index` of out.  Whole numbers are rounded and
- * clipped to what the type holds, after levels->zero was taken off for IMAGE_U16; a missing value is 0 in them and
+/* Stores a value of a recording, which may be a mean, as element number `index` of out. For IMAGE_U16 levels->zero is
+ * subtracted first. Whole numbers are rounded and clipped to what the type holds; a missing value becomes 0 in them and
  * stays missing in floats. */
 void replay_put(const struct replay_levels *levels, enum image_type type, double value, void *out, size_t index);
 
-/* Cuts num_x x num_y elements of bin x bin means from a frame, start in binned pixels, into out, row-major.  Missing
- * pixels do not count in a mean; where all of its pixels are missing it is, too. */
+/* Cuts num_x x num_y elements, each a mean of bin x bin pixels, out of a frame into out, row-major; the start is in
+ * binned pixels. Missing pixels do not count in a mean; a mean without any pixel is missing. */
 void replay_cut(const struct replay_levels *levels, enum image_type type, const struct fits_frame *from, int bin,
 	int32_t start_x, int32_t start_y, int32_t num_x, int32_t num_y, void *out);
 

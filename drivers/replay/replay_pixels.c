@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The pixels of a recording as a camera delivers them. */
+/* Turns the pixels of a recording into those that a camera delivers. */
 #include "replay_frames.h"
 
 #include <math.h>
@@ -50,7 +50,7 @@ bool replay_levels_fit(struct replay_levels *levels, const float *pixels, size_t
 	return levels->zero != 0.0;
 }
 
-/* Rounded half up and clipped. */
+/* Rounds half up and clips. */
 static double whole(double value, double least, double most)
 {
 	return fmin(most, fmax(least, floor(value + 0.5)));
@@ -58,7 +58,7 @@ static double whole(double value, double least, double most)
 
 void replay_put(const struct replay_levels *levels, enum image_type type, double value, void *out, size_t index)
 {
-	/* What is missing is 0 where there is no word for it. */
+	/* A missing value becomes 0 in a type that has no word for it. */
 	bool missing = !isfinite(value);
 	switch (type) {
 	case IMAGE_U8:
@@ -85,7 +85,7 @@ static double value_at(const struct fits_frame *frame, size_t row, size_t column
 	return frame->exact != NULL ? frame->exact[at] : (double)frame->pixels[at];
 }
 
-/* Mean of the bin x bin pixels from row and column on that are not missing; NAN when all are. */
+/* The mean of those of the bin x bin pixels, from row and column on, that are not missing; NAN when all are. */
 static double mean_at(const struct fits_frame *frame, size_t row, size_t column, size_t bin)
 {
 	double sum = 0.0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A simulated camera under the shared sky: exposures take their time, stars are blurred by the
- * distance of the optics from the hidden best focus.  Frame n of a seed always has the same seeing,
- * pointing and noise, whatever the clock did.
+ * A simulated camera under the shared sky: exposures take their time, and stars are blurred by the distance of the
+ * optics from the hidden best focus. Frame n of a seed always has the same seeing, pointing and noise, whatever the
+ * clock did.
  *
- * The picture is painted while the exposure goes on, from what is known when it begins: a motor at rest
- * stays there, one on its way arrives.  Whenever that turns out wrong - another move, a halt, an exposure
- * that was stopped, a cooler switched over - it is painted again from the beginning, so what is delivered
- * shows how it really was; only then can it be late.
+ * The picture is painted while the exposure goes on, from what is known when it begins: a motor at rest stays where
+ * it is, a moving one arrives. Whenever that turns out to be wrong - another move, a halt, an exposure that was
+ * stopped, a cooler that was switched - the picture is painted again from the beginning, so the frame shows what
+ * really happened. Only in that case can the frame be late.
  */
 #include <math.h>
 #include <stdio.h>
@@ -38,13 +38,13 @@ struct sim_camera {
 	struct sim_ziggurat ziggurat;
 	struct sim_seeing seeing;
 	struct sim_cooler cooler;
-	struct pulse pulse[2];    /* along y, along x */
+	struct pulse pulse[2];    /* [0] moves along y, [1] along x */
 	/* The exposure. */
 	struct exposure_request request;
 	bool exposing;
 	int64_t start_ms;
 	int64_t start_utc_ms;
-	double taken_s;           /* what it will have been: the request, less when stopped */
+	double taken_s;           /* seconds of light in the end: as requested, or less when stopped */
 	int64_t ready_ms;         /* when the readout is over */
 	double unfed_um;          /* defocus when no simulated focuser feeds the sky */
 	uint64_t number;
@@ -52,9 +52,9 @@ struct sim_camera {
 	struct sim_weather weather;
 	double sensor_c;          /* half way through it */
 	/* The picture. */
-	struct frame *frame;      /* core's; NULL: not lent so far */
+	struct frame *frame;      /* lent by core; NULL: not lent so far */
 	struct sim_paint *paint;
-	struct sim_scene painted; /* what it began with */
+	struct sim_scene painted; /* the scene that the painting began with */
 	struct sim_truth_frame truth;
 };
 
@@ -63,7 +63,7 @@ extern const struct camera_driver sim_camera_driver;
 static const char *const readout_modes[] = {"Normal", "Fast", NULL};
 enum { MODE_NORMAL, MODE_FAST };
 
-/* The sensor: 16 bits, gain in steps of 0.1 dB. */
+/* The sensor has 16 bits, and its gain goes in steps of 0.1 dB. */
 static const int gain_max = 300;
 static const int gain_default = 100;
 static const int32_t offset_max = 255;
@@ -74,11 +74,11 @@ static const double base_electrons_per_adu = 0.8;
 static const double exposure_min_s = 0.001;
 static const double exposure_max_s = 3600.0;
 
-/* Read-out of a whole frame in each mode, and by how much the faster one is noisier. */
+/* The read-out of a whole frame takes so long in each mode, and the faster one is noisier by this factor. */
 static const double readout_s[2] = {0.15, 0.06};
 static const double noise_factor[2] = {1.0, 1.6};
 
-/* Guide pulses move the sky at half of its own pace, and no further than the field reaches beyond the sensor. */
+/* Guide pulses move the sky at half of the sky's own pace, and no further than the field reaches beyond the sensor. */
 static const double guide_arcsec_s = 7.5;
 static const double guide_limit_px = 40.0;
 
@@ -140,7 +140,7 @@ static enum err_code camera_open(void *ctx, const struct camera_port *port,
 	return ERR_OK;
 }
 
-/* The exposure is over, one way or another. */
+/* Ends the exposure, whichever way it went. */
 static void finish(struct sim_camera *c)
 {
 	sim_paint_end(c->paint);
@@ -158,7 +158,7 @@ static void camera_close(void *ctx)
 
 /* ---- cooler and guide port ---- */
 
-/* Moves the sky by what the pulses have done since the last call; true while one goes on. */
+/* Moves the sky by what the pulses have done since the last call; true while a pulse goes on. */
 static bool run_pulses(struct sim_camera *c, int64_t now_ms, int64_t *left_ms)
 {
 	sim_atomic_double *to[2] = {&c->sky->guided_y, &c->sky->guided_x};
@@ -201,7 +201,7 @@ static enum err_code camera_poll_climate(void *ctx, struct camera_climate *out, 
 	struct sim_camera *c = ctx;
 	int64_t now = clock_now_ms(c->host->clock);
 	sim_cooler_run(&c->cooler, c->sky, &c->settings, now);
-	/* Cameras tell tenths of a degree. */
+	/* Real cameras tell tenths of a degree. */
 	out->sensor_c = round(c->cooler.sensor_c * 10.0) / 10.0;
 	out->heatsink_c = round(c->cooler.heatsink_c * 10.0) / 10.0;
 	out->power_percent = round(c->cooler.power * 1000.0) / 10.0;
@@ -246,7 +246,7 @@ static struct sim_sensor sensor_of(const struct exposure_request *request)
 	return sensor;
 }
 
-/* Where the optics stood along the exposure; a focuser that moved smears the stars. */
+/* Samples where the optics stood along the exposure; a focuser that moves smears the stars. */
 static void sample_focus(struct sim_camera *c, struct sim_scene *scene, struct sim_truth_frame *truth)
 {
 	int64_t middle_ms = c->start_ms + (int64_t)(500.0 * c->taken_s);
@@ -280,15 +280,15 @@ static void sample_focus(struct sim_camera *c, struct sim_scene *scene, struct s
 	}
 	scene->focus_count = SIM_FOCUS_MOST;
 	truth->optics_position = mean_steps;
-	/* Less than that is nothing but the drift of the tube. */
+	/* A difference smaller than that comes from the drift of the tube alone. */
 	if (most - least < 0.02 * unit_um) {
 		scene->focus[0] = (struct sim_focus){mean_um, 1.0};
 		scene->focus_count = 1;
 	}
 }
 
-/* The exposure as far as it is known: what has happened, and from now on what will happen when nobody
- * interferes.  Once it is over, how it was. */
+/* Describes the exposure as far as it is known: what has happened, and from this moment on what will happen if nobody
+ * interferes. Once the exposure is over, the description is final. */
 static void describe(struct sim_camera *c, struct sim_scene *scene, struct sim_truth_frame *truth)
 {
 	const struct sim_settings *s = &c->settings;
@@ -328,7 +328,7 @@ static bool looks_alike(const struct sim_scene *a, const struct sim_scene *b)
 	return true;
 }
 
-/* Paints what the exposure looks like by now, unless that is what is being painted. */
+/* Begins to paint what the exposure looks like at this moment, unless that very picture is being painted. */
 static void paint(struct sim_camera *c)
 {
 	struct sim_paint_job job = {
@@ -353,10 +353,9 @@ static void paint(struct sim_camera *c)
 
 /* ---- exposures ---- */
 
-/* Where the optics stand when no simulated focuser moves them.  The reported position of
- * another one counts: its first exposure decides where the best focus lies, as far away as a
- * simulated focuser would have begun.  With no position at all the telescope stands where a night
- * begins. */
+/* Where the optics stand when no simulated focuser moves them. The reported position of another focuser counts: its
+ * first exposure decides where the best focus lies, as far away as a simulated focuser would have begun. Without any
+ * position the telescope stands where a night begins. */
 static double unfed_defocus_um(struct sim_camera *c, const struct exposure_request *request)
 {
 	struct sim_sky *sky = c->sky;
@@ -512,7 +511,7 @@ static void camera_lend(void *ctx, struct frame *frame)
 	paint(c);
 }
 
-/* Real time; how soon an abort is noticed. */
+/* An abort is noticed after so long at the latest (real milliseconds). */
 #define WAIT_MS 10
 
 static enum err_code camera_read_lent(void *ctx, struct frame_info *info, struct err *err)
@@ -536,7 +535,7 @@ static enum err_code camera_read_lent(void *ctx, struct frame_info *info, struct
 	tell_truth(c, scene);
 	*info = c->frame->info;
 	info->bin = c->request.bin;
-	/* Means over cells of a mosaic are grey. */
+	/* A mean over cells of a mosaic has no colour. */
 	info->mosaic = c->settings.colour == SIMULATOR_BAYER && c->request.bin == 1 ? IMAGE_BAYER
 										    : IMAGE_MONO;
 	info->full_scale_adu = UINT16_MAX;

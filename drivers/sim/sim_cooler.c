@@ -3,13 +3,13 @@
 
 #include <math.h>
 
-/* Time constant of the leak to the air. */
+/* The leak to the air has this time constant. */
 static const double leak_tau_s = 120.0;
-/* Gain of the controller: power per degree above the set point, on top of what keeps the sensor there. */
+/* The controller adds so much power for each degree above the set point to what keeps the sensor there. */
 static const double controller_gain = 0.15;
-/* Rise of the heat sink at full power. */
+/* The heat sink gets so much warmer at full power. */
 static const double heatsink_rise_c = 9.0;
-/* Longest step of the controller, and the longest time followed step by step. */
+/* The controller takes no longer steps than this, and no longer time is followed step by step. */
 static const double step_s = 2.0;
 static const double followed_s = 3600.0;
 
@@ -23,7 +23,7 @@ static double wanted_power(const struct sim_cooler *c, double air_c)
 	return fmin(1.0, fmax(0.0, power));
 }
 
-/* Lets `left` seconds pass, of which the last ends at night_s; the temperature of the air in the last step. */
+/* Lets `left` seconds pass, the last of which ends at night_s; returns the temperature of the air in the last step. */
 static double follow(struct sim_cooler *c, const struct sim_settings *settings, double night_s, double left)
 {
 	double air_c = sim_air_c(settings, night_s);
@@ -64,6 +64,7 @@ double sim_cooler_later(const struct sim_cooler *c, struct sim_sky *sky, const s
 
 double sim_dark_factor(double sensor_c)
 {
-	/* In whole degrees: eddies of the air do not make every dark frame another one. */
+	/* The temperature counts in whole degrees, so that eddies of the air do not make every dark frame a different
+	 * one. */
 	return exp2((round(sensor_c) - 10.0) / 6.0);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thermoelectric cooler on a sensor: a heat capacity that leaks to the air, a controller that aims at
- * the set point with what power it has.  The temperature lives in the shared sky, so that it is where
- * physics left it when a link comes back.  Used by the camera's worker.
+ * A thermoelectric cooler on a sensor: a heat capacity that leaks to the air, and a controller that aims at the set
+ * point with what power it has. The temperature is kept in the shared sky, so that a camera that is connected again
+ * finds the temperature that its sensor would have. Used by the camera's worker.
  */
 #ifndef FOCUSD_SIM_COOLER_H
 #define FOCUSD_SIM_COOLER_H
 
 #include "sim_sky.h"
 
-/* What full power reaches below the air, degrees. */
+/* At full power the sensor gets so many degrees below the air. */
 #define SIM_COOLER_DEPTH_C 40.0
 #define SIM_SET_POINT_MIN_C (-50.0)
 #define SIM_SET_POINT_MAX_C 30.0
@@ -23,15 +23,15 @@ struct sim_cooler {
 	double heatsink_c;
 };
 
-/* Lets the time since the last call pass. */
+/* Lets the time pass that went by since the last call. */
 void sim_cooler_run(struct sim_cooler *cooler, struct sim_sky *sky, const struct sim_settings *settings,
 	int64_t now_ms);
 
-/* The temperature that the sensor will have after_s seconds after now_ms when nobody switches anything, C. */
+/* The temperature (C) that the sensor will have after_s seconds after now_ms if nobody switches anything. */
 double sim_cooler_later(const struct sim_cooler *cooler, struct sim_sky *sky,
 	const struct sim_settings *settings, int64_t now_ms, double after_s);
 
-/* How many times as fast as at 10 C dark current flows: it doubles every 6 degrees. */
+/* How many times stronger dark current is than at 10 C: it doubles every 6 degrees. */
 double sim_dark_factor(double sensor_c);
 
 #endif

@@ -11,7 +11,7 @@
 /* Travel of the focal plane per step, um: the critical focus zone of the default telescope is then
  * 51 steps wide. */
 #define SIM_STEP_SIZE_UM 3.0
-/* Highest position, steps: 90 mm of focal plane, what a moving primary mirror reaches. */
+/* Highest position, steps: 90 mm of the focal plane, which a moving primary mirror can reach. */
 #define SIM_MAX_STEP 30000
 /* Sensor, px and um. */
 #define SIM_WIDTH_PX 1280

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A simulated focuser: motion takes time, the gears have backlash, and what the optics really do goes
- * to the shared sky and is told to nobody else.
+ * A simulated focuser: a move takes time, the gears have backlash, and what the optics really do is known to the
+ * shared sky alone.
  */
 #include <math.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ struct sim_focuser {
 
 extern const struct focuser_driver sim_focuser_driver;
 
-/* Range crossed in this many seconds unless a speed is configured. */
+/* Unless a speed is configured, the motor crosses its range in so many seconds. */
 static const double crossing_s = 25.0;
 
 static struct sim_mechanics position_now(struct sim_focuser *f)
@@ -34,10 +34,10 @@ static struct sim_mechanics position_now(struct sim_focuser *f)
 	return m;
 }
 
-/* How far the next move gets before the motor stalls, in steps; INFINITY when it does not. */
+/* How many steps the next move gets before the motor stalls; INFINITY when it does not stall. */
 static double reach_of(struct sim_focuser *f, double way)
 {
-	/* The first entry is where the night began. */
+	/* The first entry says where the night began; it is no move. */
 	uint64_t number = atomic_load(&f->sky->moves);
 	struct sim_random random;
 	sim_random_init(&random, f->settings.seed, STREAM_STALL + 16u * (number + 1));
@@ -65,7 +65,7 @@ static enum err_code sim_open(void *ctx, const struct focuser_port *port,
 		double start = sim_start_position(&f->settings, best, f->max_step);
 		sim_store(&sky->best, best);
 		sim_store(&sky->step_um, f->settings.step_um);
-		/* Nobody knows from where the motor came; the whole backlash lies before a move outwards. */
+		/* Nobody knows from which side the motor came, so the whole backlash lies before a move out. */
 		struct sim_mechanics rest = {
 			.motor = start, .optics = start + f->settings.backlash_steps};
 		sim_sky_move(sky, &rest, start, 0.0, INFINITY, atomic_load(&sky->origin_ms));
@@ -92,7 +92,7 @@ static enum err_code sim_identify(void *ctx, struct focuser_caps *caps, struct e
 
 static void sim_close(void *ctx)
 {
-	/* A move goes on without us, as a real motor's does; the shared sky describes it. */
+	/* A move goes on after the link is closed, as a real motor's does; the shared sky describes it. */
 	struct sim_focuser *f = ctx;
 	f->sky = NULL;
 }
@@ -138,7 +138,7 @@ static enum err_code sim_poll(void *ctx, unsigned want, struct focuser_reading *
 	out->moving_valid = true;
 	out->moving = moving;
 	out->temperature_valid = true;
-	/* A digital sensor: 1/16 degree. */
+	/* A digital sensor tells sixteenths of a degree. */
 	out->temperature_c = round(sim_air_c(&f->settings, seconds) * 16.0) / 16.0;
 	return ERR_OK;
 }

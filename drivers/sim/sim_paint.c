@@ -13,12 +13,12 @@
 
 /* More threads than this would only wait for memory. */
 #define THREADS_MOST 4
-/* Niceness of the painters, so that clients that ask for a position are served first. */
+/* The painters are so nice, in the sense of nice(2), so that clients that ask for a position are served first. */
 #define THREAD_NICE 5
 
-/* Rows that go into the frame at once: whole cache lines of each of its columns. */
+/* So many rows go into the frame at once: whole cache lines of each of its columns. */
 #define STRIP_ROWS 32
-/* Pixels of the sensor that are rendered at once, so that they stay in the cache. */
+/* So many pixels of the sensor are rendered at once, so that they stay in the cache. */
 #define CHUNK_PIXELS (32 * 1024)
 
 struct sim_paint {
@@ -26,11 +26,11 @@ struct sim_paint {
 	int strips;
 	atomic_int next_strip;
 	atomic_bool cancelled;
-	bool good;               /* the frame is whole; means something once done is true */
+	bool good;               /* the frame is whole; valid when `done` is true */
 	pthread_mutex_t lock;
 	pthread_cond_t over;
 	bool done;
-	pthread_t first;         /* makes the scene and has the others help */
+	pthread_t first;         /* the thread that makes the scene and has the others help */
 };
 
 /* What one thread works with. */
@@ -40,7 +40,7 @@ struct brush {
 	uint16_t *strip;         /* row-major, as frame_fill() wants it */
 };
 
-/* Rows of the frame that are rendered at once. */
+/* The number of rows of the frame that are rendered at once. */
 static int32_t chunk_rows(const struct sim_paint_job *job)
 {
 	int64_t row = (int64_t)job->frame->info.width * job->bin * job->bin;
@@ -70,8 +70,8 @@ static bool brush_init(struct brush *b, const struct sim_paint_job *job)
 	return true;
 }
 
-/* Means of bin x bin pixels; `from` has rows of width * bin values, bin rows for one of `to`.  In place
- * is fine: a mean is never written before its pixels were read. */
+/* Replaces bin x bin pixels by their mean; `from` has rows of width * bin values, bin rows for one row of `to`. Both
+ * may be the same memory: a mean is never written before its pixels were read. */
 static void bin_rows(uint16_t *to, const uint16_t *from, size_t width, size_t rows, size_t bin)
 {
 	size_t wide = width * bin;
@@ -90,7 +90,7 @@ static void bin_rows(uint16_t *to, const uint16_t *from, size_t width, size_t ro
 	}
 }
 
-/* Some rows of the frame, every plane of them. */
+/* Paints some rows of the frame in every plane. */
 static void paint_rows(const struct sim_paint_job *job, const struct brush *b,
 	struct sim_random *noise, int32_t first, int32_t rows, uint16_t *out)
 {
@@ -113,8 +113,8 @@ static void paint_rows(const struct sim_paint_job *job, const struct brush *b,
 	}
 }
 
-/* Each thread takes the next strip that nobody has.  A strip has noise of its own, so that it does not matter which
- * thread paints it. */
+/* Paints strips, each time the next one that no other thread has taken. A strip has noise of its own, so it does not
+ * matter which thread paints it. */
 static void paint_strips(struct sim_paint *p, const struct brush *b)
 {
 	const struct sim_paint_job *job = &p->job;
@@ -140,7 +140,7 @@ static void paint_strips(struct sim_paint *p, const struct brush *b)
 static void *help_main(void *arg)
 {
 	struct sim_paint *p = arg;
-	/* On Linux the nice value belongs to the thread. */
+	/* On Linux a nice value belongs to a thread, not to the process. */
 	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
 	struct brush brush;
 	if (brush_init(&brush, &p->job)) {

@@ -4,11 +4,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* Samples of the radial profile per FWHM. */
+/* The radial profile has so many samples in one FWHM. */
 static const double radial_per_fwhm = 20.0;
 
-/* Frequencies, in cycles per FWHM, at which the transfer function is integrated; beyond the last it
- * is below 1e-7. */
+/* The transfer function is integrated at so many frequencies, given in cycles per FWHM; beyond the last it is below
+ * 1e-7. */
 #define FREQUENCIES 800
 static const double frequency_max = 2.6;
 
@@ -24,7 +24,7 @@ static void transfer_init(struct transfer *transfer)
 	}
 }
 
-/* Light within r: 2 pi r times the integral of transfer(k) J1(2 pi k r). */
+/* The light within r: 2 pi r times the integral of transfer(k) J1(2 pi k r). */
 static double encircled(const struct transfer *transfer, double r)
 {
 	double sum = 0.0;
@@ -35,7 +35,7 @@ static double encircled(const struct transfer *transfer, double r)
 	return 2.0 * M_PI * r * sum * dk;
 }
 
-/* Brightness at r: 2 pi times the integral of k transfer(k) J0(2 pi k r). */
+/* The brightness at r: 2 pi times the integral of k transfer(k) J0(2 pi k r). */
 static double brightness(const struct transfer *transfer, double r)
 {
 	double sum = 0.0;
@@ -82,7 +82,7 @@ static double circle_inside(double disk, double r, double s)
 	return acos(fmin(1.0, fmax(-1.0, c))) / M_PI;
 }
 
-/* Seeing alone, for this FWHM. */
+/* The image that seeing alone makes of a star, for this FWHM. */
 static double point_image(const struct sim_seeing *seeing, double fwhm, double r)
 {
 	double at = r / fwhm / SIM_SEEING_REACH * (SIM_SEEING_SAMPLES - 1);
@@ -161,7 +161,7 @@ static int oversampling_for(const struct sim_psf_shape *shape)
 	return width < 40.0 ? 4 : 2;
 }
 
-/* The point samples on the fine grid, one octant computed, the rest mirrored. */
+/* Fills the fine grid with samples of the profile; one octant is computed, and the others mirror it. */
 static void fill_fine(float *fine, int n, int oversampling, const struct radial *radial)
 {
 	int half = n / 2;
@@ -178,7 +178,7 @@ static void fill_fine(float *fine, int n, int oversampling, const struct radial 
 	}
 }
 
-/* Sums of `width` neighbours with half weight at both ends: the trapezoid over one pixel. */
+/* Adds up `width` neighbours with half weight at both ends: the trapezoid rule over one pixel. */
 static void box_rows(float *to, const float *from, int n, int width)
 {
 	int half = width / 2;
@@ -206,7 +206,7 @@ static void transpose(float *to, const float *from, int n)
 	}
 }
 
-/* One phase out of the fine grid, scaled to a sum of 1 so that no flux is lost at any defocus. */
+/* Takes one phase out of the fine grid, scaled to a sum of 1 so that no flux is lost at any defocus. */
 static void take_phase(struct sim_psf *psf, const float *fine, int n, int phase_x, int phase_y)
 {
 	int os = psf->oversampling;

@@ -11,7 +11,7 @@
 
 #include <stddef.h>
 
-/* Seeing is followed out to this many FWHM; the half percent of light beyond is put inside. */
+/* Seeing is followed out to this many FWHM; the half percent of light that lies beyond is added inside. */
 #define SIM_SEEING_REACH 6.0
 #define SIM_SEEING_RINGS 400
 #define SIM_SEEING_SAMPLES 301
@@ -39,8 +39,7 @@ struct sim_psf {
 	float *stamps;       /* oversampling^2 stamps, phase y outer, phase x inner */
 };
 
-/* Blur beyond this is rendered as if it were this, so that a frame stays cheap; no star is visible
- * there. */
+/* A larger blur is rendered as if it were this one, so that a frame stays cheap; no star is visible at such a blur. */
 #define SIM_PSF_MAX_BLUR_PX 600.0
 
 /* Surface brightness at r px from the centre, for a total flux of 1 over the infinite plane, before
@@ -48,7 +47,7 @@ struct sim_psf {
 double sim_psf_profile(const struct sim_seeing *seeing, const struct sim_psf_shape *shape,
 	double r_px);
 
-/* Builds the stamps.  0, or -1 when out of memory. */
+/* Builds the stamps; returns 0, or -1 when out of memory. */
 int sim_psf_init(struct sim_psf *psf, const struct sim_seeing *seeing,
 	const struct sim_psf_shape *shape);
 void sim_psf_fini(struct sim_psf *psf);

@@ -29,8 +29,8 @@ double sim_normal_simple(struct sim_random *random)
 	return sqrt(-2.0 * log(u)) * cos(2.0 * M_PI * v);
 }
 
-/* Start of the tail and area of each layer under exp(-x^2/2) for 256 layers: the constants of the
- * paper by Marsaglia and Tsang. */
+/* Where the tail begins, and the area of each of 256 layers under exp(-x^2/2): the constants of the paper by Marsaglia
+ * and Tsang. */
 static const double tail_start = 3.6541528853610088;
 static const double layer_area = 0.00492867323399;
 
@@ -56,7 +56,7 @@ void sim_ziggurat_init(struct sim_ziggurat *z)
 	}
 }
 
-/* The rare cases: wedges and the tail. */
+/* Handles the rare cases: the wedges of the layers and the tail. */
 static float normal_slow(const struct sim_ziggurat *z, struct sim_random *random, unsigned layer,
 	uint32_t value, float sign)
 {
@@ -85,11 +85,12 @@ static float normal_slow(const struct sim_ziggurat *z, struct sim_random *random
 	}
 }
 
-/* From 32 random bits: 8 choose the layer, the others are sign and place.  The rare cases cost a call. */
+/* Makes a deviate of 32 random bits: 8 of them choose the layer, the others are sign and place. Only the rare cases
+ * need a call. */
 static inline float normal(const struct sim_ziggurat *z, struct sim_random *random, uint32_t bits)
 {
 	unsigned layer = bits & (SIM_ZIGGURAT_LAYERS - 1);
-	/* Odd, so that there is no zero with two signs. */
+	/* The number is odd, so that there is no zero with two signs. */
 	int32_t value = (int32_t)bits >> 7 | 1;
 	if (__builtin_expect(abs(value) < z->layer[layer].inside, 1)) {
 		return (float)value * z->layer[layer].width;
@@ -102,7 +103,7 @@ static inline float normal(const struct sim_ziggurat *z, struct sim_random *rand
 
 void sim_normal_fill(const struct sim_ziggurat *z, struct sim_random *random, float *out, size_t count)
 {
-	/* A copy whose address nobody has stays in registers. */
+	/* Nobody has the address of the copy, so the compiler keeps it in registers. */
 	struct sim_random mine = *random;
 	for (size_t i = 0; i + 1 < count; i += 2) {
 		uint64_t bits = sim_random_u64(&mine);

@@ -51,10 +51,10 @@ struct sim_ziggurat {
 	double y[SIM_ZIGGURAT_LAYERS + 1];
 };
 
-/* Fills the tables; the caller owns them (one per camera), read-only afterwards. */
+/* Fills the tables. The caller owns them (one set for each camera) and only reads them afterwards. */
 void sim_ziggurat_init(struct sim_ziggurat *ziggurat);
 
-/* Normal deviates, mean 0, standard deviation 1; count is even. */
+/* Fills out with normal deviates of mean 0 and standard deviation 1; count is even. */
 void sim_normal_fill(const struct sim_ziggurat *ziggurat, struct sim_random *random, float *out,
 	size_t count);
 

@@ -7,29 +7,29 @@
 
 enum { STREAM_FIELD = 4, STREAM_HOT = 5, STREAM_COLOUR = 8 };
 
-/* Stars on a sensor of the default size; a bigger one shows more sky. */
+/* A sensor of the default size shows so many stars; a bigger one shows more sky. */
 static const double stars_default = 180.0;
 static const double stars_most = 20000.0;
 static const double margin_px = 48.0;
 
-/* Faintest star in electrons per second through the default telescope (about magnitude 15), and the
- * slope of the counts: flux goes as u^(-0.4/0.35) for uniform u. */
+/* The faintest star in electrons per second through the default telescope (about magnitude 15), and the slope of the
+ * counts: the flux goes as u^(-0.4/0.35) for uniform u. */
 static const double faintest_e_s = 600.0;
 static const double flux_exponent = -0.4 / 0.35;
-/* No brighter star: one of those would drown a field of this size. */
+/* No star is brighter, because it would drown a field of this size. */
 static const double brightest_e_s = 1e6;
 
-/* Sky of a suburb through the default telescope and pixel. */
+/* The sky of a suburb, through the default telescope and on its pixel. */
 static const double sky_default_e_s = 2.0;
 static const double dark_e_s = 0.01;
 
 static const double hot_share = 1e-4;
 
-/* What filters let through of grey light, and the scatter of the stars' colours. */
+/* The share of grey light that each filter lets through, and how much the colours of stars differ. */
 static const float filter_share[3] = {0.28f, 0.38f, 0.26f};
 static const double colour_scatter = 0.25;
 
-/* Size of the nebula, of the frame's diagonal. */
+/* The size of the nebula as a share of the frame's diagonal. */
 static const double nebula_share = 0.15;
 
 static double collecting_area(double aperture_mm, double obstruction)
@@ -44,7 +44,7 @@ static int hot_order(const void *a, const void *b)
 	return (p->y > q->y) - (p->y < q->y);
 }
 
-/* Index of the first hot pixel that is not above row y. */
+/* The index of the first hot pixel in row y or below. */
 static size_t hot_from(const struct sim_field *field, int32_t y)
 {
 	size_t low = 0;
@@ -135,8 +135,8 @@ struct sim_piece {
 	const float *colour;    /* of its star */
 };
 
-/* Orders pieces by their top.  The other members only make the order, and with it the rounding of every sum, the same
- * each time. */
+/* Orders pieces by their top. The other members are compared only to make the order, and with it the rounding of every
+ * sum, the same each time. */
 static int piece_order(const void *a, const void *b)
 {
 	const struct sim_piece *p = a;
@@ -150,7 +150,7 @@ static int piece_order(const void *a, const void *b)
 	return (p->electrons > q->electrons) - (p->electrons < q->electrons);
 }
 
-/* Index of the first piece that begins in row y or below. */
+/* The index of the first piece that begins in row y or below. */
 static size_t piece_from(const struct sim_scene *scene, int32_t y)
 {
 	size_t low = 0;
@@ -166,7 +166,7 @@ static size_t piece_from(const struct sim_scene *scene, int32_t y)
 	return low;
 }
 
-/* Levels of blur, in FWHM: this far apart at first, then growing by this share. */
+/* Levels of blur, in FWHM: the first ones are this far apart, and the distance grows by this share. */
 static const double blur_step = 0.15;
 static const double blur_growth = 1.075;
 
@@ -193,7 +193,7 @@ double sim_scene_defocus(const struct sim_scene *scene, const struct sim_star *s
 	return defocus_um - scene->tilt_x_um * x - scene->tilt_y_um * y - scene->curvature_um * r * r;
 }
 
-/* Adds a share to the level in the list. */
+/* Adds a share to a level of the list, which gets the level when it is not there. */
 static int mix_add(struct sim_mix *mix, int count, int cap, int level, double share)
 {
 	for (int i = 0; i < count; i++) {
@@ -313,7 +313,7 @@ int sim_scene_init(struct sim_scene *scene)
 		bool stop = scene->cancelled != NULL && atomic_load(scene->cancelled);
 		status = stop ? -1 : add_pieces(scene, &field->stars[i], &spread);
 	}
-	/* A star in the very middle tells what the frame as a whole is like. */
+	/* A star in the middle of the frame tells what the frame as a whole is like. */
 	struct sim_star centre = {.x = 0.5 * field->width, .y = 0.5 * field->height};
 	status = status == 0 ? add_pieces(scene, &centre, &spread) : status;
 	scene->spread_e = spread
@@ -343,7 +343,7 @@ struct window {
 	float *electrons;
 };
 
-/* Which filter lies over a pixel; RGGB. */
+/* Which filter of an RGGB mosaic lies over a pixel. */
 static int filter_at(int32_t x, int32_t y)
 {
 	return (y & 1) == 0 ? (x & 1) : 1 + (x & 1);
@@ -383,7 +383,7 @@ static void add_piece(const struct window *w, const struct sim_piece *p, bool mo
 	}
 }
 
-/* Dark current, and the even brightness of the sky. */
+/* Fills the window with dark current and the even brightness of the sky. */
 static void fill_level(const struct window *w, double dark, double sky, bool mosaic)
 {
 	for (int32_t y = 0; y < w->height; y++) {
@@ -404,7 +404,7 @@ static void fill_level(const struct window *w, double dark, double sky, bool mos
 	}
 }
 
-/* A round glow in the middle of the frame, red in a colour camera. */
+/* Adds a round glow in the middle of the frame, red in a colour camera. */
 static void add_nebula(const struct window *w, const struct sim_scene *scene, bool mosaic)
 {
 	const struct sim_field *field = scene->field;
@@ -447,10 +447,10 @@ void sim_render(const struct sim_scene *scene, int32_t x0, int32_t y0, int32_t w
 	}
 }
 
-/* Values that are digitised at once. */
+/* So many values are digitised at once. */
 #define BLOCK 256
 
-/* A function of its own, so that the compiler makes vectors of its loop. */
+/* The loop has a function of its own, so that the compiler makes vector instructions of it. */
 static void digitise_block(const struct sim_sensor *sensor, const float *electrons,
 	const float *deviates, uint16_t *to)
 {
@@ -460,7 +460,7 @@ static void digitise_block(const struct sim_sensor *sensor, const float *electro
 	float bias = (float)sensor->bias_adu + 0.5f;
 	float top = (float)sensor->max_adu;
 	for (int i = 0; i < BLOCK; i++) {
-		/* Photon and read noise are one normal deviate: below some 10 electrons, where a Poisson
+		/* One normal deviate stands for photon noise and read noise: below some 10 electrons, where a Poisson
 		 * count would differ from it, the read noise hides the difference. */
 		float v = electrons[i] + __builtin_sqrtf(electrons[i] + read_variance) * deviates[i];
 		v = (v > well ? well : v) * per_adu + bias;

@@ -28,7 +28,7 @@ struct sim_hot_pixel {
 	double rate_e_s;
 };
 
-/* What does not change from frame to frame. */
+/* What stays the same from frame to frame. */
 struct sim_field {
 	int32_t width, height;
 	struct sim_star *stars;
@@ -40,8 +40,8 @@ struct sim_field {
 	enum simulator_colour colour;
 };
 
-/* Stars rise in number by 0.35 dex per magnitude; a margin around the sensor has stars too, whose
- * blurred light reaches in.  0, or -1 when out of memory. */
+/* Makes the stars, whose number grows by 0.35 dex per magnitude; a margin around the sensor has stars too, because
+ * their blurred light reaches the sensor. Returns 0, or -1 when out of memory. */
 int sim_field_init(struct sim_field *field, const struct sim_settings *settings);
 void sim_field_fini(struct sim_field *field);
 
@@ -56,8 +56,8 @@ struct sim_focus {
 /* Images of a star at growing blur; those in between are mixed of two. */
 #define SIM_BLUR_LEVELS 128
 struct sim_blur {
-	struct sim_psf level[SIM_BLUR_LEVELS]; /* stamps NULL: not needed so far */
-	bool exact;                 /* only level 0, and it is what is wanted */
+	struct sim_psf level[SIM_BLUR_LEVELS]; /* a level whose stamps are NULL was not needed so far */
+	bool exact;                 /* there is level 0 only, and it has exactly the wanted blur */
 };
 
 /* The light of one exposure; everything up to the line is the caller's. */
@@ -82,17 +82,18 @@ struct sim_scene {
 	struct sim_piece *pieces;      /* stamps to be put into the frame, ordered by top */
 	size_t piece_count;
 	int32_t piece_most;            /* px, side of the largest */
-	double spread_e;               /* light of the faint, per pixel */
+	double spread_e;               /* light of the faint stars, per pixel */
 };
 
-/* Prepares the images of all stars.  0, or -1 when out of memory or cancelled (nothing to fini then). */
+/* Prepares the images of all stars; returns 0, or -1 when out of memory or cancelled (nothing is left to free then). */
 int sim_scene_init(struct sim_scene *scene);
 void sim_scene_fini(struct sim_scene *scene);
 
 /* Distance of a star from its best focus when the centre's is defocus_um. */
 double sim_scene_defocus(const struct sim_scene *scene, const struct sim_star *star, double defocus_um);
 
-/* Which images a star is made of, at most cap: level and share of each; their count. */
+/* The levels of which the image of a star is mixed, at most cap of them, and the share of each; the function returns
+ * their number. */
 struct sim_mix {
 	int level;
 	double share;
@@ -100,8 +101,8 @@ struct sim_mix {
 int sim_scene_mix(const struct sim_scene *scene, const struct sim_star *star, struct sim_mix *mix,
 	int cap);
 
-/* Electrons, without noise, in columns x0..x0+width-1 of rows y0..y0+height-1, row-major.  plane: 0 to
- * 2 for what red, green and blue filters let through, -1 for what the sensor's pixels see. */
+/* Renders electrons, without noise, in columns x0..x0+width-1 of rows y0..y0+height-1, row-major. plane is 0 to 2 for
+ * what red, green and blue filters let through, -1 for what the pixels of the sensor see. */
 void sim_render(const struct sim_scene *scene, int32_t x0, int32_t y0, int32_t width,
 	int32_t height, int plane, float *electrons);
 
@@ -114,7 +115,7 @@ struct sim_sensor {
 	int32_t max_adu;
 };
 
-/* Photon and read noise, saturation, digitisation.  `to` gets count values. */
+/* Adds photon and read noise, saturates, and turns electrons into numbers. `to` gets count values. */
 void sim_digitise(const struct sim_sensor *sensor, const struct sim_ziggurat *ziggurat,
 	struct sim_random *random, const float *electrons, size_t count, uint16_t *to);
 

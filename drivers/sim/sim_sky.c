@@ -7,7 +7,7 @@
 
 #include "sim_random.h"
 
-/* Streams of the seed, one for each use, so that a change in one leaves the others alone. */
+/* The seed has a stream for each use, so that a change in one use leaves the others alone. */
 enum { STREAM_BEST = 1, STREAM_START = 2, STREAM_WEATHER = 3 };
 
 const struct optics_config *sim_default_optics(void)
@@ -62,7 +62,7 @@ static void optics_init(struct sim_settings *s, const struct optics_config *opti
 	if (!any) {
 		focal = fallback->focal_length_mm;
 		aperture = fallback->aperture_mm;
-		/* 0 is the configuration's default, not a statement about a telescope nobody described. */
+		/* 0 is the default of the configuration and says nothing about a telescope that nobody described. */
 		hole = hole > 0.0 ? hole : fallback->obstruction_mm;
 	} else if (!(focal > 0.0)) {
 		focal = aperture * ratio;
@@ -118,8 +118,8 @@ void sim_settings_init(struct sim_settings *s, const struct driver_host *host, i
 
 double sim_star_fwhm_um(const struct sim_settings *s, double seeing_arcsec)
 {
-	/* Diffraction of a circular aperture, 1.029 lambda/D, a little narrower with a hole: 0.972 at
-	 * 0.33 (Airy pattern of an annulus). */
+	/* Diffraction of a circular aperture is 1.029 lambda/D, and a little narrower with a hole: 0.972 at 0.33 (Airy
+	 * pattern of an annulus). */
 	double diffraction_rad = (1.029 - 0.53 * s->obstruction * s->obstruction)
 		* s->wavelength_um * 1e-3 / s->aperture_mm;
 	double seeing_rad = seeing_arcsec / 206264.806;
@@ -139,7 +139,7 @@ double sim_hidden_best(const struct sim_settings *s, int32_t max_step)
 	}
 	struct sim_random random;
 	sim_random_init(&random, s->seed, STREAM_BEST + 16u * (unsigned)(s->focuser + 1));
-	/* It need not be a whole number of steps: nature does not know the motor. */
+	/* The best position need not be a whole number of steps, since nature does not know the motor. */
 	return max_step * (0.25 + 0.5 * sim_random_uniform(&random));
 }
 
@@ -204,7 +204,7 @@ double sim_air_c(const struct sim_settings *s, double seconds)
 
 double sim_tube_c(const struct sim_settings *s, double seconds)
 {
-	/* Answer of a first-order lag to the air's exponential. */
+	/* This is the answer of a first-order lag to the exponential of the air. */
 	double t = fmax(0.0, seconds);
 	double lagged = (cooling_tau_s * exp(-t / cooling_tau_s) - tube_tau_s * exp(-t / tube_tau_s))
 		/ (cooling_tau_s - tube_tau_s);
@@ -233,7 +233,7 @@ void sim_sky_move(struct sim_sky *sky, const struct sim_mechanics *from, double 
 	atomic_store(&sky->moves, n + 1);
 }
 
-/* Where a move had brought everything; false when it began later. */
+/* Finds where a move had brought motor and optics at a moment; false when the move began later. */
 static bool follow(struct sim_move *move, const struct sim_settings *s, int64_t at_ms,
 	struct sim_mechanics *m, bool *moving)
 {
@@ -245,7 +245,7 @@ static bool follow(struct sim_move *move, const struct sim_settings *s, int64_t 
 	double way = sim_load(&move->target) - m->motor;
 	double until = (double)((at_ms < end ? at_ms : end) - start) / 1000.0;
 	double done = floor(fmax(0.0, until) * sim_load(&move->speed));
-	/* A motor that jams believes that it goes on. */
+	/* A motor that jams counts on as if it turned. */
 	done = fmin(done, floor(sim_load(&move->reach)));
 	*moving = done < fabs(way) && at_ms < end;
 	sim_mechanics_move(m, done < fabs(way) ? copysign(done, way) : way, s->backlash_steps,

@@ -10,22 +10,22 @@
 #include "json.h"
 #include "text.h"
 
-/* Rings of a curve of growth, in pixels. */
+/* The rings of a curve of growth are so wide, in pixels. */
 static const double ring_px = 0.05;
-/* Each pixel is cut into squares so that a circle takes its share of it. */
+/* Each pixel is cut into CUTS x CUTS squares so that a circle takes its share of it. */
 enum { CUTS = 5 };
 
 struct growth {
-	double *within;  /* light within (i + 1) rings */
+	double *within;  /* [i] is the light within i + 1 rings */
 	int rings;
 };
 
-/* Adds a stamp centred on a pixel. */
+/* Adds the light of a stamp that is centred on a pixel. */
 static void add_stamp(struct growth *g, const struct sim_psf *psf, double share)
 {
 	const float *stamp = sim_psf_stamp(psf, 0, 0);
 	int half = psf->size / 2;
-	/* The pixels of a large image need not be cut: they are small enough as they are. */
+	/* The pixels of a large image are small enough as they are and need not be cut. */
 	int cuts = psf->size > 160 ? 1 : CUTS;
 	for (int y = -half; y <= half; y++) {
 		for (int x = -half; x <= half; x++) {
@@ -44,7 +44,7 @@ static void add_stamp(struct growth *g, const struct sim_psf *psf, double share)
 	}
 }
 
-/* Radius that holds this share of the light within the first `rings` rings. */
+/* The radius that holds this share of the light within the first `rings` rings. */
 static double radius_of(const struct growth *g, int rings, double share)
 {
 	double wanted = share * g->within[rings - 1];
@@ -122,7 +122,7 @@ static bool inside(const struct sim_truth_frame *f, double x, double y)
 	return x > -0.5 && y > -0.5 && x < f->num_x - 0.5 && y < f->num_y - 0.5;
 }
 
-/* Delivered pixels; centre of pixel (0, 0) is 0, 0. */
+/* A coordinate in delivered pixels; the centre of pixel (0, 0) is 0, 0. */
 static double delivered(double at_px, double shift, int bin, int32_t start)
 {
 	return (at_px + shift + 0.5) / bin - 0.5 - start;

@@ -12,7 +12,7 @@
 #include "sim_sky.h"
 #include "sim_weather.h"
 
-/* Stars that are listed. */
+/* The most stars that are listed. */
 #define SIM_TRUTH_STARS 20
 
 struct sim_truth_frame {
@@ -21,7 +21,7 @@ struct sim_truth_frame {
 	double night_s;
 	double exposure_s;
 	bool light;
-	bool failed;                 /* the read-out failed: nobody has seen it */
+	bool failed;                 /* the read-out failed, so nobody has seen the frame */
 	int bin;
 	int32_t start_x, start_y, num_x, num_y; /* binned px */
 	double best_position;        /* in the middle of the exposure, steps */
@@ -33,7 +33,7 @@ struct sim_truth_frame {
 	const struct sim_scene *scene;
 };
 
-/* Half-flux radius of a star of this frame in unbinned pixels; 0 without light. */
+/* The half-flux radius of a star of this frame in unbinned pixels; 0 without light. */
 double sim_truth_hfr_px(const struct sim_scene *scene, const struct sim_star *star);
 
 /* Appends the line to simulator-truth.jsonl in that folder. */

@@ -7,8 +7,8 @@
 
 enum { STREAM_FRAME = 6, STREAM_CLOUD = 9 };
 
-/* Scatter of the seeing from frame to frame at 3 s, less in longer exposures that average over it;
- * and of its slow part, which remembers this share from one frame to the next. */
+/* The seeing scatters by this much from frame to frame at 3 s, and less in longer exposures, which average over it. Its
+ * slow part scatters by its own amount and keeps this share from one frame to the next. */
 static const double fast_seeing = 0.03;
 static const double slow_seeing = 0.025;
 static const double slow_memory = 0.9;
@@ -59,7 +59,7 @@ void sim_weather_draw(struct sim_sky *sky, const struct sim_settings *s, uint64_
 	double fresh = sqrt(1.0 - slow_memory * slow_memory);
 	double slow = slow_memory * sim_load(&sky->slow_seeing) + fresh * sim_normal_simple(&random);
 	sim_store(&sky->slow_seeing, slow);
-	/* The air is averaged over the exposure; what lasts under 0.3 s is one moment of it. */
+	/* The exposure averages over the air; a shorter one than 0.3 s sees one moment of it. */
 	double fast = fast_seeing * sqrt(3.0 / fmax(duration_s, 0.3)) * sim_normal_simple(&random);
 	out->seeing_arcsec = s->seeing_arcsec * exp(fast + slow_seeing * slow);
 	out->shift_x_px = pointing_px * sim_normal_simple(&random) + sim_load(&sky->guided_x);

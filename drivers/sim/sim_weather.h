@@ -16,10 +16,10 @@ struct sim_weather {
 	double shift_x_px, shift_y_px;
 };
 
-/* Light that passes at this time of night, 0..1.  Its mean is 1 - cloud. */
+/* The share of light that passes at this time of night, 0..1. Its mean is 1 - cloud. */
 double sim_transparency(const struct sim_settings *settings, double seconds);
 
-/* The weather of frame `number`, begun so many seconds into the night; remembers the slow part of the
+/* Draws the weather of frame `number`, which began so many seconds into the night, and remembers the slow part of the
  * seeing in the sky. */
 void sim_weather_draw(struct sim_sky *sky, const struct sim_settings *settings, uint64_t number,
 	double seconds, double duration_s, struct sim_weather *out);

@@ -18,16 +18,16 @@ static const struct device_kind *const kinds[] = {&focuser_kind, &camera_kind};
 
 struct observatory {
 	struct transcripts *transcripts;
-	struct clock *fast; /* for simulated devices */
+	struct clock *fast; /* the clock of simulated devices */
 	struct devices devices;
 	struct served served;
-	const struct config *config; /* what was configured at the start */
+	const struct config *config; /* the configuration at the start */
 	struct plug *plug;
 
 	struct shared *shared;
 };
 
-/* What a camera is told of its focuser. */
+/* Tells a camera where its focuser stands. */
 static bool where_focuser_stands(void *ctx, int number, double *steps)
 {
 	const struct observatory *obs = ctx;
@@ -74,7 +74,7 @@ static enum err_code build_devices(struct observatory *obs, const struct observa
 	return ERR_OK;
 }
 
-/* Jobs stand before the workers start, so that whoever is told of a change finds them. */
+/* The jobs are made before the workers start, so that whoever is told of a change finds them. */
 static enum err_code build_jobs(struct observatory *obs, struct err *err)
 {
 	struct served *served = &obs->served;
@@ -101,13 +101,13 @@ static enum err_code build_jobs(struct observatory *obs, struct err *err)
 	return ERR_OK;
 }
 
-/* On the store's thread: whoever waits for an answer looks again. */
+/* Wakes whoever waits for an answer of the store; called on the store's thread. */
 static void store_answered(void *arg)
 {
 	events_publish(arg);
 }
 
-/* A setting has changed: the workers look at it, between two operations. */
+/* Wakes the workers after a setting has changed; they look at it between two operations. */
 static void settings_changed(void *arg)
 {
 	struct observatory *obs = arg;

@@ -67,7 +67,8 @@ static enum err_code clear_faults(const char *path, struct err *err)
 		snprintf(name, sizeof name, "%s%s", path, tails[i]);
 		fault = fault_of(name, true);
 		if (fault != NULL && !state_put_aside(name, aside)) {
-			return err_set(err, ERR_IO, "the damaged %.120s cannot be put aside: %s", name, strerror(errno));
+			return err_set(
+				err, ERR_IO, "the damaged %.120s cannot be put aside: %s", name, strerror(errno));
 		}
 		if (fault != NULL) {
 			log_error("store", "%s was damaged (%s): kept as %s", name, fault, aside);
@@ -141,8 +142,8 @@ static enum err_code fall_back(struct runs_db *runs, const struct err *reason, s
 	bool damaged = false;
 	close_handle(runs);
 	if (runs_db_open_file(runs, RUNS_DB_ALONE, &damaged, NULL) == ERR_OK) {
-		log_error("store", "%s; runs are kept in memory until the disk takes them, and no other program can read "
-			"the run store meanwhile", reason->text);
+		log_error("store", "%s; runs are kept in memory until the disk takes them, and no other program can "
+			"read the run store meanwhile", reason->text);
 		return ERR_OK;
 	}
 	enum err_code code = open_in_memory(runs, err);

@@ -287,8 +287,8 @@ static void give_up_ids(const char *path, const char *reason)
 {
 	char aside[STATE_PATH_MAX];
 	if (state_put_aside(path, aside)) {
-		log_error("focusd", "%s was damaged (%s): kept as %s, begun anew; devices have new ids, by which clients "
-			"may have to choose them again", path, reason, aside);
+		log_error("focusd", "%s was damaged (%s): kept as %s, begun anew; devices have new ids, by which "
+			"clients may have to choose them again", path, reason, aside);
 	} else {
 		log_error("focusd", "%s is damaged (%s) and cannot be put aside: %s; devices have new ids, by which "
 			"clients may have to choose them again", path, reason, strerror(errno));

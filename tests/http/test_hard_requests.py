@@ -75,6 +75,66 @@ def test_broken_chunks(server, chunks):
     assert b"HTTP/1.1 200" not in reply
 
 
+FIELDS = MOVE + b"Content-Length: 13\r\n"
+
+
+@pytest.mark.parametrize("head", [
+    # RFC 9112 section 5.2: a continued line is refused, wherever it stands.
+    MOVE + b"Content-Length:\r\n 13\r\n\r\n", MOVE + b"Content-Length: 1\r\n 3\r\n\r\n",
+    MOVE + b"Content-Length: 1\n\t3\n\n", FIELDS + b" \r\n\r\n", FIELDS + b"\t\r\n\r\n",
+    FIELDS + b"X-Note: a\r\n b\r\n\r\n", FIELDS + b"X-Note: a\r\n \r\nX-More: b\r\n\r\n",
+    FIELDS + b"X-Note: a\r\n b\r\n c\r\nX-More: d\r\n\r\n",
+    FIELDS + b"Origin:\r\n http://evil.example.com\r\n\r\n",
+    b"PUT /api/v1/focuser/0/move HTTP/1.1\r\nHost: localhost\r\n .evil.example.com\r\nContent-Length: 13\r\n\r\n",
+    b"PUT /api/v1/focuser/0/move HTTP/1.1\r\n Host: localhost\r\nHost: localhost\r\nContent-Length: 13\r\n\r\n",
+    # RFC 9110 section 5.5: a NUL in a field is dangerous; so is one in the request line.
+    MOVE + b"Content-Length: 1\x003\r\n\r\n", MOVE + b"Content-Length: 13\x00\r\n\r\n",
+    FIELDS + b"X-Note: a\x00b\r\n\r\n", FIELDS + b"X-Note:\x00b\r\n\r\n", FIELDS + b"X-No\x00te: b\r\n\r\n",
+    FIELDS + b"Origin:\x00http://evil.example.com\r\n\r\n", FIELDS + b"X-Note: a\x00\x00\r\nX-More: b\r\n\r\n",
+    b"PUT /api/v1/focuser/0/move HTTP/1.1\r\nHost: localhost\x00.evil.example.com\r\nContent-Length: 13\r\n\r\n",
+    b"PUT /api/v1/focuser/0/move\x00x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 13\r\n\r\n",
+    b"PUT\x00 /api/v1/focuser/0/move HTTP/1.1\r\nHost: localhost\r\nContent-Length: 13\r\n\r\n",
+    b"PUT /api/v1/focuser/0/move HTTP/1.1\x00\r\nHost: localhost\r\nContent-Length: 13\r\n\r\n",
+    # Section 6.1: HTTP/1.0 knows no transfer codings.
+    MOVE.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\nd\r\n",
+], ids=repr)
+def test_heads_that_hide_something(server, head):
+    server.put("focuser/0/move", Position=100)
+    server.wait_still()
+    reply = talk(server, head + BODY + NEXT)
+    assert status(reply) in (400, 505)
+    assert b"HTTP/1.1 200" not in reply, "what stands behind it was not taken for a request"
+    assert server.wait_still() == 100, "and it did not move"
+
+
+@pytest.mark.parametrize("head", [
+    FIELDS + b"\r\n", FIELDS.replace(b"\r\n", b"\n") + b"\n", b"\r\n" + FIELDS + b"\r\n",
+    FIELDS + b"X-Empty:\r\nX-Blank: \t \r\nX-Tight:x\r\nX-Trailing: x \t\r\n\r\n",
+    FIELDS.replace(b"localhost", b"localhost \t") + b"\r\n", FIELDS.replace(b"localhost", b"127.0.0.1:80 ") + b"\r\n",
+    FIELDS.replace(b"/move", b"/move?a=%41&b&c=+") + b"\r\n", FIELDS.replace(b"/move", b"/%6dove") + b"\r\n",
+    FIELDS + b"Cookie: a=b; c=\"d\"\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"y" * 300) for i in range(20)) + b"\r\n",
+], ids=lambda head: repr(head[:120]))
+@pytest.mark.parametrize("pieces", [1, 7])
+def test_heads_of_all_legal_forms(server, head, pieces):
+    """The same at once and in pieces, and again on the same connection behind what came before."""
+    server.put("focuser/0/move", Position=100)
+    server.wait_still()
+    data = head + BODY
+    size = -(-len(data) // pieces)
+    with socket.create_connection((server.host, server.port), timeout=60) as wire:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(2):
+            for at in range(0, len(data), size):
+                wire.sendall(data[at:at + size])
+            reply = b""
+            while b"\r\n\r\n" not in reply or not reply.endswith(b"}"):
+                piece = wire.recv(65536)
+                assert piece, reply
+                reply += piece
+            assert status(reply) == 200, reply
+    assert server.wait_still() == 4321
+
+
 def test_chunks_are_understood(server):
     reply = talk(server, MOVE + b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
                  b"9;note=1\r\nPosition=\r\n4\r\n4321\r\n0\r\nX-Trailer: 1\r\n\r\n")
@@ -121,6 +181,26 @@ def test_request_lines(server, request_line, headers, expected):
 def test_hosts(server, host, expected):
     for method, path in (("GET", "/healthz"), ("GET", "/api/v1/focuser/0/position"), ("GET", "/")):
         assert server.raw(method, path, headers={"Host": host}).status == expected
+
+
+def test_own_name_in_the_routers_domain(tmp_path, monkeypatch):
+    """LOCALDOMAIN stands for the "search" of resolv.conf(5).  A name that is refused is logged once, with the line
+    that allows it."""
+    from conftest import Observatory
+    monkeypatch.setenv("LOCALDOMAIN", "fritz.box home.arpa")
+    observatory = Observatory(tmp_path, config="[server]\nallowed_hosts = pier3\n")
+    own = socket.gethostname().split(".")[0]
+
+    def ask(host):
+        return observatory.raw("GET", "/healthz", headers={"Host": host}).status
+
+    assert [ask(f"{own}.{domain}") for domain in ("fritz.box", "HOME.arpa:80", "local")] == [200, 200, 200]
+    assert [ask(host) for host in ("other.fritz.box", "fritz.box", f"{own}.evil.example.com", "dome.lan", "Dome.LAN:80")
+            ] == [403] * 5
+    observatory.stop()
+    log = observatory.log()
+    assert log.count("host name dome.lan;") == 1
+    assert "allowed_hosts = pier3, dome.lan\n" in log
 
 
 @pytest.mark.parametrize("headers, expected", [

@@ -1,52 +1,78 @@
 # SPDX-License-Identifier: MIT
-"""Every command of the README's chapter on curl is run as it stands there, against a simulated server."""
+"""The README's chapter on curl is pasted in one go into a shell, against a simulated server: it ends in focus and in a
+picture, and no answer on the way is a refusal."""
 import json
 import re
 import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT, until
+from conftest import ROOT
+
+# Stands in for curl on the PATH: runs the real one with the arguments as they are, and keeps what the server answered.
+RECORDER = """#!/bin/sh
+n=$(ls {log} | wc -l)
+printf '%s\\n' "$*" > {log}/$(printf %04d "$n").asked
+exec {curl} -D {log}/$(printf %04d "$n").head "$@" | tee {log}/$(printf %04d "$n").body
+"""
 
 
-def commands():
-    """The lines of the shell blocks below "Everything with curl"."""
+def blocks():
+    """The shell blocks below "Everything with curl", as they would be pasted."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     chapter = text.split("\n## Everything with curl\n")[1].split("\n## ")[0]
-    blocks = re.findall(r"```sh\n(.*?)```", chapter, re.S)
-    lines = [line for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
+    return re.findall(r"```sh\n(.*?)```", chapter, re.S)
 
 
-def test_the_curl_commands(make_observatory, tmp_path):
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+def answers(log):
+    """What was asked, the status line and the body of every request, in order."""
+    return [(path.read_text(), path.with_suffix(".head").read_text().splitlines()[0],
+             path.with_suffix(".body").read_bytes()) for path in sorted(log.glob("*.asked"))]
+
+
+def test_the_readme_pasted_in_one_go(make_observatory, tmp_path):
+    for program in ("curl", "jq", "bash"):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
     server = make_observatory(time_factor=50)
-    variables, done = [], []
-    for line in commands():
-        if not line.startswith("curl "):
-            name, value = re.fullmatch(r"([A-Z])=(\S+)", line).groups()
-            variables.append(f"{name}={server.url.rstrip('/') if name == 'S' else value}")
-            continue
-        if "imagearray" in line:
-            until(lambda: server.get("camera/0/imageready"), "the picture")
-        # A line that is pasted must not need the shell's mercy: undefined variables are faults.
-        words = line.replace("curl ", "curl -sS -w '\\n%{http_code} %{content_type}' ", 1)
-        ran = subprocess.run(["sh", "-euc", "\n".join([*variables, words])], cwd=tmp_path, capture_output=True,
-                             text=True, timeout=300, check=False)
-        assert ran.returncode == 0, f"{line}\n{ran.stderr}"
-        body, status = ran.stdout.rsplit("\n", 1)
-        assert status.startswith("200 "), f"{line}\n{ran.stdout}"
-        if "/api/v1/" in line.replace("$F", "/api/v1/").replace("$C", "/api/v1/") and body:
-            assert json.loads(body)["ErrorNumber"] == 0, f"{line}\n{body}"
-        done.append((line, body))
-    assert len(done) >= 15
-    bodies = dict(done)
-    assert len(json.loads(bodies["curl $S/management/v1/configureddevices"])["Value"]) == 2
-    picture = (tmp_path / "frame.bin").read_bytes()
-    assert picture[:4] == b"\x01\0\0\0" and len(picture) > 1000000
-    assert (tmp_path / "frame.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
-    wait = next(body for line, body in done if "AutofocusWait" in line)
-    assert json.loads(json.loads(wait)["Value"])["state"] == "succeeded"
-    assert json.loads(bodies["curl $S/focusd/v1/runs"])
-    assert bodies['curl "$S/focusd/v1/runs/1?format=csv"'].count("\n") > 5
+    log, programs, home = tmp_path / "log", tmp_path / "programs", tmp_path / "home"
+    for folder in (log, programs, home):
+        folder.mkdir()
+    (programs / "curl").write_text(RECORDER.format(log=log, curl=shutil.which("curl")), encoding="utf-8")
+    (programs / "curl").chmod(0o755)
+    first, rest = blocks()
+    assert first.startswith("S=http://127.0.0.1:11111\n")
+    paste = first.replace("http://127.0.0.1:11111", server.url.rstrip("/"), 1)
+    # A shell reads what is pasted from its input, line by line, and goes on after a line that failed.
+    printed = []
+    for text in (paste, paste.split("\n\n")[0] + "\nRUN=1\n" + rest):
+        ran = subprocess.run(["bash", "-u"], input=text, cwd=home, capture_output=True, text=True, timeout=300,
+                             check=False, env={"PATH": f"{programs}:/usr/bin:/bin", "LC_ALL": "C"})
+        assert ran.stderr == "", ran.stderr
+        printed.append(ran.stdout)
+        if len(printed) == 1:
+            # The simulator's truth is not asked: the run itself checked the focus with a frame of its own.
+            run = json.loads(server.raw("GET", "/focusd/v1/runs/1").text)
+            assert run["state"] == "succeeded"
+            assert server.get("focuser/0/position") == run["final_position"]
+            assert not server.get("focuser/0/ismoving")
+            assert (home / "frame.jpg").read_bytes()[:3] == b"\xff\xd8\xff"
+            picture = (home / "frame.bin").read_bytes()
+            assert picture[:4] == b"\x01\0\0\0" and len(picture) > 1000000
+    done = answers(log)
+    assert len(done) >= 18
+    for asked, status, body in done:
+        assert " 200 " in status, f"{asked}\n{status}\n{body[:300]!r}"
+        if body.startswith(b'{') and b"ErrorNumber" in body:
+            assert json.loads(body)["ErrorNumber"] == 0, f"{asked}\n{body!r}"
+    assert "Run 1 succeeded: best focus at " in printed[0]
+    assert "null" not in printed[0].splitlines()
+    assert "1\tsucceeded\t" in printed[1] and "position,hfr_px," in printed[1]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "packaging" / "examples").glob("*.conf")), ids=lambda path: path.name)
+def test_no_example_pairs_a_real_motor_with_recorded_frames(path):
+    text = path.read_text(encoding="utf-8")
+    if re.search(r"^driver = replay\b", text, re.M):
+        # Recorded frames follow an emulated motor's position, which lies on a pseudo terminal.
+        assert re.findall(r"^port = (\S+)", text, re.M) == ["/dev/pts/PUT-THE-NUMBER-HERE"]

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients and runs may ask of a camera: checks, wishes and copies.  The exposing is done by
- * camera_worker.c. */
+/* What clients and runs may ask of a camera: checks, wishes and copies. camera_worker.c makes the exposures. */
 #include "camera_private.h"
 
 #include <math.h>
 
-/* A private exposure's thread looks at its cancel flag at least this often, in case a wake is missed. */
+/* The thread that waits for a private exposure looks at its cancel flag at least this often, in case it misses being
+ * woken. */
 #define RECHECK_MS 200
 
 static enum camera_activity activity_locked(const struct device *dev)
@@ -204,7 +204,7 @@ static enum err_code start_locked(struct device *dev, double duration_s, bool li
 	if (code != ERR_OK) {
 		return code;
 	}
-	/* A bias or dark may be shorter than the sensor can do: the driver takes its shortest. */
+	/* A bias or dark may be requested shorter than the sensor can do; the driver then takes its shortest. */
 	double shortest = light ? c->caps.exposure_min_s : 0.0;
 	if (!(duration_s >= shortest) || duration_s > c->caps.exposure_max_s) {
 		return err_set(err, ERR_INVALID_VALUE, "the exposure must be %g to %g s, not %g", shortest,
@@ -246,7 +246,7 @@ static enum err_code start_locked(struct device *dev, double duration_s, bool li
 	c->abort_wanted = false;
 	c->stop_wanted = false;
 	c->expose_told.until_ms = 0;
-	/* Whoever asks from now on must not get the old picture. */
+	/* A client that asks from this moment on must not get the old picture. */
 	c->image_ready = false;
 	frame_unref(c->frame);
 	c->frame = NULL;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cooler, temperatures and guide port of a camera.  Clients write wishes and read what was known
- * last; the worker does the rest between the steps of an exposure.
+ * Cooler, temperatures and guide port of a camera. Clients write wishes and read the values that were read last; the
+ * worker does the rest between the steps of an exposure.
  */
 #include "camera_private.h"
 
 #include <math.h>
 
-/* Without a hint from the driver; temperatures are slow. */
+/* Temperatures are slow, so they are read this often when the driver gives no hint. */
 #define CLIMATE_POLL_MS 2000
-/* A clock faster than this must not turn that into a busy loop. */
+/* A clock that is faster than this must not turn the polling into a busy loop. */
 #define CLIMATE_FASTEST 100.0
-/* So many failed readings in a row before the last values are forgotten. */
+/* After so many failed readings in a row the last values are forgotten. */
 #define CLIMATE_FAILURES 3
 
 static const struct camera_climate climate_unknown = {
@@ -25,7 +25,7 @@ static int64_t poll_interval_ms(struct device *dev, int hint_ms)
 	return (int64_t)(CLIMATE_POLL_MS * fmax(1.0, clock_factor(dev->clock) / CLIMATE_FASTEST));
 }
 
-/* Whether there is anything to read. */
+/* Whether the camera has anything to read. */
 static bool readable(const struct camera_core *c)
 {
 	const struct camera_caps *caps = &c->caps;
@@ -43,7 +43,7 @@ void camera_climate_open(struct device *dev)
 	struct camera_core *c = camera_of(dev);
 	const struct camera_driver *driver = c->driver;
 	struct camera_caps *caps = &c->fresh_caps;
-	/* Core believes in what it can call. */
+	/* The driver cannot have what it has no function for, whatever its caps say. */
 	if (driver->poll_climate == NULL) {
 		caps->has_temperature = caps->has_heatsink = caps->has_cooler_power = false;
 	}
@@ -71,7 +71,7 @@ void camera_climate_reset(struct device *dev)
 	c->climate_failures = 0;
 }
 
-/* Clients and the page want to hear of it. */
+/* Whether a value has changed enough for clients and the page to be told. */
 static bool differs(double a, double b)
 {
 	return isfinite(a) != isfinite(b) || fabs(a - b) >= 0.05;
@@ -128,7 +128,7 @@ static struct step set_cooler(struct device *dev)
 	device_count_error(dev, code);
 	c->next_climate_ms = clock_now_ms(dev->clock);
 	if (code == ERR_IO) {
-		c->cooler_wanted = true; /* when the link is back */
+		c->cooler_wanted = true; /* it is carried out when the link is back */
 		return step_lost(&err);
 	}
 	if (code != ERR_OK) {
@@ -144,7 +144,7 @@ static struct step start_pulse(struct device *dev, struct guide_wish *wish)
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	struct guide_wish pulse = *wish;
-	/* The wish counts as guiding until the driver has taken it over. */
+	/* The camera counts as guiding from the wish on, before the driver has taken it over. */
 	bool other = c->guiding;
 	wish->wanted = false;
 	c->guiding = true;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Cameras as a kind of device: how one is made from its section of the configuration, and its end. */
+/* Cameras as a kind of device: how one is made from its section of the configuration, and how it ends. */
 #include "camera_private.h"
 
 #include <math.h>
@@ -21,7 +21,7 @@ static int focuser_of_camera(const struct config *config, int camera)
 	return -1;
 }
 
-/* What its drivers may ask of their host. */
+/* Fills in what the drivers of cameras may ask of their host, beside what every driver may. */
 static void fill_host(struct device *dev, const struct config_camera *cfg)
 {
 	const struct config *config = dev->made_by;
@@ -83,8 +83,8 @@ static void destroy(struct device *dev)
 	dev->core = NULL;
 }
 
-/* The frame of a run ends with the run, which the focuser's halt ends: aborting that frame would send the focuser
- * back to where the run began. */
+/* A run's frame is left alone: it ends with the run, which the focuser's halt ends. Aborting the frame would send the
+ * focuser back to where the run began. */
 static void quiet(struct device *dev)
 {
 	struct camera_state state;

@@ -9,11 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Without a hint from the driver. */
+/* An exposure is looked at this often when the driver gives no hint. */
 #define POLL_MS 100
 #define POLL_FAILURES 3
 
-/* The exposure is over without a picture; a frame that is still lent is taken back by the next step. */
+/* Ends the exposure without a picture; the next step takes back a frame that is still lent. */
 static void end_without_frame(struct device *dev, const struct err *why)
 {
 	struct camera_core *c = camera_of(dev);
@@ -31,7 +31,7 @@ static void end_without_frame(struct device *dev, const struct err *why)
 	device_changed(dev);
 }
 
-/* Where the focuser of this camera stands; asked without the lock, it belongs to another device. */
+/* Asks where the focuser of this camera stands, without the lock, because the focuser is another device. */
 static void ask_focuser(struct device *dev, struct exposure_request *request)
 {
 	double steps;
@@ -67,7 +67,7 @@ static enum err_code lend_frame(struct camera_core *c, const struct exposure_req
 	return code;
 }
 
-/* When the driver has done with it. */
+/* Takes the frame back, once the driver has done with it. */
 static void take_back(struct camera_core *c)
 {
 	frame_unref(c->lent);
@@ -166,7 +166,7 @@ static void publish_frame(struct device *dev, struct frame *frame)
 		c->frame = frame;
 		c->image_ready = true;
 		c->has_last = true;
-		/* A recording was exposed for its own time long ago; the client asked for and waited this. */
+		/* A recording tells its own, older exposure time, but the client asked and waited for this one. */
 		c->last_duration_s =
 			frame->info.recording_id != 0 ? c->request.duration_s : frame->info.exposure_s;
 		c->last_start_utc_ms = c->start_utc_ms;
@@ -174,7 +174,8 @@ static void publish_frame(struct device *dev, struct frame *frame)
 	device_changed(dev);
 }
 
-/* A second try must not cost the client's patience: N.I.N.A. waits a minute beyond the exposure. */
+/* A second try must not cost the client's patience: N.I.N.A. waits a minute beyond the exposure, so longer exposures
+ * than this are not repeated. */
 #define RETRY_LONGEST_S 30.0
 
 static enum err_code need_rows(struct camera_core *c, size_t count, struct err *err)
@@ -189,7 +190,7 @@ static enum err_code need_rows(struct camera_core *c, size_t count, struct err *
 			       : err_set(err, ERR_NOMEM, "no memory for a frame of %zu pixels", count);
 }
 
-/* What the driver says of its frame must fit what was asked for. */
+/* Checks that what the driver says of its frame fits the request. */
 static enum err_code check_info(const struct camera_core *c, const struct exposure_request *request,
 	const struct frame_info *info, struct err *err)
 {
@@ -257,7 +258,7 @@ static struct step read_out(struct device *dev)
 							   : read_whole(c, &request, &frame, &err);
 	if (code != ERR_OK && code != ERR_IO) {
 		struct err ignored;
-		c->driver->abort(c->ctx, &ignored); /* wherever it got stuck, it is idle now */
+		c->driver->abort(c->ctx, &ignored); /* wherever the driver got stuck, it is idle afterwards */
 		take_back(c);
 	}
 	pthread_mutex_lock(&dev->lock);
@@ -272,7 +273,8 @@ static struct step read_out(struct device *dev)
 		err_set(&why, ERR_CANCELLED, "the exposure of %s was aborted", dev->info.name);
 		end_without_frame(dev, &why);
 	} else if (code != ERR_OK && code != ERR_CANCELLED && !c->retried && request.duration_s <= RETRY_LONGEST_S) {
-		/* A client that gets no picture may go on with the last one it had. */
+		/* A client that gets no picture may go on with the last one that it had, so the exposure is made
+		 * again. */
 		log_warn(dev->info.source, "read-out failed, exposing again: %s", err.text);
 		device_count_error(dev, code);
 		c->retried = true;
@@ -332,7 +334,7 @@ static struct step camera_step(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	if (c->phase != EXPOSE_RUNNING && c->lent != NULL) {
-		/* The driver gave up or was given up. */
+		/* The driver gave the exposure up, or took so long that core gives it up. */
 		struct err ignored;
 		pthread_mutex_unlock(&dev->lock);
 		c->driver->abort(c->ctx, &ignored);
@@ -372,7 +374,7 @@ static enum err_code camera_open(struct device *dev, struct err *err)
 	return ERR_OK;
 }
 
-/* What the configuration says of it stands above the device's word. */
+/* The pixel size of the configuration stands above what the device says. */
 static void take_pixel_size(struct camera_core *c)
 {
 	c->caps.pixel_um = isfinite(c->cfg->pixel_size_um) ? c->cfg->pixel_size_um : c->fresh_caps.pixel_um;
@@ -453,7 +455,7 @@ static int camera_open_wait(struct device *dev)
 	return 0;
 }
 
-/* What the driver was told is read at once. */
+/* After a post the camera is read at once. */
 static struct step camera_posted(struct device *dev, const void *data, size_t size)
 {
 	struct camera_core *c = camera_of(dev);

@@ -9,8 +9,8 @@ static bool same_client(const struct client *a, const struct client *b)
 	return a->id == b->id && strcmp(a->peer, b->peer) == 0;
 }
 
-/* The client's entry, made if need be.  When the table is full the one not heard of for longest goes,
- * one that never said False first: forgetting it changes nothing that it reads. */
+/* Finds the client's entry, or makes it. When the table is full, the client that was not heard of for longest gives
+ * way, first among those that never said False: to forget one of these changes nothing that it reads. */
 static struct device_client *client_entry(struct device *dev, const struct client *who)
 {
 	struct device_client *free_entry = NULL;
@@ -111,7 +111,7 @@ enum err_code device_connect(struct device *dev, const struct client *client, ui
 	int64_t now = clock_now_ms(clock_real());
 	pthread_mutex_lock(&dev->lock);
 	if (dev->link == LINK_DOWN || dev->link == LINK_CLOSING) {
-		/* Whoever said False before this link was opened starts afresh. */
+		/* A client that said False before this link was opened starts afresh. */
 		for (int i = 0; i < DEVICE_MAX_CLIENTS; i++) {
 			dev->clients[i].said_false = false;
 		}
@@ -128,7 +128,7 @@ enum err_code device_connect(struct device *dev, const struct client *client, ui
 		device_wake_worker(dev);
 		device_changed(dev);
 	} else if (dev->link == LINK_LOST) {
-		/* Somebody wants it now, perhaps with the plug just put back. */
+		/* A client wants the link at once; perhaps somebody has just put the plug back. */
 		dev->keen = true;
 		if (!dev->opened) {
 			dev->next_try_ms = 0;
@@ -159,7 +159,7 @@ bool device_connect_done(struct device *dev, uint64_t ticket, enum err_code *res
 		*result = err_copy(err, &dev->connect_error);
 	} else if (dev->link == LINK_LOST &&
 		   dev->try_failed_ms > (int64_t)ticket - dev->patience.connect_answer_ms) {
-		/* A lost link goes on being tried, but whoever asked for it hears how this try went. */
+		/* A lost link is tried again and again, but the client that asked hears how this try went. */
 		*result = err_copy(err, &dev->connect_error);
 	} else if (clock_now_ms(clock_real()) >= (int64_t)ticket) {
 		*result = err_set(err, ERR_TIMEOUT, "%s has not answered yet on %s; still trying, see Connecting",

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Identity, changes and failures of a device; the rest is in link.c, clients.c, lease.c and device_make.c. */
+/* Identity, changes and failures of a device. The rest is in link.c, clients.c, lease.c and device_make.c. */
 #include "device_private.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* What clients are promised.  A connect is answered by 4.5 s; the rest of it is for the way. */
+/* What clients are promised. A connect is promised an answer within 4.5 s; the time below is shorter, because the
+ * answer takes a while on its way. */
 static const struct device_patience usual_patience = {
 	.connect_answer_ms = 4300,
 	.tell_ms = 5000,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a device from its section of the configuration to its end; what is different between kinds is done
- * by the functions of the kind's row. */
+/* The life of a device from its section of the configuration to its end. The functions in the kind's row do what
+ * differs between the kinds. */
 #include "device_private.h"
 
 #include <stdio.h>
@@ -66,7 +66,7 @@ enum err_code device_create(const struct device_kind *kind, int number, const st
 		code = kind->life->create(dev, err);
 	}
 	if (code == ERR_OK) {
-		/* A rehearsal with the simulator must not carry the identity of the real device. */
+		/* A rehearsal with the simulator must not have the identity of the real device. */
 		char key[48];
 		snprintf(key, sizeof key, "%s%s", strcmp(dev->info.driver, "simulator") == 0 ? "simulator." : "",
 			dev->info.source);

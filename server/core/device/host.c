@@ -13,7 +13,7 @@ static bool something_urgent(void *ctx)
 	return atomic_load(&dev->urgent);
 }
 
-/* On a thread of the driver's. */
+/* Puts a post into the mailbox; a thread of the driver calls this. */
 static bool post(void *ctx, const void *data, size_t size)
 {
 	struct device *dev = ctx;
@@ -73,7 +73,8 @@ struct step host_hand_over(struct device *dev)
 {
 	struct mail mail;
 	struct step step = step_again();
-	/* No more than were there: who never stops posting must not keep a halt from its turn. */
+	/* The loop takes no more posts than were there at first, because a driver that never stops posting must not
+	 * keep a halt from its turn. */
 	for (int i = 0; i <= DRIVER_POST_ROOM && step.what != STEP_LOST && mailbox_take(dev->mailbox, &mail); i++) {
 		if (dev->class->posted != NULL) {
 			step = dev->class->posted(dev, mail.size > 0 ? mail.data : NULL, mail.size);

@@ -14,12 +14,12 @@ struct device;
 enum err_code host_prepare(struct device *dev, struct err *err);
 void host_end(struct device *dev);
 
-/* Worker, around the driver's open and close: only between them posts are kept. */
+/* The worker calls these around the driver's open and close; posts are kept only between them. */
 void host_opens(struct device *dev);
 void host_closes(struct device *dev);
 
-/* Worker, with the lock held, which is free during the calls: hands over what was posted until now; a loss as soon
- * as one of the posts says so. */
+/* Hands over what was posted until this moment; a loss as soon as one of the posts says so. The worker calls this with
+ * the lock held, which is free during the calls. */
 struct step host_hand_over(struct device *dev);
 
 #endif

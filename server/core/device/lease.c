@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who has the device for itself: the only file that writes struct lease, but that a halt blocks it. */
+/* Who has the device for itself. No other file writes struct lease, except that a halt sets `blocked`. */
 #include "device_private.h"
 
 enum err_code device_need_free(struct device *dev, struct err *err)

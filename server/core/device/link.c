@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The worker thread of a device: keeps the link as it is wished, notices its loss, opens it again,
- * and lets the device's class do its next step while it is up.
+ * The worker thread of a device: keeps the link as clients wish it, notices its loss, opens it again, and lets the
+ * device's class do its next step while the link is up.
  */
 #include "device_private.h"
 
@@ -10,17 +10,17 @@
 
 #include "host.h"
 
-/* Tries of identify before a connect is given up; each takes at most about 1.2 s. */
+/* A connect is given up after so many tries of identify; each takes at most about 1.2 s. */
 #define IDENTIFY_TRIES 4
-/* Between tries to reopen a lost link, device clock: doubles from the first to the last. */
+/* The pause between tries to reopen a lost link, on the device's clock: it doubles from the first to the last. */
 #define RELINK_FIRST_MS 500
 #define RELINK_LAST_MS 5000
-/* Between two tries of identify that failed at once. */
+/* The pause after a try of identify that failed at once. */
 #define IDENTIFY_PAUSE_MS 100
-/* connect = start: between tries to open at all. */
+/* With connect = start the device is tried this often until it opens for the first time. */
 #define KEEP_TRYING_MS 5000
 
-/* Gives the lock back meanwhile: afterwards the link may have been wished away. */
+/* Closes the driver. The lock is given back meanwhile, so a client may have ended its wish for the link by then. */
 static void close_driver(struct device *dev)
 {
 	dev->usable = false;
@@ -33,7 +33,7 @@ static void close_driver(struct device *dev)
 	}
 }
 
-/* The link that was wished did not come about. */
+/* Notes that a wished link could not be opened. */
 static void open_failed(struct device *dev, const struct err *err)
 {
 	close_driver(dev);
@@ -54,7 +54,7 @@ static void open_failed(struct device *dev, const struct err *err)
 		dev->next_try_ms = clock_now_ms(dev->clock) + dev->relink_backoff_ms;
 		bool given_up =
 			dev->try_failed_ms - dev->lost_since_ms >= dev->patience.lost_grace_ms;
-		/* Why it does not come back says more than why it went. */
+		/* The reason why the link does not come back says more than the reason why it went. */
 		bool news = strcmp(dev->last_failure, err->text) != 0;
 		if (news) {
 			device_failed(dev, NULL, err);
@@ -125,7 +125,7 @@ static void close_link(struct device *dev)
 	dev->class->went_down(dev, &err);
 	dev->was_up = false;
 	dev->connect_error = err;
-	/* A connect may have been wished while the lock was free. */
+	/* A client may have wished to connect while the lock was free. */
 	dev->link = dev->want_link ? LINK_OPENING : LINK_DOWN;
 	dev->identify_tries = 0;
 	dev->next_try_ms = dev->want_link ? 0 : CLOCK_NEVER;
@@ -133,7 +133,7 @@ static void close_link(struct device *dev)
 	device_changed(dev);
 }
 
-/* One step towards an open link; returns when to go on. */
+/* Does one step towards an open link; returns when to go on. */
 static int64_t open_step(struct device *dev)
 {
 	struct err err = {0};
@@ -169,7 +169,8 @@ static int64_t open_step(struct device *dev)
 		pthread_mutex_lock(&dev->lock);
 		device_count_error(dev, code);
 	}
-	/* Even when it is wished again by now: whoever disconnected waits for it to close. */
+	/* The link is closed even when a client wishes it again already, because whoever disconnected waits for
+	 * that. */
 	if (dev->link == LINK_CLOSING) {
 		return 0;
 	}
@@ -179,7 +180,7 @@ static int64_t open_step(struct device *dev)
 	}
 	dev->identify_tries++;
 	if (code == ERR_IO || dev->identify_tries >= IDENTIFY_TRIES) {
-		/* Once for all tries of a night. */
+		/* The transcript is kept once for all tries of a night. */
 		if (dev->link_failures.count == 0) {
 			transcript_fault(dev->transcript, err.text);
 		}
@@ -228,7 +229,7 @@ static int64_t worker_step(struct device *dev)
 	return 0;
 }
 
-/* Works by the newest settings from here on, unless something goes on that keeps those it began with. */
+/* Takes the newest settings, unless something goes on that keeps those it began with. */
 static void take_settings(struct device *dev)
 {
 	struct settings *settings = dev->needs.settings;

@@ -8,7 +8,7 @@
 struct mailbox {
 	pthread_mutex_t lock;
 	bool open;
-	bool dropped; /* behind the newest in here something is missing */
+	bool dropped; /* posts after the newest one in here were dropped */
 	size_t first, count;
 	struct mail mail[DRIVER_POST_ROOM];
 };
@@ -55,7 +55,8 @@ bool mailbox_put(struct mailbox *box, const void *data, size_t size)
 		return false;
 	}
 	pthread_mutex_lock(&box->lock);
-	/* Behind a gap nothing is kept until the worker knows of it, so that it learns of it in order. */
+	/* After a gap nothing is kept until the worker has been told of the gap, so that it learns everything in
+	 * order. */
 	bool kept = box->open && !box->dropped && box->count < DRIVER_POST_ROOM;
 	if (kept) {
 		struct mail *mail = &box->mail[(box->first + box->count++) % DRIVER_POST_ROOM];

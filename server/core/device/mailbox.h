@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a driver's threads posted and the worker has not taken yet.  Bounded, nothing allocated after creation;
- * its own mutex is held for a copy only and is the innermost of all.
+ * What a driver's threads posted and the worker has not taken yet. It is bounded, and nothing is allocated after its
+ * creation; its own mutex is held for a copy only and is the innermost of all.
  */
 #ifndef FOCUSD_MAILBOX_H
 #define FOCUSD_MAILBOX_H
@@ -18,19 +18,19 @@ struct mail {
 	char data[DRIVER_POST_BYTES];
 };
 
-/* Shut and empty; NULL when out of memory. */
+/* Makes a mailbox that is shut and empty; NULL when out of memory. */
 struct mailbox *mailbox_create(void);
 void mailbox_destroy(struct mailbox *box);
 
-/* Opens it empty; shuts it, which throws away what is in it.  After a shut has returned nothing can be taken and
- * no post is kept until the next opening.  Worker. */
+/* Opens the mailbox empty, or shuts it, which throws away what is in it. After a shut has returned, nothing can be
+ * taken and no post is kept until the next opening. Worker. */
 void mailbox_open(struct mailbox *box);
 void mailbox_shut(struct mailbox *box);
 
-/* False when it is shut or full or size is out of range; nothing is kept then.  Any thread. */
+/* Adds a post; false, and nothing is kept, when the mailbox is shut or full or size is out of range. Any thread. */
 bool mailbox_put(struct mailbox *box, const void *data, size_t size);
 
-/* The oldest, false when there is none.  Where posts were dropped it says so once, by a size of 0.  Worker. */
+/* Takes the oldest post; false when there is none. Where posts were dropped, a size of 0 says so once. Worker. */
 bool mailbox_take(struct mailbox *box, struct mail *out);
 
 #endif

@@ -12,7 +12,7 @@
 /* Each device of a simulation asks for one sky. */
 #define MEMORIES 32
 
-/* While one is made or ended the lock is free, and whoever wants the same key waits. */
+/* While an object is made or ended the lock is free, and whoever wants the same key waits. */
 enum state { FREE, MADE, READY, ENDED };
 
 struct object {
@@ -21,12 +21,12 @@ struct object {
 	const struct driver_shared *kind;
 	void *memory;
 	int users;
-	bool retired; /* found unusable: nobody new joins it */
+	bool retired; /* it was found unusable, and nobody new joins it */
 };
 
 struct shared {
 	pthread_mutex_t lock;
-	pthread_cond_t settled; /* broadcast when one has been made or ended */
+	pthread_cond_t settled; /* broadcast when an object has been made or ended */
 	struct object object[DRIVER_SHARED_OBJECTS];
 	struct {
 		char key[KEY_ROOM];
@@ -87,7 +87,7 @@ static bool is_it(const struct object *object, const char *key, const struct dri
 	return object->state != FREE && !object->retired && object->kind == kind && strcmp(object->key, key) == 0;
 }
 
-/* One with this key that can be used, or that is being made or ended; one found unusable is retired. */
+/* Finds the object with this key that can be used, or is being made or ended; one that is found unusable is retired. */
 static struct object *find(struct shared *shared, const char *key, const struct driver_shared *kind)
 {
 	for (int i = 0; i < DRIVER_SHARED_OBJECTS; i++) {
@@ -114,7 +114,7 @@ static struct object *find_free(struct shared *shared)
 	return NULL;
 }
 
-/* With the lock held, which is free while it is made. */
+/* Makes an object. The caller holds the lock, which is free meanwhile. */
 static enum err_code make(struct shared *shared, struct object *object, const char *key,
 	const struct driver_shared *kind, const void *arg, struct err *err)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Builds the server's devices and their jobs from the configuration, hands each what it needs, and takes all of
- * it down in reverse.  Nobody but the program's start, its end and tests knows it.
+ * Builds the server's devices and their jobs from the configuration, hands each what it needs, and takes all of it
+ * down in reverse. Only the program's start, its end and tests know it.
  */
 #ifndef FOCUSD_OBSERVATORY_H
 #define FOCUSD_OBSERVATORY_H
@@ -22,8 +22,8 @@ struct observatory_options {
 	const struct device_patience *patience; /* NULL: what clients are promised; for tests */
 };
 
-/* Builds devices, workers and the run store from the settings (borrowed, must outlive it), which it
- * listens to.  Connects those with connect = start.  Moves nothing. */
+/* Builds devices, workers and the run store from the settings, which are borrowed and must outlive the observatory, and
+ * listens to their changes. Connects the devices with connect = start. Moves nothing. */
 enum err_code observatory_create(struct settings *settings, const struct observatory_options *options,
 	struct observatory **out, struct err *err);
 

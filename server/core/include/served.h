@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What was built, for those who serve it to clients.  Constant from before the first request to after the last,
- * so readers need no lock; what is pointed to has locks of its own.
+ * What was built, for those who serve it to clients. It is constant from before the first request to after the last,
+ * so readers need no lock; the objects that it points to have locks of their own.
  */
 #ifndef FOCUSD_SERVED_H
 #define FOCUSD_SERVED_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Autofocus as clients call it: start, abort, look.  The run itself is in autofocus_run.c. */
+/* Autofocus as clients call it: they start it, abort it, and look at it. The run itself is in autofocus_run.c. */
 #include "autofocus.h"
 
 #include <math.h>
@@ -74,7 +74,7 @@ static enum err_code need_up(struct device *dev, struct err *err)
 	return code;
 }
 
-/* With the lock held, while no job runs. */
+/* Takes the settings of the next job. The caller holds the lock, and no job runs. */
 void autofocus_take_settings(struct autofocus *af)
 {
 	settings_release(af->needs.settings, af->config);
@@ -160,14 +160,15 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 		run_free(run);
 		return code;
 	}
-	/* The thread looks at this when the lock is free. */
+	/* The thread reads these only after the lock was given back. */
 	af->params = *params;
 	af->camera = camera;
 	const struct config_autofocus *cfg = &af->config->autofocus;
 	run->binning = autofocus_choose_binning(params, cfg, &state.caps);
 	run->binning = run->binning > state.caps.max_bin ? state.caps.max_bin : run->binning;
 	run->exposure_s = finite_or(params->exposure_s, cfg->exposure_s);
-	/* What is in force: the device's own backlash where it takes it up by itself, else that of the settings. */
+	/* A run records the backlash that is taken up: the device's own where it does that by itself, else that of the
+	 * settings. */
 	struct focuser_state focuser;
 	focuser_state(af->focuser, &focuser);
 	run->backlash_steps = focuser.device_backlash_steps > 0
@@ -204,8 +205,8 @@ struct run *autofocus_run(struct autofocus *af, uint64_t id)
 	pthread_mutex_lock(&af->jobs.lock);
 	if (af->run != NULL && (id == 0 || af->run->id == id)) {
 		copy = run_copy(af->run);
-		/* Who reads that it is over may use the devices and start another at once; until they
-		 * are free it goes on. */
+		/* A client that reads that a run is over may use the devices and start another at once, so the run is
+		 * said to go on until they are free. */
 		if (copy != NULL && af->jobs.kind == &autofocus_run_job && copy->state != RUN_RUNNING) {
 			copy->state = RUN_RUNNING;
 			copy->code = ERR_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One exposure of a run or a measurement, and what its stars say. */
+/* Makes one exposure of a run or a measurement and measures its stars. */
 #include "autofocus_private.h"
 
 #include <string.h>
@@ -27,7 +27,7 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 		return code;
 	}
 	if (frame->info.planes > 1) {
-		/* Of three colours green sees most stars. */
+		/* Of the three colours, the green one shows most stars. */
 		struct frame *green = frame_plane(frame, 1);
 		frame_unref(frame);
 		if (green == NULL) {
@@ -42,7 +42,7 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 		&out->measurement, err);
 	out->info = frame->info;
 	frame_unref(frame);
-	/* A view that is too small is no wrong value of a caller here: it is what the camera delivered. */
+	/* The caller here is not to blame for a view that is too small: the camera delivered it. */
 	return status == ERR_INVALID_VALUE ? err_set(err, ERR_CAMERA, "the frame is too small to measure")
 		: status;
 }

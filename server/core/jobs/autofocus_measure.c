@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* MeasureStars: one exposure where the focuser stands, measured, as a job. */
+/* MeasureStars as a job: one exposure where the focuser stands, which is measured. */
 #include "autofocus_private.h"
 #include "measurement_json.h"
 
@@ -19,7 +19,7 @@ static void run(void *owner)
 	double elapsed_ms = (double)(clock_now_ms(clock_real()) - before);
 	buf_clear(&af->fresh_text);
 	if (code == ERR_OK) {
-		/* A frame that came at the second try has left the error of the first. */
+		/* When the frame came at the second try, the error of the first is still there and must go. */
 		af->fresh_error = (struct err){.code = ERR_OK};
 		measurement_json(&seen.measurement, seen.info.label[0] != '\0' ? seen.info.label : NULL,
 			seen.info.width, seen.info.height, elapsed_ms, NULL, 0, &af->fresh_text);

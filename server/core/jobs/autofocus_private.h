@@ -34,20 +34,20 @@ struct autofocus {
 	struct device *focuser;
 	struct device *camera; /* of the running job */
 
-	struct jobs jobs; /* its lock guards the rest, but what is the thread's own */
+	struct jobs jobs; /* the thread of the jobs; its lock guards the rest, except for what is the thread's own */
 	struct autofocus_params params;
-	struct run *run;       /* the newest; NULL before the first */
+	struct run *run;       /* the newest run; NULL before the first */
 	uint64_t ended[4];     /* runs that ended since the start, by enum run_state */
 
 	/* MeasureStars. */
-	uint64_t measure_job;  /* the newest */
-	uint64_t measure_done; /* the newest that is over */
+	uint64_t measure_job;  /* the newest measurement */
+	uint64_t measure_done; /* the newest measurement that is over */
 	double measure_exposure_s;
 	int measure_binning, measure_gain;
 	struct err measure_error;
 	struct buf measure_text;
 
-	/* The thread's own. */
+	/* Only the thread of the jobs uses these. */
 	struct autofocus_end end;
 	struct err fresh_error; /* of the measurement that is going on */
 	struct buf fresh_text;
@@ -58,19 +58,20 @@ struct autofocus {
 	double reference_exposure_s;
 };
 
-/* What one exposure showed; the stars are in af->stars. */
+/* What one exposure showed; its stars are in af->stars. */
 struct seen {
 	struct measurement measurement;
 	struct frame_info info;
 	size_t listed;
 };
 
-/* Exposes for the holder of the lease and measures; blocks; on the thread of the jobs.  ERR_CANCELLED,
- * the camera's error, ERR_NOMEM, or ERR_CAMERA for a frame that cannot be measured. */
+/* Exposes for the holder of the lease and measures the frame; blocks; only the thread of the jobs may call.
+ * ERR_CANCELLED, the camera's error, ERR_NOMEM, or ERR_CAMERA for a frame that cannot be measured. */
 enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double exposure_s, int bin, int gain,
 	double focuser_position, struct seen *out, struct err *err);
 
-/* Light of the stars common with the run's first frame, per second, against that frame; NAN unknown. */
+/* The light per second of the stars that this frame has in common with the run's first frame, as a ratio to that frame;
+ * NAN unknown. */
 double autofocus_flux_ratio(struct autofocus *af, const struct seen *seen);
 
 /* The two kinds of job.  A run leases focuser and camera and has the number of its run object; a measurement leases
@@ -78,19 +79,19 @@ double autofocus_flux_ratio(struct autofocus *af, const struct seen *seen);
 extern const struct job_kind autofocus_run_job;
 extern const struct job_kind autofocus_measure_job;
 
-/* The number of a measurement's lease: no run has it. */
+/* The number of the lease of every measurement; no run has it. */
 #define MEASURE_LEASE UINT64_MAX
 
-/* With the lock held, while no job runs: the settings of the next job are those of this moment. */
+/* Makes the settings of this moment those of the next job. The caller holds the lock, and no job runs. */
 void autofocus_take_settings(struct autofocus *af);
-/* With the lock held: finds the camera, by number or (-1) the one configured for the focuser, and copies its state;
- * ERR_INVALID_VALUE when there is none, or why its link is not up. */
+/* Finds the camera, by number or (-1) the one configured for the focuser, and copies its state; ERR_INVALID_VALUE when
+ * there is none, or the reason why its link is not up. The caller holds the lock. */
 enum err_code autofocus_find_camera(struct autofocus *af, int wanted, struct device **camera,
 	struct camera_state *state, struct err *err);
 /* Whether the camera can do what was asked for; ERR_INVALID_VALUE with a sentence. */
 enum err_code autofocus_check_params(const struct autofocus_params *p, const struct camera_caps *caps,
 	struct err *err);
-/* What is binned by: as asked for, else as configured, else what suits the sensor. */
+/* Chooses the binning: as asked for, else as configured, else what suits the sensor. */
 int autofocus_choose_binning(const struct autofocus_params *p, const struct config_autofocus *cfg,
 	const struct camera_caps *caps);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run as a job: asks the plan what it wants, moves, exposes, measures, tells the plan,
- * and ends by the rules: success stands at the best position, failure and abort go back to where the
- * run began, halt and a lost link stay.  No arithmetic here.
+ * A run as a job: it asks the plan what it wishes, moves, exposes, measures, and tells the plan. At the end of a
+ * success the focuser stands at the best position; after a failure or an abort it goes back to where the run began;
+ * after a halt or a lost link it stays. There is no arithmetic here.
  */
 #include "autofocus_private.h"
 
@@ -12,11 +12,11 @@
 
 #include "focuser.h"
 
-/* No single move of a run may take longer, device clock. */
+/* No single move of a run may take longer than this, on the device's clock. */
 #define MOVE_LIMIT_MS 600000
-/* A run begins without knowing what the last one learned rather than wait longer for the disk (real). */
+/* A run waits no longer for the disk (real milliseconds); it then begins without knowing what the last one learned. */
 #define HISTORY_PATIENCE_MS 1000
-/* A motor that was told to stop is given so long to come to rest before its place is told. */
+/* A motor that was told to stop gets so long to come to rest before its position is told. */
 #define REST_LIMIT_MS 5000
 
 static struct run_point point_of(const struct af_plan_point *p)
@@ -35,7 +35,7 @@ static struct run_point point_of(const struct af_plan_point *p)
 	return out;
 }
 
-/* fit NULL: there is none.  One that was not accepted is drawn, but names no best position. */
+/* Shows a fit (NULL: there is none). One that was not accepted is drawn, but names no best position. */
 static void show_fit(struct run *run, const struct curve_result *fit)
 {
 	bool drawn = fit != NULL && isfinite(fit->curve.a);
@@ -81,7 +81,7 @@ static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 	for (size_t i = 0; points != NULL && i < plan->point_count; i++) {
 		points[i] = point_of(&plan->points[i]);
 	}
-	/* While samples come in the curve grows with them; at the end the plan's own fit stands. */
+	/* The curve grows with the samples that come in; at the end the plan's own fit counts. */
 	struct curve_result live;
 	const struct curve_result *fit = NULL;
 	if (plan->phase == AF_PHASE_VALIDATE || plan->phase == AF_PHASE_OVER) {
@@ -107,7 +107,7 @@ static void publish_plan(struct autofocus *af, int exposures, double elapsed_s)
 	pthread_mutex_unlock(&af->jobs.lock);
 }
 
-/* cancel NULL: the way back, which only a halt or a lost link ends. */
+/* Moves and waits for the end of the move. The way back is not cancellable: only a halt or a lost link ends it. */
 static enum err_code go_to(struct autofocus *af, uint64_t run, int32_t position, bool cancellable,
 	struct err *err)
 {
@@ -156,7 +156,7 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 	}
 }
 
-/* What an interrupt from outside makes of the run. */
+/* Says what an interrupt from outside makes of the run. */
 static enum err_code interrupted(struct autofocus *af, struct err *err)
 {
 	if (atomic_load(&af->jobs.interrupt) != LEASE_LINK_LOST) {
@@ -171,7 +171,7 @@ static enum err_code interrupted(struct autofocus *af, struct err *err)
 		failure[0] != '\0' ? ": " : "", failure);
 }
 
-/* What the loop of a run goes by. */
+/* What the loop of a run needs to know. */
 struct walk {
 	uint64_t id;
 	int bin, gain;
@@ -179,7 +179,7 @@ struct walk {
 	struct clock *clock;
 	int64_t begin_ms;    /* on clock */
 	int exposures;       /* frames that came */
-	double arithmetic_s; /* seconds of clock that are not the night's */
+	double arithmetic_s; /* seconds of clock that were spent on arithmetic and not on the night */
 };
 
 static double elapsed_s(const struct walk *walk)
@@ -216,8 +216,8 @@ static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct
 	struct seen seen;
 	struct err why = {0};
 	enum err_code code = autofocus_expose(af, walk->id, asked_s, walk->bin, walk->gain, position, &seen, &why);
-	/* Under a sky that runs faster than life the arithmetic does not: on its clock it would seem
-	 * to take minutes.  What a frame took beyond its exposure counts at life's pace. */
+	/* Under a sky that runs faster than life the arithmetic is no faster, so on the sky's clock it would seem to
+	 * take minutes. What a frame took beyond its exposure therefore counts at life's pace. */
 	double beyond_s = (double)(clock_now_ms(clock_real()) - real_ms) / 1000.0 - asked_s / factor;
 	walk->arithmetic_s += beyond_s > 0 ? beyond_s * (factor - 1.0) : 0.0;
 	if (atomic_load(&af->jobs.cancel)) {
@@ -245,7 +245,7 @@ static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct
 	return ERR_OK;
 }
 
-/* The loop: what the plan wishes is done and told.  ERR_OK when the plan succeeded; ERR_CANCELLED when
+/* The loop: does what the plan wishes and tells the plan the result. ERR_OK when the plan succeeded; ERR_CANCELLED when
  * interrupted; else why the run failed. */
 static enum err_code go_through(struct autofocus *af, struct walk *walk, struct err *err)
 {
@@ -290,13 +290,14 @@ static void show_phase(struct autofocus *af, enum run_state state, const char *r
 	pthread_mutex_unlock(&af->jobs.lock);
 }
 
-/* After a halt the motor may still be slowing down: say where it stands only when it rests. */
+/* Waits until the motor rests: after a halt it may still be slowing down, and only at rest it can be said where it
+ * stands. */
 static void wait_for_rest(struct autofocus *af)
 {
 	focuser_wait_rest(af->focuser, clock_now_ms(clock_real()) + REST_LIMIT_MS);
 }
 
-/* The way back to where the run began; *end is completed with how that went. */
+/* Moves the focuser back to where the run began and adds to *end how that went. */
 static void go_back(struct autofocus *af, uint64_t id, double start_position, struct autofocus_end *end)
 {
 	bool aborted = end->state == RUN_ABORTED;
@@ -345,7 +346,7 @@ static struct autofocus_end bring_to_end(struct autofocus *af, uint64_t id, enum
 		break;
 	}
 	if (atomic_load(&af->jobs.interrupt) == LEASE_LINK_LOST || !link_is_up(af->focuser)) {
-		/* A focuser that went astray has a link, and its halt is on its way. */
+		/* A focuser that went astray still has its link, and its halt is already being sent. */
 		wait_for_rest(af);
 		err_set(&end.why, end.why.code, "%s; nothing moves", end.state == RUN_ABORTED ? "aborted"
 										      : why->text);
@@ -371,8 +372,8 @@ static void set_end(struct run *run, const struct autofocus_end *end)
 	}
 }
 
-/* A run looks for stars, not for numbers, so it goes on with a position that is not trusted; but when it
- * fails that may be why. */
+/* Adds a doubt to the reason of a failure: a run looks for stars, not for numbers, so it goes on with a position that
+ * is not trusted; but when it fails, that may be why. */
 static void say_doubt(struct device *dev, struct autofocus_end *end)
 {
 	struct focuser_state now;
@@ -386,7 +387,7 @@ static void say_doubt(struct device *dev, struct autofocus_end *end)
 	}
 }
 
-/* Keeps the run before it is said to be over, so that whoever reads that finds it in the history. */
+/* Keeps the run before it is said to be over, so that whoever reads that it is over finds it in the history. */
 static void keep_run(struct autofocus *af, uint64_t id, const struct autofocus_end *end)
 {
 	pthread_mutex_lock(&af->jobs.lock);
@@ -413,7 +414,7 @@ static void log_end(struct autofocus *af, uint64_t id, const struct autofocus_en
 	}
 }
 
-/* The run is over and the devices are free: everybody may know. */
+/* Tells everybody that the run is over; the devices are free by then. */
 static void over(void *owner)
 {
 	struct autofocus *af = owner;
@@ -430,7 +431,7 @@ static void run(void *owner)
 	struct camera_state c;
 	focuser_state(af->focuser, &f);
 	camera_state(af->camera, &c);
-	/* Of two clocks the slower one counts: a fast sky must not run out a real motor's time. */
+	/* The slower one of the two clocks counts, because a fast sky must not use up the time of a real motor. */
 	struct clock *clock = clock_factor(af->focuser->clock) <= clock_factor(af->camera->clock)
 				      ? af->focuser->clock
 				      : af->camera->clock;
@@ -441,7 +442,8 @@ static void run(void *owner)
 	walk.exposure_s = af->run->exposure_s;
 	struct run *begun = run_copy(af->run);
 	pthread_mutex_unlock(&af->jobs.lock);
-	/* Its row says that it was begun, and where, should the power go before it ends. */
+	/* The run gets its row when it begins, so that the row says so, and where it began, if the power fails before
+	 * it ends. */
 	if (begun != NULL) {
 		(void)store_keep_run(af->needs.store, begun);
 	}

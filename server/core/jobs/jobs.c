@@ -8,14 +8,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The nice value of the thread: measuring gives way to requests and to the polling of devices. */
+/* The nice value of the thread, so that measuring gives way to requests and to the polling of devices. */
 #define THREAD_NICE 5
 
-/* Called under the lock of a leased device: atomics only. */
+/* Remembers the interrupt and sets `cancel`. It is called under the lock of a leased device, so it touches atomics
+ * only. */
 static void interrupt(void *arg, enum lease_interrupt why)
 {
 	struct jobs *jobs = arg;
-	/* A halt is stronger than an abort and is never taken back by one. */
+	/* A halt is stronger than an abort, and no abort takes it back. */
 	int now = atomic_load(&jobs->interrupt);
 	while (now < (int)why && !atomic_compare_exchange_weak(&jobs->interrupt, &now, (int)why)) {
 	}
@@ -52,7 +53,7 @@ static void drop_leases(struct jobs *jobs)
 static void *thread_main(void *arg)
 {
 	struct jobs *jobs = arg;
-	/* On Linux the nice value belongs to the thread. */
+	/* On Linux a nice value belongs to a thread, not to the process. */
 	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
 	pthread_mutex_lock(&jobs->lock);
 	while (!jobs->quit || jobs->kind != NULL) {
@@ -63,7 +64,7 @@ static void *thread_main(void *arg)
 		}
 		pthread_mutex_unlock(&jobs->lock);
 		kind->run(jobs->owner);
-		/* The devices are free before anybody can read that the job is over. */
+		/* The devices are given back before anybody can read that the job is over. */
 		drop_leases(jobs);
 		pthread_mutex_lock(&jobs->lock);
 		kind->over(jobs->owner);
@@ -112,7 +113,8 @@ void jobs_end(struct jobs *jobs)
 	pthread_cond_signal(&jobs->work);
 	pthread_mutex_unlock(&jobs->lock);
 	if (running) {
-		/* The same as STOP: the motor stops where it is and nothing moves afterwards. */
+		/* The end of the server does what STOP does: the motor stops where it is, and nothing moves
+		 * afterwards. */
 		interrupt(jobs, LEASE_HALTED);
 		device_quiet(jobs->focuser);
 		poke(jobs);

@@ -22,32 +22,33 @@ enum { JOBS_MAX_DEVICES = 2, JOBS_MAX_WHAT = 40 };
 /* One kind of job. */
 struct job_kind {
 	const char *name;      /* for people: "autofocus run" */
-	bool numbered;         /* is called with its number, "autofocus run 12" */
-	bool takes_focuser;    /* else only the devices that jobs_start() is given */
-	/* On the thread of the jobs, without a lock: the whole of the work.  It looks at jobs->cancel now and then and
-	 * ends early when that is set; jobs->interrupt says why. */
+	bool numbered;         /* clients call it by its number, "autofocus run 12" */
+	bool takes_focuser;    /* it leases the focuser; other jobs lease only the devices that jobs_start() is given */
+	/* Does the whole of the work, on the thread of the jobs and without a lock. It looks at jobs->cancel now and
+	 * then and ends early when that is set; jobs->interrupt says why. */
 	void (*run)(void *owner);
-	/* After run, with jobs->lock held and the devices free again: makes the result known.  Whoever sees the
-	 * result may use the devices and start another job at once. */
+	/* Makes the result known, after run, with jobs->lock held and the devices free again. Whoever sees the result
+	 * may use the devices and start another job at once. */
 	void (*over)(void *owner);
 };
 
 struct jobs {
 	struct device *focuser;
-	struct events *events; /* told of each change */
+	struct events *events; /* they are told of each change */
 	void *owner;           /* for the functions of the rows */
 
-	/* Guards what is below, and what the owner puts under it.  Taken before a device's lock, never after. */
+	/* The lock guards what is below and what the owner puts under it. It is taken before a device's lock, never
+	 * after. */
 	pthread_mutex_t lock;
 	const struct job_kind *kind; /* of the job that is not over; NULL: idle */
 	uint64_t id;                 /* its number, and that of its lease */
-	struct device *device[JOBS_MAX_DEVICES]; /* what it holds */
+	struct device *device[JOBS_MAX_DEVICES]; /* the devices that it leases */
 	int device_count;
 	char what[JOBS_MAX_WHAT];    /* its name, with the number where it has one */
 	uint64_t version;            /* grows with each change */
 	bool quit;
 
-	_Atomic bool cancel;   /* the job shall end; set together with interrupt */
+	_Atomic bool cancel;   /* the job is to end; set together with interrupt */
 	_Atomic int interrupt; /* enum lease_interrupt, the strongest so far */
 
 	pthread_cond_t work;
@@ -55,28 +56,30 @@ struct jobs {
 	bool has_thread;
 };
 
-/* focuser and events: borrowed. */
+/* Prepares the jobs of a focuser; focuser and events are borrowed. */
 void jobs_init(struct jobs *jobs, struct device *focuser, struct events *events, void *owner);
 void jobs_fini(struct jobs *jobs);
 
-/* Starts the thread; ERR_INTERNAL when there is none to be had. */
+/* Starts the thread; ERR_INTERNAL when no thread can be had. */
 enum err_code jobs_begin(struct jobs *jobs, struct err *err);
-/* Interrupts a job as a halt does, so that nothing moves any more, and joins the thread.  Fine when never begun. */
+/* Interrupts a job as a halt does, so that nothing moves any more, and joins the thread. It may be called when the
+ * thread was never started. */
 void jobs_end(struct jobs *jobs);
 
-/* With the lock held: ERR_INVALID_OPERATION naming what is going on, unless a job may start. */
+/* ERR_OK when a job may start; else ERR_INVALID_OPERATION, which names the job that is going on. The caller holds the
+ * lock. */
 enum err_code jobs_need_idle(const struct jobs *jobs, struct err *err);
 
-/* With the lock held: leases the focuser, where the row says so, and other (NULL: nothing else), and starts the job
- * with this number, not 0.  Nothing is left leased after an error: jobs_need_idle(), ERR_NOT_CONNECTED, or
- * ERR_INVALID_OPERATION for a device in use. */
+/* Leases the focuser, where the row says so, and `other` (NULL: nothing else), and starts the job with this number,
+ * which is not 0. After an error nothing is leased: that of jobs_need_idle(), ERR_NOT_CONNECTED, or
+ * ERR_INVALID_OPERATION for a device in use. The caller holds the lock. */
 enum err_code jobs_start(struct jobs *jobs, const struct job_kind *kind, uint64_t id, struct device *other,
 	struct err *err);
 
-/* Any thread, without locks: the job shall end by itself, in good order.  Fine when idle. */
+/* Asks the job to end by itself, in good order; fine when idle. Any thread, without locks. */
 void jobs_abort(struct jobs *jobs);
 
-/* With the lock held: something that is shown has changed. */
+/* Says that something that clients see has changed. The caller holds the lock. */
 void jobs_changed(struct jobs *jobs);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A run as everybody sees it: the record and its JSON, CSV and N.I.N.A. shapes.  Pure: no call here waits
+ * A run as everybody sees it: the record and its JSON, CSV, text and N.I.N.A. shapes.  Pure: no call here waits
  * or touches a file, so any thread may make it.  store.h keeps runs across restarts.
  */
 #ifndef FOCUSD_RUN_H
@@ -82,6 +82,9 @@ void run_json(const struct run *run, struct buf *out);
 void run_json_summary(const struct run *run, struct buf *out);
 /* Appends a header line and one line per point. */
 void run_csv(const struct run *run, struct buf *out);
+/* Appends lines for a person (UTF-8, ending in \n): the outcome, the conditions that are known, and a table of the
+ * samples in the order in which they were taken, sizes in px, positions in steps, "-" for an unknown number. */
+void run_text(const struct run *run, struct buf *out);
 /* Appends the report shape that N.I.N.A. writes and reads. */
 void run_nina(const struct run *run, struct buf *out);
 

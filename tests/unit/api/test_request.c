@@ -172,6 +172,16 @@ static void hosts_are_ours_or_refused(void **state)
 		assert_false(http_guard_host_ok(&guard, bad[i]));
 	}
 	assert_true(http_guard_host_ok(&guard, NULL));
+	/* Home routers give the machine's name a domain of their own; the resolver knows it. */
+	assert_false(http_guard_host_ok(&guard, "raspi.fritz.box"));
+	snprintf(guard.domains, sizeof guard.domains, "fritz.box home.arpa ");
+	assert_true(http_guard_host_ok(&guard, "Raspi.Fritz.Box:11111"));
+	assert_true(http_guard_host_ok(&guard, "raspi.home.arpa."));
+	static const char *const foreign[] = {"raspi.box", "fritz.box", "other.fritz.box", "raspi.evil.fritz.box",
+		"raspi.fritz.box.evil", "xraspi.fritz.box", "raspi.fritz.boxx", "raspi..fritz.box"};
+	for (size_t i = 0; i < COUNT(foreign); i++) {
+		assert_false(http_guard_host_ok(&guard, foreign[i]));
+	}
 	assert_true(http_guard_origin_ok(&guard, "raspi:11111", NULL, NULL));
 	assert_true(
 		http_guard_origin_ok(&guard, "raspi:11111", "http://raspi:11111", "same-origin"));
@@ -180,6 +190,38 @@ static void hosts_are_ours_or_refused(void **state)
 	assert_false(http_guard_origin_ok(&guard, "raspi:11111", "http://raspi:8080", NULL));
 	assert_false(http_guard_origin_ok(&guard, "raspi:11111", "null", NULL));
 	assert_false(http_guard_origin_ok(&guard, "raspi:11111", NULL, "cross-site"));
+}
+
+static void strange_names_are_told_once(void **state)
+{
+	(void)state;
+	struct http_names names = {.count = 0};
+	char out[128];
+	assert_true(http_names_note(&names, span_of("Pier.Fritz.Box"), out));
+	assert_string_equal(out, "pier.fritz.box");
+	assert_false(http_names_note(&names, span_of("pier.fritz.box"), out));
+	assert_false(http_names_note(&names, span_of(""), out));
+	assert_false(http_names_note(&names, span_of("a b"), out));
+	assert_false(http_names_note(&names, span_of("a\nb"), out));
+	for (int i = 1; i < HTTP_NAMES_MAX; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "name%d", i);
+		assert_true(http_names_note(&names, span_of(name), out));
+	}
+	assert_false(http_names_note(&names, span_of("one-too-many"), out));
+}
+
+static void search_domains_come_from_the_resolver(void **state)
+{
+	(void)state;
+	struct http_guard guard;
+	http_guard_init(&guard, NULL, NULL);
+	assert_string_equal(guard.domains, "");
+	/* LOCALDOMAIN stands for the "search" of resolv.conf(5). */
+	assert_int_equal(setenv("LOCALDOMAIN", "fritz.box home.arpa", 1), 0);
+	http_guard_add_domains(&guard);
+	assert_string_equal(guard.domains, "fritz.box home.arpa ");
+	unsetenv("LOCALDOMAIN");
 }
 
 /* The rule of the contract, section 8.2, case by case. */
@@ -310,13 +352,15 @@ static void framing(void **state)
 			http_framing_add(&seen, span_of(cases[i].headers[k]),
 				span_of(cases[i].headers[k + 1]));
 		}
-		const char *fault = http_framing_fault(&seen, true);
+		const char *fault = http_framing_fault(&seen, false);
 		if ((fault == NULL) != cases[i].good) {
 			fail_msg("case %zu: %s", i, fault != NULL ? fault : "good");
 		}
 	}
 	struct http_framing none = {.hosts = 0};
-	assert_null(http_framing_fault(&none, false)); /* HTTP/1.0 may leave Host out */
+	assert_null(http_framing_fault(&none, true)); /* HTTP/1.0 may leave Host out */
+	none.codings = 1;
+	assert_non_null(http_framing_fault(&none, true)); /* and has no codings */
 }
 
 int main(void)
@@ -327,6 +371,8 @@ int main(void)
 		cmocka_unit_test(ids_are_checked),
 		cmocka_unit_test(parameters_explain_themselves),
 		cmocka_unit_test(hosts_are_ours_or_refused),
+		cmocka_unit_test(strange_names_are_told_once),
+		cmocka_unit_test(search_domains_come_from_the_resolver),
 		cmocka_unit_test(framing),
 		cmocka_unit_test(retries_by_the_rule),
 		cmocka_unit_test(retries_are_bounded),

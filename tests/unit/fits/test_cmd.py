@@ -14,6 +14,11 @@ def run(*args):
     return subprocess.run([*sys.argv[1:], *args], capture_output=True, text=True)
 
 
+def cut(name):
+    """A name as the line of progress shows it: the end of a long one."""
+    return name if len(name) <= 50 else "..." + name[-50:]
+
+
 def card(text):
     return text.ljust(80).encode()
 
@@ -63,4 +68,16 @@ with tempfile.TemporaryDirectory() as folder:
 
     table = run(star, empty)
     assert table.returncode == 0 and len(table.stdout.splitlines()) == 3
+    # The names begin in one column, whatever stands before them, and none of it is wider than a terminal.
+    head, *rows = table.stdout.splitlines()
+    assert [row.index(folder) for row in rows] == [head.index("file")] * 2 and head.index("file") < 80
+    assert table.stderr == ""
+
+    # On a terminal a line tells how far the work is, and is gone before the rows are printed.
+    terminal, other = os.openpty()
+    subprocess.run([*sys.argv[1:], star, empty], stdout=subprocess.DEVNULL, stderr=other, check=True)
+    os.close(other)
+    shown = os.read(terminal, 4096).decode()
+    os.close(terminal)
+    assert shown == f"1 of 2: {cut(star)}\r\033[K2 of 2: {cut(empty)}\r\033[K", repr(shown)
 print("ok")

@@ -48,6 +48,23 @@ check(len(result["points"]) == 17, "every frame is a point")
 for point in result["points"]:
     check({"position", "hfr_px", "error_px", "stars", "used", "file"} <= point.keys(), "point")
 check("best position 79" in fit(*sweep).stdout, "table")
+check("best focus" not in fit(*sweep).stdout, "no picture where nobody looks")
+
+# The picture read back by its own axes: every sample stands within a cell of where the numbers say.
+drawn = fit("--plot", *sweep).stdout.split("HFR, px\n")[1].splitlines()
+check(all(len(line) <= 80 for line in drawn), "the picture fits into 80 columns")
+rows, axis, ends, mark = drawn[:16], drawn[16], drawn[17], drawn[18]
+left, width = axis.index("+") + 1, axis.count("-")
+lowest, highest = float(ends.split()[0]), float(ends.split()[1])
+top = float(rows[0].split()[0])
+for point in result["points"]:
+    column = left + (point["position"] - lowest) / (highest - lowest) * (width - 1)
+    row = 15 - point["hfr_px"] / top * 15
+    check(any(abs(x - column) <= 1 and abs(y - row) <= 1 and c == "o" for y, line in enumerate(rows)
+              for x, c in enumerate(line)), f"{point['position']} is drawn")
+best = left + (7990 - lowest) / (highest - lowest) * (width - 1)
+check(abs(mark.index("^") - best) <= 1, "best focus 7990 is marked")
+check(sum(line.count("|") for line in rows) > 16, "error bars")
 
 done = fit("--json", *[p for p in sweep if int(p.name.split("_")[1]) <= 7850])
 result = json.loads(done.stdout)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -117,6 +118,40 @@ static void test_csv(void **state)
 	buf_fini(&out);
 }
 
+static void test_text(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	struct run run = sample_run(7, points);
+	struct buf out;
+	buf_init(&out, 4096);
+	run_text(&run, &out);
+	assert_string_equal(buf_text(&out),
+		"Run 7 succeeded: best focus at 7990.2 +- 1.5 steps, 95 % interval 7987.0 to 7993.5\n"
+		"  started     2026-03-14T22:08:31.250Z\n"
+		"  took        65.2 s\n"
+		"  focuser     Pier \"east\"\n"
+		"  camera      C8\n"
+		"  exposures   11 of 3.00 s, binning 1\n"
+		"  position    from 7600 to 7990 steps, backlash 40\n"
+		"  HFR         14.50 px before, 2.10 px after, 2.25 px by the curve\n"
+		"  curve       hyperbola, R2 0.9990\n"
+		"\n"
+		"  position   hfr_px      +-  stars  sample\n"
+		"      8100     4.50    0.05      1  used\n"
+		"      7900        -       -      0  left out: no stars\n"
+		"      7990     2.10    0.10      1  check at best focus\n");
+	buf_fini(&out);
+	run.state = RUN_FAILED;
+	snprintf(run.reason, sizeof run.reason, "no stars at any position");
+	run.point_count = 0;
+	buf_init(&out, 4096);
+	run_text(&run, &out);
+	assert_non_null(strstr(buf_text(&out), "Run 7 failed: no stars at any position\n"));
+	assert_null(strstr(buf_text(&out), "hfr_px"));
+	buf_fini(&out);
+}
+
 static void test_nina(void **state)
 {
 	(void)state;
@@ -171,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_csv),
+		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_nina),
 		cmocka_unit_test(test_copy),
 	};

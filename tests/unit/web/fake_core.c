@@ -184,6 +184,11 @@ void run_csv(const struct run *run, struct buf *out)
 	buf_printf(out, "csv of %d\n", (int)run->id);
 }
 
+void run_text(const struct run *run, struct buf *out)
+{
+	buf_printf(out, "text of %d\n", (int)run->id);
+}
+
 void run_nina(const struct run *run, struct buf *out)
 {
 	buf_printf(out, "{\"nina\":%d}", (int)run->id);

@@ -159,6 +159,9 @@ static void history(void **state)
 	reply = fake_get(web, "/focusd/v1/runs/7?format=csv");
 	assert_string_equal(fake_text(&reply), "csv of 7\n");
 	fake_reply_free(&reply);
+	reply = fake_get(web, "/focusd/v1/runs/7?format=text");
+	assert_string_equal(fake_text(&reply), "text of 7\n");
+	fake_reply_free(&reply);
 	reply = fake_get(web, "/focusd/v1/runs/7?format=nina");
 	assert_string_equal(fake_text(&reply), "{\"nina\":7}");
 	fake_reply_free(&reply);

@@ -14,7 +14,7 @@
 #include "device.h"
 #include "image.h"
 
-/* Alpaca CameraState. */
+/* What the camera is doing, as in Alpaca's CameraState. */
 enum camera_activity {
 	CAMERA_IDLE = 0,
 	CAMERA_WAITING = 1,
@@ -47,22 +47,22 @@ struct camera_state {
 	int64_t last_start_utc_ms;
 	uint64_t leased_to_run;
 	uint64_t preview_serial;      /* grows with each new frame, a run's included */
-	/* What was wished last, known to be done or not. */
+	/* What clients wished last, whether it is known to be done or not. */
 	bool cooler_on;
 	double set_point_c;
-	/* As read last, NAN while that fails; which of them exist is constant, see caps. */
+	/* The values that were read last, NAN while reading fails; which of them exist is constant, see caps. */
 	double sensor_c, heatsink_c, cooler_power_percent;
-	bool guiding;                 /* from the wish for a pulse to its end */
+	bool guiding;                 /* from the wish for a pulse to the end of the pulse */
 };
 
-/* Every function here wants a device of this kind. */
+/* The row of the kind; every function here takes devices of this kind only. */
 extern const struct device_kind camera_kind;
 
 void camera_state(struct device *dev, struct camera_state *out);
 
-/* Whether the client has connected again, after its own False, since the last exposure was started:
- * then it finds neither picture nor last exposure, as in a camera just opened, while the others who
- * kept the link up keep theirs. */
+/* Whether the client has connected again, after its own False, since the last exposure was started: such a client finds
+ * neither picture nor last exposure, as in a camera that was just opened, while the others, who kept the link up, keep
+ * theirs. */
 bool camera_is_new_to(struct device *dev, const struct client *client);
 
 /* Changes one setting: bin sets both axes; ERR_INVALID_VALUE outside the device's range for bin, gain,
@@ -83,39 +83,40 @@ enum camera_setting {
 enum err_code camera_set(struct device *dev, enum camera_setting what, int32_t value,
 	struct err *err);
 
-/* The temperature that the cooler keeps; does not switch it on.  ERR_INVALID_VALUE outside the
- * device's range. */
+/* Sets the temperature that the cooler keeps; does not switch the cooler on. ERR_INVALID_VALUE outside the device's
+ * range. */
 enum err_code camera_set_point(struct device *dev, double celsius, struct err *err);
 
-/* Starts a guide pulse and returns: `guiding` is true before this returns.  direction as Alpaca
- * numbers them, 0..3; others and negative durations are ERR_INVALID_VALUE. */
+/* Starts a guide pulse and returns: `guiding` is true before this returns. direction is numbered as in Alpaca, 0..3;
+ * other numbers and negative durations are ERR_INVALID_VALUE. */
 enum err_code camera_pulse_guide(struct device *dev, int32_t direction, int32_t duration_ms,
 	struct err *err);
-/* Completion property: a failed pulse is reported here for 5 s, then false. */
+/* Whether a guide pulse goes on: Alpaca's completion property, which tells of a failed pulse for 5 s, then false. */
 enum err_code camera_guiding(struct device *dev, bool *out, struct err *err);
 
-/* Starts and returns: image_ready is false and the activity WAITING or EXPOSING before this returns.
- * Checks in order: link, duration, frame (ERR_INVALID_VALUE), busy (ERR_INVALID_OPERATION, naming a run
- * that holds the lease). */
+/* Starts an exposure and returns: image_ready is false and the activity WAITING or EXPOSING before this returns. Checks
+ * in this order: link, duration, frame (ERR_INVALID_VALUE), busy (ERR_INVALID_OPERATION, which names a run that holds
+ * the lease). */
 enum err_code camera_start_exposure(struct device *dev, double duration_s, bool light,
 	struct err *err);
 
-/* Fine when idle.  While a run holds the lease an abort also aborts the run. */
+/* Aborts the exposure; fine when idle. While a run holds the lease, an abort also aborts the run. */
 enum err_code camera_abort(struct device *dev, struct err *err);
 enum err_code camera_stop(struct device *dev, struct err *err);
 
-/* Completion property: a failed exposure is reported here for 5 s, then false. */
+/* Whether the picture is there: Alpaca's completion property, which tells of a failed exposure for 5 s, then false. */
 enum err_code camera_image_ready(struct device *dev, bool *out, struct err *err);
 
-/* The client's picture with a reference of its own (frame_unref); ERR_INVALID_OPERATION without. */
+/* The clients' picture with a reference of its own, given back by frame_unref(); ERR_INVALID_OPERATION when there is
+ * none. */
 enum err_code camera_frame(struct device *dev, struct frame **out, struct err *err);
 
-/* The newest frame of all, a run's included, for the page; NULL when there is none. */
+/* The newest frame of all, a run's included, for the page, with a reference of its own; NULL when there is none. */
 struct frame *camera_preview_frame(struct device *dev, uint64_t *serial);
 
-/* For jobs: exposes for the holder of the lease, blocks until the frame is there (*out,
- * own reference), *cancel becomes true (the exposure is aborted), or it failed.  ImageReady, LastExposure*
- * and the client's picture and settings do not change.  focuser_position is where the focuser stands. */
+/* Exposes for the holder of the lease, which is a job. It blocks until the frame is there (*out, with a reference of
+ * its own), *cancel becomes true (the exposure is aborted), or the exposure failed. ImageReady, LastExposure* and the
+ * clients' picture and settings do not change. focuser_position is where the focuser stands. */
 enum err_code camera_run_expose(struct device *dev, uint64_t run, double duration_s, int bin, int gain,
 	double focuser_position, const _Atomic bool *cancel, struct frame **out, struct err *err);
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is true of every device, focuser or camera: identity, the link to the hardware, who of the
- * clients is connected, and the lease that an autofocus run holds.  Everything here answers from
- * memory; nothing waits for hardware.  Any thread.
+ * What is true of every device of any kind: identity, the link to the hardware, which clients are connected, and the
+ * lease of a job. Everything here answers from memory; nothing waits for hardware. Any thread.
  */
 #ifndef FOCUSD_DEVICE_H
 #define FOCUSD_DEVICE_H
@@ -27,7 +26,7 @@ struct device_kind {
 /* Constant for the life of the server. */
 struct device_info {
 	const struct device_kind *kind;
-	int number;              /* 0.. within its kind */
+	int number;              /* from 0 on, within its kind */
 	char source[16];         /* "focuser.0", for logs, metrics and JSON */
 	char name[64];
 	char unique_id[37];      /* UUID text, kept in the state directory */
@@ -41,11 +40,11 @@ enum device_link {
 	LINK_DOWN,     /* closed */
 	LINK_OPENING,  /* connecting */
 	LINK_UP,
-	LINK_LOST,     /* was up, being reopened */
+	LINK_LOST,     /* it was up and is being reopened */
 	LINK_CLOSING,
 };
 
-/* Who asks: peer address and ClientID (0 when none was sent). */
+/* Who asks: the peer's address and ClientID (0 when none was sent). */
 struct client {
 	char peer[64];
 	uint32_t id;
@@ -59,15 +58,15 @@ uint64_t device_version(struct device *dev);
 enum device_link device_link(struct device *dev);
 const char *device_link_name(enum device_link link); /* "down", "opening", "up", "lost", "closing" */
 
-/* Notes that the client is alive; to be called for every request to the device. */
+/* Notes that the client is alive; called for every request to the device. */
 void device_touch(struct device *dev, const struct client *client);
 
 /* What GET connected answers this client: the link is up (or being reopened for less than 60 s) and
  * the client has not said False since it opened. */
 bool device_connected(struct device *dev, const struct client *client);
 
-/* What GET connecting answers: true while opening or closing.  A failed connect is reported here as
- * that error to everybody for 5 s, then false. */
+/* What GET connecting answers: true while the link is opened or closed. For 5 s after a failed connect everybody gets
+ * its error, then false. */
 enum err_code device_connecting(struct device *dev, bool *connecting, struct err *err);
 
 /* Starts connecting for this client and returns; ERR_OK also when connected already.  *ticket
@@ -81,8 +80,8 @@ enum err_code device_connect(struct device *dev, const struct client *client, ui
 bool device_connect_done(struct device *dev, uint64_t ticket, enum err_code *result,
 	struct err *err);
 
-/* The client says False: it reads disconnected from now on.  The link itself closes when no other
- * client has been heard of for ten minutes; *closing says whether it does (wait for LINK_DOWN). */
+/* Notes that the client said False: from this moment on it reads that it is disconnected. The link itself closes when
+ * no other client has been heard of for ten minutes; *closing says whether it does (wait for LINK_DOWN). */
 enum err_code device_disconnect(struct device *dev, const struct client *client, bool *closing,
 	struct err *err);
 
@@ -97,8 +96,8 @@ void device_last_failure(struct device *dev, char *out, int cap);
  * the end included). */
 void device_error_counts(struct device *dev, uint64_t by_code[ERR_CODE_COUNT]);
 
-/* The device stops what it does, as at the end of the server, and keeps its link; whatever holds its lease is
- * interrupted.  Fine in every state of the link. */
+/* Makes the device stop what it does, as at the end of the server, and keep its link; whatever holds its lease is
+ * interrupted. Fine in every state of the link. */
 void device_quiet(struct device *dev);
 
 #endif

@@ -19,7 +19,7 @@ struct devices {
  * contiguous. */
 struct device *devices_find(const struct devices *devices, const struct device_kind *kind, int number);
 
-/* The i-th device of all, 0..count-1; NULL outside of that. */
+/* The device number i of the whole list, 0..count-1; NULL outside of that. */
 struct device *devices_at(const struct devices *devices, int i);
 
 #endif

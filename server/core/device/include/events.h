@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * News: somebody's state changed.  An event carries no data: whoever is told looks at the snapshot
- * of what changed, so a slow listener can miss steps but never shows an old state, and nothing has
- * to be queued for it.  Any thread may publish; publishing never blocks on a listener.
+ * News that somebody's state has changed. An event carries no data: whoever is told looks at the snapshot of what
+ * changed, so a slow listener can miss steps but never shows an old state, and nothing has to be queued for it. Any
+ * thread may publish; publishing never blocks on a listener.
  */
 #ifndef FOCUSD_EVENTS_H
 #define FOCUSD_EVENTS_H
@@ -11,11 +11,11 @@
 
 struct events;
 
-/* NULL when out of memory. */
+/* Makes a bus without listeners; NULL when out of memory. */
 struct events *events_create(void);
 void events_destroy(struct events *events);
 
-/* The number of the last event; starts at 1 and grows by one with each. */
+/* The number of the last event; it starts at 1 and grows by one with each. */
 uint64_t events_now(struct events *events);
 
 /* Counts one event and calls every listener. */

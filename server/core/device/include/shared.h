@@ -16,12 +16,12 @@
 struct driver_shared;
 struct shared;
 
-/* NULL when out of memory. */
+/* Makes an empty table; NULL when out of memory. */
 struct shared *shared_create(void);
-/* After all devices have ended: nobody may be using anything. */
+/* Frees everything. It is called after all devices have ended, when nobody uses anything any more. */
 void shared_destroy(struct shared *shared);
 
-/* The functions of struct driver_host; ctx is the struct shared. */
+/* The functions that struct driver_host hands to drivers; ctx is the struct shared. */
 void *shared_memory(void *ctx, const char *key, size_t size);
 enum err_code shared_join(void *ctx, const char *key, const struct driver_shared *kind, const void *arg, void **out,
 	struct err *err);

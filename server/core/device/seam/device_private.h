@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inside of a device, for core only.  One worker thread per device makes all driver calls.
- * There is no queue of messages: clients write what they want under the device's lock (a link, a
- * move, a halt, an exposure) and wake the worker, which compares that with what is and does the
- * next thing, the urgent ones first, one driver call at a time.  So a newer wish replaces an older
- * one by itself, nothing is allocated, and a halt is at most one exchange away from the wire.
+ * The inside of a device, for core only. Each device has one worker thread, which makes all driver calls. There is no
+ * queue of messages: clients write what they want under the device's lock (a link, a move, a halt, an exposure) and
+ * wake the worker, which compares that with what is and does the next thing, the urgent ones first, one driver call
+ * at a time. So a newer wish replaces an older one by itself, nothing is allocated, and a halt is at most one
+ * exchange away from the wire.
  *
- * Lock order: a device's lock, then the events' lock.  Nobody holds two device locks.
+ * Lock order: a device's lock, then the events' lock. Nobody holds two device locks.
  */
 #ifndef FOCUSD_DEVICE_PRIVATE_H
 #define FOCUSD_DEVICE_PRIVATE_H
@@ -38,7 +38,7 @@ struct device_needs {
 	const char *state_dir;      /* where files may be written */
 	uint64_t seed;              /* of simulated devices; the same seed gives the same night */
 	struct clock *fast_clock;   /* of simulated devices */
-	struct events *events;      /* told of each change */
+	struct events *events;      /* they are told of each change */
 	struct transcripts *transcripts;
 	struct store *store;        /* writes small files for those who must not wait for the disk */
 	const struct devices *siblings; /* all devices; complete before the first worker starts */
@@ -54,54 +54,55 @@ struct device_needs {
 struct device_life {
 	/* Whether the configuration has such a device with this number, 0..CONFIG_MAX_DEVICES-1. */
 	bool (*configured)(const struct config *config, int number);
-	/* Fills in what the kind adds: class, core, device_describe(), what its drivers ask of the host,
-	 * keep_trying.  info.kind, .number and .source, needs, host and a real clock are there already.
-	 * Opens nothing.  After a failure destroy is called. */
+	/* Fills in what the kind adds: class, core, device_describe(), what its drivers ask of the host, keep_trying.
+	 * info.kind, .number and .source, needs, host and a real clock are there already. It opens nothing. After a
+	 * failure destroy is called. */
 	enum err_code (*create)(struct device *dev, struct err *err);
-	/* Frees the core, after the worker has ended; also one that was never made. */
+	/* Frees the core, after the worker has ended, and also a core that was never made. */
 	void (*destroy)(struct device *dev);
-	/* Any thread, without the lock: the device stops what it does, and nothing starts again by itself. */
+	/* Makes the device stop what it does, so that nothing starts again by itself. Any thread, without the lock. */
 	void (*quiet)(struct device *dev);
 };
 
-/* What differs between the kinds while a device works.  "unlocked" calls run on the worker without the lock. */
+/* What differs between the kinds while a device works. The worker makes all these calls; "locked" ones with the
+ * device's lock held, "unlocked" ones without. */
 struct device_class {
 	enum err_code (*open)(struct device *dev, struct err *err);     /* unlocked */
 	enum err_code (*identify)(struct device *dev, struct err *err); /* unlocked; may be NULL */
 	void (*close)(struct device *dev);                              /* unlocked */
 	int (*open_wait_ms)(struct device *dev);                        /* after open, device clock */
-	/* Locked.  The link is up; again says that it was lost and is back. */
+	/* Locked. The link is up; `again` says that it was lost and is back. */
 	void (*came_up)(struct device *dev, bool again);
-	/* Locked.  The link is gone: running operations fail with why. */
+	/* Locked. The link is gone, so running operations fail with `why`. */
 	void (*went_down)(struct device *dev, const struct err *why);
-	/* Locked, link up: does at most one thing, releasing the lock around driver calls. */
+	/* Locked, link up. Does at most one thing and gives the lock back around driver calls. */
 	struct step (*step)(struct device *dev);
-	/* Locked, driver open; the lock is free during the driver's call.  Something was posted, or a gap (NULL,
-	 * 0): the driver is told, and what depends on it is looked at soon.  A loss counts only while the link is
-	 * up.  NULL: its drivers post nothing. */
+	/* Locked, driver open; the lock is free during the driver's call. The driver is told what was posted, or of a
+	 * gap (NULL, 0), and what depends on it is looked at soon. A loss counts only while the link is up. NULL:
+	 * drivers of this kind post nothing. */
 	struct step (*posted)(struct device *dev, const void *data, size_t size);
-	/* Locked, on the way to closing: stops whatever runs. */
+	/* Locked, when the link is about to be closed. Stops whatever runs. */
 	void (*stop)(struct device *dev);
-	/* Locked, link up, nobody holds the lease: true, with a sentence, when a job may not have it just now. */
+	/* Locked, link up, lease free. True, with a sentence, when a job may not have the device at this moment. */
 	bool (*unfit)(struct device *dev, struct err *err);
-	/* Locked: whether nothing goes on that has to keep the settings it began with, beside the jobs that hold
-	 * the lease. */
+	/* Locked. True when nothing goes on that has to keep the settings it began with; jobs that hold the lease are
+	 * looked at elsewhere. */
 	bool (*between)(const struct device *dev);
-	/* Locked, on the worker, with the link in any state: dev->config is another snapshot. */
+	/* Locked, with the link in any state. dev->config has become another snapshot. */
 	void (*configure)(struct device *dev);
-	/* A lost link ends the run that holds the lease: it may not go on when the link is back. */
+	/* The loss of the link ends the job that holds the lease: it may not go on when the link is back. */
 	bool loss_ends_lease;
 };
 
-/* Why a run was interrupted from outside; a later one is stronger and is never taken back. */
+/* Why a job was interrupted from outside; a later one is stronger and is never taken back. */
 enum lease_interrupt { LEASE_RUNNING, LEASE_ABORT, LEASE_LINK_LOST, LEASE_HALTED };
 
-/* Exclusive use by a run or a measurement.  interrupt is called under the device's lock and only sets
- * atomics; poke is called afterwards without any lock and wakes the holder. */
+/* Exclusive use by a job. interrupt is called under the device's lock and only sets atomics; poke is called afterwards
+ * without any lock and wakes the holder. */
 struct lease {
 	uint64_t run;   /* 0: nobody */
 	char what[40];  /* for people: "autofocus run 12" */
-	bool blocked;   /* halted, or the link went: no move of this run any more */
+	bool blocked;   /* the job was halted, or the link went: the job may not move any more */
 	void (*interrupt)(void *arg, enum lease_interrupt why);
 	void (*poke)(void *arg);
 	void *arg;
@@ -116,7 +117,7 @@ struct told_failure {
 /* How patient a device is, real milliseconds. */
 struct device_patience {
 	int64_t connect_answer_ms; /* a connect is answered within this */
-	int64_t tell_ms;           /* a failure is told by its completion property for this long */
+	int64_t tell_ms;           /* its completion property tells of a failure for this long */
 	int64_t lost_grace_ms;     /* `connected` stays true while a lost link is being reopened */
 	int64_t temperature_told_ms; /* a temperature that a client told counts for this long */
 	int64_t client_quiet_ms;   /* a client not heard of for this long does not keep the link open */
@@ -126,7 +127,7 @@ struct device_patience {
 
 struct device_client {
 	bool present;
-	bool said_false; /* since the link opened */
+	bool said_false; /* the client has said False since the link opened */
 	struct client who;
 	int64_t heard_ms; /* on clock_real() */
 	uint64_t back_since; /* device version when it connected again while the link was up; 0 never */
@@ -136,14 +137,14 @@ struct device {
 	struct device_info info;
 	const struct device_class *class;
 	struct device_needs needs;
-	/* Snapshots of the settings: the one it was made by, which host points into; and the one it works by, which
-	 * the worker alone replaces, under the lock, between operations.  So the worker may read the latter without
+	/* Snapshots of the settings. The device was made by the first, which host points into; it works by the second,
+	 * which only the worker replaces, under the lock, between operations. So the worker may read the second without
 	 * the lock; others take the lock, or a snapshot of their own. */
 	const struct config *made_by, *config;
 	struct clock *clock;
 	struct driver_host host;
 	struct transcript *transcript; /* of the line; NULL where there is none */
-	struct mailbox *mailbox;       /* of what the driver's threads posted */
+	struct mailbox *mailbox;       /* what the driver's threads posted */
 	union {
 		void *core; /* the kind's own, made by its create */
 		struct focuser_core *focuser;
@@ -154,8 +155,8 @@ struct device {
 	pthread_cond_t changed; /* broadcast with every published change */
 	pthread_t thread;
 	bool has_thread;
-	bool woken; /* something was wished since the worker last looked */
-	_Atomic bool urgent; /* and it should not wait for a device that does not answer */
+	bool woken; /* somebody wished something since the worker last looked */
+	_Atomic bool urgent; /* and the wish should not wait for a device that does not answer */
 	struct device_patience patience;
 	bool quit;
 	uint64_t version;
@@ -163,82 +164,81 @@ struct device {
 	enum device_link link;
 	bool want_link;
 	bool keep_trying;       /* connect = start: goes on after a failed connect */
-	bool keen;              /* a client waits for how the next try to reopen goes */
-	bool opened;            /* the driver's open has succeeded and close not been called */
+	bool keen;              /* a client waits to hear how the next try to reopen goes */
+	bool opened;            /* the driver's open has succeeded, and close was not called since */
 	bool usable;            /* opened and identified: driver calls may be made */
-	bool was_up;            /* of this wish for a link: the next failure is a loss */
+	bool was_up;            /* the link was up since it was wished: its next failure is a loss */
 	int identify_tries;
 	int64_t next_try_ms;    /* device clock */
 	int relink_backoff_ms;
 	int64_t lost_since_ms;  /* clock_real(); valid while LINK_LOST */
 	bool lost_told;         /* the bus knows that `connected` has turned false */
 	int64_t try_failed_ms;  /* clock_real(); when an attempt to open last failed */
-	struct err connect_error;      /* of the last failed attempt */
+	struct err connect_error;      /* why the last attempt failed */
 	struct told_failure connect_told;
 	char last_failure[240];
 	uint64_t errors[ERR_CODE_COUNT]; /* failed exchanges since the start */
 	struct log_repeat link_failures;
-	char tty[32];           /* the serial port that was opened, "ttyUSB0"; "" none, or not known as one */
-	bool pulled;            /* it was unplugged; nothing was read of it yet */
+	char tty[32];           /* name of the open serial port, "ttyUSB0"; "" when there is none or it is not known */
+	bool pulled;            /* that port was unplugged, and the loss was not yet noticed by reading */
 	struct lease lease;
 	struct device_client clients[DEVICE_MAX_CLIENTS];
 };
 
-/* Makes one device of the kind from its section of the configuration; opens nothing and starts nothing.  ERR_NOMEM,
- * ERR_INVALID_VALUE for a driver that there is not, or why its identity could not be kept. */
+/* Makes one device of the kind from its section of the configuration; opens nothing and starts nothing. ERR_NOMEM;
+ * ERR_INVALID_VALUE for a driver that does not exist; or the reason why its identity could not be kept. */
 enum err_code device_create(const struct device_kind *kind, int number, const struct device_needs *needs,
 	struct device **out, struct err *err);
-/* After device_join(). */
+/* Frees the device, after device_join(). */
 void device_destroy(struct device *dev);
 
-/* For the create of a kind.  Name, driver, title and where (a port or path, "" none) for people; without a name it
- * is called by its driver's title.  Texts are copied. */
+/* Names the device, from the create of its kind: name, driver, title, and where (a port or path, "" none) are for
+ * people; a device without a name is called by its driver's title. Texts are copied. */
 void device_describe(struct device *dev, const char *name, const char *driver, const char *title, const char *where);
-/* It lives on the fast clock. */
+/* Makes the device live on the fast clock. */
 void device_set_simulated(struct device *dev);
-/* What is said on its line is taken down: file as in struct transcript_about, port borrowed for good.  Without
- * memory for that it works all the same. */
+/* Begins a transcript of what is said on the device's line; file is as in struct transcript_about, and port is borrowed
+ * for good. Without memory for a transcript the device works all the same. */
 void device_listen_to(struct device *dev, const struct focuser_port *port, const char *file);
 
-/* Prepares locks and what starts as something else than zero; undone by device_fini(). */
+/* Prepares locks and whatever starts as something else than zero; device_fini() undoes it. */
 void device_init(struct device *dev);
 void device_fini(struct device *dev);
 /* Starts the worker.  ERR_INTERNAL when no thread can be had. */
 enum err_code device_start(struct device *dev, struct err *err);
-/* Ends the worker: stops motion or exposure, closes the link, joins.  Fine when never started. */
+/* Ends the worker: stops motion or exposure, closes the link, joins. Fine when the worker was never started. */
 void device_join(struct device *dev);
 
-/* With the lock held: counts a change, wakes waiters, tells the bus. */
+/* Counts a change, wakes waiters, tells the bus. The caller holds the lock. */
 void device_changed(struct device *dev);
-/* With the lock held: there is something for the worker to look at. */
+/* Wakes the worker, because there is something for it to look at. The caller holds the lock. */
 void device_wake_worker(struct device *dev);
-/* The same, and a driver call that waits for its device should give up. */
+/* Wakes the worker and makes a driver call give up that waits for its device. The caller holds the lock. */
 void device_wake_urgent(struct device *dev);
 /* Wakes threads blocked on the device's `changed` so that they look at their cancel flag. */
 void device_poke(struct device *dev);
-/* With the lock held: remembers a failure for people, and for the completion property if told is not
- * NULL. */
+/* Remembers a failure for people, and for the completion property if told is not NULL. The caller holds the lock. */
 void device_failed(struct device *dev, struct told_failure *told, const struct err *err);
-/* With the lock held: counts a driver call that failed (ERR_OK and ERR_CANCELLED count nothing). */
+/* Counts a driver call that failed (ERR_OK and ERR_CANCELLED count nothing). The caller holds the lock. */
 void device_count_error(struct device *dev, enum err_code code);
-/* Copies a failure still to be told: its code, or ERR_OK. */
+/* Copies a failure that is still to be told and returns its code; ERR_OK when there is none. */
 enum err_code told_failure_get(const struct told_failure *told, struct err *err);
 
-/* With the lock held: the device's version when this client connected again after its own False while
- * others kept the link up; 0 when it never did. */
+/* The device's version when this client connected again after its own False while others kept the link up; 0 when it
+ * never did. The caller holds the lock. */
 uint64_t device_back_since(struct device *dev, const struct client *who);
 
-/* With the lock held: ERR_NOT_CONNECTED or ERR_IO with a sentence unless the link is up. */
+/* ERR_NOT_CONNECTED or ERR_IO with a sentence unless the link is up. The caller holds the lock. */
 enum err_code device_need_link(struct device *dev, struct err *err);
-/* With the lock held: ERR_INVALID_OPERATION naming the run when someone holds the lease. */
+/* ERR_INVALID_OPERATION, which names the run, when somebody holds the lease. The caller holds the lock. */
 enum err_code device_need_free(struct device *dev, struct err *err);
 
-/* Takes the lease for a job: ERR_NOT_CONNECTED, or ERR_INVALID_OPERATION with a sentence when it is taken or the
- * kind says that the device is unfit just now. */
+/* Takes the lease for a job: ERR_NOT_CONNECTED, or ERR_INVALID_OPERATION with a sentence when the lease is taken or the
+ * kind says that the device is unfit at this moment. */
 enum err_code device_lease_take(struct device *dev, const struct lease *lease, struct err *err);
 void device_lease_drop(struct device *dev, uint64_t run);
-/* With the lock held: the link is gone, so the run that holds the lease of a focuser ends and moves
- * nothing more, also when the link returns before it has noticed. */
+/* Ends the job that holds the lease of a focuser, because the link is gone; the job moves nothing any more, even if the
+ * link returns before the job has noticed. The caller holds the lock. */
 void device_lease_lost(struct device *dev);
 
 #endif

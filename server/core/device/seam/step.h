@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What one step of a device's worker came to: what struct device_class.step returns, and what the functions
- * return that a kind of device splits its step into.
+ * What one step of a device's worker came to. struct device_class.step returns it, and so do the functions into which
+ * a kind of device splits its step.
  */
 #ifndef FOCUSD_STEP_H
 #define FOCUSD_STEP_H
@@ -13,7 +13,7 @@
 enum step_what {
 	STEP_AGAIN, /* there may be more to do at once */
 	STEP_AT,    /* nothing more to do before at_ms, unless somebody wishes something */
-	STEP_LOST,  /* the link to the hardware is lost, for the reason in why */
+	STEP_LOST,  /* the link to the hardware is lost; `why` has the reason */
 };
 
 struct step {
@@ -32,7 +32,7 @@ static inline struct step step_at(int64_t at_ms)
 	return (struct step){.what = STEP_AT, .at_ms = at_ms};
 }
 
-/* why is copied. */
+/* The link is lost; why is copied. */
 static inline struct step step_lost(const struct err *why)
 {
 	return (struct step){.what = STEP_LOST, .why = *why};

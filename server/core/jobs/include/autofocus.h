@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Autofocus: runs a plan (focus/af_plan.h) against a focuser and its camera on a thread of its own.
- * No arithmetic here: who moves, who exposes, who may interrupt.  One run per focuser at a time.
+ * Autofocus: carries a plan (focus/af_plan.h) out with a focuser and its camera, on a thread of its own. It decides
+ * who moves, who exposes and who may interrupt, and leaves arithmetic to the plan. A focuser has one run at a time.
  */
 #ifndef FOCUSD_AUTOFOCUS_H
 #define FOCUSD_AUTOFOCUS_H
@@ -19,25 +19,25 @@
 struct autofocus;
 struct buf;
 
-/* What jobs are made with; borrowed, and outlives them. */
+/* What jobs need; the jobs borrow it, and it outlives them. */
 struct job_needs {
 	struct settings *settings;
-	struct events *events;         /* told of each change */
+	struct events *events;         /* they are told of each change */
 	struct store *store;           /* where runs are kept; with a lock held only store_next_run_id() and
 					* store_return_run_id() are called, which touch memory alone */
 	const struct devices *devices; /* to find the camera in */
 };
 
-/* The jobs of one focuser.  NULL when out of memory.  Made after all devices and begun before their workers start;
- * autofocus_begin() starts the thread, ERR_INTERNAL when there is none to be had. */
+/* Makes the jobs of one focuser; NULL when out of memory. They are made after all devices and begun before the workers
+ * of the devices start; autofocus_begin() starts the thread, ERR_INTERNAL when none can be had. */
 struct autofocus *autofocus_create(const struct job_needs *needs, struct device *focuser);
 enum err_code autofocus_begin(struct autofocus *af, struct err *err);
-/* Before the workers of the devices end.  Interrupts a job as a halt does: nothing moves any more.  Joins the thread.
- * NULL is fine, for both. */
+/* Interrupts a job as a halt does, so that nothing moves any more, and joins the thread; it is called before the
+ * workers of the devices end. Both functions accept NULL. */
 void autofocus_end(struct autofocus *af);
 void autofocus_destroy(struct autofocus *af);
 
-/* Parameters of the Autofocus action; NAN, 0 or -1 = as configured. */
+/* Parameters of the Autofocus action; the value behind each member means "as configured". */
 struct autofocus_params {
 	double exposure_s;   /* NAN */
 	int points;          /* 0 */
@@ -55,26 +55,25 @@ void autofocus_params_init(struct autofocus_params *params);
 enum err_code autofocus_start(struct autofocus *af,
 	const struct autofocus_params *params, uint64_t *run, struct err *err);
 
-/* Asks the focuser's running run to end; the focuser returns to where it began.  Fine
- * when none is running. */
+/* Asks the focuser's run to end; the focuser goes back to where the run began. Fine when no run is going on. */
 void autofocus_abort(struct autofocus *af);
 
-/* The focuser's newest run, running or last: a copy the caller frees with run_free().  NULL when there has been
- * none, or when id is not 0 and not that run's: older runs are asked of the store (store_ask_run()). */
+/* The focuser's newest run, whether it is going on or over: a copy that the caller frees with run_free(). NULL when
+ * there was no run yet, or when id is neither 0 nor the id of that run: the store knows older ones
+ * (store_ask_run()). */
 struct run *autofocus_run(struct autofocus *af, uint64_t id);
 
-/* The id of the run going on for this focuser, 0 when none. */
+/* The id of the run that is going on with this focuser; 0 when there is none. */
 uint64_t autofocus_running(struct autofocus *af);
 
-/* Grows with each change of the focuser's newest run. */
+/* A number that grows with each change of the focuser's newest run. */
 uint64_t autofocus_version(struct autofocus *af);
 
 /* How many of the focuser's runs ended since the server started; the index is enum run_state. */
 void autofocus_counts(struct autofocus *af, uint64_t by_state[4]);
 
-/* MeasureStars: one exposure where the focuser stands, measured.  Starts and returns a job number;
- * autofocus_measure_done() turns true with the JSON text (fields of `focusd measure --json`) appended
- * to out or an error. */
+/* Starts MeasureStars, one exposure where the focuser stands, and returns a job number. autofocus_measure_done() turns
+ * true with the JSON text (the fields of `focusd measure --json`) appended to out, or with an error. */
 enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 	int binning, int gain, uint64_t *job, struct err *err);
 bool autofocus_measure_done(struct autofocus *af, uint64_t job, struct buf *out,

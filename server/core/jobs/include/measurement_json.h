@@ -9,8 +9,8 @@
 #include "measure.h"
 #include "text.h"
 
-/* Appends the object.  file: name or NULL (null); width, height in px; elapsed_ms what it took.  list
- * (may be NULL: no "list" member) holds count stars, brightest first; their flags become an array of
+/* Appends the object. file is a name, or NULL, which becomes null; width and height are in px; elapsed_ms is the time
+ * that measuring took. list (NULL: no "list" member) holds count stars, brightest first; their flags become an array of
  * words. */
 void measurement_json(const struct measurement *m, const char *file, int32_t width, int32_t height,
 	double elapsed_ms, const struct star *list, size_t count, struct buf *out);
