@@ -88,6 +88,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	if (*e->query == '?') {
 		*e->query++ = '\0';
 	}
+	e->path = e->uri;
 	e->server = cls;
 	buf_init(&e->body, HTTP_BODY_MAX);
 	return e;
@@ -143,6 +144,7 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 	}
 	server->handler = handler;
 	server->arg = arg;
+	server->is_page = options->is_page;
 	server->request_timeout_ms =
 		options->request_timeout_ms > 0 ? options->request_timeout_ms : REQUEST_TIMEOUT_MS;
 	http_guard_init(&server->guard, options->server_name, options->allowed_hosts);

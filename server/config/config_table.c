@@ -29,7 +29,7 @@ const struct config_option config_options[] = {
 		FIELD(server.discovery_port)},
 	{"server", "allowed_hosts", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "further host names, separated by commas or blanks, under which browsers "
-			"may reach it",
+			"may reach it, and whose pages may use it",
 		FIELD(server.allowed_hosts)},
 	{"server", "log_level", CONFIG_CHOICE, "", .fallback = "info", .choices = log_levels,
 		.help = "how much is logged", .live = true, FIELD(server.log_level)},

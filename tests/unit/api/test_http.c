@@ -392,7 +392,7 @@ static void browsers_of_strangers(void **state)
 	} cases[] = {
 		{"GET", "Host: evil.example\r\n", 403},
 		{"GET", "Host: pier.lan:11111\r\n", 200},
-		{"GET", "Host: localhost\r\nOrigin: http://evil.example\r\n", 200},
+		{"GET", "Host: localhost\r\nOrigin: http://evil.example\r\n", 403},
 		{"PUT", "Host: localhost\r\n", 200},
 		{"PUT", "Host: localhost:5\r\nOrigin: http://localhost:5\r\n", 200},
 		{"PUT", "Host: localhost\r\nOrigin: http://evil.example\r\n", 403},
