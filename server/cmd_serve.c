@@ -343,8 +343,8 @@ static int run_server(const struct config *config, const struct config_drivers *
 	log_info("focusd", "version " FOCUSD_VERSION ", state in %s, seed %llu", dir,
 		(unsigned long long)seed);
 	if (!state_can_write(dir, &err)) {
-		log_error("focusd", "nothing is remembered: %s; runs, positions and changes of settings are lost when focusd "
-			"ends", err.text);
+		log_error("focusd", "nothing is remembered: %s; runs, positions and changes of settings are lost "
+			"when focusd ends", err.text);
 	}
 	enum err_code rc = build_settings(&serve, config, drivers, dir, options->simulate, &err);
 	if (rc == ERR_OK) {

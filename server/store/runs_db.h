@@ -11,7 +11,8 @@
  * that takes nothing it is opened for this program alone, and where that fails, too, a copy of it in memory is used:
  * runs_open.c.
  *
- * Errors: ERR_INVALID_OPERATION when a newer program wrote the database, ERR_TIMEOUT when another program held a lock for too long, ERR_IO for all else of SQLite's.
+ * Errors: ERR_INVALID_OPERATION when a newer program wrote the database, ERR_TIMEOUT when another program
+ * held a lock for too long, ERR_IO for all else of SQLite's.
  */
 #ifndef FOCUSD_RUNS_DB_H
 #define FOCUSD_RUNS_DB_H

@@ -23,7 +23,8 @@ static enum err_code put_aside(const char *path, const char *reason, struct err 
 {
 	char aside[STATE_PATH_MAX];
 	if (!state_put_aside(path, aside)) {
-		return err_set(err, ERR_IO, "the damaged %.120s cannot be put aside: %s", path, strerror(errno));
+		return err_set(
+			err, ERR_IO, "the damaged %.120s cannot be put aside: %s", path, strerror(errno));
 	}
 	for (size_t i = 1; i < TAIL_COUNT; i++) {
 		char from[STATE_PATH_MAX];
@@ -31,7 +32,8 @@ static enum err_code put_aside(const char *path, const char *reason, struct err 
 		snprintf(from, sizeof from, "%s%s", path, tails[i]);
 		snprintf(to, sizeof to, "%s%s", aside, tails[i]);
 		if (rename(from, to) != 0 && errno != ENOENT) {
-			return err_set(err, ERR_IO, "the damaged %.120s cannot be put aside: %s", from, strerror(errno));
+			return err_set(
+				err, ERR_IO, "the damaged %.120s cannot be put aside: %s", from, strerror(errno));
 		}
 	}
 	log_error("store", "the run store was damaged (%s): kept as %s, begun anew", reason, aside);
