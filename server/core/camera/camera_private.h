@@ -2,8 +2,8 @@
 /*
  * The inside of a camera, put together from its parts.  The parts are structs with a file and a header each:
  * exposure, picture, and climate with cooler and guide port (camera_climate.c).  camera.c is what clients and runs
- * call, camera_settings.c what clients set for the next exposure, camera_worker.c decides what comes next, and drive.c alone
- * calls the driver.
+ * call, camera_settings.c what clients set for the next exposure, camera_worker.c decides what comes next, and
+ * drive.c alone calls the driver.
  */
 #ifndef FOCUSD_CAMERA_PRIVATE_H
 #define FOCUSD_CAMERA_PRIVATE_H
