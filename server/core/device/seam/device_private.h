@@ -92,19 +92,19 @@ struct device_class {
 	/* Unlocked. Opens the driver. After a failure nothing is open, close is not called, and the worker tries again
 	 * later if that is wished. */
 	enum err_code (*open)(struct device *dev, struct err *err);
-	/* Unlocked, driver open. Asks the device what it is and reads what has to be known before the link is up. Other
-	 * failures than ERR_IO are tried again a few times before the driver is closed. NULL: open did all of that. */
+	/* Unlocked, driver open. Asks the device what it is and reads what has to be known before the link is up.
+	 * Failures other than ERR_IO are tried again a few times before the driver is closed. NULL: open did all. */
 	enum err_code (*identify)(struct device *dev, struct err *err);
 	/* Unlocked. Closes the driver, after each open that succeeded. */
 	void (*close)(struct device *dev);
-	/* Locked, driver open. How long the device has to be left alone before identify, ms on its clock; 0: not at all. */
+	/* Locked, driver open. How long the device has to be left alone before identify, ms on its clock. */
 	int (*open_wait_ms)(struct device *dev);
 	/* Locked. The link is up; `again` says that it was lost and is back. */
 	void (*came_up)(struct device *dev, bool again);
 	/* Locked. The link is gone, so running operations fail with `why`. */
 	void (*went_down)(struct device *dev, const struct err *why);
-	/* Locked, link up. Does at most one thing, the most urgent, and gives the lock back around driver calls; says when
-	 * it wants to be called again (step.h). It is called again at once after every wish too. */
+	/* Locked, link up. Does at most one thing, the most urgent, and gives the lock back around driver calls; says
+	 * when it wants to be called again (step.h). It is also called again after every wish. */
 	struct step (*step)(struct device *dev);
 	/* Locked, driver open; the lock is free during the driver's call. The driver is told what was posted, or of a
 	 * gap (NULL, 0), and what depends on it is looked at soon. A loss counts only while the link is up. NULL:
@@ -112,7 +112,8 @@ struct device_class {
 	struct step (*posted)(struct device *dev, const void *data, size_t size);
 	/* Locked, when the link is about to be closed. Stops whatever runs. */
 	void (*stop)(struct device *dev);
-	/* Locked, link up, lease free, on the thread of who starts a job. True, with a sentence, when a job may not have the device at this moment. */
+	/* Locked, link up, lease free, on the thread of whoever starts a job. True, with a sentence, when a job may not
+	 * have the device at this moment. */
 	bool (*unfit)(struct device *dev, struct err *err);
 	/* Locked. True when nothing goes on that has to keep the settings it began with; jobs that hold the lease are
 	 * looked at elsewhere. */
