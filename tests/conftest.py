@@ -23,7 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("FOCUSD_BINARY", str(ROOT / "build" / "server" / "focusd"))
 SHARED = pathlib.Path(os.environ.get("FOCUSD_SHARED", str(ROOT.parent / "shared")))
 SANITIZED = bool(os.environ.get("FOCUSD_SANITIZED"))
-# For things that must happen; generous, since a passing test never uses it up.
+# Tests wait so long for what must happen; it is generous, since a passing test never uses it up.
 DEADLINE_S = 120 if SANITIZED else 60
 
 NOT_IMPLEMENTED, INVALID_VALUE, VALUE_NOT_SET = 0x400, 0x401, 0x402
@@ -32,7 +32,7 @@ NO_STARS, BAD_FIT, NO_MINIMUM, VALIDATION, FOCUSER_FAILED, CAMERA_FAILED = range
 
 
 class AlpacaError(Exception):
-    """An answer with ErrorNumber."""
+    """The answer had an ErrorNumber other than 0."""
 
     def __init__(self, number, message):
         super().__init__(f"0x{number:03X} {message}")
@@ -41,7 +41,7 @@ class AlpacaError(Exception):
 
 
 def until(condition, what, deadline_s=DEADLINE_S, pause_s=0.01):
-    """Asks again and again until condition() is true; its value.  Fails after the deadline."""
+    """Asks again and again until condition() is true and returns its value; fails after the deadline."""
     end = time.monotonic() + deadline_s
     while True:
         value = condition()
@@ -78,7 +78,7 @@ class Client:
         self.connection = None
 
     def raw(self, method, path, body=None, headers=None):
-        """Any request; the Answer whatever its status."""
+        """Sends a request and returns the Answer, whatever its status."""
         for attempt in (1, 2):
             fresh = self.connection is None
             if fresh:
@@ -125,13 +125,13 @@ class Client:
                                    {"Content-Type": "application/x-www-form-urlencoded"}))
 
     def action(self, name, parameters="", focuser=0):
-        """An Action's reply as an object; parameters may be text or an object."""
+        """Calls an Action and returns its reply as an object; parameters may be text or an object."""
         if not isinstance(parameters, str):
             parameters = json.dumps(parameters)
         return json.loads(self.put(f"focuser/{focuser}/action", Action=name, Parameters=parameters))
 
     def focuser_state(self, focuser=0):
-        """What /events says of it first."""
+        """What /events says of the focuser in its first event."""
         stream = http.client.HTTPConnection(self.host, self.port, timeout=30)
         try:
             stream.request("GET", "/events")
@@ -154,7 +154,7 @@ class Client:
         return self.get(f"focuser/{focuser}/position")
 
     def wait_run(self, focuser=0):
-        """Waits for the end of the run: its object and the error number (0 when it succeeded)."""
+        """Waits for the end of the run; returns its object and the error number (0 when it succeeded)."""
         end = time.monotonic() + 4 * DEADLINE_S
         while True:
             try:
@@ -216,7 +216,7 @@ class Observatory(Client):
         return Client(self.host, self.port)
 
     def stop(self, sig=signal.SIGTERM):
-        """Ends the server; its exit code must be 0, which sanitizers' findings are not."""
+        """Ends the server; its exit code must be 0, which it is not after a finding of a sanitizer."""
         self.close()
         if self.process is None:
             return
@@ -233,7 +233,7 @@ class Observatory(Client):
 
 
 class Emulator:
-    """focusd emulate moonlite; .path is its terminal, behind a name that stays when it is replaced."""
+    """`focusd emulate moonlite`; .path is a name of its terminal that stays when the emulator is replaced."""
 
     kind = "moonlite"
 
@@ -243,7 +243,7 @@ class Emulator:
         self.start(position, *extra)
 
     def start(self, position, *extra, record=os.devnull):
-        """record: file that gets what the emulator says (with --verbose every byte)."""
+        """Starts it; the file record gets what the emulator says (with --verbose every byte)."""
         with open(record, "ab") as log:
             self.process = subprocess.Popen(
                 [BINARY, "emulate", self.kind, "--position", str(position), "--time-factor", "50",
@@ -256,7 +256,7 @@ class Emulator:
         fresh.replace(self.path)
 
     def stop(self):
-        """The cable is pulled: the terminal is gone."""
+        """Ends the emulator, so that its terminal is gone, as when the cable is pulled."""
         if self.process is not None:
             self.process.kill()
             self.process.communicate()
@@ -264,7 +264,7 @@ class Emulator:
 
 
 class Device:
-    """focusd emulate KIND behind a link that survives a replug; every byte is in a log."""
+    """`focusd emulate KIND` behind a name that survives a replug; every byte is in a log."""
 
     def __init__(self, folder, kind, faults=(), position=0, time_factor=20, **options):
         self.path = folder / "port"
@@ -337,7 +337,7 @@ def connected(observatory):
 
 @pytest.fixture
 def slow(make_observatory):
-    """As fast as life, connected: to look at what goes on while something takes time."""
+    """A simulated observatory as fast as life, connected, to look at what goes on while something takes time."""
     server = make_observatory(time_factor=1)
     server.connect()
     return server

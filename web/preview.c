@@ -188,7 +188,7 @@ bool preview_work(struct web *web)
 	pthread_mutex_unlock(&web->lock);
 	unsigned char *jpeg = NULL;
 	size_t len = 0;
-	preview_render(slot->frame, &slot->key, &jpeg, &len);
+	renderer_render(web->renderer, slot->frame, &slot->key, &jpeg, &len);
 	frame_unref(slot->frame);
 	struct picture *picture = picture_create(jpeg, len);
 	pthread_mutex_lock(&web->lock);

@@ -15,8 +15,6 @@
 static void *web_thread(void *arg)
 {
 	struct web *web = arg;
-	/* This thread keeps the usual priority: HTTP threads take web->lock, too, and would wait for one that holds
-	 * it and does not get its turn. */
 	pthread_mutex_lock(&web->lock);
 	while (!web->stopping) {
 		if (web->wake_at_ms <= clock_now_ms(clock_real())) {
@@ -51,8 +49,10 @@ struct web *web_create(const struct served *served)
 	web->wake_at_ms = CLOCK_NEVER;
 	pthread_mutex_init(&web->lock, NULL);
 	clock_cond_init(&web->cond);
-	if (pthread_create(&web->thread, NULL, web_thread, web) != 0) {
+	web->renderer = renderer_create();
+	if (web->renderer == NULL || pthread_create(&web->thread, NULL, web_thread, web) != 0) {
 		log_error("web", "no thread can be had for pictures and events");
+		renderer_destroy(web->renderer);
 		pthread_cond_destroy(&web->cond);
 		pthread_mutex_destroy(&web->lock);
 		free(web);
@@ -71,6 +71,7 @@ void web_destroy(struct web *web)
 	pthread_cond_signal(&web->cond);
 	pthread_mutex_unlock(&web->lock);
 	pthread_join(web->thread, NULL);
+	renderer_destroy(web->renderer);
 	preview_fini(web);
 	pthread_cond_destroy(&web->cond);
 	pthread_mutex_destroy(&web->lock);

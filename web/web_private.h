@@ -10,6 +10,7 @@
 #include "clock.h"
 #include "focuser.h"
 #include "json.h"
+#include "renderer.h"
 #include "web.h"
 
 /* Rendered pictures kept and being made. */
@@ -40,6 +41,7 @@ struct web {
 	struct clock *clock;    /* what streams pace themselves by: the real one, but for tests */
 	int64_t started_utc_ms;
 	pthread_t thread;
+	struct renderer *renderer; /* of the thread */
 	pthread_mutex_t lock;   /* everything below; a leaf but for http_server_wake() */
 	pthread_cond_t cond;
 	bool stopping;

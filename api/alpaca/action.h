@@ -18,8 +18,8 @@ enum action_type {
 	ACTION_WORD    /* one of words, without regard to case */
 };
 
-/* One parameter.  With a name it is a member of the JSON object in Parameters; if plain is set, Parameters may also
- * be its value alone.  One without a name is plain only. */
+/* One parameter. One with a name is a member of the JSON object in Parameters, and if `plain` is set, Parameters may
+ * also be its value alone. One without a name can only be given as the value alone. */
 struct action_param {
 	const char *name;
 	enum action_type type;
@@ -28,27 +28,28 @@ struct action_param {
 	bool plain;
 };
 
-/* What was given for a parameter. */
+/* The value that a client gave for a parameter. */
 struct action_value {
 	bool given;
-	double number;              /* ACTION_NUMBER, ACTION_WHOLE; ACTION_WORD: its index in words, from 0 */
+	double number;              /* ACTION_NUMBER, ACTION_WHOLE; of an ACTION_WORD its index in words, from 0 */
 	char text[ACTION_TEXT_MAX]; /* ACTION_TEXT */
 };
 
 struct action {
 	const char *name;               /* as supportedactions spells it; matched without regard to case */
-	const struct device_kind *kind; /* whose devices have it */
+	const struct device_kind *kind; /* the kind whose devices have it */
 	const char *help;               /* what it does, a verb phrase: "starts an autofocus run" */
-	/* What Parameters may be, to go on "Parameters must be "; NULL when there are none. */
+	/* The end of the sentence "Parameters must be ..."; NULL when there are no parameters. */
 	const char *expected;
 	bool needs_link;                /* 0x407 unless connected for this client */
-	bool needs_value;               /* empty Parameters are an error, too */
-	bool waits;                     /* the call is suspended until the thing is done; else it returns at once */
-	bool (*has)(struct device *dev); /* which devices of the kind have it; NULL: all */
-	/* Whether it makes sense now; if not, an error with the reason.  Asked once the parameters are right; NULL:
-	 * always. */
+	bool needs_value;               /* empty Parameters are an error */
+	bool waits;                     /* the call is suspended until the action is done; other calls return at once */
+	bool (*has)(struct device *dev); /* whether a device of the kind has it; NULL: all have */
+	/* Whether the action makes sense at this moment; if not, an error with the reason. It is asked once the
+	 * parameters are right; NULL: the action always does. */
 	enum err_code (*sensible)(struct call *call, struct err *err);
-	/* value has an entry for each row of param, NULL when a waiting call is resumed (call->wait is set). */
+	/* Does the action. value has an entry for each row of param; it is NULL when a waiting call is resumed
+	 * (call->wait is set). */
 	enum http_result (*run)(struct call *call, const struct action_value *value);
 	struct action_param param[ACTION_MAX_PARAMS]; /* ends where neither name nor plain is set */
 };
@@ -56,7 +57,7 @@ struct action {
 extern const struct action alpaca_actions[];
 extern const size_t alpaca_action_count;
 
-/* How many parameters the action has. */
+/* The number of parameters that the action has. */
 size_t action_param_count(const struct action *action);
 
 /* Reads Parameters into value[ACTION_MAX_PARAMS].  A JSON null counts as not given.  ERR_INVALID_VALUE with a sentence

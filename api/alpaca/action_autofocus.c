@@ -9,7 +9,7 @@
 #include "clock.h"
 #include "run.h"
 
-/* A measurement exposes for at most 60 s; the rest is for the read-out and the arithmetic. */
+/* A measurement exposes for at most 60 s; the rest of this time is for the read-out and the arithmetic. */
 enum { MEASURE_WAIT_MS = 95000 };
 
 static enum http_result reply_run(struct call *call, struct run *run)
@@ -53,17 +53,17 @@ enum http_result action_autofocus(struct call *call, const struct action_value *
 	return result;
 }
 
-/* Steps of calls that may wait: for a run to end, then for the store. */
+/* What a call may wait for: first for a run to end, then for the store. */
 enum { STEP_RUN, STEP_STORE };
 
-/* Lets the call wait for an old run, which the store has. */
+/* Lets the call wait for an old run, which only the store has. */
 static enum http_result ask_store(struct call *call, uint64_t id)
 {
 	return call_wait(call, STEP_STORE, store_ask_run(call->served->store, id),
 		clock_now_ms(clock_real()) + STORE_PATIENCE_MS);
 }
 
-/* Picks the run up: true with *run or with err filled, false while the store has no answer. */
+/* Takes the run from the store: true with *run or with err filled, false while the store has no answer. */
 static bool store_answered(struct call *call, struct run **run, struct err *err)
 {
 	struct store_answer answer;
@@ -103,7 +103,7 @@ enum http_result action_autofocus_status(struct call *call, const struct action_
 	return reply_run(call, run);
 }
 
-/* A run as the outcome of waiting for it: the object when it went well, else an error.  Frees the run. */
+/* Replies with a run for which the client waited: the run object when it succeeded, else an error. Frees the run. */
 static enum http_result reply_outcome(struct call *call, struct run *run)
 {
 	if (run->state == RUN_SUCCEEDED) {
@@ -124,7 +124,7 @@ static enum http_result reply_outcome(struct call *call, struct run *run)
 	return reply_error(call, &err);
 }
 
-/* The run is over, and another may have begun since: then the store has it. */
+/* Replies with a run that is over. Another may have begun since; in that case only the store has it. */
 static enum http_result outcome_of(struct call *call, uint64_t id)
 {
 	struct run *run = autofocus_run(served_autofocus(call->served, call->dev), id);

@@ -7,7 +7,7 @@
 #include "focuser.h"
 #include "json.h"
 
-/* Longer than any driver takes for an answer, with the tries that it gets. */
+/* No driver takes so long for an answer, even with all the tries that it gets. */
 enum { SET_POSITION_WAIT_MS = 10000 };
 
 bool action_can_calibrate(struct device *dev)

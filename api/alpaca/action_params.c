@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Parameters of an Action, read by its row.  Pure. */
+/* Reads the parameters of an Action by its row. Pure. */
 #include <string.h>
 
 #include "action.h"
@@ -25,7 +25,7 @@ static struct span trimmed(const char *text)
 	return out;
 }
 
-/* The text with its final 0; false when it is too long. */
+/* Copies the text and ends it with a 0; false when it is too long. */
 static bool take_text(struct span text, char out[ACTION_TEXT_MAX])
 {
 	if (text.len >= ACTION_TEXT_MAX) {

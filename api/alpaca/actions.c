@@ -8,15 +8,15 @@
 #include "focuser.h"
 #include "json.h"
 
-/* The shortest and the longest exposure that any camera is asked for, s. */
+/* No camera is asked for a shorter or a longer exposure than these, s. */
 #define EXPOSURE_MIN_S 0.0001
 #define EXPOSURE_MAX_S 3600
-/* A measurement answers within the time that clients wait. */
+/* A measurement with this exposure is still done within the time that clients wait. */
 #define MEASURE_EXPOSURE_MAX_S 60
-/* The largest binning that any camera is asked for. */
+/* No camera is asked for a larger binning. */
 #define BINNING_MAX 16
 
-/* The harmless first: some clients preselect it. */
+/* The first row is harmless, because some clients preselect it. */
 const struct action alpaca_actions[] = {
 	{.name = "AutofocusStatus",
 		.kind = &focuser_kind,

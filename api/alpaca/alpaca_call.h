@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of the Alpaca part: one call with everything a handler needs, the rows of the route table,
- * and the replies.  Handlers are a few lines each: ask core, reply.  They run on HTTP threads and
- * never wait.
+ * The inside of the Alpaca part: one call with everything that a handler needs, the rows of the route table, and the
+ * replies. Handlers are a few lines each: they ask core and reply. They run on HTTP threads and never wait.
  */
 #ifndef FOCUSD_ALPACA_CALL_H
 #define FOCUSD_ALPACA_CALL_H
@@ -25,7 +24,7 @@ enum param_type { PARAM_NONE, PARAM_BOOL, PARAM_I32, PARAM_DOUBLE, PARAM_STRING 
 struct param {
 	const char *name;
 	enum param_type type;
-	bool optional; /* absent counts as empty; strings only */
+	bool optional; /* the parameter may be absent, which counts as empty; strings only */
 };
 
 /* A checked parameter. */
@@ -41,20 +40,20 @@ struct param_value {
 /* A kind of device as Alpaca shows it. */
 struct alpaca_kind {
 	const struct device_kind *kind;
-	unsigned bit; /* in struct route: which rows are its members */
-	/* Writes what the connected device says it is, "" when it says nothing; cap counts the final 0. */
+	unsigned bit; /* the kind's bit in struct route, which says whether a row is a member of it */
+	/* Writes what the connected device says it is, "" when it says nothing; cap includes the final 0. */
 	void (*describe)(struct device *dev, char *text, size_t cap);
 };
 
-/* The row of a kind, or of a name as it stands in addresses; NULL when there is none. */
+/* Finds a row by its kind, or by a name as it stands in addresses; NULL when there is none. */
 const struct alpaca_kind *alpaca_kind_of(const struct device_kind *kind);
 const struct alpaca_kind *alpaca_kind_named(struct span name);
-/* Writes the names of all, joined by `between`, and returns text. */
+/* Writes the names of all kinds, joined by `between`, and returns text. */
 const char *alpaca_kind_names(const char *between, char *text, size_t cap);
 
 /* ---- paths ---- */
 
-/* /api/v1/{kind}/{number}/{member}, split.  The spans are borrowed from the path. */
+/* The parts of /api/v1/{kind}/{number}/{member}. The spans are borrowed from the path. */
 struct alpaca_path {
 	const struct alpaca_kind *kind;
 	uint32_t number;
@@ -70,8 +69,8 @@ struct alpaca_ids {
 	uint32_t transaction;
 };
 
-/* Reads the ids from the query (any case) or a body (exact case).  ERR_INVALID_VALUE when one is
- * there and is no number in range. */
+/* Reads the ids from the query (any case) or a body (exact case). ERR_INVALID_VALUE when one is given that is no number
+ * in range. */
 enum err_code alpaca_ids_parse(
 	struct span form, bool any_case, struct alpaca_ids *out, struct err *err);
 
@@ -88,7 +87,7 @@ typedef enum http_result (*alpaca_fn)(struct call *call);
 /* Which devices have the member. */
 enum { ROUTE_FOCUSER = 1, ROUTE_CAMERA = 2, ROUTE_ANY = 3 };
 
-/* What Value is: decides what stands there in an error reply. */
+/* The type of Value, which decides what stands there in an error reply. */
 enum value_type {
 	VALUE_NONE,
 	VALUE_BOOL,
@@ -100,7 +99,7 @@ enum value_type {
 };
 
 enum {
-	ROUTE_LINK = 1 << 0,  /* 0x407 unless connected for this client */
+	ROUTE_LINK = 1 << 0,  /* the client must be connected; else 0x407 */
 	ROUTE_RETRY = 1 << 1, /* a repeated PUT gets the first answer again */
 	ROUTE_ABOVE_ZERO = 1 << 2, /* of a field: the camera knows it only when it is finite and above 0 */
 };
@@ -112,11 +111,11 @@ struct route {
 	enum value_type value;
 	unsigned flags;
 	alpaca_fn handler;  /* NULL: not implemented */
-	const char *absent; /* then, and where a field is not there, the sentence that says why */
+	const char *absent; /* the sentence that says why there is no handler, or why the field is not there */
 	struct param param[ALPACA_MAX_PARAMS];
 	/* For camera_get_field() and camera_put_setting(). */
-	uint16_t at;        /* the field's offset in struct camera_state; its type follows from value */
-	uint16_t has;       /* the offset of the bool that says whether the camera has it; 0: every camera */
+	uint16_t at;        /* offset of the field in struct camera_state; `value` decides its type */
+	uint16_t has;       /* offset of the flag that says whether the camera has it; 0: every camera has */
 	uint8_t setting;    /* enum camera_setting */
 };
 
@@ -128,18 +127,18 @@ extern const size_t alpaca_route_count;
 /* How far the length of a frame's JSON text is counted; zeroed at first. */
 struct image_count {
 	size_t next;     /* element */
-	uint64_t length; /* of the elements before it, characters */
+	uint64_t length; /* index of the next element */
 };
 
-/* Kept by a waiting call between its turns, in http_wait.data. */
+/* What a waiting call keeps between its turns, in http_wait.data. */
 struct alpaca_wait {
 	uint32_t server_transaction;
 	struct retry_ticket retry;
-	bool joined; /* waits for the answer of the same PUT sent before */
-	int step;    /* the handler's own from here on */
+	bool joined; /* the call waits for the answer to the same PUT that was sent before */
+	int step;    /* this and what follows belongs to the handler */
 	uint64_t ticket;
 	int64_t deadline_ms;
-	struct frame *frame; /* own reference, of a call that counts its length; else NULL */
+	struct frame *frame; /* the frame whose length the call counts, with a reference of its own; else NULL */
 	struct image_count count;
 };
 
@@ -165,8 +164,8 @@ struct alpaca {
 	const struct route **index; /* the rows sorted by member */
 };
 
-/* Lets the call wait: the handler is called again with call->wait set, at the latest at deadline_ms
- * of clock_real().  Returns HTTP_WAIT, or an error reply when out of memory. */
+/* Lets the call wait: the handler is called again with call->wait set, at deadline_ms of clock_real() at the latest.
+ * Returns HTTP_WAIT, or an error reply when out of memory. */
 enum http_result call_wait(struct call *call, int step, uint64_t ticket, int64_t deadline_ms);
 
 /* Whether the deadline of a waiting call has passed. */
@@ -177,18 +176,18 @@ bool call_is_late(const struct call *call);
 enum http_result reply_ok(struct call *call);
 enum http_result reply_bool(struct call *call, bool value);
 enum http_result reply_int(struct call *call, int64_t value);
-/* A value that is not finite is an error: 0x402. */
+/* Replies with a number; one that is not finite becomes the error 0x402. */
 enum http_result reply_double(struct call *call, double value);
 enum http_result reply_string(struct call *call, const char *value);
-/* Value is this JSON text; it is freed. */
+/* Replies with this JSON text as Value and frees it. */
 enum http_result reply_json(struct call *call, struct buf *value);
 enum http_result reply_error(struct call *call, const struct err *err);
 enum http_result reply_failure(struct call *call, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
-/* reply_ok or reply_error, by code. */
+/* Replies as reply_ok() or reply_error() does, by code. */
 enum http_result reply_result(struct call *call, enum err_code code, const struct err *err);
 
-/* Appends ,"ClientTransactionID":...,"ErrorMessage":"..."} to out; err NULL for success. */
+/* Appends ,"ClientTransactionID":...,"ErrorMessage":"..."} to out; err is NULL for success. */
 void reply_tail(const struct call *call, const struct err *err, struct buf *out);
 
 /* ---- handlers, by file ---- */
@@ -252,23 +251,23 @@ enum http_result camera_get_imagearray(struct call *call);
 
 /* Whether an Accept header (may be NULL) asks for application/imagebytes. */
 bool image_wants_bytes(const char *accept);
-/* What clients are told of one element, in either form: its value, and 0 for one that is missing (not finite),
- * because JSON has no word for that and few clients reckon with NaN. */
+/* The value of an element as clients get it in either form. An element that is missing (not finite) becomes 0, because
+ * JSON has no word for that and few clients can handle NaN. */
 double image_published(const struct frame *frame, size_t index);
-/* Makes the response send a frame; takes over the reference, also on failure (ERR_NOMEM). */
+/* Makes the response send a frame as ImageBytes; takes over the reference, also on failure (ERR_NOMEM). */
 enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transaction,
 	uint32_t server_transaction, struct http_response *res);
-/* imagejson.c: counts on for a fraction of a millisecond.  True when the length of the frame's text is known. */
+/* Counts on for a fraction of a millisecond; true when the length of the frame's text is known. In imagejson.c. */
 bool image_count_on(const struct frame *frame, struct image_count *count);
-/* The same as image_stream_bytes() as text.  text_length is image_count.length when all is counted; tail is what
- * reply_tail() wrote; copied. */
+/* Makes the response send a frame as text, in the same way. text_length is image_count.length when all is counted; tail
+ * is what reply_tail() wrote, and is copied. */
 enum err_code image_stream_json(struct frame *frame, uint64_t text_length, const char *tail, struct http_response *res);
 
-/* management.c: everything below /management. */
+/* Answers everything below /management. In management.c. */
 enum http_result management_handle(
 	struct alpaca *alpaca, const struct http_request *req, struct http_response *res);
 
-/* request.c and routes.c share: the number of this reply, 1.. and never 0. */
+/* The number of this reply, from 1 on and never 0; request.c and routes.c share it. */
 uint32_t alpaca_next_transaction(struct alpaca *alpaca);
 
 #endif

@@ -21,8 +21,8 @@ static struct camera_state state_of(struct call *call)
 	return state;
 }
 
-/* 100 as soon as there is a picture, 0 when there is neither picture nor exposure: an error would
- * be right by the text of the interface, but the checker takes it for a fault. */
+/* 100 as soon as there is a picture, 0 when there is neither a picture nor an exposure. By the text of the interface
+ * that would be an error, but the checker takes an error for a fault. */
 static int percent_of(const struct camera_state *state)
 {
 	if (state->activity == CAMERA_IDLE || state->activity == CAMERA_ERROR) {
@@ -47,8 +47,8 @@ static void item_bool(struct json_writer *w, const char *name, bool value)
 	json_end_object(w);
 }
 
-/* Clients keep the names of the first answer and take a missing one for a default, so what the camera
- * has is always there; what cannot be read for the moment is the one exception. */
+/* Writes a value that the camera has. Clients keep the names of the first answer and take a missing one for a default,
+ * so whatever the camera has is always there, except for a value that cannot be read at the moment. */
 static void item_double(struct json_writer *w, const char *name, bool exists, double value)
 {
 	if (exists && isfinite(value)) {
@@ -231,7 +231,7 @@ enum http_result camera_get_lastexposurestarttime(struct call *call)
 	if (!state.has_last_exposure) {
 		return no_exposure(call);
 	}
-	/* UTC, but without the Z: the checker would turn it into local time. */
+	/* The time is UTC but has no Z, because the checker would turn it into local time. */
 	char text[CLOCK_UTC_TEXT];
 	clock_utc_text(state.last_start_utc_ms, text);
 	text[strcspn(text, "Z")] = '\0';

@@ -18,7 +18,7 @@ static enum http_result no_cooler(struct call *call)
 		call, ERR_NOT_IMPLEMENTED, "This camera has no cooler that focusd can control.");
 }
 
-/* A reading that the camera has or has not, and that may fail for a while. */
+/* Replies with a reading, which the camera may not have, and which may fail for a while. */
 static enum http_result reading(struct call *call, bool exists, double value, const char *what)
 {
 	if (!exists) {

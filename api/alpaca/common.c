@@ -8,8 +8,7 @@
 #include "clock.h"
 #include "json.h"
 
-/* Clients give connecting 5 s and are promised an answer by 4.5 s; core's own is ready a little before
- * this. */
+/* Clients give connecting 5 s and are promised an answer by 4.5 s. Core answers a little before this time. */
 enum { CONNECT_WAIT_MS = 4400 };
 
 enum http_result common_connected(struct call *call)
@@ -57,13 +56,13 @@ static enum http_result disconnect_and_wait(struct call *call)
 	} else {
 		deadline_ms = call->wait->deadline_ms;
 	}
-	/* Opening means that it was down and somebody else wants it already. */
+	/* Opening means that the link was down and that another client wishes it again already. */
 	enum device_link link = device_link(call->dev);
 	if (link == LINK_DOWN || link == LINK_OPENING) {
 		return reply_ok(call);
 	}
 	if (call_is_late(call)) {
-		/* This client reads false either way; only the hardware is slow to let go. */
+		/* This client reads false in either case; only the hardware takes time to let go. */
 		return device_connected(call->dev, &call->client)
 			       ? reply_failure(call, ERR_TIMEOUT, "%s does not let go of its port.",
 					 call->info->name)
@@ -103,7 +102,7 @@ enum http_result common_connecting(struct call *call)
 
 enum http_result common_description(struct call *call)
 {
-	/* What the device said it is, while it is there; clients cut a camera's at 64 characters. */
+	/* Tells what the device says it is while it is connected; clients cut the text of a camera at 64 characters. */
 	char text[65] = "";
 	if (device_connected(call->dev, &call->client)) {
 		alpaca_kind_of(call->info->kind)->describe(call->dev, text, sizeof text);
@@ -124,7 +123,7 @@ enum http_result common_driverinfo(struct call *call)
 
 enum http_result common_driverversion(struct call *call)
 {
-	/* Alpaca wants "n.n" and nothing behind it. */
+	/* Alpaca wants a version as "n.n" and nothing after it. */
 	char text[16];
 	snprintf(text, sizeof text, "%s", FOCUSD_VERSION);
 	char *dot = strchr(text, '.');

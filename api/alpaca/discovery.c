@@ -26,7 +26,7 @@
 
 enum {
 	RETRY_MS = 30000,
-	IN_A_ROW = 100, /* datagrams, so that stopping is not starved by a flood */
+	IN_A_ROW = 100, /* so many datagrams are answered before the thread looks whether it is to stop */
 };
 
 struct discovery {
@@ -34,7 +34,7 @@ struct discovery {
 	int stop_fd;
 	int port;
 	bool loopback_only;
-	bool skip4, skip6;    /* families in which the HTTP server does not listen */
+	bool skip4, skip6;    /* the HTTP server does not listen in this family */
 	struct in_addr only4; /* the one address that answers; 0 = all */
 	int fd4, fd6;         /* -1 = not open */
 	bool complained;
@@ -45,7 +45,7 @@ struct discovery {
 
 bool discovery_is_request(const void *data, size_t len)
 {
-	/* Bytes behind the sixteenth are reserved and ignored. */
+	/* The bytes after the sixteenth are reserved and ignored. */
 	return len >= 16 && memcmp(data, "alpacadiscovery1", 16) == 0;
 }
 
@@ -58,7 +58,7 @@ static int open_socket(int family, int port)
 		return -1;
 	}
 	int on = 1;
-	/* Both, so that every Alpaca server of this host can share the port. */
+	/* Both options are needed for every Alpaca server of this host to share the port. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
 	int bound;
@@ -82,8 +82,8 @@ static int open_socket(int family, int port)
 	return fd;
 }
 
-/* Joins the group on every interface that is up; again from time to time, because a wireless
- * interface may come late.  Joining twice is an error that does not matter. */
+/* Joins the group on every interface that is up. This is done again from time to time, because a wireless interface may
+ * come late; joining twice gives an error that does not matter. */
 static void join_group(int fd)
 {
 	struct ifaddrs *list = NULL;
@@ -116,7 +116,7 @@ static void open_sockets(struct discovery *d)
 			log_info("discovery", "listening on UDP port %d", d->port);
 		}
 	}
-	/* Without IPv6 on this machine there is nothing to say about it. */
+	/* A machine without IPv6 is no reason for a message. */
 	if (d->fd6 < 0 && !d->skip6) {
 		d->fd6 = open_socket(AF_INET6, d->port);
 	}
@@ -125,7 +125,7 @@ static void open_sockets(struct discovery *d)
 
 /* ---- who asks ---- */
 
-/* On one of our own networks, whatever its numbers. */
+/* Whether the address is on one of our own networks, whatever their numbers. */
 static bool is_on_link(uint32_t address)
 {
 	struct ifaddrs *list = NULL;
@@ -148,7 +148,7 @@ static bool is_on_link(uint32_t address)
 	return found;
 }
 
-/* Answers go to local networks only: the source of a datagram can be forged. */
+/* Whether the source is on a local network. No other gets an answer, because the source of a datagram can be forged. */
 static bool may_answer4(const struct discovery *d, const struct sockaddr_in *from)
 {
 	uint32_t a = ntohl(from->sin_addr.s_addr);
@@ -171,7 +171,7 @@ static bool may_answer6(const struct sockaddr_in6 *from)
 					       (a->s6_addr[0] & 0xFE) == 0xFC);
 }
 
-/* Whether the source may be answered once more. */
+/* Takes one answer out of the source's allowance; false when nothing is left of it. */
 static bool take_allowance(struct discovery *d, const struct sockaddr_storage *from)
 {
 	uint8_t host[16] = {0};
@@ -190,8 +190,8 @@ static bool take_allowance(struct discovery *d, const struct sockaddr_storage *f
 
 /* ---- one datagram ---- */
 
-/* Keeps of the control data what makes the reply leave where the request came in; returns its
- * length, 0 when the request was heard where the HTTP server does not listen. */
+/* Keeps the part of the control data that makes the reply leave where the request came in; returns its length, 0 when
+ * the request was heard where the HTTP server does not listen. */
 static size_t reply_control(const struct discovery *d, struct msghdr *in, void *out, size_t cap)
 {
 	memset(out, 0, cap);
@@ -214,7 +214,7 @@ static size_t reply_control(const struct discovery *d, struct msghdr *in, void *
 		if (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_PKTINFO) {
 			struct in6_pktinfo info;
 			memcpy(&info, CMSG_DATA(at), sizeof info);
-			/* The request went to a group; the kernel chooses our address there. */
+			/* The request went to a group, so the kernel chooses our address. */
 			memset(&info.ipi6_addr, 0, sizeof info.ipi6_addr);
 			*to = (struct cmsghdr){.cmsg_level = IPPROTO_IPV6,
 				.cmsg_type = IPV6_PKTINFO,
@@ -231,7 +231,7 @@ union control {
 	char bytes[256];
 };
 
-/* False when there is nothing more to read. */
+/* Reads one datagram and answers it; false when there is nothing more to read. */
 static bool answer_one(struct discovery *d, int fd)
 {
 	char data[128];
@@ -296,7 +296,7 @@ static void *listen_thread(void *arg)
 	}
 }
 
-/* Which families and address answer. */
+/* Decides which families and which address answer. */
 static void limit_to(struct discovery *d, const char *bind_to)
 {
 	struct in6_addr v6;
@@ -334,7 +334,8 @@ enum err_code discovery_start_for(const char *bind_to, int port, int alpaca_port
 	d->stop_fd = eventfd(0, EFD_CLOEXEC);
 	int why = d->stop_fd < 0 ? errno : 0;
 	if (why == 0) {
-		/* Here, so that a request sent right after this returns is heard. */
+		/* The sockets are opened here and not on the thread, so that a request is heard that is sent right
+		 * after this returns. */
 		open_sockets(d);
 		why = pthread_create(&d->thread, NULL, listen_thread, d);
 	}

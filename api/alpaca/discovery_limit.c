@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* What is left of an allowance by now. */
+/* Gives an allowance back what has come back since it was last looked at. */
 static void refill(struct discovery_allowance *a, int64_t now_ms, double burst, double rate)
 {
 	a->left += (double)(now_ms - a->seen_ms) * rate / 1000.0;
@@ -13,7 +13,7 @@ static void refill(struct discovery_allowance *a, int64_t now_ms, double burst, 
 	}
 }
 
-/* The entry of a source, made when there is none. */
+/* Finds the entry of a source, or makes one. */
 static struct discovery_allowance *find(struct discovery_source *table, const uint8_t host[16], uint16_t port,
 	int64_t now_ms, double burst)
 {

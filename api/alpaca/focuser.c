@@ -26,7 +26,7 @@ enum http_result focuser_get_devicestate(struct call *call)
 		struct focuser_state state = state_of(call);
 		struct err failure = {.code = ERR_OK};
 		bool moving = false;
-		/* A failed move is over for clients at once, also while its motor is being stopped. */
+		/* A failed move is over for clients at once, even while its motor is still being stopped. */
 		bool failed = focuser_is_moving(call->dev, &moving, &failure) != ERR_OK;
 		char now[CLOCK_UTC_TEXT];
 		clock_utc_text(clock_utc_ms(), now);
@@ -34,8 +34,8 @@ enum http_result focuser_get_devicestate(struct call *call)
 		json_key_string(&w, "Name", "IsMoving");
 		json_key_bool(&w, "Value", state.is_moving && state.link == LINK_UP && !failed);
 		json_end_object(&w);
-		/* Clients remember the names of the first answer, so a position once known stays,
-		 * also while the link is being reopened. */
+		/* Clients remember the names of the first answer, so a position that was once known stays, even while
+		 * the link is being reopened. */
 		if (state.position_valid) {
 			json_object(&w);
 			json_key_string(&w, "Name", "Position");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The picture on the wire as ImageBytes, produced while it is sent from the frame's own memory, which already
- * stands in Alpaca's order (x outer, y inner, planes innermost); and which of the two forms a client gets.
+ * The picture as ImageBytes, made while it is sent out of the frame's own memory, which has Alpaca's order (x outer,
+ * y inner, planes innermost); and the choice between the two forms of a picture.
  */
 #include "alpaca_call.h"
 
@@ -15,8 +15,8 @@
 
 enum {
 	HEADER_BYTES = 44,
-	BLOCK_BYTES = 256 * 1024, /* a fraction of a millisecond: a halt may wait behind it */
-	/* Elements that have to be converted take longer than those that are copied. */
+	BLOCK_BYTES = 256 * 1024, /* copied in a fraction of a millisecond, because a halt may wait for it */
+	/* Elements that have to be converted take longer than those that are copied, so a block has fewer. */
 	CONVERTED_BLOCK_BYTES = 64 * 1024,
 };
 
@@ -58,9 +58,9 @@ bool image_wants_bytes(const char *accept)
 
 /* ---- ImageBytes ---- */
 
-/* What the client ends up with, what is on the wire, and its size there.  Whole numbers become Int32, as
- * ImageArray wants them; clients widen smaller ones.  Floats of either size go as Double, the one type of
- * fractions that the JSON form has, too: alpyca reads no Single, and clients widen none. */
+/* For each type of elements: what the client ends up with, what is on the wire, and its size there. Whole numbers
+ * become Int32, as ImageArray wants them; clients widen smaller ones. Floats of either size are sent as Double, the one
+ * type of fractions that the JSON form has, too: alpyca reads no Single, and clients widen none. */
 static const struct wire {
 	uint32_t element, transmission;
 	size_t size;
@@ -86,7 +86,7 @@ static void put_le(unsigned char *out, uint64_t value, size_t bytes)
 	}
 }
 
-/* One element as it stands on the wire, 8 bytes at most. */
+/* Writes one element as it stands on the wire, 8 bytes at most. */
 static void put_element(const struct bytes_stream *stream, size_t index, unsigned char *out)
 {
 	double value = image_published(stream->frame, index);
@@ -99,13 +99,13 @@ static void put_element(const struct bytes_stream *stream, size_t index, unsigne
 	put_le(out, bits, stream->wire->size);
 }
 
-/* Whether the elements stand in memory as they do on the wire.  Floats do not: some may be missing. */
+/* Whether the elements stand in memory as they do on the wire. Floats do not, because some may be missing. */
 static bool is_copied(enum image_type type)
 {
 	return !image_type_is_float(type) && (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ || type == IMAGE_U8);
 }
 
-/* Bytes at..at+len of the elements. */
+/* Copies bytes at..at+len of the elements. */
 static void copy_elements(const struct bytes_stream *stream, uint64_t at, size_t len, char *out)
 {
 	if (is_copied(stream->frame->info.type)) {
@@ -170,7 +170,7 @@ enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transactio
 		put_le(stream->header + 4 * i, words[i], 4);
 	}
 	res->status = 200;
-	/* Exactly this: some clients compare the whole header. */
+	/* The header must be exactly this, because some clients compare it whole. */
 	res->content_type = "application/imagebytes";
 	res->stream = (struct http_stream){.read = read_bytes,
 		.release = release_bytes,
@@ -180,8 +180,8 @@ enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transactio
 	return ERR_OK;
 }
 
-/* Sends the frame as text when its length is counted, else lets the call wait for its next turn, which comes at
- * once but behind whatever else the thread has to do.  Takes over the reference. */
+/* Sends the frame as text when its length is counted, else lets the call wait for its next turn, which comes at once,
+ * but after whatever else the thread has to do. Takes over the reference. */
 static enum http_result send_json(struct call *call, struct frame *frame, struct image_count count)
 {
 	if (!image_count_on(frame, &count)) {
@@ -208,7 +208,7 @@ enum http_result camera_get_imagearray(struct call *call)
 	struct frame *frame = NULL;
 	struct image_count count = {0};
 	if (call->wait != NULL && call->wait->frame != NULL) {
-		/* This frame goes on being counted, also when a newer one has come. */
+		/* The counting goes on with this frame, even when a newer one has come. */
 		frame = call->wait->frame;
 		call->wait->frame = NULL;
 		return send_json(call, frame, call->wait->count);

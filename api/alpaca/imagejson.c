@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The picture on the wire as JSON text, produced while it is sent from the frame's own memory, which already
- * stands in Alpaca's order.  Its length is told before the first byte, because some clients take no chunks: the
- * digits of 8 and 16 bits are counted; elements of other types are as long as the longest, with blanks before the
- * number, because to count their digits would take as long as to write them.
+ * The picture as JSON text, made while it is sent out of the frame's own memory, which has Alpaca's order. Its length
+ * is told before the first byte, because some clients accept no chunks. So the digits of elements of 8 and 16 bits
+ * are counted first; elements of other types are all as long as the longest, with blanks before the number, because
+ * to count their digits would take as long as to write them.
  */
 #include "alpaca_call.h"
 
@@ -16,8 +16,8 @@
 #include "image.h"
 
 enum {
-	/* What one call of a handler counts and what one of a stream writes: fractions of a millisecond, because a
-	 * halt may wait behind it.  Frames larger than a count are counted in several turns. */
+	/* A handler counts so many elements in one call, and a stream writes so many: either takes a fraction of a
+	 * millisecond, because a halt may wait for it. Larger frames are counted in several turns. */
 	COUNT_ELEMENTS = 512 * 1024,
 	BLOCK_BYTES = 256 * 1024,
 	PRINTED_BLOCK_BYTES = 16 * 1024, /* a printed element takes a hundred times as long as one out of the table */
@@ -43,7 +43,8 @@ struct digits {
 static struct digits digits[65536];
 static pthread_once_t digits_once = PTHREAD_ONCE_INIT;
 
-/* snprintf() would take ten times as long, and the first to ask for a picture does this on an HTTP thread. */
+/* snprintf() would take ten times as long, and the first client that asks for a picture has this done on an HTTP
+ * thread. */
 static void make_digits(void)
 {
 	for (unsigned value = 0; value < 65536; value++) {
@@ -65,8 +66,8 @@ static const struct digits *digits_of(const struct frame *frame, size_t index)
 	return &digits[frame->info.type == IMAGE_U8 ? bytes[index] : frame_u16(frame)[index]];
 }
 
-/* Characters of an element that is printed, without its comma; 0: it is out of the table.  Nine digits tell a
- * float from its neighbours, seventeen a double (IEEE 754-2019, 5.12.2). */
+/* The number of characters of an element that is printed, without its comma; 0 for one that is copied out of the table.
+ * Nine digits tell a float from its neighbours, seventeen a double (IEEE 754-2019, 5.12.2). */
 static int printed_width(enum image_type type)
 {
 	switch (type) {
@@ -83,7 +84,7 @@ static int printed_width(enum image_type type)
 	return 0;
 }
 
-/* The text of one element and a comma; its length, at most TEXT_MAX. */
+/* Writes one element and a comma; returns their length, at most TEXT_MAX. */
 static size_t put_text(const struct frame *frame, size_t index, char *out)
 {
 	enum image_type type = frame->info.type;
@@ -96,14 +97,14 @@ static size_t put_text(const struct frame *frame, size_t index, char *out)
 	char text[TEXT_MAX + 1];
 	double value = image_published(frame, index);
 	int precision = type == IMAGE_F32 ? 9 : 17;
-	/* Whole numbers of 32 bits are no longer with %g than they are. */
+	/* With %g a whole number of 32 bits is no longer than it has digits. */
 	snprintf(text, sizeof text, "%*.*g,", width, precision, value);
 	memcpy(out, text, (size_t)width + 1);
 	return (size_t)width + 1;
 }
 
-/* The digits of 8 or 16 bits of all elements together.  Blocks of fixed size and numbers of 16 bits
- * let the compiler count many at once. */
+/* Counts the digits of all elements of 8 or 16 bits together. Blocks of fixed size and numbers of 16 bits let the
+ * compiler count many at once. */
 #define COUNT_DIGITS(name, type)                                                                          \
 	static uint64_t name(const type *pixels, size_t count)                                            \
 	{                                                                                                 \
@@ -150,20 +151,20 @@ bool image_count_on(const struct frame *frame, struct image_count *count)
 
 struct json_stream {
 	struct frame *frame;
-	size_t next;        /* element */
+	size_t next;        /* index of the next element */
 	size_t column_left; /* elements to the end of this column */
-	size_t column;      /* elements in one */
+	size_t column;      /* elements in one column */
 	size_t planes;
 	bool head_done;
 	char head[HEAD_MAX];
-	/* What did not fit into the last block. */
+	/* The part of an element that did not fit into the last block. */
 	char left[ELEMENT_MAX];
 	size_t left_at, left_len;
 	size_t tail_at, tail_len;
 	char tail[];
 };
 
-/* Writes the next element and what stands behind it; out has room for ELEMENT_MAX. */
+/* Writes the next element and what stands after it; out has room for ELEMENT_MAX. */
 static size_t put_element(struct json_stream *stream, char *out)
 {
 	size_t n = put_text(stream->frame, stream->next, out);
@@ -186,7 +187,7 @@ static size_t put_element(struct json_stream *stream, char *out)
 	return n + len;
 }
 
-/* Whole columns of one plane without looking for marks: the fast way through a large frame. */
+/* Writes whole columns of one plane without looking for marks, which is the fast way through a large frame. */
 static size_t put_run(struct json_stream *stream, char *out, size_t room)
 {
 	const struct frame *frame = stream->frame;
@@ -295,8 +296,8 @@ enum err_code image_stream_json(struct frame *frame, uint64_t text_length, const
 	/* Type 2 is Int32, 3 Double.  Clients look for these two members with a pattern before they read the rest. */
 	snprintf(stream->head, sizeof stream->head, "{\"Type\":%d,\"Rank\":%d,\"Value\":[[%s",
 		image_type_is_float(frame->info.type) ? 3 : 2, colours ? 3 : 2, colours ? "[" : "");
-	/* Between two elements of a pixel ",", between pixels of a column "," or "],[", between columns
-	 * "],[" or "]],[["; behind the last "]]," or "]]],". */
+	/* After an element stands, between two of a pixel, ","; between pixels of a column "," or "],["; between
+	 * columns "],[" or "]],[["; at the end "]]," or "]]],". */
 	uint64_t size = strlen(stream->head) + tail_len + text_length;
 	if (colours) {
 		size += (frame->count - pixel_count) + 3 * (pixel_count - width) + 5 * (width - 1) +

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The management interface: who is this server, which devices does it have.  Answers from memory.
- */
+/* The management interface tells who this server is and which devices it has. It answers from memory. */
 #include "alpaca_call.h"
 
 #include <string.h>
@@ -10,7 +9,7 @@
 static void api_versions(const struct served *served, struct json_writer *w)
 {
 	(void)served;
-	/* Clients list every device once per version. */
+	/* There is one version only, because clients list every device once for each. */
 	json_array(w);
 	json_int(w, 1);
 	json_end_array(w);

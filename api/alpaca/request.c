@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From bytes to a checked request.  Pure.  The texts reach people through their clients, so they
- * say what was wrong and what would be right. */
+/* Turns bytes into a checked request. Pure. The texts reach people through their clients, so they say what was wrong
+ * and what would be right. */
 #include "alpaca_call.h"
 
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static struct span next_element(const char **path)
 	return element;
 }
 
-/* A span for "%.*s", cut: what is quoted may be long. */
+/* The length of a span for "%.*s", cut, because what is quoted may be long. */
 static int shown(struct span span)
 {
 	return span.len > 40 ? 40 : (int)span.len;
@@ -109,7 +109,7 @@ static const char *type_text(enum param_type type)
 	return "nothing";
 }
 
-/* Why a parameter that should be there is not: the likely mistakes by name. */
+/* Says why a parameter that should be there is missing, and names the likely mistakes. */
 static enum err_code missing(
 	const struct http_request *req, const struct param *param, struct err *err)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Envelopes, printed straight into the body. */
+/* The envelopes of replies, printed straight into the body. */
 #include "alpaca_call.h"
 
 #include <inttypes.h>
@@ -22,7 +22,7 @@ static struct buf *begin(struct call *call)
 	return &call->res->body;
 }
 
-/* Text put together by hand: what is polled all the time is not worth a format. */
+/* Texts that are polled all the time are put together by hand, because parsing a format for them takes too long. */
 static char *put_text(char *at, const char *text)
 {
 	size_t len = strlen(text);
@@ -44,7 +44,7 @@ static char *put_number(char *at, uint32_t value)
 	return at;
 }
 
-/* Both ids, at most 79 characters. */
+/* Writes both ids, at most 79 characters. */
 static char *put_ids(char *at, const struct call *call)
 {
 	at = put_text(at, "\"ClientTransactionID\":");
@@ -63,7 +63,7 @@ void reply_tail(const struct call *call, const struct err *err, struct buf *out)
 		buf_puts(out, no_error);
 		return;
 	}
-	/* Number and message come both or not at all, or clients see half an error. */
+	/* Number and message are written both or not at all, or clients would see half an error. */
 	buf_printf(out, ",\"ErrorNumber\":%d,\"ErrorMessage\":", err_alpaca_number(err->code));
 	struct json_writer w;
 	json_begin(&w, out);
@@ -71,7 +71,7 @@ void reply_tail(const struct call *call, const struct err *err, struct buf *out)
 	buf_putc(out, '}');
 }
 
-/* For the members that are polled; value has at most 32 characters. */
+/* Replies with a value of at most 32 characters; for the members that are polled. */
 static enum http_result reply_plain(struct call *call, const char *value)
 {
 	char text[200];
@@ -191,7 +191,7 @@ enum http_result reply_result(struct call *call, enum err_code code, const struc
 	if (code == ERR_OK) {
 		return reply_ok(call);
 	}
-	/* The code is the function's answer; its text is help that may be absent. */
+	/* The code is the function's answer; the text is an addition that may be absent. */
 	if (err->code != code) {
 		return reply_failure(
 			call, code, "%s", err->text[0] != '\0' ? err->text : err_name(code));

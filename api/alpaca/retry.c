@@ -7,7 +7,7 @@
 
 enum { SLOTS = 32 };
 
-/* What a device and its clients remember.  A slot with serial 0 is free. */
+/* One remembered PUT. A slot with serial 0 is free. */
 struct slot {
 	uint64_t serial;
 	const void *device;
@@ -64,7 +64,7 @@ static bool is_client(const struct slot *slot, const struct retry_key *key)
 	       strcmp(slot->peer, key->peer) == 0;
 }
 
-/* A free slot, else the oldest answered one, else NULL. */
+/* Finds a free slot, or else the oldest one that was answered; NULL when there is neither. */
 static struct slot *slot_for_new(struct retry_table *table)
 {
 	struct slot *oldest = NULL;

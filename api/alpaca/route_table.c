@@ -29,7 +29,7 @@
 #define NO_WRITE(kinds, name, type, why, ...)                                                                          \
 	{.devices = kinds, .member = name, .verb = HTTP_PUT, .value = type, .absent = why, .param = {__VA_ARGS__}}
 
-/* A camera's member that is one field of its state.  The type of the field is checked when this is compiled. */
+/* A member of a camera that is one field of its state. The compiler checks the type of the field. */
 #define FIELD_AT(field, type)                                                                                          \
 	(uint16_t)(offsetof(struct camera_state, field) +                                                              \
 		   0 * sizeof(char[_Generic(((struct camera_state *)0)->field, type: 1)]))
@@ -38,13 +38,13 @@
 	.devices = ROUTE_CAMERA, .member = name, .verb = HTTP_GET, .value = type, .flags = ROUTE_LINK | (more_flags),  \
 	.handler = camera_get_field, .at = FIELD_AT(field, c_type)
 #define FIELD(name, type, c_type, field) {FIELD_ROW(name, type, 0, c_type, field)}
-/* One that not every camera has, by a flag of its capabilities. */
+/* A member that not every camera has; a flag of its capabilities says so. */
 #define FIELD_IF(name, type, c_type, field, flag, why)                                                                 \
 	{FIELD_ROW(name, type, 0, c_type, field), .has = HAS_AT(flag), .absent = why}
-/* One that a camera may not know: then it is not above 0. */
+/* A member that a camera may not know, in which case the field is not above 0. */
 #define FIELD_KNOWN(name, type, c_type, field, why)                                                                    \
 	{FIELD_ROW(name, type, ROUTE_ABOVE_ZERO, c_type, field), .absent = why}
-/* What is set by camera_set(). */
+/* A member that camera_set() sets. */
 #define SETTING_ROW(name, what, param_name, type)                                                                      \
 	.devices = ROUTE_CAMERA, .member = name, .verb = HTTP_PUT, .value = VALUE_NONE, .flags = ROUTE_LINK,           \
 	.handler = camera_put_setting, .param = {{param_name, type, false}}, .setting = what
@@ -54,7 +54,7 @@
 
 /* clang-format off */
 const struct route alpaca_routes[] = {
-	/* Common to all devices. */
+	/* Members of all devices. */
 	WRITE(ROUTE_ANY, "action", VALUE_STRING, ROUTE_RETRY, common_action, {"Action",
 		PARAM_STRING, false}, {"Parameters", PARAM_STRING, true}),
 	NO_WRITE(ROUTE_ANY, "commandblind", VALUE_NONE, NO_COMMANDS, {"Command", PARAM_STRING,
@@ -78,7 +78,7 @@ const struct route alpaca_routes[] = {
 	READ(ROUTE_ANY, "name", VALUE_STRING, 0, common_name),
 	READ(ROUTE_ANY, "supportedactions", VALUE_ARRAY, 0, common_supportedactions),
 
-	/* Focuser. */
+	/* Members of focusers. */
 	READ(ROUTE_FOCUSER, "absolute", VALUE_BOOL, ROUTE_LINK, focuser_get_absolute),
 	READ(ROUTE_FOCUSER, "ismoving", VALUE_BOOL, ROUTE_LINK, focuser_get_ismoving),
 	READ(ROUTE_FOCUSER, "maxincrement", VALUE_INT, ROUTE_LINK, focuser_get_maxincrement),
@@ -95,7 +95,7 @@ const struct route alpaca_routes[] = {
 	WRITE(ROUTE_FOCUSER, "move", VALUE_NONE, ROUTE_LINK | ROUTE_RETRY, focuser_put_move,
 		{"Position", PARAM_I32, false}),
 
-	/* Camera. */
+	/* Members of cameras. */
 	READ(ROUTE_CAMERA, "bayeroffsetx", VALUE_INT, ROUTE_LINK, camera_get_bayeroffsetx),
 	READ(ROUTE_CAMERA, "bayeroffsety", VALUE_INT, ROUTE_LINK, camera_get_bayeroffsety),
 	FIELD("binx", VALUE_INT, int, setup.bin),

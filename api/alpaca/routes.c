@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The way from a request to its row of the table (route_table.c): path, verb, ids, parameters, then retry, what is
- * not there, connection, handler. */
+/* The way of a request to its row of the table (route_table.c) and on: path, verb, ids, parameters; then the checks for
+ * a retry, for a member that the device does not have, and for the connection; then the handler. */
 #include "alpaca_call.h"
 
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 enum {
 	RETRY_WINDOW_MS = 15000,
 	RETRY_ACTION_WINDOW_MS = 150000,
-	JOIN_MS = 110000, /* longer than any call waits */
+	JOIN_MS = 110000, /* no call waits for so long */
 };
 
 static int by_member(const void *a, const void *b)
@@ -73,7 +73,8 @@ bool alpaca_owns(const char *path)
 	return is_below(path, "/api") || is_below(path, "/management");
 }
 
-/* The rows of a member are neighbours in the index; *first is the first of them. */
+/* Finds the rows of a member, which are neighbours in the index: *first is the first of them, and the function returns
+ * their number. */
 static size_t find_member(const struct alpaca *alpaca, struct span member, size_t *first)
 {
 	size_t low = 0;
@@ -88,7 +89,7 @@ static size_t find_member(const struct alpaca *alpaca, struct span member, size_
 			high = middle;
 		}
 	}
-	/* Longer names that begin alike come after the exact one. */
+	/* In the index, longer names that begin alike come after the exact one. */
 	size_t count = 0;
 	while (low + count < alpaca_route_count &&
 		span_equal(member, alpaca->index[low + count]->member)) {
@@ -136,7 +137,7 @@ static const struct route *find_route(struct call *call, const struct alpaca_pat
 	return NULL;
 }
 
-/* Path, verb, ids and parameters; false when an answer in plain text was given. */
+/* Checks path, verb, ids and parameters; false when it has given an answer in plain text. */
 static bool check(struct call *call)
 {
 	struct err err = {.code = ERR_OK};
@@ -212,7 +213,7 @@ static enum http_result join(struct call *call, struct retry_ticket ticket)
 	return HTTP_WAIT;
 }
 
-/* Whether the PUT is an earlier one sent again; otherwise *ticket remembers it. */
+/* Whether the PUT is an earlier one that was sent again; if not, *ticket remembers it. */
 static bool is_repeated(struct call *call, struct retry_ticket *ticket)
 {
 	const struct retry_key key = {

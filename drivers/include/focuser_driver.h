@@ -117,7 +117,7 @@ struct focuser_driver {
 	int late_start_ms;           /* so long a motor may rest after start_move before the leg counts as
 	                              * failed; 0 = core's own measure */
 	int leg_retries;             /* so often a leg that ended elsewhere is started again; 0 = core's */
-	bool approach_up;            /* unless configured, final legs go to the motor's larger numbers,
+	bool approach_up;            /* unless configured, last legs go to the motor's larger numbers,
 	                              * also where reverse makes them smaller ones for clients */
 	int calibration_steps;       /* steps that a calibration counts; 0 without calibrate() */
 	const char *calibration_advice; /* what to look at when one fails, for people; NULL = nothing */

@@ -69,7 +69,7 @@ const struct config_option config_options[] = {
 		.live = true, FIELD(focuser[0].backlash_steps)},
 	{"focuser.N", "approach", CONFIG_CHOICE, "", .fallback = "out", .initial = "unset",
 		.choices = approaches,
-		.help = "direction of every final move: in to smaller, out to larger positions",
+		.help = "direction of the last leg of every move: in to smaller, out to larger positions",
 		.live = true, FIELD(focuser[0].approach)},
 	{"focuser.N", "settle_ms", CONFIG_INT, "ms", .low = 0, .high = 60000, .fallback = "0",
 		.help = "wait after arrival before the position counts",

@@ -205,7 +205,7 @@ def test_the_run_object(make_observatory):
 
 
 @pytest.mark.parametrize("night, start", [
-    ("backlash_steps = 100", None),         # play that nobody configured
+    ("backlash_steps = 100", None),         # backlash that nobody configured
     ("seeing_arcsec = 5\nstars = 5", None),
     ("cloud = 0.6", None),
     ("", 13400),                            # discs of sixty pixels

@@ -412,7 +412,7 @@ def test_the_last_leg_comes_from_the_chosen_side(make_observatory, make_wire, ap
     assert position == target
     legs = [int(command[3:-1], 16) for command in wire.sent() if command.startswith(":SN")]
     assert legs == [first, target]
-    # On a way that takes the play up by itself there is no detour.
+    # On a way that takes the backlash up by itself there is no detour.
     further = target + (500 if approach == "out" else -500)
     server.put("focuser/0/move", Position=further)
     assert server.wait_still() == further

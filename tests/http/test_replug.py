@@ -93,7 +93,7 @@ def test_two_clients_and_a_cable(make_observatory, plug):
     assert server.get("focuser/0/connected") is False
     until(lambda: second.sent().count(":GP#") > 5, "polled for a while")
     assert set(second.sent()) <= QUESTIONS
-    # Whoever had gone may come back, and everything works as before, the play included.
+    # Whoever had gone may come back, and everything works as before, the backlash included.
     server.put("focuser/0/connected", Connected="True")
     assert server.get("focuser/0/connected") is True
     server.put("focuser/0/move", Position=19100)

@@ -115,11 +115,11 @@ static void keep_book(struct rough_line *line)
 	int64_t motor = strtoll(text, NULL, 16);
 	line->travelled += llabs(motor - line->motor);
 	line->motor = motor;
-	/* The nut pushes outwards where the motor is, inwards `play` before it. */
+	/* On a way out the carriage is where the motor is, on a way in `backlash` behind it. */
 	if (line->carriage < motor) {
 		line->carriage = motor;
-	} else if (line->carriage > motor + line->play) {
-		line->carriage = motor + line->play;
+	} else if (line->carriage > motor + line->backlash) {
+		line->carriage = motor + line->backlash;
 	}
 }
 
@@ -258,7 +258,7 @@ static void *serve(void *arg)
 	}
 }
 
-void rough_start(struct rough_lines *all, int count, const char *dir, uint64_t seed, int play)
+void rough_start(struct rough_lines *all, int count, const char *dir, uint64_t seed, int backlash)
 {
 	memset(all, 0, sizeof *all);
 	all->count = count;
@@ -266,7 +266,7 @@ void rough_start(struct rough_lines *all, int count, const char *dir, uint64_t s
 	for (int i = 0; i < count; i++) {
 		struct rough_line *line = &all->line[i];
 		snprintf(line->link, sizeof line->link, "%s/line%d", dir, i);
-		line->play = play;
+		line->backlash = backlash;
 		line->kind = &emu_moonlite;
 		emulator_defaults(line->kind, &line->settings);
 		line->settings.position = 10000;

@@ -36,7 +36,7 @@ struct rough_packet {
 
 struct rough_line {
 	char link[96];         /* what to configure as port */
-	int play;              /* of the mechanism, steps */
+	int backlash;              /* of the mechanism, steps */
 	const struct emulator_kind *kind;
 	struct emulator_settings settings;
 	void *device;
@@ -67,7 +67,7 @@ struct rough_lines {
 };
 
 /* Starts count lines with links below dir.  Fails the test when it cannot. */
-void rough_start(struct rough_lines *all, int count, const char *dir, uint64_t seed, int play);
+void rough_start(struct rough_lines *all, int count, const char *dir, uint64_t seed, int backlash);
 void rough_stop(struct rough_lines *all);
 
 /* Where the motor truly stands, and the mechanism. */

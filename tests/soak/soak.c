@@ -2,7 +2,7 @@
 /*
  * Moves by the thousand through the real core and the real driver, on lines where everything goes wrong
  * that does go wrong, while the motors' own book is kept beside: whatever is said to have arrived stands
- * exactly there, with the play taken up; whatever was halted or has failed stands where it is said to
+ * exactly there, with the backlash taken up; whatever was halted or has failed stands where it is said to
  * stand.  No step is ever lost.
  *
  * The whole program here lives on a clock that runs faster than life: the linker puts this file's
@@ -148,9 +148,9 @@ static void check_arrival(struct captain *c, int32_t target, int move)
 		complain(c, "move %d has arrived at %d: said is %d%s", move, (int)target, (int)state.position,
 			state.is_moving ? ", moving" : "");
 	}
-	/* Outwards, with the play taken up, the mechanism is where the motor is. */
+	/* Outwards, with the backlash taken up, the mechanism is where the motor is. */
 	if (target >= BACKLASH && carriage != motor) {
-		complain(c, "move %d to %d left %lld steps of play", move, (int)target,
+		complain(c, "move %d to %d left %lld steps of backlash", move, (int)target,
 			(long long)(carriage - motor));
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Alpaca: paths under /api and /management to answers.  Handlers look members up in one route table;
- * see routes.c.
+ * Alpaca: turns requests for paths under /api and /management into answers. Handlers look members up in one route
+ * table; see routes.c.
  */
 #ifndef FOCUSD_ALPACA_H
 #define FOCUSD_ALPACA_H
@@ -11,7 +11,7 @@
 
 struct alpaca;
 
-/* The observatory is borrowed and must outlive it.  NULL when out of memory. */
+/* Makes the Alpaca part of the server; `served` is borrowed and must outlive it. NULL when out of memory. */
 struct alpaca *alpaca_create(const struct served *served);
 void alpaca_destroy(struct alpaca *alpaca);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Alpaca discovery: answers UDP datagrams with the port of the HTTP server.  One thread of its own,
- * asleep unless a datagram comes. */
+/* Alpaca discovery: answers UDP datagrams with the port of the HTTP server. It has a thread of its own, which sleeps
+ * unless a datagram comes. */
 #ifndef FOCUSD_DISCOVERY_H
 #define FOCUSD_DISCOVERY_H
 
@@ -11,13 +11,13 @@
 
 struct discovery;
 
-/* Listens on UDP port (shared with other servers of the host) and answers with alpaca_port.
- * loopback_only: answer only requests from loopback.  When the port is taken it logs once and
- * tries again every 30 s.  ERR_IO only when no thread or socket can be had. */
+/* Listens on UDP port `port` (shared with other servers of the host) and answers with alpaca_port; with loopback_only
+ * it answers only requests from loopback. When the port is taken, it logs that once and tries again every 30 s. ERR_IO
+ * only when no thread or socket can be had. */
 enum err_code discovery_start(
 	int port, int alpaca_port, bool loopback_only, struct discovery **out, struct err *err);
-/* The same for an HTTP server that listens on one address (an IP literal; "" or "all": everywhere):
- * only what that address hears is answered, because clients take the reply's source as ours. */
+/* Starts discovery for an HTTP server that listens on one address (an IP literal; "" or "all": everywhere). Only what
+ * that address hears is answered, because clients take the reply's source as ours. */
 enum err_code discovery_start_for(const char *bind_to, int port, int alpaca_port,
 	bool loopback_only, struct discovery **out, struct err *err);
 

@@ -21,7 +21,7 @@ static void fill_host(struct device *dev, const struct config_focuser *cfg)
 	}
 }
 
-/* The configured direction of final legs, or what the driver's devices want. */
+/* The configured approach, the direction of last legs, or what the driver's devices want. */
 static enum moves_approach approach_of(const struct config_focuser *cfg, const struct focuser_driver *driver)
 {
 	if (cfg->approach != CONFIG_APPROACH_UNSET) {

@@ -44,7 +44,7 @@ int32_t focuser_tolerance(const struct focuser_core *f);
 int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor);
 int32_t focuser_to_motor(const struct focuser_core *f, int32_t position);
 
-/* +1 or -1: the direction of final legs. */
+/* +1 or -1: the direction of last legs. */
 int focuser_approach_sign(const struct focuser_core *f);
 
 /* Nothing that was read counts: a link came up, or the device numbers its positions anew. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An observatory of one focuser and one camera, both with the fake driver, for one test; with what tests wait
- * for.  A test sets the configuration, calls start() and misbehaves by `fake`.
+ * An observatory of one focuser and one camera, both with the fake driver, for one test, and functions that wait for
+ * what tests need. A test fills in the configuration, calls start(), and makes the devices misbehave through `fake`.
  */
 #ifndef FOCUSD_TEST_CORE_FIXTURE_H
 #define FOCUSD_TEST_CORE_FIXTURE_H
@@ -32,7 +32,7 @@
 
 static const struct client alice = {"10.0.0.1", 1};
 
-/* Woken by each event; waits for a condition without polling the time. */
+/* Each event signals this, so that a test waits for a condition without polling. */
 static pthread_mutex_t news_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news;
 static unsigned news_count;
@@ -46,7 +46,7 @@ static void on_news(void *arg)
 	pthread_mutex_unlock(&news_lock);
 }
 
-/* On a worker, where cmocka cannot fail a test: it ends here. */
+/* A worker calls this, and cmocka cannot fail a test there, so the program ends. */
 static void unlawful_phase(enum move_phase from, enum move_phase to)
 {
 	fprintf(stderr, "a move goes from phase %s to %s\n", focuser_phase_name(from), focuser_phase_name(to));
@@ -64,7 +64,7 @@ struct fixture {
 	char dir[64];
 };
 
-/* Calls ready until it is true; each time something was published or 20 ms passed. Fails after 20 s. */
+/* Calls ready each time something was published or 20 ms have passed, until it is true. Fails after 20 s. */
 static void wait_for(struct fixture *f, bool (*ready)(struct fixture *f))
 {
 	int64_t give_up = clock_now_ms(clock_real()) + 20000;

@@ -12,10 +12,10 @@
 
 struct fake fake;
 
-/* The motor is the test's, not the context's: it goes on existing when the link is closed. */
+/* The motor belongs to the test and not to the driver's context, so it goes on existing when the link is closed. */
 static struct {
 	double from;
-	double via;     /* the way leads from, via, to */
+	double via;     /* the way goes from, via, to */
 	double to;
 	int64_t since_ms;
 	bool moving;
@@ -76,7 +76,7 @@ static double motor_now(struct fake_focuser *f)
 	return motor.via + (motor.to > motor.via ? gone - first : first - gone);
 }
 
-/* Where it will be a millisecond later: its direction. */
+/* Where the motor will be a millisecond later, which shows its direction. */
 static double motor_later(struct fake_focuser *f)
 {
 	motor.since_ms--;
@@ -221,7 +221,7 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 	atomic_store(&fake.true_position, (int32_t)lround(position));
 	atomic_fetch_add(&fake.poll_count, 1);
 	out->moving_valid = true;
-	/* One that begins late says that it rests until then. */
+	/* A motor that begins late says until then that it rests. */
 	out->moving = motor.moving &&
 		clock_now_ms(((struct fake_focuser *)ctx)->host->clock) >= motor.since_ms;
 	out->moving = out->moving || fake.says_moving;
@@ -241,16 +241,16 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 static enum err_code focuser_set_count(void *ctx, int32_t position, struct err *err)
 {
 	(void)ctx;
-	atomic_fetch_add(&fake.sync_count, 1);
-	while (atomic_load(&fake.sync_waits)) {
+	atomic_fetch_add(&fake.set_position_count, 1);
+	while (atomic_load(&fake.set_position_waits)) {
 		sched_yield();
 	}
 	if (atomic_load(&fake.sync_fails)) {
 		return err_set(err, ERR_REFUSED, "the board says no");
 	}
 	fake_put_motor(position);
-	if (atomic_load(&fake.mute_syncs) > 0) {
-		atomic_fetch_sub(&fake.mute_syncs, 1);
+	if (atomic_load(&fake.mute_set_positions) > 0) {
+		atomic_fetch_sub(&fake.mute_set_positions, 1);
 		return err_set(err, ERR_TIMEOUT, "the answer got lost");
 	}
 	return trouble(err);
@@ -277,8 +277,8 @@ static enum err_code focuser_calibrate_now(void *ctx, bool begin, struct err *er
 	return ERR_OK;
 }
 
-/* One of which nothing is remembered; one that may forget its count, and can be told; one that keeps it, and
- * cannot. */
+/* Drivers without memory of the position; with a count that may be lost and can be set; with a count that is kept and
+ * cannot be set. */
 static const struct focuser_driver fake_focuser_driver = {
 	.name = "fake",
 	.title = "Fake focuser",
@@ -333,7 +333,7 @@ static const struct focuser_driver fake_keeper_driver = {
 	.poll = focuser_poll,
 };
 
-/* The last, and it calibrates itself. */
+/* Like the last of these, and it calibrates itself. */
 static const struct focuser_driver fake_calibrator_driver = {
 	.name = "fake-calibrator",
 	.title = "Fake focuser that calibrates itself",
@@ -589,7 +589,7 @@ static const struct camera_driver fake_painting_driver = {
 	.read_lent = camera_read_lent,
 };
 
-/* Device clock; 0 none runs. */
+/* Device clock; 0: no calibration runs. */
 static int64_t calibrating_since_ms;
 
 static enum err_code slow_calibrate(void *ctx, bool start, struct err *err)
@@ -600,7 +600,7 @@ static enum err_code slow_calibrate(void *ctx, bool start, struct err *err)
 	return trouble(err);
 }
 
-/* Two ways from end to end, of which it tells as little as it may. */
+/* The calibration drives from end to end twice and tells as little of it as it may. */
 static enum err_code slow_calibration_poll(void *ctx, unsigned want, struct focuser_reading *out, struct err *err)
 {
 	const struct fake_focuser *f = ctx;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An observatory of one focuser that remembers its position, on a disk and with a motor that a test spoils. */
+/* An observatory of one focuser that remembers its position; the test spoils its disk and its motor. */
 #ifndef FOCUSD_TEST_POSITION_FIXTURE_H
 #define FOCUSD_TEST_POSITION_FIXTURE_H
 
@@ -85,7 +85,7 @@ static inline bool disk_is_syncing(struct fixture *f)
 	return disk.syncing;
 }
 
-/* Whether what is on the disk is what happened: everything noted is written. */
+/* Whether everything that was noted is on the disk. */
 static inline bool settled(struct fixture *f)
 {
 	pthread_mutex_lock(&f->dev->lock);
@@ -122,7 +122,7 @@ static inline void stop(struct fixture *f)
 	f->obs = NULL;
 }
 
-/* What a power cut leaves: the disk as it was at the moment of `when`, and a motor that stands there. */
+/* Does what a power cut does: the disk is as it was at the moment of `when`, and the motor stands at `motor`. */
 static inline void power_cut(struct fixture *f, const struct position_entry *when, int32_t motor)
 {
 	stop(f);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Settings from a test's configuration; what is changed lasts as long as they do. */
+/* Settings made of a test's configuration; changes last as long as the settings do. */
 #ifndef FOCUSD_TEST_SETTINGS_FIXTURE_H
 #define FOCUSD_TEST_SETTINGS_FIXTURE_H
 
@@ -11,7 +11,7 @@ static const struct config_driver fixture_focusers[] = {{.name = "fake", .quirks
 static const struct config_driver fixture_cameras[] = {{.name = "fake", .quirks = ""}, {.name = NULL}};
 static const struct config_drivers fixture_drivers = {.focusers = fixture_focusers, .cameras = fixture_cameras};
 
-/* Makes them anew in *settings (NULL or of an earlier start, whose observatory is gone). */
+/* Makes the settings anew in *settings, which is NULL or has those of an earlier start whose observatory is gone. */
 static inline struct settings *settings_anew(struct settings **settings, const struct config *config)
 {
 	struct settings_options options = {.drivers = &fixture_drivers};

@@ -58,7 +58,7 @@ static void is_stopped(struct fixture *f, int32_t sent_to, const char *words, in
 	}
 	assert_in_range(look(f).motor_position, low, high);
 	assert_true(fake.halt_count >= 1);
-	/* Sent once, and not again. */
+	/* The motor was sent once and not again. */
 	assert_int_equal(fake.move_count, 1);
 	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
 }
@@ -95,7 +95,7 @@ static void a_motor_that_runs_past_its_target(void **state)
 	is_stopped(f, 4000, "ran past it", 4000 - MOST_ASTRAY, 3950);
 }
 
-/* It stops by itself within the margin, yet further off than it began: it is not sent again. */
+/* The motor stops by itself within the margin, yet further off than it began, so it is not sent again. */
 static void a_leg_that_ended_further_off_is_not_tried_again(void **state)
 {
 	struct fixture *f = *state;
@@ -108,7 +108,7 @@ static void a_leg_that_ended_further_off_is_not_tried_again(void **state)
 	assert_int_equal(fake.move_count, 1);
 }
 
-/* Once short of the target is a fault of the moment: it is sent again. */
+/* To stop short of the target once is a fault of the moment, so the motor is sent again. */
 static void a_leg_that_ended_nearer_is_tried_again(void **state)
 {
 	struct fixture *f = *state;
@@ -157,7 +157,7 @@ static void a_device_that_does_not_tell_its_backlash_is_none(void **state)
 	arrives(f, 4000);
 }
 
-/* The same motion of a device that takes up nothing. */
+/* The same motion is astray for a device that takes up no backlash. */
 static void a_long_way_past_the_target_is_one(void **state)
 {
 	struct fixture *f = *state;
@@ -211,7 +211,7 @@ static bool is_drifting(struct fixture *f)
 	return look(f).is_moving;
 }
 
-/* Nobody of ours has sent it: it is somebody else's motion, and nobody halts that. */
+/* Nobody of ours has sent the motor: the motion is somebody else's, and nobody halts that. */
 static void a_hand_at_the_knob_is_none(void **state)
 {
 	struct fixture *f = *state;
@@ -233,7 +233,8 @@ static bool settling(struct fixture *f)
 	return is;
 }
 
-/* It obeyed and had arrived: whoever moves it on is told apart from a motor that goes astray, and not halted. */
+/* The motor obeyed and had arrived. Somebody who then moves it on is told apart from a motor that goes astray, and is
+ * not halted. */
 static void a_motor_that_is_moved_away_from_its_target_is_somebody_elses(void **state)
 {
 	struct fixture *f = *state;

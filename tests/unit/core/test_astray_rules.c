@@ -58,7 +58,7 @@ static const struct row rows[] = {
 		{5200, 5350, 5400, 5350, 5100, 4800, LAST}, ASTRAY_NO},
 	{"a running motor with a target just ahead", WAY(5000, 5010, .running = true),
 		{5100, 5250, 5300, 5290, 5100, 5010, LAST}, ASTRAY_NO},
-	/* 1500 ms are eight readings. */
+	/* The readings are 200 ms apart, so 1500 ms are eight of them. */
 	{"a running motor that never turns", WAY(5000, 1000, .running = true),
 		{5100, 5200, 5300, 5400, 5500, 5600, 5700, 5800, 5830, 5853, LAST}, ASTRAY_RECEDES},
 	{"a running motor that turns and turns again", WAY(5000, 1000, .running = true),

@@ -41,7 +41,8 @@ static void begin(struct fixture *f)
 	wait_for(f, step_seen);
 }
 
-/* STOP while the cable is out: it is told when it is back, and in the words for a calibration. */
+/* STOP is pressed while the cable is out: the device is told when it is back, and the reason speaks of a
+ * calibration. */
 static void a_stop_outlives_the_link(void **state)
 {
 	struct fixture *f = *state;
@@ -59,7 +60,7 @@ static void a_stop_outlives_the_link(void **state)
 	assert_int_equal(fake.calibrate_starts, 1);
 }
 
-/* Without one it goes on. */
+/* Without a STOP the calibration goes on. */
 static void without_a_stop_it_goes_on(void **state)
 {
 	struct fixture *f = *state;
@@ -77,7 +78,7 @@ static void without_a_stop_it_goes_on(void **state)
 	assert_int_equal(fake.calibrate_aborts, 0);
 }
 
-/* The motor does not go on to both ends after the server has gone home. */
+/* The motor does not drive on to both ends after the server has ended. */
 static void the_end_tells_it_until_it_is_heard(void **state)
 {
 	struct fixture *f = *state;
@@ -89,7 +90,7 @@ static void the_end_tells_it_until_it_is_heard(void **state)
 	assert_int_equal(fake.calibrate_aborts, 3);
 }
 
-/* A start that nobody confirms may have been heard all the same: what is given up is stopped. */
+/* A start that nobody confirms may have been heard all the same, so a calibration that is given up is stopped. */
 static void a_start_that_is_given_up_is_ended(void **state)
 {
 	struct fixture *f = *state;
@@ -108,7 +109,7 @@ static void a_start_that_is_given_up_is_ended(void **state)
 	assert_int_equal(fake.halt_count, 0);
 }
 
-/* A number that was meant for the count of before must not be told to the device after it. */
+/* A position that was meant for the old count must not be set after the calibration has made a new one. */
 static void not_while_a_position_is_being_set(void **state)
 {
 	struct fixture *f = *state;
@@ -116,10 +117,10 @@ static void not_while_a_position_is_being_set(void **state)
 	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake-calibrator");
 	start(f);
 	uint64_t ticket;
-	fake.sync_waits = true;
+	fake.set_position_waits = true;
 	assert_int_equal(focuser_set_position(f->focuser, FOCUSER_SET_TO, 100, &ticket, &err), ERR_OK);
 	enum err_code code = focuser_calibrate(f->focuser, &err);
-	fake.sync_waits = false;
+	fake.set_position_waits = false;
 	assert_int_equal(code, ERR_INVALID_OPERATION);
 	assert_non_null(strstr(err.text, "SetPosition under way"));
 }

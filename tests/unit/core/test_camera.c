@@ -36,7 +36,7 @@ static void cooler(void **state)
 	struct fixture *f = *state;
 	struct err err;
 	start(f);
-	/* Known from the first moment on; nothing was told to the hardware. */
+	/* The wish is known from the first moment on, before the hardware was told anything. */
 	assert_true(now(f).sensor_c == 11.0);
 	assert_true(isnan(now(f).cooler_power_percent));
 	assert_false(now(f).cooler_on);
@@ -82,7 +82,7 @@ static void guide_pulses(void **state)
 	assert_int_equal(camera_pulse_guide(f->camera, 0, 0, &err), ERR_OK);
 	assert_int_equal(camera_guiding(f->camera, &guiding, &err), ERR_OK);
 	assert_false(guiding);
-	/* A minute lasts three seconds here: true until it is over, then false. */
+	/* A minute lasts three seconds here; guiding is true until it is over, then false. */
 	assert_int_equal(camera_pulse_guide(f->camera, CAMERA_WEST, 60000, &err), ERR_OK);
 	assert_int_equal(camera_guiding(f->camera, &guiding, &err), ERR_OK);
 	assert_true(guiding);
@@ -102,8 +102,8 @@ static bool exposure_error(struct fixture *f)
 	return camera_image_ready(f->camera, &ready, NULL) == ERR_PROTOCOL;
 }
 
-/* A torn read-out is exposed again without a word to the client; a second one is told.  Long
- * exposures are not repeated: the client would give up first. */
+/* A torn read-out is exposed again, and the client is told nothing; a second one is told. Long exposures are not
+ * repeated, because the client would give up first. */
 static void torn_readouts(void **state)
 {
 	struct fixture *f = *state;
@@ -240,7 +240,7 @@ static void a_driver_that_fills_the_frame(void **state)
 	assert_int_equal(frame->info.height, 48);
 	assert_true(frame->info.exposure_s == 0.5);
 	assert_int_equal(frame_u16(frame)[1], 64); /* (0, 1): second row of the sensor */
-	/* Away while it reads: the worker does not wait either. */
+	/* The client disconnects during the read-out, and the worker does not wait for it either. */
 	fake.read_waits = true;
 	assert_int_equal(camera_start_exposure(f->camera, 0.5, true, &err), ERR_OK);
 	wait_for(f, is_reading);

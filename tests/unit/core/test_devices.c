@@ -33,7 +33,7 @@ static void moves_exactly_and_says_so_at_once(void **state)
 	struct focuser_state now;
 	focuser_state(f->focuser, &now);
 	assert_int_equal(now.motor_position, 5998);
-	/* The same target again is a success without motion. */
+	/* A move to the position where the focuser stands succeeds without motion. */
 	int moves = fake.move_count;
 	assert_int_equal(focuser_move(f->focuser, 6000, &err), ERR_OK);
 	assert_true(at_rest(f));
@@ -76,7 +76,7 @@ static void overshoots_once_against_the_approach(void **state)
 	assert_int_equal(fake.move_count, 2);
 	assert_int_equal(fake.move[0], 3700);
 	assert_int_equal(fake.move[1], 4000);
-	/* Outwards goes direct: the play is taken up. */
+	/* A move out goes direct, because the backlash is taken up. */
 	assert_int_equal(focuser_move(f->focuser, 4050, &err), ERR_OK);
 	wait_for(f, at_rest);
 	assert_int_equal(fake.move_count, 3);
@@ -92,7 +92,7 @@ static void short_first_move_takes_up_unknown_play(void **state)
 	f->config.focuser[0].backlash_steps = 300;
 	start(f);
 	struct err err;
-	/* After connect nobody knows how the gears lie: 50 steps outward might all be play. */
+	/* After connect nobody knows how the gears lie: 50 steps out might all be backlash. */
 	assert_int_equal(focuser_move(f->focuser, 5050, &err), ERR_OK);
 	wait_for(f, at_rest);
 	assert_int_equal(fake.move_count, 2);
@@ -233,7 +233,7 @@ static void broken_sensors_give_no_temperature(void **state)
 	}
 }
 
-/* Setters are silent: a halt that the line lost is known only by the motor going on. */
+/* Setters are silent, so only the motor that goes on shows that a halt got lost on the line. */
 static void a_lost_halt_is_repeated(void **state)
 {
 	struct fixture *f = *state;
@@ -273,7 +273,7 @@ static void a_disconnect_halts_until_it_rests(void **state)
 	assert_false(now.is_moving);
 }
 
-/* Two steps are within what is forgiven: a motor that begins late has not arrived yet. */
+/* The tolerance is two steps, and a motor that begins late has not arrived just because it is within them. */
 static void a_short_move_is_waited_for(void **state)
 {
 	struct fixture *f = *state;
@@ -288,7 +288,7 @@ static void a_short_move_is_waited_for(void **state)
 	assert_int_equal(fake.move_count, 1);
 }
 
-/* A start that says it failed may have worked: the motor is stopped, and the failure told. */
+/* A start that says it failed may have worked, so the motor is stopped and the failure told. */
 static void a_failed_start_leaves_nothing_running(void **state)
 {
 	struct fixture *f = *state;
@@ -313,7 +313,7 @@ static bool beyond_7000(struct fixture *f)
 	return state.position > 7000;
 }
 
-/* Retargeted just behind a running motor, the last leg still comes from the approach side. */
+/* The new target lies just behind the running motor, and still the last leg comes from the approach side. */
 static void a_new_target_amid_a_move_keeps_the_approach(void **state)
 {
 	struct fixture *f = *state;
@@ -325,7 +325,7 @@ static void a_new_target_amid_a_move_keeps_the_approach(void **state)
 	wait_for(f, beyond_7000);
 	struct focuser_state now;
 	focuser_state(f->focuser, &now);
-	/* By the time the motor hears of it, it is past this. */
+	/* By the time the motor hears of this target, it is past it. */
 	assert_int_equal(focuser_move(f->focuser, now.position + 20, &err), ERR_OK);
 	int32_t target = now.position + 20;
 	wait_for(f, at_rest);
@@ -374,7 +374,7 @@ static void a_run_holds_both_devices_and_halt_ends_it(void **state)
 	assert_int_equal(fake.move_count, fake.moves_at_halt);
 	assert_true(fake.abort_count >= 1);
 	run_free(object);
-	/* The pictures of a run are its own. */
+	/* The frames of a run are not the clients' picture. */
 	assert_false(image_ready(f));
 	assert_int_equal(focuser_move(f->focuser, 5100, &err), ERR_OK);
 	wait_for(f, at_rest);
@@ -445,8 +445,8 @@ static bool last_target_sent(struct fixture *f)
 	return count > 0 && count <= FAKE_MAX_MOVES && atomic_load(&fake.move[count - 1]) == 7099;
 }
 
-/* A client with a new target every other millisecond: the controller hears one of them now and then and
- * the last one for certain; a halt it hears at once. */
+/* A client sends a new target every other millisecond. The controller hears one of them now and then, and the last one
+ * for certain; it hears a halt at once. */
 static void flood_of_targets_is_gathered(void **state)
 {
 	struct fixture *f = *state;

@@ -25,7 +25,7 @@
 
 static const struct client alice = {"10.0.0.1", 1};
 
-/* Woken by each event. */
+/* Each event signals this. */
 static pthread_mutex_t news_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news;
 
@@ -181,7 +181,7 @@ static void limits_hold_with_the_overshoot(void **state)
 	struct err err;
 	arrive(f, 1200); /* 200 of 300 are left below it */
 	arrive(f, 1000);
-	arrive(f, 1100); /* none are left: direct */
+	arrive(f, 1100); /* no steps are left below the target, so the motor goes direct */
 	moves_are((const int32_t[]){1000, 1200, 1000, 1100}, 4);
 	go(f, 9500);
 	f->target = 9000;
@@ -261,8 +261,8 @@ static void a_device_that_takes_up_its_play_is_the_only_one(void **state)
 	moves_are((const int32_t[]){4000, 4100}, 2);
 }
 
-/* Some tell it once, in the very first reading, whose position is asked for again. */
-static void play_that_is_told_once(void **state)
+/* Some devices tell their backlash once, in the very first reading, whose position is asked for again. */
+static void backlash_that_is_told_once(void **state)
 {
 	struct fixture *f = *state;
 	f->config.focuser[0].backlash_steps = 300;
@@ -277,7 +277,7 @@ static void play_after_a_hand_at_the_knob(void **state)
 	struct fixture *f = *state;
 	f->config.focuser[0].backlash_steps = 300;
 	start(f);
-	arrive(f, 5400); /* the play is taken up */
+	arrive(f, 5400); /* the backlash is taken up */
 	fake.hand = -100;
 	wait_for(f, moving);
 	fake.hand = 0;
@@ -285,13 +285,13 @@ static void play_after_a_hand_at_the_knob(void **state)
 	int32_t by_hand = f->now.position;
 	assert_true(by_hand < 5400);
 	assert_int_equal(by_hand, fake.true_position);
-	/* Turned inwards by hand: a hundred steps outwards would be nothing but play. */
+	/* A hand has turned it in, so a hundred steps out would be nothing but backlash. */
 	arrive(f, by_hand + 100);
 	moves_are((const int32_t[]){5400, by_hand - 200, by_hand + 100}, 3);
 }
 
 /* The hand was there just before the move, when nobody had looked yet. */
-static void play_is_looked_at_before_a_move(void **state)
+static void backlash_is_looked_at_before_a_move(void **state)
 {
 	struct fixture *f = *state;
 	f->config.focuser[0].backlash_steps = 300;
@@ -380,11 +380,11 @@ static void settles_before_it_says_so(void **state)
 	int64_t begin = clock_now_ms(f->focuser->clock);
 	wait_for(f, at_rest);
 	assert_int_equal(f->now.position, 5100);
-	/* It was seen there after it had arrived, so a little of the time may be over. */
+	/* The arrival was seen a little after it happened, so a little of the settling may have been over. */
 	assert_true(clock_now_ms(f->focuser->clock) - begin >= 1500);
 }
 
-/* Which is an hour here. */
+/* Settling takes an hour here. */
 static void a_halt_ends_the_wait(void **state)
 {
 	struct fixture *f = *state;
@@ -469,7 +469,7 @@ static bool stuck_move_over(struct fixture *f)
 	return at_rest(f) && fake.halt_count >= 6;
 }
 
-/* Stuck, deaf, and of the opinion that it moves: clients are told, and do not wait for ever. */
+/* The motor is stuck and the device, deaf to a halt, says that it moves: clients are told, and do not wait for ever. */
 static void a_flag_that_hangs_does_not_move_for_ever(void **state)
 {
 	struct fixture *f = *state;
@@ -487,7 +487,7 @@ static void a_flag_that_hangs_does_not_move_for_ever(void **state)
 	assert_int_equal(focuser_is_moving(f->focuser, &is, &err), ERR_OK);
 	assert_false(is);
 	assert_int_equal(f->now.position, 5000);
-	/* When it comes free it is seen again. */
+	/* When the motor comes free, its motion is seen again. */
 	fake.stuck = false;
 	wait_for(f, moving);
 	fake.says_moving = false;
@@ -503,7 +503,7 @@ static bool polled_on(struct fixture *f)
 	return fake.poll_count > 40;
 }
 
-/* Nor the first of all, with which what is remembered is compared. */
+/* The first reading of all, with which what is remembered is compared, is not believed alone either. */
 static void the_first_reading_is_said_twice(void **state)
 {
 	struct fixture *f = *state;
@@ -537,12 +537,12 @@ static bool glitch_was_read(struct fixture *f)
 	return fake.glitch == 0;
 }
 
-/* The next reading is off, and at least one after it is not. */
+/* The next reading is off, and at least one after it is right. */
 static void one_odd_reading(struct fixture *f, int32_t by_steps)
 {
 	fake.glitch = by_steps;
 	wait_for(f, glitch_was_read);
-	/* The one that was off may not have been counted yet. */
+	/* The reading that was off may not have been counted yet. */
 	fake.poll_count = 0;
 	wait_for(f, polled_twice);
 }
@@ -556,14 +556,14 @@ static void one_odd_reading_is_not_believed(void **state)
 		assert_int_equal(f->now.position, 5000);
 		assert_false(f->now.is_moving);
 	}
-	/* On the way neither. */
+	/* An odd reading during a move is not believed either. */
 	go(f, 6000);
 	for (look(f); f->now.is_moving; look(f)) {
 		one_odd_reading(f, 3000);
 	}
 	assert_true(f->highest <= 6000);
 	assert_int_equal(f->now.position, 6000);
-	/* What stays is true. */
+	/* A change that stays is believed. */
 	fake.hand = 1000;
 	wait_for(f, moving);
 	fake.hand = 0;
@@ -667,9 +667,9 @@ int main(void)
 		TEST(reverse_turns_limits_and_approach),
 		TEST(the_turning_point_is_no_arrival),
 		TEST(a_device_that_takes_up_its_play_is_the_only_one),
-		TEST(play_that_is_told_once),
+		TEST(backlash_that_is_told_once),
 		TEST(play_after_a_hand_at_the_knob),
-		TEST(play_is_looked_at_before_a_move),
+		TEST(backlash_is_looked_at_before_a_move),
 		TEST(a_retry_beyond_the_target_comes_back_from_the_right_side),
 		TEST(long_ways_are_split),
 		TEST(a_halt_between_legs_ends_the_move),

@@ -64,7 +64,7 @@ static void end(struct fixture *f)
 	free(f);
 }
 
-/* A link that is opened, and what answers. */
+/* Opens a link and says what answers there. */
 static enum err_code answers(struct fixture *f, bool again, const char *identity, bool partial, struct err *err)
 {
 	struct focuser_port port;
@@ -84,17 +84,17 @@ static void test_another_answer(void **state)
 	assert_int_equal(answers(f, true, "Focuser 1.0", false, &err), ERR_OK);
 	assert_int_equal(answers(f, true, "Focuser 2.0", false, &err), ERR_PROTOCOL);
 	assert_non_null(strstr(err.text, "another device answers: 'Focuser 2.0', not 'Focuser 1.0'"));
-	/* One that kept its version to itself just now is not compared, and changes nothing. */
+	/* A device that did not tell its version this time is not compared, and changes nothing. */
 	assert_int_equal(answers(f, true, "Focuser", true, &err), ERR_OK);
 	assert_int_equal(answers(f, true, "Focuser 2.0", false, &err), ERR_PROTOCOL);
 	assert_int_equal(answers(f, true, "Focuser 1.0", false, &err), ERR_OK);
 	end(f);
-	/* The same after a restart, where it is only a warning, and then the new truth. */
+	/* After a restart the same difference is only a warning, and then the new truth. */
 	f = fresh("/dev/pts/98765");
 	assert_int_equal(answers(f, false, "Focuser 2.0", false, &err), ERR_OK);
 	assert_int_equal(answers(f, true, "Focuser 1.0", false, &err), ERR_PROTOCOL);
 	end(f);
-	/* Another name in the configuration is another matter. */
+	/* With another port name in the configuration nothing is compared. */
 	f = fresh("/dev/pts/98766");
 	assert_int_equal(answers(f, false, "Focuser 3.0", false, &err), ERR_OK);
 	assert_int_equal(answers(f, true, "Focuser 3.0", false, &err), ERR_OK);
@@ -164,7 +164,7 @@ static void test_a_port_that_went(void **state)
 	snprintf(f->dev.tty, sizeof f->dev.tty, "ttyUSB0");
 	port_went(&f->dev, "ttyUSB1");
 	assert_false(f->dev.pulled);
-	/* Old news: it is there again. */
+	/* The news is old: the device is there again. */
 	FILE *file = fopen(node, "we");
 	assert_non_null(file);
 	assert_int_equal(fclose(file), 0);

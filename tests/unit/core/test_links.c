@@ -4,7 +4,7 @@
 
 static const struct client bob = {"10.0.0.1", 2};
 
-/* Whoever said False reads false; the link closes when nobody else is there. */
+/* A client that said False reads false; the link closes when no other client is there. */
 static void clients_come_and_go(void **state)
 {
 	struct fixture *f = *state;
@@ -74,7 +74,7 @@ static bool opening(struct fixture *f)
 	return fake.opening;
 }
 
-/* Disconnected while a lost link was being opened: the next connect is a first one and fails as such. */
+/* A client disconnects while a lost link is being opened: the next connect is a first one and fails as such. */
 static void a_disconnect_amid_relinking_leaves_nothing_behind(void **state)
 {
 	struct fixture *f = *state;
@@ -113,8 +113,8 @@ static bool deaf_halt_was_told(struct fixture *f)
 	return fake.halt_count > 0;
 }
 
-/* A halt that the motor has not heard when the cable goes, or that comes while it is out, is told when it
- * is back: whoever pressed STOP has not taken it back. */
+/* A halt that the motor has not heard when the cable goes, or that comes while it is out, is sent when it is back,
+ * because whoever pressed STOP has not taken it back. */
 static void a_halt_outlives_the_link(void **state)
 {
 	struct fixture *f = *state;
@@ -147,7 +147,7 @@ static void a_halt_outlives_the_link(void **state)
 		assert_true(now.position < 9000);
 		assert_int_equal(fake.move_count, 1);
 	}
-	/* Without one, nobody interferes. */
+	/* Without a halt nobody interferes with the move. */
 	fake.move_count = 0;
 	fake.halt_count = 0;
 	assert_int_equal(focuser_move(f->focuser, now.position + 10, &err), ERR_OK);
@@ -160,7 +160,7 @@ static void a_halt_outlives_the_link(void **state)
 	assert_int_equal(fake.halt_count, 0);
 }
 
-/* One disconnects, another connects before the port is closed: it closes, and opens again. */
+/* One client disconnects, and another connects before the port is closed: the port is closed and opened again. */
 static void a_connect_amid_closing_opens_afresh(void **state)
 {
 	struct fixture *f = *state;
@@ -201,7 +201,7 @@ static void connected_turns_false_after_the_grace(void **state)
 	assert_int_equal(device_link(f->focuser), LINK_LOST);
 	struct err err;
 	assert_int_equal(device_require(f->focuser, &alice, &err), ERR_NOT_CONNECTED);
-	/* Whoever asks for the link now hears how it went, and the tries go on. */
+	/* A client that asks for the link at this moment hears how the try went, and the tries go on. */
 	uint64_t ticket;
 	enum err_code result = ERR_OK;
 	device_connect(f->focuser, &alice, &ticket, &err);
@@ -232,7 +232,7 @@ static bool halted(struct fixture *f)
 	return fake.halt_count > 0;
 }
 
-/* A motor that finishes its way without us: STOP is pressed while the cable is out, or goes with it. */
+/* The motor would finish its way without us: STOP is pressed while the cable is out, or the halt gets lost with it. */
 static void a_halt_is_owed_until_the_link_is_back(void **state)
 {
 	struct fixture *f = *state;
@@ -249,7 +249,7 @@ static void a_halt_is_owed_until_the_link_is_back(void **state)
 			wait_for(f, lost);
 			assert_int_equal(focuser_halt(f->focuser, &err), ERR_IO);
 		} else {
-			/* Accepted, but never heard by the device. */
+			/* The halt is accepted, but the device never hears it. */
 			fake.silent = true;
 			assert_int_equal(focuser_halt(f->focuser, &err), ERR_OK);
 			wait_for(f, lost);
@@ -265,7 +265,7 @@ static void a_halt_is_owed_until_the_link_is_back(void **state)
 		assert_true(now.position > 1000 && now.position < 9000);
 		assert_int_equal(fake.move_count, moves_before + 1);
 	}
-	/* One that has come to rest by then is left alone, and so is the next motion. */
+	/* A motor that has come to rest by then is left alone, and so is its next motion. */
 	fake.halt_count = 0;
 	fake.gone = true;
 	wait_for(f, lost);
@@ -278,7 +278,7 @@ static void a_halt_is_owed_until_the_link_is_back(void **state)
 	assert_int_equal(fake.halt_count, 0);
 }
 
-/* No client counts that was not heard of for the time of quiet; here it is none at all. */
+/* A client counts only as long as it was heard of within the time of quiet, which is zero here. */
 static void quiet_clients_do_not_keep_the_link(void **state)
 {
 	struct fixture *f = *state;
@@ -293,7 +293,7 @@ static void quiet_clients_do_not_keep_the_link(void **state)
 	device_disconnect(f->focuser, &alice, &closing, &err);
 	assert_true(closing);
 	wait_for(f, focuser_down);
-	/* And a failure that is told for no time at all reads false at once. */
+	/* A failure that is told for no time at all reads false at once. */
 	fake.open_fails = true;
 	device_connect(f->focuser, &alice, &ticket, &err);
 	wait_for(f, focuser_down);
@@ -323,7 +323,7 @@ static void connect_at_start_goes_on_trying(void **state)
 	fake.open_fails = false;
 	wait_for(f, focuser_up);
 	assert_int_equal(fake.move_count, 0);
-	/* Until somebody disconnects. */
+	/* The tries go on until somebody disconnects. */
 	bool closing;
 	device_disconnect(f->focuser, &alice, &closing, &err);
 	wait_for(f, focuser_down);

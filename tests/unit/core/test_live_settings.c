@@ -25,7 +25,7 @@ static bool polled_twice(struct fixture *f)
 	return fake.poll_count >= polls_before + 2;
 }
 
-/* Long enough for the worker to have come by several times. */
+/* Lets enough time pass for the worker to have come by several times. */
 static void let_the_worker_look(struct fixture *f)
 {
 	polls_before = fake.poll_count;
@@ -49,7 +49,7 @@ static void a_move_keeps_its_backlash(void **state)
 	f->config.focuser[0].approach = CONFIG_APPROACH_OUT;
 	start(f);
 	struct err err;
-	/* From 5000, half a second away on the fast clock. */
+	/* The way from 5000 takes half a second on the fast clock. */
 	assert_int_equal(focuser_move(f->focuser, 2000, &err), ERR_OK);
 	wait_for(f, leg_started);
 	set(f, "focuser.0.backlash_steps", "100");
@@ -63,7 +63,7 @@ static void a_move_keeps_its_backlash(void **state)
 	assert_int_equal(fake.move[0], 1700);
 	assert_int_equal(fake.move[1], 2000);
 	wait_for(f, backlash_is_new);
-	/* The next comes from the other side, by the other distance. */
+	/* The next move comes from the other side, with the other overshoot. */
 	assert_int_equal(focuser_move(f->focuser, 3000, &err), ERR_OK);
 	wait_for(f, at_rest);
 	assert_int_equal(fake.move_count, 4);
@@ -82,7 +82,7 @@ static void not_woken(void *arg)
 	(void)arg;
 }
 
-/* A run is many moves: they are all of one kind. */
+/* A run is many moves, and all of them use the same settings. */
 static void a_run_keeps_its_settings(void **state)
 {
 	struct fixture *f = *state;

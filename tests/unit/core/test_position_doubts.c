@@ -2,7 +2,7 @@
 /* Memory of the position where it is easily taken for better than it is. */
 #include "position_fixture.h"
 
-/* Power may be cut while the motor is still told to stop, and does not. */
+/* The power may be cut while the motor has been told to stop and does not. */
 static void a_stall_is_on_the_disk_before_the_motor_rests(void **state)
 {
 	struct fixture *f = *state;
@@ -39,20 +39,20 @@ static void a_set_position_whose_answer_is_lost(void **state)
 	fake_put_motor(300);
 	start(f);
 	assert_true(look(f).trust == POSITION_SHIFTED && look(f).remembered == 5000);
-	fake.mute_syncs = 1;
+	fake.mute_set_positions = 1;
 	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_TIMEOUT);
 	wait_for(f, sync_is_over);
 	struct focuser_state now = look(f);
 	assert_true(now.position == 5000 && now.trust == POSITION_KNOWN && !now.remembered_known);
 	assert_int_equal(on_disk(f).trust, POSITION_KNOWN);
 	assert_int_equal(fake.move_count, 0);
-	/* From a known one: in doubt, and the way back is offered. */
-	fake.mute_syncs = 1;
+	/* A position that was known is in doubt afterwards, and restoring it is offered. */
+	fake.mute_set_positions = 1;
 	assert_int_equal(set_position(f, FOCUSER_SET_TO, 800), ERR_TIMEOUT);
 	wait_for(f, sync_is_over);
 	now = look(f);
 	assert_true(now.position == 800 && now.trust == POSITION_SHIFTED && now.remembered == 5000);
-	/* One that is refused changes nothing. */
+	/* A SetPosition that is refused changes nothing. */
 	fake.sync_fails = true;
 	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_REFUSED);
 	wait_for(f, sync_is_over);
@@ -75,14 +75,14 @@ static void no_overshoot_beyond_the_remembered_end(void **state)
 	start(f);
 	assert_true(look(f).trust == POSITION_SHIFTED && look(f).remembered == 1000);
 	int moves = fake.move_count;
-	assert_int_equal(focuser_move(f->dev, 4100, &err), ERR_INVALID_OPERATION); /* its 100, by way of -100 */
+	assert_int_equal(focuser_move(f->dev, 4100, &err), ERR_INVALID_OPERATION); /* its 100, by way of its -100 */
 	assert_non_null(strstr(err.text, "SetPosition"));
 	assert_int_equal(fake.move_count, moves);
 	move(f, 4200);
 	wait_for(f, at_rest);
 	assert_int_equal(look(f).position, 4200);
 	assert_int_equal(look(f).remembered, 200);
-	/* The way of the approach needs none. */
+	/* A move in the direction of the approach needs no overshoot. */
 	move(f, 5000);
 	wait_for(f, at_rest);
 }
@@ -108,7 +108,7 @@ static bool on_its_way(struct fixture *f)
 	return look(f).motor_position > 5300;
 }
 
-/* What is offered for restoring is where it was seen last, not where it was noted last. */
+/* Restoring offers where the motor was seen last, not where it was noted last. */
 static void what_was_seen_last_is_offered(void **state)
 {
 	struct fixture *f = *state;

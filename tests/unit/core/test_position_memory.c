@@ -24,7 +24,7 @@ static void the_way_is_on_the_disk_before_the_motor_is_told(void **state)
 	wait_for(f, disk_is_syncing);
 	assert_int_equal(moves_at_sync, 0);
 	assert_true(look(f).is_moving);
-	/* The bytes are there, the disk has not yet said so. */
+	/* The bytes are in the file, but the disk has not yet said so. */
 	assert_int_equal(position_journal_read(f->path, &entry, NULL), POSITION_READ);
 	assert_true(entry.moving && entry.from == 5000 && entry.target == 4000);
 	assert_true(entry.low == 3800 && entry.high == 5000 && entry.position == 5000);
@@ -33,7 +33,7 @@ static void the_way_is_on_the_disk_before_the_motor_is_told(void **state)
 	wait_for(f, at_rest);
 	entry = on_disk(f);
 	assert_true(!entry.moving && entry.position == 4000 && entry.low == 4000 && entry.high == 4000);
-	/* Two entries for a move, and none while nothing happens. */
+	/* A move makes two entries, and none is made while nothing happens. */
 	int writes = disk.writes;
 	assert_int_equal(writes, 2);
 	int polls = fake.temperature_count;
@@ -81,7 +81,7 @@ static void a_disk_that_never_answers_delays_a_move_by_its_patience(void **state
 	move(f, 5100);
 	wait_for(f, started);
 	assert_true(clock_now_ms(clock_real()) - begin >= POSITION_JOURNAL_PATIENCE_MS - 1);
-	/* It goes, and it is said that a power cut loses the position, until the disk has answered. */
+	/* The move starts, and it is said that a power cut would lose the position, until the disk has answered. */
 	assert_true(look(f).journal_failing);
 	wait_for(f, at_rest);
 	assert_int_equal(look(f).position, 5100);
@@ -142,7 +142,8 @@ static void a_reset_is_a_shift_and_restore_settles_it(void **state)
 	assert_int_equal(now.position, 0);
 	assert_true(now.remembered_known && now.remembered == 7600 && now.can_set_position);
 	assert_non_null(strstr(now.trust_why, "stood at 7600"));
-	/* It moves all the same, and what is remembered moves along; but not out of the range by both counts. */
+	/* The focuser moves all the same, and what is remembered moves along, but not out of the range by both
+	 * counts. */
 	int moves = fake.move_count;
 	struct err err;
 	assert_int_equal(focuser_move(f->dev, 2401, &err), ERR_INVALID_OPERATION);
@@ -160,7 +161,7 @@ static void a_reset_is_a_shift_and_restore_settles_it(void **state)
 	now = look(f);
 	assert_true(now.trust == POSITION_KNOWN && now.position == 8000 && now.trust_why[0] == '\0');
 	assert_false(now.remembered_known);
-	assert_int_equal(fake.sync_count, 1);
+	assert_int_equal(fake.set_position_count, 1);
 	assert_int_equal(fake.move_count, moves + 1);
 	struct position_entry entry = on_disk(f);
 	assert_true(entry.trust == POSITION_KNOWN && entry.position == 8000 && !entry.offset_known);
@@ -199,7 +200,7 @@ static void keep_takes_the_devices_word(void **state)
 	start(f);
 	assert_int_equal(look(f).trust, POSITION_SHIFTED);
 	assert_int_equal(set_position(f, FOCUSER_SET_KEEP, 0), ERR_OK);
-	assert_int_equal(fake.sync_count, 0);
+	assert_int_equal(fake.set_position_count, 0);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	assert_int_equal(on_disk(f).position, 3000);
 	stop(f);
@@ -220,7 +221,7 @@ static void a_reset_is_noticed_when_the_link_returns(void **state)
 	assert_int_equal(look(f).trust, POSITION_SHIFTED);
 	assert_int_equal(look(f).remembered, 5000);
 	assert_int_equal(fake.move_count, 0);
-	assert_int_equal(fake.sync_count, 0); /* nothing is put right by itself */
+	assert_int_equal(fake.set_position_count, 0); /* nothing is put right by itself */
 }
 
 static bool shifted(struct fixture *f)
@@ -245,7 +246,7 @@ static void a_reset_under_an_open_link_ends_a_move(void **state)
 	int moves = fake.move_count;
 	fake.reset = true;
 	wait_for(f, unknown);
-	/* It does not set out from 0 for 9000, which would be far beyond the end. */
+	/* The motor does not set out from 0 for 9000, which would be far beyond the end. */
 	assert_int_equal(fake.move_count, moves);
 	assert_int_equal(focuser_is_moving(f->dev, &moving, &err), ERR_STALLED);
 	assert_non_null(strstr(err.text, "reset"));
@@ -256,7 +257,7 @@ static void a_reset_under_an_open_link_ends_a_move(void **state)
 	assert_int_equal(look(f).position, 100);
 }
 
-/* One that saves its count now and then: the driver tells, since the number alone does not. */
+/* This board saves its count now and then; the driver tells of the reset, since the number alone does not show it. */
 static void a_reset_that_the_driver_tells_of_ends_a_move(void **state)
 {
 	struct fixture *f = *state;
@@ -272,7 +273,7 @@ static void a_reset_that_the_driver_tells_of_ends_a_move(void **state)
 	assert_int_equal(fake.move_count, moves);
 	assert_int_equal(focuser_is_moving(f->dev, &moving, &err), ERR_STALLED);
 	assert_int_equal(look(f).position, 2000);
-	/* Also where the saved number happens to lie on the way. */
+	/* The move also ends when the saved number happens to lie on the way. */
 	assert_int_equal(set_position(f, FOCUSER_SET_TO, 1000), ERR_OK);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	move(f, 9000);
@@ -284,7 +285,7 @@ static void a_reset_that_the_driver_tells_of_ends_a_move(void **state)
 	wait_for(f, unknown);
 	assert_int_equal(fake.move_count, moves);
 	assert_int_equal(look(f).position, 2000);
-	/* At rest, too. */
+	/* A reset at rest is noticed, too. */
 	assert_int_equal(set_position(f, FOCUSER_SET_TO, 5000), ERR_OK);
 	on_disk(f);
 	fake.loses_count = true;
@@ -313,7 +314,7 @@ static void a_power_cut_in_a_move(void **state)
 	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
 	assert_non_null(strstr(look(f).trust_why, "from 5000 to 9000"));
 	assert_true(look(f).remembered_known && look(f).remembered == 5000);
-	/* To be told where it is: by the setting circle of the person at the telescope. */
+	/* The person at the telescope reads the position off the setting circle and sets it. */
 	assert_int_equal(set_position(f, FOCUSER_SET_TO, 7000), ERR_OK);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	assert_int_equal(look(f).position, 7000);
@@ -377,7 +378,7 @@ static void set_position_is_refused_when_it_cannot_be_meant(void **state)
 	pthread_mutex_unlock(&f->dev->lock);
 	assert_int_equal(set_position(f, FOCUSER_SET_TO, 100), ERR_INVALID_OPERATION);
 	device_lease_drop(f->dev, 7);
-	assert_int_equal(fake.sync_count, 0);
+	assert_int_equal(fake.set_position_count, 0);
 	fake.sync_fails = true;
 	assert_int_equal(set_position(f, FOCUSER_SET_TO, 100), ERR_REFUSED);
 	assert_int_not_equal(look(f).position, 100);
@@ -398,7 +399,7 @@ static void reversed_numbers_are_kept_as_the_motor_counts(void **state)
 	struct position_entry entry = on_disk(f);
 	assert_true(entry.position == 3000 && entry.reverse && entry.max_step == 10000);
 	stop(f);
-	/* The other way round the motor still stands where it stood. */
+	/* With `reverse` the other way round the motor still stands where it stood. */
 	f->config.focuser[0].reverse = false;
 	start(f);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);

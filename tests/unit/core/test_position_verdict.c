@@ -128,7 +128,7 @@ static void numbers_are_told_as_clients_know_them(void **state)
 	assert_int_equal(v.offset, 7600); /* the motor's own */
 }
 
-/* The driver says that the device began anew: in a move its number is of no worth, wherever it lies. */
+/* The driver says that the device began anew: in a move its number is worth nothing, wherever it lies. */
 static void a_reset_that_is_told(void **state)
 {
 	(void)state;
@@ -142,7 +142,7 @@ static void a_reset_that_is_told(void **state)
 	seen.position = 8000;
 	position_judge(POSITION_READ, &last, &seen, &v);
 	assert_int_equal(v.trust, POSITION_UNKNOWN);
-	/* Saved, and the motor at rest: nothing was lost. */
+	/* The count was saved and the motor was at rest, so nothing was lost. */
 	last = (struct position_entry){REST(7600), .driver = "moonlite", .trust = POSITION_KNOWN};
 	seen.position = 7600;
 	position_judge(POSITION_READ, &last, &seen, &v);
@@ -166,7 +166,7 @@ static void other_devices_and_damaged_journals(void **state)
 	snprintf(last.port_serial, sizeof last.port_serial, "A1");
 	position_judge(POSITION_MENDED, &last, &seen, &v);
 	assert_int_equal(v.trust, POSITION_KNOWN);
-	/* Where one of the two serial numbers is not known it is taken for the same. */
+	/* Where one of the two serial numbers is not known, they are taken for the same. */
 	seen.port_serial = "";
 	last.trust = POSITION_KNOWN;
 	position_judge(POSITION_MENDED, &last, &seen, &v);
@@ -178,7 +178,7 @@ static void other_devices_and_damaged_journals(void **state)
 	assert_non_null(strstr(v.why, "damaged"));
 }
 
-/* Whatever the numbers are: a doubt has words, and a known position has none. */
+/* Whatever the numbers are, a doubt has words and a known position has none. */
 static void the_ends_of_the_numbers(void **state)
 {
 	(void)state;

@@ -197,7 +197,7 @@ static void the_same_sentences_as_the_check(void **state)
 	assert_int_equal(rig->told, 0);
 }
 
-/* The device behind a running driver, and who may reach the server, are no business of a page. */
+/* Which driver a device has, and who may reach the server, cannot be changed from a page. */
 static void what_is_read_at_the_start_alone(void **state)
 {
 	struct rig *rig = *state;
@@ -248,7 +248,7 @@ static void undo_names_a_change(void **state)
 	assert_int_equal(settings_undo(rig->settings, 2, &err), ERR_OK); /* sent again */
 	assert_int_equal(backlash(rig), 100);
 	assert_int_equal(rig->keeps, keeps);
-	/* A change that a newer one covers goes without a trace. */
+	/* A change that a newer one covers can be undone without any effect that is seen. */
 	assert_int_equal(change(rig, "focuser.0.backlash_steps", "140"), 3);
 	assert_int_equal(settings_undo(rig->settings, 1, &err), ERR_OK);
 	assert_int_equal(backlash(rig), 140);
@@ -258,7 +258,7 @@ static void undo_names_a_change(void **state)
 	assert_int_equal(settings_undo(rig->settings, 4, &err), ERR_INVALID_VALUE);
 	assert_non_null(strstr(err.text, "there was no change 4"));
 	assert_int_equal(settings_undo(rig->settings, 0, &err), ERR_INVALID_VALUE);
-	/* Numbers are never given twice. */
+	/* No number is given twice. */
 	restart(rig);
 	assert_int_equal(change(rig, "focuser.0.backlash_steps", "5"), 4);
 }
@@ -288,14 +288,14 @@ static void some_settings_only_change_together(void **state)
 	assert_int_equal(settings_change(rig->settings, pair, 2, "Ada", &again, &err), ERR_OK);
 	assert_int_equal(number, 1);
 	assert_int_equal(again, 1);
-	/* All or none. */
+	/* Settings that are changed together are changed all or none. */
 	const struct settings_wish half[] = {{"autofocus.points", "7"}, {"telescope.0.aperture_mm", "40"}};
 	assert_int_equal(settings_change(rig->settings, half, 2, "Ada", NULL, &err), ERR_INVALID_VALUE);
 	assert_string_equal(err.text, "[telescope.0] obstruction_mm must be smaller than aperture_mm");
 	shows(rig, "autofocus.points", "9", "default");
 	const struct settings_wish twice[] = {{"autofocus.points", "7"}, {"autofocus.points", "8"}};
 	assert_int_equal(settings_change(rig->settings, twice, 2, "Ada", NULL, &err), ERR_INVALID_VALUE);
-	/* What an undo would leave must go together, too. */
+	/* What an undo would leave has to go together, too. */
 	assert_int_equal(settings_forget(rig->settings, "telescope.0.aperture_mm", &err), ERR_INVALID_VALUE);
 	shows(rig, "telescope.0.aperture_mm", "200", "changed here");
 	assert_int_equal(settings_undo(rig->settings, 1, &err), ERR_OK);
@@ -400,7 +400,7 @@ static void a_damaged_file_is_put_aside(void **state)
 	begin(rig);
 	settings_load_file(rig->settings, path);
 	assert_int_equal(backlash(rig), 120);
-	/* A power cut in the middle, without the care that the writer takes. */
+	/* A power cut came in the middle of a write that was done without the care that the writer takes. */
 	rig->kept[strlen(rig->kept) / 2] = '\0';
 	write_file(rig->folder, "settings.json", rig->kept);
 	settings_destroy(rig->settings);
@@ -412,7 +412,7 @@ static void a_damaged_file_is_put_aside(void **state)
 	change(rig, "focuser.0.backlash_steps", "90");
 }
 
-/* More changes than are remembered: what stands is never forgotten, the oldest that are covered are. */
+/* More changes are made than are remembered: those that stand are never forgotten, the oldest covered ones are. */
 static void the_oldest_changes_are_forgotten(void **state)
 {
 	struct rig *rig = *state;
@@ -450,7 +450,7 @@ static void lists_what_is_configured(void **state)
 	struct rig *rig = *state;
 	struct count count = {0};
 	settings_list(rig->settings, count_entry, &count);
-	/* One of each section. */
+	/* Each section has one device here. */
 	assert_int_equal(count.entries, config_option_count);
 	assert_in_range(count.live, 10, config_option_count - 10);
 	assert_int_equal(count.focuser_1, 0);

@@ -24,7 +24,7 @@ static inline bool camera_down(struct fixture *f)
 	return device_link(f->camera) == LINK_DOWN;
 }
 
-/* ---- a server somewhere, that the test moves ---- */
+/* ---- a server somewhere, which the test controls ---- */
 
 static struct {
 	_Atomic int32_t position;
@@ -57,7 +57,7 @@ struct line {
 	const struct driver_host *listener[2];
 };
 
-/* The one that is open; for the test, which speaks as the server. */
+/* The line that is open; the test speaks through it as the server. */
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct line *open_line;
 
@@ -181,7 +181,7 @@ static void bridge_close(void *ctx)
 {
 	struct bridge *b = ctx;
 	if (b->line != NULL) {
-		/* From here on the reader does not know us. */
+		/* From here on the reader does not know this device. */
 		pthread_mutex_lock(&b->line->lock);
 		b->line->listener[b->which] = NULL;
 		pthread_mutex_unlock(&b->line->lock);
@@ -352,11 +352,11 @@ static void one_connection_serves_both(void **state)
 	start(f);
 	assert_int_equal(atomic_load(&net.connections), 1);
 	wait_for(f, at_the_servers_position);
-	/* The next poll is an hour away: the post brings it. */
+	/* The next poll is an hour away, so the news came by the post. */
 	atomic_store(&net.position, 4711);
 	server_says(1, false);
 	wait_for(f, at_the_servers_position);
-	/* One leaves, the connection stays; the last ends it. */
+	/* When one device leaves, the connection stays; the last one ends it. */
 	bool closing = false;
 	struct err err;
 	assert_int_equal(device_disconnect(f->focuser, &alice, &closing, &err), ERR_OK);
@@ -444,7 +444,7 @@ static void a_mailbox_keeps_order_and_tells_of_gaps(void **state)
 		assert_true(mailbox_take(box, &mail));
 		assert_int_equal(mail.size, sizeof i);
 		assert_memory_equal(mail.data, &i, sizeof i);
-		/* Behind the gap nothing is kept before it is known. */
+		/* After the gap nothing is kept until the worker knows of the gap. */
 		assert_false(mailbox_put(box, &n, sizeof n));
 	}
 	assert_true(mailbox_take(box, &mail));

@@ -34,7 +34,7 @@
 enum { MIN_STEP = 200, MAX_STEP = 9000, DEVICE_MAX = 10000, BACKLASH = 150, COMMANDERS = 3,
 	ROUNDS = 250, TIME_FACTOR = 400 };
 
-/* The motor and its line; touched by the focuser's worker alone, except for the atomics. */
+/* The motor and its line; only the focuser's worker touches them, except for the atomics. */
 static struct {
 	double from, to;
 	int64_t since_ms;
@@ -140,7 +140,7 @@ static enum err_code focuser_start(void *ctx, int32_t target, struct err *err)
 	if (f->host->urgent(f->host->urgent_ctx)) {
 		return err_set(err, ERR_CANCELLED, "something urgent");
 	}
-	/* One that fails may have worked, or not. */
+	/* A call that fails may have worked or not. */
 	enum err_code code = fate(err);
 	if (code == ERR_OK || next_random(&motor.luck) % 2 == 0) {
 		motor.from = motor_at(f->host);
@@ -476,7 +476,7 @@ static void wish(struct night *n, uint32_t *luck)
 		atomic_store(&motor.halted, false);
 		focuser_move(n->focuser, target, &err);
 	} else if (what < 10) {
-		/* A lost link has an error; then there is nothing to be promised. */
+		/* A lost link gives an error; in that case nothing is promised. */
 		bool up = focuser_halt(n->focuser, &err) == ERR_OK;
 		atomic_store(&motor.halt_seen, false);
 		atomic_store(&motor.start_seen, false);
@@ -538,8 +538,8 @@ static bool everything_rests(struct night *n)
 	       c.activity != CAMERA_READING;
 }
 
-/* Many hands: after a halt nothing starts until something new is wished, whatever else goes on; and
- * when it is over everything still works. */
+/* Many threads give orders: after a halt nothing starts until something new is wished, whatever else goes on; and when
+ * all is over everything still works. */
 static void nothing_starts_after_a_halt(void **state)
 {
 	struct night *n = *state;
@@ -587,7 +587,7 @@ static void nothing_starts_after_a_halt(void **state)
 	assert_true(motor.starts > starts);
 }
 
-/* Torn down in full flight. */
+/* Everything is taken down while it is in use. */
 static void ends_cleanly_amid_everything(void **state)
 {
 	struct night *n = *state;

@@ -22,7 +22,7 @@ static bool at_5100(struct fixture *f)
 	return look(f).motor_position == 5100;
 }
 
-/* A target that a bad line has changed may lie anywhere: at the limit at the latest it is noticed. */
+/* A bad line may have changed the target to anything; that is noticed at the limit at the latest. */
 static void a_motor_that_runs_past_a_limit_is_stopped_there(void **state)
 {
 	struct fixture *f = *state;
@@ -32,7 +32,7 @@ static void a_motor_that_runs_past_a_limit_is_stopped_there(void **state)
 	fake.backlash_untold = true;
 	f->time_factor = 60;
 	start(f);
-	/* Where passing the target may be the device's own way against its backlash, the limit is what tells. */
+	/* Where passing the target may be how the device takes up its backlash, the limit tells. */
 	fake.runs_past = true;
 	fake.speed = 100;
 	assert_int_equal(focuser_move(f->focuser, 4900, &err), ERR_OK);
@@ -41,7 +41,7 @@ static void a_motor_that_runs_past_a_limit_is_stopped_there(void **state)
 	assert_non_null(strstr(err.text, "outside 4800..10000"));
 	wait_for(f, at_rest);
 	assert_true(fake.halt_count >= 1);
-	/* From there it finds back. */
+	/* From there the motor finds back. */
 	fake.runs_past = false;
 	fake.speed = 1000;
 	assert_int_equal(focuser_move(f->focuser, 5000, &err), ERR_OK);
@@ -49,7 +49,7 @@ static void a_motor_that_runs_past_a_limit_is_stopped_there(void **state)
 	assert_int_equal(look(f).position, 5000);
 }
 
-/* However long it settles: the time for the way has long been over then. */
+/* The motor moves again late in a long settling, when the time for the way has long been over. */
 static void moves_again_late_in_a_long_settling(void **state)
 {
 	struct fixture *f = *state;
@@ -86,7 +86,7 @@ static bool not_up(struct fixture *f)
 	return look(f).link != LINK_UP;
 }
 
-/* A device that answers with noise is there: a burst of it costs no move, only a long one the link. */
+/* A device that answers with noise is there: a burst of noise costs no move, and only a long one costs the link. */
 static void noise_on_the_line_passes(void **state)
 {
 	struct fixture *f = *state;

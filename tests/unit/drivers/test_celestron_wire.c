@@ -240,7 +240,7 @@ static void test_move_and_halt(void **state)
 	rig_close(&rig);
 }
 
-/* A leg that ended elsewhere is repeated slowly, and so is the short way back that takes up the play. */
+/* A leg that ended elsewhere is repeated slowly, and so is the short way back that takes up the backlash. */
 static void test_slow_legs(void **state)
 {
 	(void)state;

@@ -348,7 +348,7 @@ static void test_bad_answers(void **state)
 	}
 }
 
-/* Old firmware does not know about play; it is asked once, at rest. */
+/* Old firmware cannot tell its backlash; it is asked once, at rest. */
 static void test_play_is_looked_up_once(void **state)
 {
 	(void)state;

@@ -225,7 +225,7 @@ static void test_a_reconnect_finds_everything_in_place(void **state)
 	rig_fini(&rig);
 }
 
-/* B = 40, moves +100, -30, -30, +10 from a mesh that is fully slack for a move outwards: the optics
+/* B = 40, moves +100, -30, -30, +10 from gears whose whole backlash lies before a move out: the optics
  * move +60, 0, -20, 0.  Worked out by hand from the model of an offset within 0..B. */
 static void test_backlash(void **state)
 {

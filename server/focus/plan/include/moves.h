@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Direction of every final leg.  in is towards smaller positions, out towards larger. */
+/* Direction of every last leg.  in is towards smaller positions, out towards larger. */
 enum moves_approach { MOVES_APPROACH_IN, MOVES_APPROACH_OUT };
 
 struct moves_rules {
