@@ -16,7 +16,8 @@
 #define RISEN_RATIO 1.1
 
 /* No star on a detector is smaller: the light of one pixel, spread evenly over it, has half of it within
- * sqrt(1 / (2 pi)) px of the middle.  A vertex below it is one that no sample has seen. */
+ * sqrt(1 / (2 pi)) px of the middle.  A vertex below it is one that no sample has seen.
+ * By definition: 0.39894. */
 #define LEAST_HFR_PX 0.399
 
 void curve_refuse(struct curve_result *out, const char *reason)
