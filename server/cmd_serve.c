@@ -283,6 +283,7 @@ static enum err_code build(struct serve *serve, const struct config *config,
 		.port = config->server.port,
 		.allowed_hosts = config->server.allowed_hosts,
 		.server_name = config->server.name,
+		.is_page = web_is_page,
 	};
 	struct http_server *server;
 	rc = http_server_start(&http, dispatch, serve, &server, err);

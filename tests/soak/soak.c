@@ -188,7 +188,7 @@ int32_t way = 20 + (int32_t)draw(c, 300);
 			return;
 		}
 		pthread_mutex_lock(&c->dev->lock);
-		op = c->dev->focuser->op;
+		op = focuser_of(c->dev)->op;
 		pthread_mutex_unlock(&c->dev->lock);
 		if (i + 1 < wishes || halt) {
 			pause_ms(c, draw(c, 3000));

@@ -53,7 +53,7 @@ void camera_climate_open(struct device *dev)
 	c->fresh_climate = climate_unknown;
 	struct err err;
 	if (driver->poll_climate != NULL
-		&& driver->poll_climate(c->ctx, &c->fresh_climate, &err) != ERR_OK) {
+		&& camera_drive_first_climate(dev, &c->fresh_climate, &err) != ERR_OK) {
 		c->fresh_climate = climate_unknown;
 	}
 }
@@ -82,10 +82,7 @@ static struct step poll_climate(struct device *dev)
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	struct camera_climate fresh = climate_unknown;
-	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->poll_climate(c->ctx, &fresh, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
+	enum err_code code = camera_drive_climate(dev, &fresh, &err);
 	c->next_climate_ms = clock_now_ms(dev->clock) + poll_interval_ms(dev, fresh.next_poll_ms);
 	if (code == ERR_IO) {
 		return step_lost(&err);
@@ -119,13 +116,8 @@ static struct step set_cooler(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
-	bool on = c->cooler_on;
-	double set_point_c = c->set_point_c;
 	c->cooler_wanted = false;
-	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->set_cooler(c->ctx, on, set_point_c, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
+	enum err_code code = camera_drive_cooler(dev, c->cooler_on, c->set_point_c, &err);
 	c->next_climate_ms = clock_now_ms(dev->clock);
 	if (code == ERR_IO) {
 		c->cooler_wanted = true; /* it is carried out when the link is back */
@@ -148,11 +140,7 @@ static struct step start_pulse(struct device *dev, struct guide_wish *wish)
 	bool other = c->guiding;
 	wish->wanted = false;
 	c->guiding = true;
-	pthread_mutex_unlock(&dev->lock);
-	enum err_code code =
-		c->driver->pulse_guide(c->ctx, pulse.direction, pulse.duration_ms, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
+	enum err_code code = camera_drive_pulse(dev, &pulse, &err);
 	c->next_climate_ms = clock_now_ms(dev->clock);
 	if (code == ERR_IO) {
 		return step_lost(&err);

@@ -6,6 +6,7 @@
 #include "camera.h"
 #include "camera_driver.h"
 #include "device_private.h"
+#include "drive.h"
 
 /* The phases of an exposure from its acceptance to its end. */
 enum expose_phase { EXPOSE_NONE, EXPOSE_ACCEPTED, EXPOSE_RUNNING, EXPOSE_READING };

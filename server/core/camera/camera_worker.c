@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The worker's part of a camera: start, watch, read out, publish.  Every function here runs on the
- * device's worker with its lock held and gives it back only around a driver call.
+ * The worker's part of a camera: start, watch, read out, publish.  Every function here runs on the device's worker
+ * with its lock held, which drive.c gives back around a driver call.
  */
 #include "camera_private.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 /* An exposure is looked at this often when the driver gives no hint. */
 #define POLL_MS 100
@@ -31,66 +29,12 @@ static void end_without_frame(struct device *dev, const struct err *why)
 	device_changed(dev);
 }
 
-/* Asks where the focuser of this camera stands, without the lock, because the focuser is another device. */
-static void ask_focuser(struct device *dev, struct exposure_request *request)
-{
-	double steps;
-	if (!request->focuser_known && dev->host.partner >= 0
-		&& dev->needs.focuser_position(dev->needs.ctx, dev->host.partner, &steps)) {
-		request->focuser_known = true;
-		request->focuser_position = steps;
-	}
-}
-
-static enum err_code new_frame(struct camera_core *c, const struct frame_info *info, struct frame **out,
-	struct err *err)
-{
-	*out = frame_pool_take(c->pool, info);
-	return *out != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "no memory for the frame");
-}
-
-/* Takes the frame that is going to be published and gives the driver its pixels to fill. */
-static enum err_code lend_frame(struct camera_core *c, const struct exposure_request *request,
-	struct err *err)
-{
-	struct frame_info info = {
-		.width = request->num_x,
-		.height = request->num_y,
-		.planes = camera_planes(&c->caps),
-		.bin = request->bin,
-		.type = c->caps.frame_type,
-	};
-	enum err_code code = new_frame(c, &info, &c->lent, err);
-	if (code == ERR_OK) {
-		c->driver->lend_frame(c->ctx, c->lent);
-	}
-	return code;
-}
-
-/* Takes the frame back, once the driver has done with it. */
-static void take_back(struct camera_core *c)
-{
-	frame_unref(c->lent);
-	c->lent = NULL;
-}
-
 static struct step begin_exposure(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	struct exposure_request request = c->request;
-	pthread_mutex_unlock(&dev->lock);
-	ask_focuser(dev, &request);
-	enum err_code code = c->driver->start_exposure(c->ctx, &request, &err);
-	if (code == ERR_OK && c->driver->lend_frame != NULL) {
-		code = lend_frame(c, &request, &err);
-	}
-	if (code != ERR_OK && code != ERR_IO && c->driver->lend_frame != NULL) {
-		struct err ignored;
-		c->driver->abort(c->ctx, &ignored);
-	}
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
+	enum err_code code = camera_drive_start(dev, &request, &err);
 	if (code == ERR_IO) {
 		return step_lost(&err);
 	}
@@ -114,10 +58,7 @@ static struct step abort_exposure(struct device *dev)
 	struct err err = {0};
 	enum err_code code = ERR_OK;
 	if (c->phase == EXPOSE_RUNNING) {
-		pthread_mutex_unlock(&dev->lock);
-		code = c->driver->abort(c->ctx, &err);
-		take_back(c);
-		pthread_mutex_lock(&dev->lock);
+		code = camera_drive_abort(dev, &err);
 	}
 	if (code == ERR_IO) {
 		return step_lost(&err);
@@ -133,10 +74,7 @@ static struct step stop_exposure(struct device *dev)
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	c->stop_wanted = false;
-	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->stop(c->ctx, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
+	enum err_code code = camera_drive_stop(dev, &err);
 	if (code == ERR_IO) {
 		return step_lost(&err);
 	}
@@ -178,73 +116,6 @@ static void publish_frame(struct device *dev, struct frame *frame)
  * than this are not repeated. */
 #define RETRY_LONGEST_S 30.0
 
-static enum err_code need_rows(struct camera_core *c, size_t count, struct err *err)
-{
-	size_t bytes = count * image_type_size(c->caps.frame_type);
-	if (bytes > c->rows_cap) {
-		free(c->rows);
-		c->rows = malloc(bytes);
-		c->rows_cap = c->rows != NULL ? bytes : 0;
-	}
-	return c->rows != NULL ? ERR_OK
-			       : err_set(err, ERR_NOMEM, "no memory for a frame of %zu pixels", count);
-}
-
-/* Checks that what the driver says of its frame fits the request. */
-static enum err_code check_info(const struct camera_core *c, const struct exposure_request *request,
-	const struct frame_info *info, struct err *err)
-{
-	if (info->width != request->num_x || info->height != request->num_y
-		|| info->planes != camera_planes(&c->caps)) {
-		return err_set(err, ERR_PROTOCOL, "the frame has %dx%dx%d elements, not %dx%dx%d",
-			(int)info->width, (int)info->height, (int)info->planes, (int)request->num_x,
-			(int)request->num_y, (int)camera_planes(&c->caps));
-	}
-	return ERR_OK;
-}
-
-static enum err_code read_lent(struct camera_core *c, const struct exposure_request *request,
-	struct frame **out, struct err *err)
-{
-	struct frame_info info = {.exposure_s = request->duration_s};
-	enum err_code code = c->driver->read_lent(c->ctx, &info, err);
-	if (code == ERR_OK) {
-		code = check_info(c, request, &info, err);
-	}
-	if (code == ERR_OK) {
-		info.start_utc_ms = c->start_utc_ms;
-		info.type = c->caps.frame_type;
-		c->lent->info = info;
-		*out = c->lent;
-		c->lent = NULL;
-	}
-	return code;
-}
-
-static enum err_code read_whole(struct camera_core *c, const struct exposure_request *request,
-	struct frame **out, struct err *err)
-{
-	size_t count = (size_t)request->num_x * (size_t)request->num_y
-		* (size_t)camera_planes(&c->caps);
-	enum err_code code = need_rows(c, count, err);
-	struct frame_info info = {.exposure_s = request->duration_s};
-	if (code == ERR_OK) {
-		code = c->driver->read_frame(c->ctx, c->rows, count, &info, err);
-	}
-	if (code == ERR_OK) {
-		code = check_info(c, request, &info, err);
-	}
-	if (code == ERR_OK) {
-		info.start_utc_ms = c->start_utc_ms;
-		info.type = c->caps.frame_type;
-		code = new_frame(c, &info, out, err);
-	}
-	if (code == ERR_OK) {
-		frame_fill(*out, 0, request->num_y, c->rows);
-	}
-	return code;
-}
-
 static struct step read_out(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
@@ -253,15 +124,7 @@ static struct step read_out(struct device *dev)
 	device_changed(dev);
 	struct exposure_request request = c->request;
 	struct frame *frame = NULL;
-	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->lend_frame != NULL ? read_lent(c, &request, &frame, &err)
-							   : read_whole(c, &request, &frame, &err);
-	if (code != ERR_OK && code != ERR_IO) {
-		struct err ignored;
-		c->driver->abort(c->ctx, &ignored); /* wherever the driver got stuck, it is idle afterwards */
-		take_back(c);
-	}
-	pthread_mutex_lock(&dev->lock);
+	enum err_code code = camera_drive_read(dev, &request, &frame, &err);
 	if (code != ERR_OK || c->abort_wanted) {
 		frame_unref(frame);
 	}
@@ -294,11 +157,8 @@ static struct step watch_exposure(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
-	struct camera_reading reading = {0};
-	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->poll(c->ctx, &reading, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
+	struct camera_reading reading;
+	enum err_code code = camera_drive_poll(dev, &reading, &err);
 	int64_t now = clock_now_ms(dev->clock);
 	c->next_poll_ms = now + (reading.next_poll_ms > 0 ? reading.next_poll_ms : POLL_MS);
 	if (code == ERR_IO) {
@@ -336,10 +196,7 @@ static struct step camera_step(struct device *dev)
 	if (c->phase != EXPOSE_RUNNING && c->lent != NULL) {
 		/* The driver gave the exposure up, or took so long that core gives it up. */
 		struct err ignored;
-		pthread_mutex_unlock(&dev->lock);
-		c->driver->abort(c->ctx, &ignored);
-		take_back(c);
-		pthread_mutex_lock(&dev->lock);
+		camera_drive_abort(dev, &ignored);
 	}
 	if (c->phase != EXPOSE_NONE && c->abort_wanted) {
 		return abort_exposure(dev);
@@ -362,16 +219,11 @@ static struct step camera_step(struct device *dev)
 
 static enum err_code camera_open(struct device *dev, struct err *err)
 {
-	struct camera_core *c = camera_of(dev);
-	memset(c->ctx, 0, c->driver->ctx_size);
-	c->fresh_caps = (struct camera_caps){.electrons_per_adu = NAN, .full_well_e = NAN};
-	enum err_code code = c->driver->open(c->ctx, &c->cfg->port, &dev->host, &c->fresh_caps, err);
-	if (code != ERR_OK) {
-		c->driver->close(c->ctx);
-		return code;
+	enum err_code code = camera_drive_open(dev, err);
+	if (code == ERR_OK) {
+		camera_climate_open(dev);
 	}
-	camera_climate_open(dev);
-	return ERR_OK;
+	return code;
 }
 
 /* The pixel size of the configuration stands above what the device says. */
@@ -426,13 +278,6 @@ static void camera_went_down(struct device *dev, const struct err *why)
 	c->guide[0].wanted = c->guide[1].wanted = c->guiding = false;
 }
 
-static void camera_close(struct device *dev)
-{
-	camera_of(dev)->driver->close(camera_of(dev)->ctx);
-	take_back(camera_of(dev));
-	frame_pool_trim(camera_of(dev)->pool);
-}
-
 static void camera_halt(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
@@ -440,11 +285,7 @@ static void camera_halt(struct device *dev)
 		return;
 	}
 	struct err err = {0};
-	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->abort(c->ctx, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
-	if (code != ERR_OK) {
+	if (camera_drive_halt(dev, &err) != ERR_OK) {
 		log_warn(dev->info.source, "abort on disconnect failed: %s", err.text);
 	}
 }
@@ -463,10 +304,7 @@ static struct step camera_posted(struct device *dev, const void *data, size_t si
 	if (c->driver->posted == NULL) {
 		return step_again();
 	}
-	pthread_mutex_unlock(&dev->lock);
-	enum err_code code = c->driver->posted(c->ctx, data, size, &err);
-	pthread_mutex_lock(&dev->lock);
-	device_count_error(dev, code);
+	enum err_code code = camera_drive_posted(dev, data, size, &err);
 	c->next_poll_ms = 0;
 	c->next_climate_ms = 0;
 	return code == ERR_IO ? step_lost(&err) : step_again();
@@ -474,7 +312,7 @@ static struct step camera_posted(struct device *dev, const void *data, size_t si
 
 const struct device_class camera_class = {
 	.open = camera_open,
-	.close = camera_close,
+	.close = camera_drive_close,
 	.open_wait_ms = camera_open_wait,
 	.came_up = camera_came_up,
 	.went_down = camera_went_down,

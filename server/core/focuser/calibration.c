@@ -46,7 +46,7 @@ const char *focuser_calibration_name(enum focuser_calibration_state state)
 
 void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	const struct calibration *c = &f->calibration;
 	*out = (struct focuser_calibration){
@@ -77,7 +77,7 @@ void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 
 enum err_code focuser_calibrate(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_free(dev, err);
 	if (code == ERR_OK) {
@@ -122,7 +122,7 @@ void calibration_wish_abort(struct focuser_core *f)
 
 enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
 	/* The calibration goes on in the device, and is aborted when the link is back. */
@@ -143,7 +143,7 @@ enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
 
 enum err_code calibration_refuses_move(struct device *dev, struct err *err)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	if (f->phase == MOVE_CALIBRATING) {
 		return err_set(err, ERR_INVALID_OPERATION,
 			"%s is calibrating (step %d of %d): wait, or abort it with Halt", dev->info.name,
@@ -166,7 +166,7 @@ bool focuser_unfit(struct device *dev, struct err *err)
 /* The calibration is over; the device is identified again before anything else, since its limits may be new. */
 static void end_calibration(struct device *dev, enum focuser_calibration_state state, const char *reason)
 {
-	struct calibration *c = &dev->focuser->calibration;
+	struct calibration *c = &focuser_of(dev)->calibration;
 	c->state = state;
 	c->abort_due = false;
 	c->identify_due = true;
@@ -176,7 +176,7 @@ static void end_calibration(struct device *dev, enum focuser_calibration_state s
 		struct err err;
 		err_set(&err, ERR_STALLED, "calibration failed: %s", reason);
 		log_error(dev->info.source, "%s", err.text);
-		device_failed(dev, &dev->focuser->move_told, &err);
+		device_failed(dev, &focuser_of(dev)->move_told, &err);
 	} else {
 		log_info(dev->info.source, "calibration %s%s%s", focuser_calibration_name(state),
 			reason[0] != '\0' ? ": " : "", reason);
@@ -187,8 +187,8 @@ static void end_calibration(struct device *dev, enum focuser_calibration_state s
 /* Ends it as failed, with the driver's advice on what usually helps as far as that fits. */
 static void fail_with_advice(struct device *dev, const char *what)
 {
-	char reason[sizeof dev->focuser->calibration.reason];
-	const char *advice = dev->focuser->driver->calibration_advice;
+	char reason[sizeof focuser_of(dev)->calibration.reason];
+	const char *advice = focuser_of(dev)->driver->calibration_advice;
 	snprintf(reason, sizeof reason, "%s%s%s", what, advice != NULL ? ". " : "",
 		advice != NULL ? advice : "");
 	end_calibration(dev, CALIBRATION_FAILED, reason);
@@ -198,7 +198,7 @@ static void fail_with_advice(struct device *dev, const char *what)
  * (ERR_IO). */
 static bool tell(struct device *dev, bool start, enum err_code *code, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	*code = drive_calibrate(dev, start, err);
 	if (f->phase != MOVE_CALIBRATING || *code == ERR_CANCELLED || *code == ERR_IO) {
 		return false;
@@ -212,7 +212,7 @@ static bool tell(struct device *dev, bool start, enum err_code *code, struct err
 
 static struct step begin(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct err err = {0};
 	struct calibration *c = &f->calibration;
 	enum err_code code;
@@ -243,7 +243,7 @@ static struct step begin(struct device *dev)
 
 static struct step abort_it(struct device *dev)
 {
-	struct calibration *c = &dev->focuser->calibration;
+	struct calibration *c = &focuser_of(dev)->calibration;
 	struct err err = {0};
 	enum err_code code;
 	if (!tell(dev, false, &code, &err)) {
@@ -264,7 +264,7 @@ static struct step abort_it(struct device *dev)
 /* Judges by a reading whether the calibration goes on, is done, or has failed. */
 static void judge(struct device *dev, const struct focuser_reading *r)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct calibration *c = &f->calibration;
 	int64_t now = clock_now_ms(dev->clock);
 	if (f->motion.position != c->position || (r->calibration == FOCUSER_CALIBRATION_RUNS &&
@@ -305,7 +305,7 @@ static void judge(struct device *dev, const struct focuser_reading *r)
 
 static struct step look(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct err err = {0};
 	struct calibration *c = &f->calibration;
 	enum err_code code = drive_poll(dev, FOCUSER_WANT_MOTION | FOCUSER_WANT_CALIBRATION, &err);
@@ -327,7 +327,7 @@ static struct step look(struct device *dev)
 /* Reads limits and position anew; then the device is a focuser as any other again. */
 static struct step limits_anew(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct err err = {0};
 	struct calibration *c = &f->calibration;
 	enum err_code code = identify_again(dev, &err);
@@ -356,7 +356,7 @@ static struct step limits_anew(struct device *dev)
 
 struct step calibration_step(struct device *dev)
 {
-	struct calibration *c = &dev->focuser->calibration;
+	struct calibration *c = &focuser_of(dev)->calibration;
 	if (c->identify_due) {
 		return limits_anew(dev);
 	}
@@ -371,7 +371,7 @@ struct step calibration_step(struct device *dev)
 
 void calibration_came_up(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct calibration *c = &f->calibration;
 	int64_t now = clock_now_ms(dev->clock);
 	if (c->state != CALIBRATION_RUNNING) {
@@ -391,8 +391,8 @@ void calibration_came_up(struct device *dev)
 
 void calibration_went_down(struct device *dev, bool wished)
 {
-	struct calibration *c = &dev->focuser->calibration;
-	if (dev->focuser->phase == MOVE_CALIBRATING) {
+	struct calibration *c = &focuser_of(dev)->calibration;
+	if (focuser_of(dev)->phase == MOVE_CALIBRATING) {
 		focuser_set_phase(dev, MOVE_NONE);
 		if (c->state == CALIBRATION_RUNNING && !wished) {
 			log_warn(dev->info.source, "the calibration goes on in the device");

@@ -18,7 +18,7 @@ static bool looks_forgotten(const struct focuser_core *f)
 
 bool count_lost(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	if (!f->fresh.reset_seen && !looks_forgotten(f)) {
 		return false;
 	}

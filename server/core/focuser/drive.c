@@ -16,7 +16,7 @@ static enum err_code back(struct device *dev, enum err_code code)
 
 enum err_code drive_poll(struct device *dev, unsigned want, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	f->fresh = (struct focuser_reading){0};
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", want);
@@ -32,7 +32,7 @@ bool drive_poll_failed(struct focuser_core *f, enum err_code code)
 
 enum err_code drive_move(struct device *dev, int32_t target, struct err *err)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "move %d", (int)target);
 	return back(dev, f->driver->start_move(f->ctx, target, err));
@@ -40,7 +40,7 @@ enum err_code drive_move(struct device *dev, int32_t target, struct err *err)
 
 enum err_code drive_halt(struct device *dev, struct err *err)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "halt");
 	return back(dev, f->driver->halt(f->ctx, err));
@@ -48,7 +48,7 @@ enum err_code drive_halt(struct device *dev, struct err *err)
 
 enum err_code drive_tempcomp(struct device *dev, bool on, struct err *err)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "tempcomp %d", on);
 	return back(dev, f->driver->set_tempcomp(f->ctx, on, err));
@@ -56,7 +56,7 @@ enum err_code drive_tempcomp(struct device *dev, bool on, struct err *err)
 
 enum err_code drive_set_position(struct device *dev, int32_t position, struct err *err)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "set_position %d", (int)position);
 	return back(dev, f->driver->set_position(f->ctx, position, err));
@@ -64,7 +64,7 @@ enum err_code drive_set_position(struct device *dev, int32_t position, struct er
 
 enum err_code drive_calibrate(struct device *dev, bool start, struct err *err)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "calibrate %s", start ? "start" : "abort");
 	return back(dev, f->driver->calibrate(f->ctx, start, err));
@@ -72,7 +72,7 @@ enum err_code drive_calibrate(struct device *dev, bool start, struct err *err)
 
 enum err_code drive_posted(struct device *dev, const void *data, size_t size, struct err *err)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	if (f->driver->posted == NULL) {
 		return ERR_OK;
 	}
@@ -82,7 +82,7 @@ enum err_code drive_posted(struct device *dev, const void *data, size_t size, st
 
 enum err_code drive_open(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	memset(f->ctx, 0, f->driver->ctx_size);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "open");
 	enum err_code code = f->driver->open(f->ctx, &f->port, &dev->host, err);
@@ -95,12 +95,12 @@ enum err_code drive_open(struct device *dev, struct err *err)
 void drive_close(struct device *dev)
 {
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "close");
-	dev->focuser->driver->close(dev->focuser->ctx);
+	focuser_of(dev)->driver->close(focuser_of(dev)->ctx);
 }
 
 enum err_code drive_identify(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	f->fresh_caps = (struct focuser_caps){.step_size_um = NAN};
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "identify");
 	return f->driver->identify(f->ctx, &f->fresh_caps, err);
@@ -108,7 +108,7 @@ enum err_code drive_identify(struct device *dev, struct err *err)
 
 enum err_code drive_first_poll(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	f->fresh = (struct focuser_reading){0};
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
 	return f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);

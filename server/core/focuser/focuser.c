@@ -8,7 +8,7 @@
  * (when the lock is free, or it would wake just to wait for that). */
 static enum err_code accept_move(struct device *dev, int32_t target, bool *wake, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	enum err_code code = device_need_link(dev, err);
 	if (code != ERR_OK) {
 		return code;
@@ -81,7 +81,7 @@ enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target,
 		code = err_set(err, ERR_CANCELLED, "%s was halted or lost", dev->info.name);
 	} else {
 		code = accept_move(dev, target, &wake, err);
-		*op = dev->focuser->op;
+		*op = focuser_of(dev)->op;
 	}
 	pthread_mutex_unlock(&dev->lock);
 	if (wake) {
@@ -93,7 +93,7 @@ enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target,
 enum err_code focuser_run_wait(struct device *dev, uint64_t op, const _Atomic bool *cancel,
 	int64_t deadline_ms, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	enum err_code code = ERR_OK;
 	pthread_mutex_lock(&dev->lock);
 	for (;;) {
@@ -129,7 +129,7 @@ void focuser_wait_rest(struct device *dev, int64_t deadline_ms)
 
 enum err_code focuser_halt(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	struct lease lease = dev->lease;
 	if (lease.run != 0) {
@@ -166,7 +166,7 @@ enum err_code focuser_halt(struct device *dev, struct err *err)
 
 enum err_code focuser_set_tempcomp(struct device *dev, bool on, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
 	if (code == ERR_OK && (!f->caps.has_tempcomp || f->driver->set_tempcomp == NULL)) {

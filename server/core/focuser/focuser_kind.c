@@ -68,13 +68,13 @@ static enum err_code create(struct device *dev, struct err *err)
 
 bool focuser_between(const struct device *dev)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	return f->phase == MOVE_NONE || f->phase == MOVE_ACCEPTED;
 }
 
 void focuser_configure(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	const struct config_focuser *cfg = &dev->config->focuser[dev->info.number];
 	enum moves_approach approach = approach_of(cfg, f->driver);
 	int32_t backlash_steps = f->caps.backlash_steps > 0 ? 0 : cfg->backlash_steps;
@@ -96,7 +96,7 @@ static void destroy(struct device *dev)
 {
 	if (dev->core != NULL) {
 		memory_close(dev);
-		free(dev->focuser->ctx);
+		free(focuser_of(dev)->ctx);
 		free(dev->core);
 		dev->core = NULL;
 	}

@@ -71,6 +71,12 @@ struct focuser_core {
 	struct arrival arrival;
 };
 
+/* Of a device of this kind, which the kind's functions are given alone. */
+static inline struct focuser_core *focuser_of(const struct device *dev)
+{
+	return dev->core;
+}
+
 /* See struct device_class: the settings of the next move. */
 bool focuser_between(const struct device *dev);
 void focuser_configure(struct device *dev);

@@ -53,7 +53,7 @@ void halt_went_down(struct halt *h, bool lost, bool under_way)
 
 void focuser_watch_halt(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct halt *h = &f->halt;
 	if (!f->motion.moving) {
 		h->watched = false;
@@ -81,7 +81,7 @@ void focuser_watch_halt(struct device *dev)
 
 struct step focuser_do_halt(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct halt *h = &f->halt;
 	struct err err = {0};
 	h->wanted = false;

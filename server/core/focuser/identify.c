@@ -25,7 +25,7 @@ static void keep_what_was_told(struct focuser_reading *r, const struct focuser_r
  * that moves. */
 static enum err_code read_first(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	for (int look = 0; look < FIRST_LOOKS; look++) {
 		struct focuser_reading before = f->fresh;
 		enum err_code code = drive_first_poll(dev, err);
@@ -48,7 +48,7 @@ static enum err_code read_first(struct device *dev, struct err *err)
 
 enum err_code identify_device(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	enum err_code code = ERR_OK;
 	if (!f->identified) {
 		code = drive_identify(dev, err);
@@ -66,7 +66,7 @@ enum err_code identify_device(struct device *dev, struct err *err)
 enum err_code identify_again(struct device *dev, struct err *err)
 {
 	pthread_mutex_unlock(&dev->lock);
-	dev->focuser->identified = false;
+	focuser_of(dev)->identified = false;
 	enum err_code code = identify_device(dev, err);
 	pthread_mutex_lock(&dev->lock);
 	device_count_error(dev, code);
@@ -75,7 +75,7 @@ enum err_code identify_again(struct device *dev, struct err *err)
 
 void identify_take_caps(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	int32_t low = f->fresh_caps.min_step > f->cfg->min_step ? f->fresh_caps.min_step
 								  : f->cfg->min_step;
 	f->caps = f->fresh_caps;
@@ -104,7 +104,7 @@ void identify_take_caps(struct device *dev)
 
 void identify_renew(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	identify_take_caps(dev);
 	motion_forget(&f->motion);
 	arrival_forget(f);

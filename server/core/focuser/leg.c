@@ -39,7 +39,7 @@
 
 void leg_end_move(struct device *dev, const struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	focuser_set_phase(dev, MOVE_NONE);
 	f->done_op = f->op;
 	f->done = err != NULL ? *err : (struct err){0};
@@ -61,7 +61,7 @@ void leg_end_move(struct device *dev, const struct err *err)
 static void stalled(struct device *dev, const struct err *err)
 {
 	memory_doubt(dev, err->text);
-	halt_wish(&dev->focuser->halt);
+	halt_wish(&focuser_of(dev)->halt);
 	leg_end_move(dev, err);
 }
 
@@ -83,7 +83,7 @@ static int64_t way_ms(const struct focuser_core *f, int64_t steps)
 /* Sends the motor from where it stands towards the point under way, as far as one leg goes. */
 static struct step start_leg(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct err err = {0};
 	uint64_t op = f->op;
 	f->leg.target = moves_leg(&f->rules, f->motion.position, f->leg.plan.point[f->leg.point]);
@@ -153,7 +153,7 @@ static void plan_way(struct focuser_core *f)
 /* Sends the motor along the first leg of a planned way. */
 static struct step start_way(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	if (f->leg.plan.overshoot_skipped) {
 		log_info(dev->info.source, "no room for the overshoot target=%d", (int)f->target);
 	}
@@ -162,7 +162,7 @@ static struct step start_way(struct device *dev)
 
 struct step leg_begin_move(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	bool exact = f->rules.backlash_steps > 0 || f->rules.max_increment < f->rules.max_step;
 	if (exact && f->motion.moving) {
 		/* By the time of a new command the motor is past where it was last seen, perhaps past the target:
@@ -206,7 +206,7 @@ static bool count_jumped(const struct focuser_core *f)
  * else now, who may have a reason. */
 static struct step moved_by_somebody_else(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct err why;
 	err_set(&why, ERR_STALLED, "%s had arrived at %d and was moved away by somebody else, to %d: a hand "
 		"controller, or another program", dev->info.name, (int)f->leg.target, (int)f->motion.position);
@@ -224,7 +224,7 @@ static bool ended_further_off(const struct focuser_core *f)
 /* The motor rests: decides whether it has arrived, is waited for, is sent again, or has failed. */
 static struct step leg_at_rest(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	int64_t now = clock_now_ms(dev->clock);
 	int64_t rest_ms = f->driver->late_start_ms > 0 ? f->driver->late_start_ms : REST_MS;
 	int tries = f->driver->leg_retries > 0 ? f->driver->leg_retries + 1 : LEG_TRIES;
@@ -305,7 +305,7 @@ static bool out_of_bounds(const struct focuser_core *f)
 /* What was seen, and what it may come from. */
 static struct step told_astray(struct device *dev, enum astray_word word)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct err why;
 	if (f->leg.arrived) {
 		return moved_by_somebody_else(dev);
@@ -319,7 +319,7 @@ static struct step told_astray(struct device *dev, enum astray_word word)
 
 static struct step watch_leg(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	int64_t now = clock_now_ms(dev->clock);
 	if (f->motion.position != f->leg.progress_position) {
 		int64_t took_ms = now - f->leg.progress_ms;
@@ -375,7 +375,7 @@ static struct step watch_leg(struct device *dev)
 
 struct step leg_follow(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	int64_t read_ms = clock_now_ms(dev->clock);
 	switch (f->phase) {
 	case MOVE_LEG:

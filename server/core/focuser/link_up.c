@@ -11,7 +11,7 @@
 
 enum err_code link_up_open(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	memory_open(dev);
 	f->identified = false;
 	f->first_read = false;
@@ -23,7 +23,7 @@ enum err_code link_up_open(struct device *dev, struct err *err)
 /* Halts a motor that still moves when somebody wished it to stop before the link was back. */
 static void pay_halt(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	if (f->halt.owed && (f->motion.moving || f->caps.calibrating)) {
 		log_warn(dev->info.source, "still moves after the link was lost; halting");
 		if (f->phase == MOVE_CALIBRATING) {
@@ -37,7 +37,7 @@ static void pay_halt(struct device *dev)
 
 void link_up_came(struct device *dev, bool again)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	identify_take_caps(dev);
 	focuser_set_phase(dev, MOVE_NONE);
 	halt_forget(&f->halt);
@@ -65,7 +65,7 @@ void link_up_came(struct device *dev, bool again)
 
 void link_up_went(struct device *dev, const struct err *why)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	bool ending = f->phase == MOVE_HALTING || (f->phase == MOVE_CALIBRATING && f->calibration.abort_due);
 	halt_went_down(&f->halt, dev->link == LINK_LOST, ending);
 	motion_lost_sight(&f->motion);
@@ -83,7 +83,7 @@ void link_up_went(struct device *dev, const struct err *why)
  * gone. */
 static enum err_code comes_to_rest(struct device *dev, bool *rests, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	for (int look = 0; look < STOP_LOOKS; look++) {
 		enum err_code code = drive_poll(dev, FOCUSER_WANT_MOTION, err);
 		if (code != ERR_OK) {
@@ -108,7 +108,7 @@ static enum err_code comes_to_rest(struct device *dev, bool *rests, struct err *
 /* No motor is left running without anybody watching it. */
 void link_up_stop(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	bool rests = f->phase == MOVE_NONE && !f->motion.moving;
 	/* A calibration is ended by its own command, until that is heard. */
 	bool calibrating = f->phase == MOVE_CALIBRATING;
@@ -134,7 +134,7 @@ void link_up_stop(struct device *dev)
 
 int link_up_open_wait_ms(struct device *dev)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	if (f->cfg->open_wait_ms >= 0) {
 		return f->cfg->open_wait_ms;
 	}

@@ -113,7 +113,7 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 
 void focuser_own_backlash(struct device *dev, int32_t steps)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	f->caps.backlash_steps = steps > 0 ? steps : 0;
 	f->rules.backlash_steps = steps > 0 ? 0 : f->cfg->backlash_steps;
 	if (steps > 0 && f->cfg->backlash_steps > 0) {
@@ -125,7 +125,7 @@ void focuser_own_backlash(struct device *dev, int32_t steps)
 
 bool focuser_take_aside(struct device *dev, const struct focuser_reading *r)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	bool changed = r->temperature_valid && temperature_take(dev, r->temperature_c);
 	if (r->backlash_valid) {
 		f->caps.backlash_untold = false;
@@ -140,12 +140,12 @@ bool focuser_take_aside(struct device *dev, const struct focuser_reading *r)
 
 void motion_say_others_move_it(struct device *dev)
 {
-	log_info(dev->info.source, "is moved by somebody else, from %d on", (int)dev->focuser->motion.position);
+	log_info(dev->info.source, "is moved by somebody else, from %d on", (int)focuser_of(dev)->motion.position);
 }
 
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	bool changed = false;
 	bool was_known = f->motion.known;
 	int64_t now = clock_now_ms(dev->clock);

@@ -40,7 +40,7 @@ bool focuser_phase_lawful(enum move_phase from, enum move_phase to)
 
 void focuser_set_phase(struct device *dev, enum move_phase to)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	enum move_phase from = f->phase;
 	f->phase = to;
 	if (to == MOVE_LEG) {

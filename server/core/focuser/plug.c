@@ -60,7 +60,7 @@ struct plug *plug_create(struct device *const *devices, int count)
 {
 	bool wanted = false;
 	for (int i = 0; i < count; i++) {
-		wanted |= devices[i]->focuser != NULL && devices[i]->focuser->driver->uses_port;
+		wanted |= focuser_of(devices[i]) != NULL && focuser_of(devices[i])->driver->uses_port;
 	}
 	struct plug *plug = wanted ? calloc(1, sizeof *plug) : NULL;
 	if (plug == NULL) {

@@ -115,7 +115,7 @@ static bool same_identity(const struct port_identity *a, const struct port_ident
 enum err_code port_choose(struct device *dev, bool again, struct focuser_port *out,
 	struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	*out = f->cfg->port;
 	if (!f->driver->uses_port) {
 		return ERR_OK;
@@ -150,7 +150,7 @@ enum err_code port_choose(struct device *dev, bool again, struct focuser_port *o
 enum err_code port_verify(struct device *dev, bool again, const struct focuser_caps *caps,
 	struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	if (!f->driver->uses_port) {
 		return ERR_OK;
 	}
@@ -182,7 +182,7 @@ enum err_code port_verify(struct device *dev, bool again, const struct focuser_c
 
 void port_came(struct device *dev)
 {
-	if (dev->focuser == NULL || !dev->focuser->driver->uses_port || dev->opened) {
+	if (focuser_of(dev) == NULL || !focuser_of(dev)->driver->uses_port || dev->opened) {
 		return;
 	}
 	if (dev->link == LINK_LOST || (dev->link == LINK_DOWN && dev->keep_trying)) {
@@ -196,7 +196,7 @@ void port_came(struct device *dev)
 void port_went(struct device *dev, const char *name)
 {
 	char node[300];
-	if (dev->focuser == NULL || dev->link != LINK_UP || dev->tty[0] == '\0' ||
+	if (focuser_of(dev) == NULL || dev->link != LINK_UP || dev->tty[0] == '\0' ||
 		strcmp(dev->tty, name) != 0) {
 		return;
 	}

@@ -24,10 +24,10 @@ static void journal_done(void *arg)
 	struct device *dev = arg;
 	pthread_mutex_lock(&dev->lock);
 	device_wake_worker(dev);
-	const struct focuser_memory *m = &dev->focuser->memory;
+	const struct focuser_memory *m = &focuser_of(dev)->memory;
 	bool failed;
 	if (position_journal_settled(m->journal, m->ticket, &failed) &&
-		set_position_noted(&dev->focuser->set_position)) {
+		set_position_noted(&focuser_of(dev)->set_position)) {
 		device_changed(dev); /* the client of a SetPosition waits for it */
 	}
 	pthread_mutex_unlock(&dev->lock);
@@ -35,7 +35,7 @@ static void journal_done(void *arg)
 
 void memory_open(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct focuser_memory *m = &f->memory;
 	if (m->opened) {
 		return;
@@ -63,14 +63,14 @@ void memory_open(struct device *dev)
 
 void memory_close(struct device *dev)
 {
-	position_journal_destroy(dev->focuser->memory.journal);
-	dev->focuser->memory.journal = NULL;
+	position_journal_destroy(focuser_of(dev)->memory.journal);
+	focuser_of(dev)->memory.journal = NULL;
 }
 
 /* Fills an entry that tells things as they are, with the motor at rest. */
 static void fill(struct device *dev, struct position_entry *out)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	const struct focuser_memory *m = &f->memory;
 	int32_t position = motor_position(f);
 	*out = (struct position_entry){
@@ -96,7 +96,7 @@ static void fill(struct device *dev, struct position_entry *out)
 
 static void note(struct device *dev, const struct position_entry *entry)
 {
-	struct focuser_memory *m = &dev->focuser->memory;
+	struct focuser_memory *m = &focuser_of(dev)->memory;
 	m->last = *entry;
 	m->has_last = true;
 	m->noted_position = entry->position;
@@ -117,7 +117,7 @@ void memory_rest(struct device *dev)
 /* Whether the newest entry is on the disk or given up; notices when it fails and when it heals. */
 static bool settled(struct device *dev)
 {
-	struct focuser_memory *m = &dev->focuser->memory;
+	struct focuser_memory *m = &focuser_of(dev)->memory;
 	bool failed = false;
 	if (m->journal == NULL || m->ticket == 0) {
 		return true;
@@ -134,7 +134,7 @@ static bool settled(struct device *dev)
 
 void memory_seen(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct focuser_memory *m = &f->memory;
 	if (!f->motion.known) {
 		return;
@@ -180,7 +180,7 @@ static int32_t turning_point(const struct focuser_core *f, int32_t target)
 /* Fills an entry with every place that the planned way may lead through, in the motor's steps. */
 static void fill_way(struct device *dev, struct position_entry *out)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	const struct focuser_memory *m = &f->memory;
 	fill(dev, out);
 	out->moving = true;
@@ -201,7 +201,7 @@ static void fill_way(struct device *dev, struct position_entry *out)
 
 bool memory_begin(struct device *dev, int64_t *next_ms)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct focuser_memory *m = &f->memory;
 	int64_t now = clock_now_ms(clock_real());
 	if (m->noted_op != f->op || !m->has_last || !m->last.moving) {
@@ -236,7 +236,7 @@ bool memory_begin(struct device *dev, int64_t *next_ms)
 
 void memory_doubt(struct device *dev, const char *why)
 {
-	struct focuser_memory *m = &dev->focuser->memory;
+	struct focuser_memory *m = &focuser_of(dev)->memory;
 	m->trust = POSITION_UNKNOWN;
 	m->offset_known = false;
 	m->offset = 0;
@@ -256,7 +256,7 @@ void memory_doubt(struct device *dev, const char *why)
 
 void memory_judge(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct focuser_memory *m = &f->memory;
 	set_position_settled(&f->set_position);
 	if (!f->motion.known) {
@@ -293,7 +293,7 @@ void memory_judge(struct device *dev)
 
 void memory_afresh(struct device *dev)
 {
-	struct focuser_memory *m = &dev->focuser->memory;
+	struct focuser_memory *m = &focuser_of(dev)->memory;
 	m->trust = POSITION_KNOWN;
 	m->offset_known = false;
 	m->offset = 0;
@@ -315,7 +315,7 @@ static bool by_remembered_count(const struct focuser_core *f, int32_t position, 
 
 enum err_code memory_allows(struct device *dev, int32_t target, struct err *err)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	const struct focuser_memory *m = &f->memory;
 	if (m->trust == POSITION_KNOWN || !m->offset_known) {
 		return ERR_OK;
@@ -337,7 +337,7 @@ enum err_code memory_allows(struct device *dev, int32_t target, struct err *err)
 
 void memory_state(struct device *dev, struct focuser_state *out)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	const struct focuser_memory *m = &f->memory;
 	out->trust = m->trust;
 	snprintf(out->trust_why, sizeof out->trust_why, "%s", m->why);

@@ -23,7 +23,7 @@ bool set_position_noted(struct set_position *s)
 
 struct step set_position_step(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct err err = {0};
 	struct focuser_memory *m = &f->memory;
 	struct set_position wish = f->set_position;
@@ -56,7 +56,7 @@ struct step set_position_step(struct device *dev)
 
 void set_position_went_down(struct device *dev, const struct err *why)
 {
-	struct set_position *s = &dev->focuser->set_position;
+	struct set_position *s = &focuser_of(dev)->set_position;
 	s->unsure = false; /* the position is judged anew when the link is back */
 	if (s->wanted) {
 		s->wanted = false;
@@ -68,7 +68,7 @@ void set_position_went_down(struct device *dev, const struct err *why)
 enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how, int32_t position,
 	uint64_t *ticket, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
 	if (code == ERR_OK) {
@@ -116,7 +116,7 @@ enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how,
 bool focuser_set_position_done(struct device *dev, uint64_t ticket, enum err_code *result,
 	struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	bool noted = true;
 	if (f->set_position.noting) {

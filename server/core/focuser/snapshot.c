@@ -18,7 +18,7 @@ static int64_t reading_age_ms(const struct focuser_core *f)
 
 static bool reading_stale(const struct device *dev)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	int64_t limit = (int64_t)(3 * f->driver->poll_idle_ms / clock_factor(dev->clock));
 	limit = limit < STALE_FLOOR_MS ? STALE_FLOOR_MS : limit;
 	return dev->link != LINK_UP || reading_age_ms(f) > limit;
@@ -26,7 +26,7 @@ static bool reading_stale(const struct device *dev)
 
 bool focuser_moving(const struct device *dev)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	/* Motion that nobody here wished counts too (a hand controller, compensation in the device), but not the
 	 * device's word alone. */
 	return dev->link == LINK_UP &&
@@ -39,7 +39,7 @@ bool focuser_busy(struct device *dev, struct err *err)
 		err_set(err, ERR_INVALID_OPERATION, "%s is moving", dev->info.name);
 		return true;
 	}
-	if (set_position_pending(&dev->focuser->set_position)) {
+	if (set_position_pending(&focuser_of(dev)->set_position)) {
 		err_set(err, ERR_INVALID_OPERATION, "%s has a SetPosition under way", dev->info.name);
 		return true;
 	}
@@ -48,7 +48,7 @@ bool focuser_busy(struct device *dev, struct err *err)
 
 void focuser_state(struct device *dev, struct focuser_state *out)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	double temperature = NAN;
 	enum err_code temperature_code = focuser_temperature(dev, &temperature, NULL);
 
@@ -86,8 +86,8 @@ enum err_code focuser_is_moving(struct device *dev, bool *out, struct err *err)
 {
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = ERR_OK;
-	if (dev->focuser->phase == MOVE_NONE) {
-		code = told_failure_get(&dev->focuser->move_told, err);
+	if (focuser_of(dev)->phase == MOVE_NONE) {
+		code = told_failure_get(&focuser_of(dev)->move_told, err);
 	}
 	if (code == ERR_OK) {
 		*out = focuser_moving(dev);
@@ -98,7 +98,7 @@ enum err_code focuser_is_moving(struct device *dev, bool *out, struct err *err)
 
 enum err_code focuser_position(struct device *dev, int32_t *out, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	enum err_code code = ERR_OK;
 	pthread_mutex_lock(&dev->lock);
 	if (!f->motion.known) {

@@ -9,7 +9,7 @@
 
 void temperature_configure(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	f->temperature.wanted = f->cfg->temperature_source == CONFIG_TEMPERATURE_SELF;
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
 		const struct config_focuser *other = &dev->config->focuser[i];
@@ -27,7 +27,7 @@ void temperature_forget(struct temperature *t)
 
 bool temperature_due(struct device *dev, int64_t now_ms)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	if (!f->caps.has_temperature || !f->temperature.wanted || now_ms < f->temperature.next_ms) {
 		return false;
 	}
@@ -37,7 +37,7 @@ bool temperature_due(struct device *dev, int64_t now_ms)
 
 bool temperature_take(struct device *dev, double celsius)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct thermometer *t = &f->temperature.probe;
 	bool was_known = t->known;
 	double was = t->celsius;
@@ -59,7 +59,7 @@ bool temperature_take(struct device *dev, double celsius)
 /* A probe that has gone silent must not pass its last word off as the air of now. */
 static bool temperature_old(const struct device *dev)
 {
-	const struct focuser_core *f = dev->focuser;
+	const struct focuser_core *f = focuser_of(dev);
 	int64_t limit = (int64_t)(3 * f->driver->poll_temperature_ms / clock_factor(dev->clock));
 	limit = limit < TEMPERATURE_FLOOR_MS ? TEMPERATURE_FLOOR_MS : limit;
 	return clock_now_ms(clock_real()) - f->temperature.believed_real_ms > limit;
@@ -67,7 +67,7 @@ static bool temperature_old(const struct device *dev)
 
 static enum err_code probe_temperature(struct device *dev, double *out, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	enum err_code code = ERR_OK;
 	pthread_mutex_lock(&dev->lock);
 	if (f->caps_known && !f->caps.has_temperature) {
@@ -84,7 +84,7 @@ static enum err_code probe_temperature(struct device *dev, double *out, struct e
 
 static enum err_code told_temperature(struct device *dev, double *out, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	enum err_code code = ERR_OK;
 	pthread_mutex_lock(&dev->lock);
 	int64_t age_ms = clock_now_ms(clock_real()) - f->temperature.told_real_ms;
@@ -134,7 +134,7 @@ enum err_code focuser_temperature(struct device *dev, double *out, struct err *e
 
 enum err_code focuser_tell_temperature(struct device *dev, double celsius, struct err *err)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	const struct config *config = settings_get(dev->needs.settings);
 	bool from_clients = config->focuser[dev->info.number].temperature_source == CONFIG_TEMPERATURE_ACTION;
 	settings_release(dev->needs.settings, config);

@@ -10,7 +10,7 @@
 
 static struct step poll_device(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct err err = {0};
 	int64_t now = clock_now_ms(dev->clock);
 	unsigned want = FOCUSER_WANT_MOTION;
@@ -65,7 +65,7 @@ static struct step poll_device(struct device *dev)
 
 static struct step set_tempcomp(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct err err = {0};
 	bool on = f->tempcomp.wanted;
 	enum err_code code = drive_tempcomp(dev, on, &err);
@@ -85,7 +85,7 @@ static struct step set_tempcomp(struct device *dev)
 
 static struct step next_thing(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	if (f->phase == MOVE_CALIBRATING) {
 		return calibration_step(dev);
 	}
@@ -123,7 +123,7 @@ static struct step next_thing(struct device *dev)
 
 static struct step focuser_step(struct device *dev)
 {
-	struct focuser_core *f = dev->focuser;
+	struct focuser_core *f = focuser_of(dev);
 	struct step next = next_thing(dev);
 	/* A target that comes before this time does not wake the worker, so it has to look by itself then. */
 	if (next.what == STEP_AT && next.at_ms > f->gather_until_ms &&
@@ -138,7 +138,7 @@ static struct step focuser_posted(struct device *dev, const void *data, size_t s
 {
 	struct err err = {0};
 	enum err_code code = drive_posted(dev, data, size, &err);
-	dev->focuser->next_poll_ms = 0;
+	focuser_of(dev)->next_poll_ms = 0;
 	return code == ERR_IO ? step_lost(&err) : step_again();
 }
 

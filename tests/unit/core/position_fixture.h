@@ -89,7 +89,7 @@ static inline bool disk_is_syncing(struct fixture *f)
 static inline bool settled(struct fixture *f)
 {
 	pthread_mutex_lock(&f->dev->lock);
-	struct focuser_memory *m = &f->dev->focuser->memory;
+	struct focuser_memory *m = &focuser_of(f->dev)->memory;
 	bool failed = false;
 	bool done = position_journal_settled(m->journal, m->ticket, &failed) && !failed;
 	pthread_mutex_unlock(&f->dev->lock);

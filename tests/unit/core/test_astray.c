@@ -228,7 +228,7 @@ static void a_hand_at_the_knob_is_none(void **state)
 static bool settling(struct fixture *f)
 {
 	pthread_mutex_lock(&f->focuser->lock);
-	bool is = f->focuser->focuser->phase == MOVE_SETTLE;
+	bool is = focuser_of(f->focuser)->phase == MOVE_SETTLE;
 	pthread_mutex_unlock(&f->focuser->lock);
 	return is;
 }

@@ -40,7 +40,7 @@ static void begin(struct fixture *f, const char *port)
 	memset(f, 0, sizeof *f);
 	device_init(&f->dev);
 	snprintf(f->dev.info.source, sizeof f->dev.info.source, "focuser.0");
-	f->dev.focuser = &f->focuser;
+	f->dev.core = &f->focuser;
 	f->dev.clock = clock_real();
 	f->dev.host.state_dir = dir;
 	f->dev.needs.store = files;

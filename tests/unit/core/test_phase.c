@@ -81,7 +81,7 @@ static void an_unlawful_step_is_told_and_taken(void **state)
 	assert_non_null(dev);
 	assert_non_null(core);
 	snprintf(dev->info.source, sizeof dev->info.source, "focuser.0");
-	dev->focuser = core;
+	dev->core = core;
 	focuser_phase_bug = count_bug;
 	log_set_level(LOG_ERROR);
 	focuser_set_phase(dev, MOVE_ACCEPTED);

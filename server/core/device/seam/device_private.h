@@ -28,7 +28,6 @@
 #include "store.h"
 #include "transcripts.h"
 
-struct focuser_core;
 struct mailbox;
 struct shared;
 
@@ -145,10 +144,7 @@ struct device {
 	struct driver_host host;
 	struct transcript *transcript; /* of the line; NULL where there is none */
 	struct mailbox *mailbox;       /* what the driver's threads posted */
-	union {
-		void *core; /* the kind's own, made by its create */
-		struct focuser_core *focuser;
-	};
+	void *core;                    /* the kind's own, made by its create; NULL before and after its destroy */
 
 	pthread_mutex_t lock;
 	pthread_cond_t mail;    /* wakes the worker */
