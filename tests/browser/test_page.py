@@ -179,6 +179,9 @@ def test_messages_go_when_they_are_no_longer_true(page):
     page.click(".focuser .in")
     assert said() == "Not connected. Press Connect first."
     assert page.one(".focuser .in").get_attribute("title") == said()
+    # What the server itself refuses is said in words that fit a page: it names no calls of the API.
+    page.click(".autofocus .start")
+    page.wait(lambda: page.one(".autofocus .say").text.endswith("is not connected: connect it first."), "why not")
     page.connect()
     page.wait(lambda: said() == "" and page.one(".focuser .in").get_attribute("title") == "", "the message gone")
     page.wait(lambda: not page.moving(), "rest")
