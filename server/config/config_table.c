@@ -7,7 +7,7 @@
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
 static const char *const connect_times[] = {"demand", "start", NULL};
-/* In the order of enum config_approach, enum focuser_step_mode and enum simulator_colour. */
+/* The words are in the order of enum config_approach, enum focuser_step_mode and enum simulator_colour. */
 static const char *const approaches[] = {"in", "out", NULL};
 static const char *const step_modes[] = {"as-it-is", "full", "half", NULL};
 static const char *const colours[] = {"mono", "bayer", "rgb", NULL};

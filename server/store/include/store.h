@@ -25,9 +25,10 @@
 #include "run.h"
 #include "text.h"
 
-/* Runs that wait in memory for a disk that takes nothing; beyond this the oldest is lost, and the log says so. */
+/* So many runs may wait in memory for a disk that takes no writes; beyond this the oldest is lost, and the log says
+ * so. */
 #define STORE_KEPT_MAX 256
-/* Questions that wait, or whose answers wait to be picked up; beyond this the oldest is refused. */
+/* So many questions may wait, or have answers that wait to be picked up; beyond this the oldest gives way. */
 #define STORE_ASKS_MAX 16
 /* A question that finds no answer in this time is answered with an error (real milliseconds). */
 #define STORE_PATIENCE_MS 10000

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Autofocus: carries a plan (focus/af_plan.h) out with a focuser and its camera, on a thread of its own. It decides
+ * Autofocus: carries a plan (af_plan.h) out with a focuser and its camera, on a thread of its own. It decides
  * who moves, who exposes and who may interrupt, and leaves arithmetic to the plan. A focuser has one run at a time.
  */
 #ifndef FOCUSD_AUTOFOCUS_H
