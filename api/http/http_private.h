@@ -26,6 +26,8 @@
 
 enum {
 	HTTP_THREADS = 2,
+	HTTP_CONNECTIONS_MAX = 1536,
+	HTTP_CROWD = HTTP_CONNECTIONS_MAX * 3 / 4, /* with more, silent connections go early */
 	HTTP_BODY_MAX = 64 * 1024,        /* larger ones are read and refused */
 	HTTP_BODY_READ_MAX = 1024 * 1024, /* larger ones are not even read */
 };

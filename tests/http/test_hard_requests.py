@@ -393,3 +393,32 @@ def test_no_raw_commands(server, device, member):
     answer = server.raw("PUT", f"/api/v1/{device}/0/{member}", "Command=:FG%23&Raw=True", FORM)
     assert answer.status == 200
     assert answer.json()["ErrorNumber"] == 0x400
+
+
+def test_silent_connections_shut_nobody_out(tmp_path):
+    """More connections than the server takes, from two addresses, on which nothing is said."""
+    import resource
+    from conftest import Observatory, until
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 4096:
+        pytest.skip("this shell may not open so many sockets")
+    observatory = Observatory(tmp_path)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    silent = []
+    try:
+        for number in range(1600):
+            source = f"127.0.0.{2 + number % 2}"
+            silent.append(socket.create_connection((observatory.host, observatory.port), 60, (source, 0)))
+
+        def is_answered():
+            try:
+                return observatory.raw("GET", "/healthz").status == 200
+            except OSError:
+                return False
+        until(is_answered, "somebody who speaks is answered")
+        until(lambda: "on which nothing was ever said are closed" in observatory.log(), "the log says why")
+    finally:
+        for wire in silent:
+            wire.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    observatory.stop()

@@ -23,7 +23,8 @@ struct buf;
 struct job_needs {
 	struct settings *settings;
 	struct events *events;         /* they are told of each change */
-	struct store *store;           /* where runs are kept; never called with a lock held */
+	struct store *store;           /* where runs are kept; with a lock held only store_next_run_id() and
+					* store_return_run_id() are called, which touch memory alone */
 	const struct devices *devices; /* to find the camera in */
 };
 
