@@ -68,8 +68,8 @@ static bool add_frame(const char *path, struct curve_point *point, struct sample
 	return status == ERR_OK;
 }
 
-/* Gives each measured frame its position by the rule for the list as a whole, and says what is odd; the frames without
- * one are left out. The number that is left. */
+/* Gives each measured frame its position by the rule for the list as a whole, and says what is odd; the frames
+ * without one are left out. The number that is left. */
 static size_t settle_positions(struct curve_point *points, struct sample *samples, size_t n)
 {
 	static struct fits_position claims[CURVE_MAX_POINTS];

@@ -221,8 +221,8 @@ enum err_code replay_frames_list(struct replay_frames *frames, const char *folde
 		replay_frames_fini(frames);
 		if (left.no_position > 0) {
 			return err_set(err, ERR_INVALID_VALUE, "no frame in %s says where the focuser stood: "
-				"neither its header nor its name has a position; a number in names that merely counts or "
-				"is always the same is none", folder);
+				"neither its header nor its name has a position; a number in "
+				"names that merely counts or is always the same is none", folder);
 		}
 		return err_set(err, ERR_INVALID_VALUE, left.unreadable > 0
 			? "no frame in %s can be read" : "there is no FITS frame in %s", folder);

@@ -78,7 +78,8 @@ enum fits_names {
  * name is a position unless its header is far away. Pure; any thread. ERR_NOMEM, and *out is FITS_NAMES_STAND then. */
 enum err_code fits_names_judge(const struct fits_position *list, size_t n, enum fits_names *out, struct err *err);
 
-/* A sentence without a full stop that says why the numbers in the names do not count; "" for FITS_NAMES_STAND. Static. */
+/* A sentence without a full stop that says why the numbers in the names do not count; "" for FITS_NAMES_STAND.
+ * Static. */
 const char *fits_names_reason(enum fits_names names);
 
 /* The position of one frame of the list so judged, in steps: the name's where names stand, else the header's. False,
