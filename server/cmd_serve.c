@@ -283,6 +283,7 @@ static enum err_code build(struct serve *serve, const struct config *config,
 		.port = config->server.port,
 		.allowed_hosts = config->server.allowed_hosts,
 		.server_name = config->server.name,
+		.is_page = web_is_page,
 	};
 	struct http_server *server;
 	rc = http_server_start(&http, dispatch, serve, &server, err);
@@ -341,6 +342,10 @@ static int run_server(const struct config *config, const struct config_drivers *
 	};
 	log_info("focusd", "version " FOCUSD_VERSION ", state in %s, seed %llu", dir,
 		(unsigned long long)seed);
+	if (!state_can_write(dir, &err)) {
+		log_error("focusd", "nothing is remembered: %s; runs, positions and changes of settings are lost "
+			"when focusd ends", err.text);
+	}
 	enum err_code rc = build_settings(&serve, config, drivers, dir, options->simulate, &err);
 	if (rc == ERR_OK) {
 		rc = build(&serve, config, &observatory, &err);
@@ -355,7 +360,7 @@ static int run_server(const struct config *config, const struct config_drivers *
 	}
 	if (rc != ERR_OK) {
 		take_down(&serve);
-		close(lock);
+		state_unlock(lock);
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return EXIT_FAILED;
 	}
@@ -373,7 +378,7 @@ static int run_server(const struct config *config, const struct config_drivers *
 		unlink(options->ready_file);
 	}
 	take_down(&serve);
-	close(lock);
+	state_unlock(lock);
 	log_info("focusd", "stopped");
 	return EXIT_DONE;
 }

@@ -112,6 +112,11 @@ static const struct route {
 	{"/focusd/v1/runs/", runs_one_answer},
 };
 
+bool web_is_page(const char *path)
+{
+	return strcmp(path, "/") == 0 || strcmp(path, "/setup") == 0 || strncmp(path, "/setup/v1/", 10) == 0;
+}
+
 /* The route of a path, and in *rest what stands behind the fixed part; NULL when there is none. */
 static const struct route *find_route(const char *path, const char **rest)
 {

@@ -200,6 +200,59 @@ bool http_guard_origin_ok(
 	return is_listed(http_guard_host(rest), guard->allowed);
 }
 
+/* Host and port of "http://host:port/path", as they stand; empty when there are none. */
+static struct span authority_of(const char *address)
+{
+	const char *at = strstr(address, "://");
+	if (at == NULL) {
+		return (struct span){.data = "", .len = 0};
+	}
+	at += 3;
+	return (struct span){.data = at, .len = strcspn(at, "/?#")};
+}
+
+static bool is_allowed_page(const struct http_guard *guard, struct span authority)
+{
+	char text[256];
+	if (authority.len == 0 || authority.len >= sizeof text) {
+		return false;
+	}
+	memcpy(text, authority.data, authority.len);
+	text[authority.len] = '\0';
+	return is_listed(http_guard_host(text), guard->allowed);
+}
+
+bool http_guard_origin_is_allowed(const struct http_guard *guard, const char *origin)
+{
+	return origin != NULL && is_allowed_page(guard, authority_of(origin));
+}
+
+/* Whether a person goes to the address, by a link or a bookmark; a frame in a page is not one. */
+static bool is_visit(const struct http_fetch *fetch)
+{
+	if (fetch->mode != NULL) {
+		return strcasecmp(fetch->mode, "navigate") == 0 &&
+		       (fetch->dest == NULL || strcasecmp(fetch->dest, "document") == 0);
+	}
+	return fetch->upgrade != NULL && strcmp(fetch->upgrade, "1") == 0;
+}
+
+bool http_guard_read_ok(const struct http_guard *guard, const struct http_fetch *fetch, bool is_page)
+{
+	const char *referer = fetch->referer != NULL && fetch->referer[0] != '\0' ? fetch->referer : NULL;
+	const char *from = fetch->origin != NULL ? fetch->origin : referer;
+	struct span page = from != NULL ? authority_of(from) : (struct span){.data = "", .len = 0};
+	if (is_allowed_page(guard, page)) {
+		return true;
+	}
+	/* "same-site" is another port or a sibling name: for a machine in a house, mostly another program. */
+	bool is_own = from == NULL || (fetch->host != NULL && span_equal_nocase(page, fetch->host));
+	if (fetch->site != NULL) {
+		is_own = strcasecmp(fetch->site, "same-origin") == 0 || strcasecmp(fetch->site, "none") == 0;
+	}
+	return is_own || (is_page && is_visit(fetch));
+}
+
 void http_framing_add(struct http_framing *framing, struct span name, struct span value)
 {
 	for (size_t i = 0; i < name.len; i++) {

@@ -72,4 +72,23 @@ const char *http_framing_fault(const struct http_framing *framing, bool is_http_
 bool http_guard_origin_ok(
 	const struct http_guard *guard, const char *host, const char *origin, const char *site);
 
+/* Whether origin (NULL: none) is a page under a host of the configured list: such a page may read what it asks for. */
+bool http_guard_origin_is_allowed(const struct http_guard *guard, const char *origin);
+
+/* What a browser says of a request of its own accord; no script of a page can set these.  NULL when absent. */
+struct http_fetch {
+	const char *host;
+	const char *origin;
+	const char *referer;
+	const char *site;     /* Sec-Fetch-Site; the four of these come on loopback and https alone */
+	const char *mode;     /* Sec-Fetch-Mode */
+	const char *dest;     /* Sec-Fetch-Dest */
+	const char *upgrade;  /* Upgrade-Insecure-Requests: "1" with what a person follows or types */
+};
+
+/* Whether a request that only reads may pass.  Those that pages of other sites make are refused, for they cost time
+ * where a halt may wait, unless a person goes to a page (is_page: the path is one).  A page that hides where it comes
+ * from cannot be told from a program where the browser sends no Sec-Fetch-Site. */
+bool http_guard_read_ok(const struct http_guard *guard, const struct http_fetch *fetch, bool is_page);
+
 #endif

@@ -15,7 +15,6 @@
 #include "log.h"
 
 enum {
-	CONNECTIONS_MAX = 1536,
 	PER_ADDRESS_MAX = 1088,
 	CONNECTION_MEMORY = 12 * 1024,
 	IDLE_TIMEOUT_S = 150,       /* some imaging programs keep connections for two minutes */
@@ -88,6 +87,7 @@ static void *on_uri(void *cls, const char *uri, struct MHD_Connection *mhd)
 	if (*e->query == '?') {
 		*e->query++ = '\0';
 	}
+	e->path = e->uri;
 	e->server = cls;
 	buf_init(&e->body, HTTP_BODY_MAX);
 	return e;
@@ -143,6 +143,7 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 	}
 	server->handler = handler;
 	server->arg = arg;
+	server->is_page = options->is_page;
 	server->request_timeout_ms =
 		options->request_timeout_ms > 0 ? options->request_timeout_ms : REQUEST_TIMEOUT_MS;
 	http_guard_init(&server->guard, options->server_name, options->allowed_hosts);
@@ -165,7 +166,7 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
 		NULL, NULL, http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, server,
 		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,

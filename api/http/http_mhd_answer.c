@@ -132,6 +132,13 @@ enum MHD_Result http_send(struct exchange *e, struct http_response *res, bool cl
 	for (int i = 0; i < res->header_count; i++) {
 		MHD_add_response_header(response, res->header_name[i], res->header_value[i]);
 	}
+	/* Pages elsewhere cannot show our pictures; with this they cannot learn from their loading either. */
+	MHD_add_response_header(response, "Cross-Origin-Resource-Policy",
+		e->shared_with != NULL ? "cross-origin" : "same-origin");
+	if (e->shared_with != NULL) {
+		MHD_add_response_header(response, "Access-Control-Allow-Origin", e->shared_with);
+		MHD_add_response_header(response, "Vary", "Origin");
+	}
 	if (close) {
 		MHD_add_response_header(response, "Connection", "close");
 	}

@@ -69,6 +69,31 @@ static enum http_verb verb_of(const char *method)
 	return HTTP_OTHER;
 }
 
+/* "http://host/path" as the target of a request is for proxies, but everybody has to understand it; its host then
+ * counts, and not the header (RFC 9112 section 3.2.2).  *url is the decoded address, and the part of uri before the
+ * path becomes a text of its own.  False when the host is written in a way that is not understood. */
+static bool take_absolute_form(struct exchange *e, const char **url)
+{
+	static const char scheme[] = "http://";
+	const size_t at = sizeof scheme - 1;
+	if (strncasecmp(e->uri, scheme, at) != 0) {
+		return true;
+	}
+	size_t len = strcspn(e->uri + at, "/");
+	/* Decoding left everything before a percent sign where it was; a host has none in this form. */
+	if (len == 0 || memchr(e->uri + at, '%', len) != NULL) {
+		return false;
+	}
+	const char *path = *url + at + len;
+	*url = *path != '\0' ? path : "/";
+	e->path = e->uri + at + len;
+	if (*e->path == '/') {
+		*e->path++ = '\0';
+	}
+	e->host = e->uri + at;
+	return true;
+}
+
 /* Called when the headers are there.  Only a request that cannot be read to its end is refused at once. */
 static enum MHD_Result on_headers(
 	struct exchange *e, const char *url, const char *method, const char *version)
@@ -89,6 +114,10 @@ static enum MHD_Result on_headers(
 	if (seen.framing.length > HTTP_BODY_READ_MAX || (seen.expect && seen.framing.length > HTTP_BODY_MAX)) {
 		return http_refuse(e, 413, true, "The request body is too large: at most 65536 bytes.");
 	}
+	e->host = seen.host;
+	if (!take_absolute_form(e, &url)) {
+		return http_refuse(e, 400, true, "The host in the address of the request is not understood.");
+	}
 	struct http_request *req = &e->request;
 	req->verb = verb_of(method);
 	req->verb_text = method;
@@ -97,7 +126,6 @@ static enum MHD_Result on_headers(
 	const char *query = e->query + strspn(e->query, "?");
 	req->query = span_of(query);
 	req->content_type = seen.content_type != NULL ? seen.content_type : "";
-	e->host = seen.host;
 	_Static_assert(sizeof req->peer == sizeof e->peer->address, "copied whole");
 	memcpy(req->peer, e->peer->address, sizeof req->peer);
 	req->header = header_of;
@@ -123,7 +151,7 @@ static enum MHD_Result on_body(struct exchange *e, const char *data, size_t *siz
  * there and mean something else than was written. */
 static bool path_is_cut(const struct exchange *e)
 {
-	return strstr(e->uri, "%00") != NULL;
+	return strstr(e->path, "%00") != NULL;
 }
 
 /* The person at the other end sees the refusal, but the owner of the machine reads the log. */
@@ -140,6 +168,62 @@ static void tell_strange_host(struct http_server *server, const char *host)
 			"[server]: allowed_hosts = %s%s%s%s", name, allowed, allowed[0] != '\0' ? ", " : "", name,
 			is_last ? " (further names are not logged)" : "");
 	}
+}
+
+/* The question that a browser asks before a page of another origin may send a PUT (Fetch standard, section 4.8). */
+static enum MHD_Result allow_page(struct exchange *e)
+{
+	struct http_response res;
+	http_clear_response(&res);
+	res.status = 204;
+	http_add_header(&res, "Access-Control-Allow-Methods", "GET, PUT, POST");
+	http_add_header(&res, "Access-Control-Allow-Headers", "Content-Type");
+	http_add_header(&res, "Access-Control-Max-Age", "600");
+	if (header_of(&e->request, "Access-Control-Request-Private-Network") != NULL) {
+		http_add_header(&res, "Access-Control-Allow-Private-Network", "true");
+	}
+	return http_send(e, &res, false);
+}
+
+/* What the headers of browsers decide, before a handler is asked: whether the answer is for a page elsewhere, and
+ * whether there is one.  True when *done is the answer. */
+static bool answer_for_browsers(struct exchange *e, enum MHD_Result *done)
+{
+	const struct http_server *server = e->server;
+	const struct http_request *req = &e->request;
+	struct http_fetch fetch = {
+		.host = e->host,
+		.origin = header_of(req, "Origin"),
+		.referer = header_of(req, "Referer"),
+		.site = header_of(req, "Sec-Fetch-Site"),
+		.mode = header_of(req, "Sec-Fetch-Mode"),
+		.dest = header_of(req, "Sec-Fetch-Dest"),
+		.upgrade = header_of(req, "Upgrade-Insecure-Requests"),
+	};
+	if (http_guard_origin_is_allowed(&server->guard, fetch.origin)) {
+		e->shared_with = fetch.origin;
+		if (strcmp(req->verb_text, "OPTIONS") == 0 &&
+			header_of(req, "Access-Control-Request-Method") != NULL) {
+			*done = allow_page(e);
+			return true;
+		}
+		return false;
+	}
+	if (req->verb == HTTP_GET || req->verb == HTTP_HEAD) {
+		bool is_page = server->is_page != NULL && server->is_page(req->path);
+		if (http_guard_read_ok(&server->guard, &fetch, is_page)) {
+			return false;
+		}
+		*done = http_refuse(e, 403, false, "Requests of pages of another site are not answered; a page that "
+			"you trust may ask when its host stands in allowed_hosts in [server].");
+		return true;
+	}
+	if (!http_guard_origin_ok(&server->guard, fetch.host, fetch.origin, fetch.site)) {
+		*done = http_refuse(e, 403, false,
+			"Requests that change something are not taken from pages of another site.");
+		return true;
+	}
+	return false;
 }
 
 static enum MHD_Result on_complete(struct exchange *e)
@@ -166,12 +250,9 @@ static enum MHD_Result on_complete(struct exchange *e)
 				"or the "
 				"machine's name, or add the name to allowed_hosts in [server].");
 		}
-		if (req->verb != HTTP_GET && req->verb != HTTP_HEAD &&
-			!http_guard_origin_ok(&server->guard, host, header_of(req, "Origin"),
-				header_of(req, "Sec-Fetch-Site"))) {
-			return http_refuse(e, 403, false,
-				"Requests that change something are not taken from "
-				"pages of another site.");
+		enum MHD_Result done;
+		if (answer_for_browsers(e, &done)) {
+			return done;
 		}
 		req->body = (struct span){.data = buf_text(&e->body), .len = e->body.len};
 	}

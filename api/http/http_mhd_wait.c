@@ -122,7 +122,7 @@ void *http_care(void *arg)
 			sweep_ms = now_ms + period_ms;
 		} else if (server->peers != NULL && now_ms >= sweep_ms) {
 			int64_t now_us = turn_now_us();
-			peers_sweep(server->peers, timeout_ms * 1000, period_ms * 1000, swept_us, now_us);
+			peers_sweep(server->peers, timeout_ms * 1000, period_ms * 1000, swept_us, now_us, HTTP_CROWD);
 			swept_us = now_us;
 			sweep_ms = now_ms + period_ms;
 		}

@@ -29,15 +29,18 @@ struct peer {
 	unsigned seen_finished;
 	uint64_t base_bytes;
 	bool begun;
-	int64_t spent_us;          /* of the client's own time since it was seen to have begun */
+	int64_t spent_us;          /* of the client's own time since it was seen to have begun, or to be silent */
 };
 
 void peers_add(struct peer **list, struct peer *peer);
 void peers_remove(struct peer **list, struct peer *peer);
 
-/* Shuts the sockets of requests that took their clients timeout_us or longer.  To be called every period_us, a few
+/* Shuts the sockets of requests that took their clients timeout_us or longer, and of connections on which nothing was
+ * said for so long since they were opened.  When more than crowd are open, those that never spoke go as soon as they
+ * have been silent for a period, so that they shut nobody out; the log says so.  To be called every period_us, a few
  * times within that time; since_us is when it was called last, now_us the present (turn_now_us()).  Of a longer
  * gap only period_us count. */
-void peers_sweep(struct peer *peers, int64_t timeout_us, int64_t period_us, int64_t since_us, int64_t now_us);
+void peers_sweep(struct peer *peers, int64_t timeout_us, int64_t period_us, int64_t since_us, int64_t now_us,
+	int crowd);
 
 #endif

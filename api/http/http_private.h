@@ -26,6 +26,8 @@
 
 enum {
 	HTTP_THREADS = 2,
+	HTTP_CONNECTIONS_MAX = 1536,
+	HTTP_CROWD = HTTP_CONNECTIONS_MAX * 3 / 4, /* with more, silent connections go early */
 	HTTP_BODY_MAX = 64 * 1024,        /* larger ones are read and refused */
 	HTTP_BODY_READ_MAX = 1024 * 1024, /* larger ones are not even read */
 };
@@ -44,6 +46,8 @@ struct exchange {
 	bool headers_seen;
 	const char *host;             /* NULL when absent */
 	struct span address;          /* of the request line as it came; its text is the library's and gets decoded */
+	const char *shared_with;      /* the Origin that may read the answer; NULL: none but our own pages */
+	char *path;                   /* of uri, behind "http://host" in the absolute form */
 	char *query;                  /* behind the '?' of uri */
 	char uri[];
 };
@@ -53,6 +57,7 @@ struct http_server {
 	http_handler handler;
 	void *arg;
 	struct http_guard guard;
+	bool (*is_page)(const char *path);
 	int port;
 	bool loopback;
 	int64_t request_timeout_ms;

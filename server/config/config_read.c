@@ -19,7 +19,7 @@
 /* inih's own line buffer holds 200 bytes with line end and NUL. */
 #define MAX_LINE 197
 
-/* One file being read. */
+/* A file that is being read. */
 struct reading {
 	struct config *config;
 	struct buf *errors;

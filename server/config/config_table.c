@@ -7,7 +7,7 @@
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
 static const char *const connect_times[] = {"demand", "start", NULL};
-/* In the order of enum config_approach, enum focuser_step_mode and enum simulator_colour. */
+/* The words are in the order of enum config_approach, enum focuser_step_mode and enum simulator_colour. */
 static const char *const approaches[] = {"in", "out", NULL};
 static const char *const step_modes[] = {"as-it-is", "full", "half", NULL};
 static const char *const colours[] = {"mono", "bayer", "rgb", NULL};
@@ -29,7 +29,7 @@ const struct config_option config_options[] = {
 		FIELD(server.discovery_port)},
 	{"server", "allowed_hosts", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "further host names, separated by commas or blanks, under which browsers "
-			"may reach it",
+			"may reach it, and whose pages may use it",
 		FIELD(server.allowed_hosts)},
 	{"server", "log_level", CONFIG_CHOICE, "", .fallback = "info", .choices = log_levels,
 		.help = "how much is logged", .live = true, FIELD(server.log_level)},

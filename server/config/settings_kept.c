@@ -11,6 +11,7 @@
 
 #include "json.h"
 #include "log.h"
+#include "plain_file.h"
 #include "settings_private.h"
 
 /* Numbers of changes are read through a double, which is exact for whole numbers up to 2^53. */
@@ -161,36 +162,18 @@ enum err_code settings_text_read(struct settings *s, struct span text, struct er
 	return code;
 }
 
-/* Reads a whole file; false, with errno, when it cannot be read. An absent file is an empty text. */
-static bool read_whole(const char *path, struct buf *out)
-{
-	FILE *file = fopen(path, "re");
-	if (file == NULL) {
-		return errno == ENOENT;
-	}
-	char chunk[4096];
-	size_t n;
-	while ((n = fread(chunk, 1, sizeof chunk, file)) > 0) {
-		buf_add(out, chunk, n);
-	}
-	bool ok = ferror(file) == 0;
-	if (out->failed) {
-		ok = false;
-		errno = EFBIG;
-	}
-	fclose(file);
-	return ok;
-}
-
 void settings_load_file(struct settings *s, const char *path)
 {
 	struct buf text;
 	struct err err;
 	buf_init(&text, TEXT_MAX);
 	enum err_code code = ERR_OK;
-	if (!read_whole(path, &text)) {
-		code = err_set(&err, ERR_IO, "%.150s cannot be read: %s", path, strerror(errno));
-	} else if (text.len > 0) {
+	bool there = plain_file_read(path, &text);
+	if (!there && errno != ENOENT) {
+		code = err_set(&err, ERR_IO, "%.150s cannot be read: %s", path, plain_file_reason(errno));
+	} else if (there && text.len == 0) {
+		code = err_set(&err, ERR_IO, "%.150s is damaged: it is empty", path);
+	} else if (there) {
 		code = settings_load(s, (struct span){text.data, text.len}, &err);
 	}
 	buf_fini(&text);

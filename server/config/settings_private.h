@@ -19,7 +19,7 @@ struct settings_record {
 	char who[64];
 	char when[CLOCK_UTC_TEXT];
 	bool undone;
-	bool unfit;                      /* did not go with the files when the server started */
+	bool unfit;                      /* it did not go with the files when the server started */
 };
 
 struct settings_snapshot {
@@ -33,33 +33,34 @@ struct settings {
 	struct settings_options options;
 	_Atomic uint64_t version;
 
-	pthread_mutex_t listen_lock; /* of the listeners, and while they are told; none of the others is held then */
+	pthread_mutex_t listen_lock; /* guards the listeners, also while they are told; no other lock is held
+				      * meanwhile */
 	struct {
 		void (*fn)(void *arg); /* NULL: free */
 		void *arg;
 	} listener[SETTINGS_LISTENERS_MAX];
 
-	pthread_mutex_t lock; /* of the list of snapshots and their users; held for a few instructions */
+	pthread_mutex_t lock; /* guards the list of snapshots and their users; held for a few instructions */
 	struct settings_snapshot *newest; /* then those that are still in use */
 
-	pthread_mutex_t change_lock; /* of what follows; taken before lock */
+	pthread_mutex_t change_lock; /* guards what follows; taken before lock */
 	struct settings_record record[SETTINGS_KEPT_MAX]; /* in the order of their changes */
 	size_t count;
 	uint64_t last_change;
 };
 
-/* With change_lock held. */
+/* Whoever calls the functions below holds change_lock. */
 
-/* The record by which a setting stands; NULL when it stands by the base. */
+/* The record that a setting has its value from; NULL when the value is that of the base. */
 const struct settings_record *settings_standing(const struct settings *settings, const struct config_option *option,
 	int number);
 
-/* "focuser.0.backlash_steps" into option and number; ERR_INVALID_VALUE with a sentence. */
+/* Reads "focuser.0.backlash_steps" into option and number; ERR_INVALID_VALUE with a sentence. */
 enum err_code settings_key_parse(const char *key, const struct config_option **option, int *number, struct err *err);
 void settings_key_print(const struct config_option *option, int number, char *out, size_t cap);
 
-/* The text of SETTINGS_FILE, and back.  Reading appends to the records; ERR_INVALID_VALUE when it is no such text: the
- * records are then to be thrown away. */
+/* Writes the text of SETTINGS_FILE, and reads it back. Reading appends to the records; ERR_INVALID_VALUE when the text
+ * is damaged, in which case the records are to be thrown away. */
 void settings_text_write(const struct settings *settings, struct buf *out);
 enum err_code settings_text_read(struct settings *settings, struct span text, struct err *err);
 

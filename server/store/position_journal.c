@@ -13,6 +13,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "plain_file.h"
 #include "state.h"
 
 struct position_journal {
@@ -70,12 +71,12 @@ enum position_found position_journal_find(const char *bytes, size_t len, struct 
 
 enum position_found position_journal_read(const char *path, struct position_entry *out, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = plain_file_open(path, O_RDONLY);
 	if (fd < 0) {
 		if (errno == ENOENT) {
 			return POSITION_NONE;
 		}
-		err_set(err, ERR_IO, "cannot read %.150s: %s", path, strerror(errno));
+		err_set(err, ERR_IO, "cannot read %.150s: %s", path, plain_file_reason(errno));
 		return POSITION_DAMAGED;
 	}
 	char bytes[POSITION_JOURNAL_SIZE];
@@ -103,13 +104,20 @@ static enum err_code open_file(struct position_journal *j, bool *written, struct
 {
 	*written = false;
 	struct stat facts;
-	int fd = open(j->path, O_RDWR | O_CLOEXEC);
+	int fd = plain_file_open(j->path, O_RDWR);
 	if (fd >= 0 && j->sequence > 0 && fstat(fd, &facts) == 0 && facts.st_size == POSITION_JOURNAL_SIZE) {
 		j->fd = fd;
 		return ERR_OK;
 	}
 	if (fd >= 0) {
 		close(fd);
+	} else if (errno == ELOOP || errno == EISDIR || errno == EINVAL) {
+		const char *reason = plain_file_reason(errno);
+		char aside[STATE_PATH_MAX];
+		if (!state_put_aside(j->path, aside)) {
+			return err_set(err, ERR_IO, "cannot write %.150s: %s", j->path, reason);
+		}
+		log_warn(j->source, "%s could not be used, %s: it is now %s", j->path, reason, aside);
 	} else if (errno != ENOENT) {
 		return err_set(err, ERR_IO, "cannot write %.150s: %s", j->path, strerror(errno));
 	}
@@ -126,7 +134,7 @@ static enum err_code open_file(struct position_journal *j, bool *written, struct
 		return code;
 	}
 	*written = true;
-	j->fd = open(j->path, O_RDWR | O_CLOEXEC);
+	j->fd = plain_file_open(j->path, O_RDWR);
 	return j->fd >= 0 ? ERR_OK
 			  : err_set(err, ERR_IO, "cannot write %.150s: %s", j->path, strerror(errno));
 }

@@ -274,9 +274,51 @@ static void nina_points(struct json_writer *w, const struct run *run)
 	json_end_array(w);
 }
 
+/* The formula of the curve in words, as N.I.N.A. shows it; empty where there is none. */
+static void nina_formula(const struct run_curve *curve, char *out, size_t cap)
+{
+	out[0] = '\0';
+	if (!isfinite(curve->a) || !isfinite(curve->k) || !isfinite(curve->x0)) {
+		return;
+	}
+	char a[32], k[32], x0[32], y0[32];
+	text_print_double(a, curve->a);
+	text_print_double(k, curve->k);
+	text_print_double(x0, curve->x0);
+	text_print_double(y0, isfinite(curve->y0) ? curve->y0 : 0);
+	snprintf(out, cap, "y = %s + sqrt(%s^2 + (%s * (x - %s))^2)", y0, a, k, x0);
+}
+
+/* What was calculated from the points: N.I.N.A. has four methods, and one of them is ours. */
+static void nina_fit(struct json_writer *w, const struct run *run)
+{
+	char formula[160];
+	json_key(w, "Intersections");
+	json_object(w);
+	nina_point(w, "TrendLineIntersection", NAN, NAN, 0);
+	nina_point(w, "HyperbolicMinimum", run->best_position, run->hfr_predicted_px, 0);
+	nina_point(w, "QuadraticMinimum", NAN, NAN, 0);
+	nina_point(w, "GaussianMaximum", NAN, NAN, 0);
+	json_end_object(w);
+	json_key(w, "Fittings");
+	json_object(w);
+	json_key_string(w, "Quadratic", "");
+	nina_formula(&run->curve, formula, sizeof formula);
+	json_key_string(w, "Hyperbolic", formula);
+	json_key_string(w, "LeftTrend", "");
+	json_key_string(w, "RightTrend", "");
+	json_end_object(w);
+	json_key(w, "RSquares");
+	json_object(w);
+	nina_number(w, "Quadratic", NAN);
+	nina_number(w, "Hyperbolic", run->r_squared);
+	nina_number(w, "LeftTrend", NAN);
+	nina_number(w, "RightTrend", NAN);
+	json_end_object(w);
+}
+
 void run_nina(const struct run *run, struct buf *out)
 {
-	double best_hfr = run->hfr_predicted_px;
 	double duration = isfinite(run->duration_s) && run->duration_s > 0 ? run->duration_s : 0;
 	int64_t ticks = (int64_t)(duration * 1e7);
 	char text[160];
@@ -293,40 +335,10 @@ void run_nina(const struct run *run, struct buf *out)
 	json_key_string(&w, "Method", "STARHFR");
 	json_key_string(&w, "Fitting", "HYPERBOLIC");
 	nina_point(&w, "InitialFocusPoint", run->start_position, run->hfr_start_px, 0);
-	nina_point(&w, "CalculatedFocusPoint", run->best_position, best_hfr, 0);
+	nina_point(&w, "CalculatedFocusPoint", run->best_position, run->hfr_predicted_px, 0);
 	nina_point(&w, "PreviousFocusPoint", NAN, NAN, NAN);
 	nina_points(&w, run);
-	json_key(&w, "Intersections");
-	json_object(&w);
-	nina_point(&w, "TrendLineIntersection", NAN, NAN, 0);
-	nina_point(&w, "HyperbolicMinimum", run->best_position, best_hfr, 0);
-	nina_point(&w, "QuadraticMinimum", NAN, NAN, 0);
-	nina_point(&w, "GaussianMaximum", NAN, NAN, 0);
-	json_end_object(&w);
-	json_key(&w, "Fittings");
-	json_object(&w);
-	json_key_string(&w, "Quadratic", "");
-	text[0] = '\0';
-	if (isfinite(run->curve.a) && isfinite(run->curve.k) && isfinite(run->curve.x0)) {
-		char a[32], k[32], x0[32], y0[32];
-		text_print_double(a, run->curve.a);
-		text_print_double(k, run->curve.k);
-		text_print_double(x0, run->curve.x0);
-		text_print_double(y0, isfinite(run->curve.y0) ? run->curve.y0 : 0);
-		snprintf(
-			text, sizeof text, "y = %s + sqrt(%s^2 + (%s * (x - %s))^2)", y0, a, k, x0);
-	}
-	json_key_string(&w, "Hyperbolic", text);
-	json_key_string(&w, "LeftTrend", "");
-	json_key_string(&w, "RightTrend", "");
-	json_end_object(&w);
-	json_key(&w, "RSquares");
-	json_object(&w);
-	nina_number(&w, "Quadratic", NAN);
-	nina_number(&w, "Hyperbolic", run->r_squared);
-	nina_number(&w, "LeftTrend", NAN);
-	nina_number(&w, "RightTrend", NAN);
-	json_end_object(&w);
+	nina_fit(&w, run);
 	json_key(&w, "BacklashCompensation");
 	json_object(&w);
 	json_key_string(&w, "BacklashCompensationModel", "OVERSHOOT");

@@ -7,9 +7,12 @@
  * The database is in WAL mode, so that a reader of another program never holds up a write, with
  * synchronous = FULL: a power cut at any moment leaves the last whole transaction
  * (https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synchronous).  Where it cannot be
- * switched to WAL (another program holds it, a network disk) it stays as it is, and works all the same.
+ * switched to WAL (another program holds it, a network disk) it stays as it is, and works all the same.  On a disk
+ * that takes nothing it is opened for this program alone, and where that fails, too, a copy of it in memory is used:
+ * runs_open.c.
  *
- * Errors: ERR_TIMEOUT when another program held a lock for too long, ERR_IO for all else of SQLite's.
+ * Errors: ERR_INVALID_OPERATION when a newer program wrote the database, ERR_TIMEOUT when another program
+ * held a lock for too long, ERR_IO for all else of SQLite's.
  */
 #ifndef FOCUSD_RUNS_DB_H
 #define FOCUSD_RUNS_DB_H
@@ -71,6 +74,21 @@ enum err_code runs_db_history(struct runs_db *runs, int focuser, int camera, int
 	double *slope_px_per_step, double *hfr_min_px, struct err *err);
 
 /* ---- shared by the files of the database ---- */
+
+enum runs_db_mode {
+	RUNS_DB_SHARED,    /* in WAL mode, beside readers of other programs */
+	RUNS_DB_ALONE,     /* no other program can read it; needs no room for the shared index
+	                    * (https://www.sqlite.org/wal.html#use_of_wal_without_shared_memory) */
+	RUNS_DB_IN_MEMORY, /* lost when the program ends */
+};
+
+/* Opens the file (or makes one, or one in memory), and brings its schema up to date.  *damaged says that it can be
+ * opened but is no sound database.  ERR_INVALID_OPERATION when a newer program wrote it.  runs->db is to be closed also
+ * after an error. */
+enum err_code runs_db_open_file(struct runs_db *runs, enum runs_db_mode mode, bool *damaged, struct err *err);
+
+/* The same for a database that is open already. */
+enum err_code runs_db_prepare(struct runs_db *runs, enum runs_db_mode mode, bool *damaged, struct err *err);
 
 enum err_code runs_db_error(struct runs_db *runs, const char *what, struct err *err);
 bool runs_db_sql(struct runs_db *runs, const char *sql);

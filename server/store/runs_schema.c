@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Opening the database: its schema, its soundness, and what becomes of a damaged one. */
+/* The schema of the database, its mode and its soundness. */
 #include "runs_db.h"
 
-#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "log.h"
 
@@ -87,7 +84,7 @@ static enum err_code check_version(struct runs_db *runs, int64_t *version, struc
 		return runs_db_error(runs, "be read", err);
 	}
 	if (*version > MIGRATION_COUNT) {
-		return err_set(err, ERR_IO,
+		return err_set(err, ERR_INVALID_OPERATION,
 			"the run store was written by a newer focusd (schema %d, this program knows %d)",
 			(int)*version, MIGRATION_COUNT);
 	}
@@ -138,19 +135,21 @@ static void switch_to_wal(struct runs_db *runs)
 	}
 }
 
-/* Opens the file. *damaged says that the file can be opened but is not a sound database. */
-static enum err_code open_file(struct runs_db *runs, bool *damaged, struct err *err)
+/* Says how the database is used, before anything of it is read. */
+static bool set_mode(struct runs_db *runs, enum runs_db_mode mode)
+{
+	/* EXTRA is FULL, and also safe in the older mode (see runs_db.h). */
+	return sqlite3_busy_timeout(runs->db, RUNS_DB_OPEN_BUSY_MS) == SQLITE_OK &&
+	       (mode != RUNS_DB_ALONE || runs_db_sql(runs, "PRAGMA locking_mode = EXCLUSIVE")) &&
+	       runs_db_sql(runs, "PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON");
+}
+
+enum err_code runs_db_prepare(struct runs_db *runs, enum runs_db_mode mode, bool *damaged, struct err *err)
 {
 	*damaged = false;
-	if (sqlite3_open_v2(runs->path, &runs->db,
-		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
-		return err_set(err, ERR_IO, "cannot open %.120s: %s", runs->path, sqlite3_errmsg(runs->db));
-	}
 	int64_t version = 0;
 	enum err_code code = ERR_OK;
-	/* EXTRA is FULL, and also safe in the older mode (see runs_db.h). */
-	if (sqlite3_busy_timeout(runs->db, RUNS_DB_OPEN_BUSY_MS) != SQLITE_OK ||
-		!runs_db_sql(runs, "PRAGMA synchronous = EXTRA; PRAGMA foreign_keys = ON")) {
+	if (!set_mode(runs, mode)) {
 		code = runs_db_error(runs, "be opened", err);
 	} else {
 		code = check_version(runs, &version, err);
@@ -158,8 +157,11 @@ static enum err_code open_file(struct runs_db *runs, bool *damaged, struct err *
 	if (code == ERR_OK && !is_sound(runs, damaged, err)) {
 		code = err != NULL && err->code == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_IO;
 	}
-	if (code == ERR_OK) {
+	if (code == ERR_OK && mode == RUNS_DB_SHARED) {
 		switch_to_wal(runs);
+	}
+	/* A database that is up to date is not written, for which the disk may have no room. */
+	if (code == ERR_OK && version < MIGRATION_COUNT) {
 		code = migrate(runs, err);
 	}
 	int why = sqlite3_errcode(runs->db) & 0xFF;
@@ -168,75 +170,13 @@ static enum err_code open_file(struct runs_db *runs, bool *damaged, struct err *
 	return code;
 }
 
-static enum err_code put_aside(const char *path, int n, const char *tail, struct err *err)
+enum err_code runs_db_open_file(struct runs_db *runs, enum runs_db_mode mode, bool *damaged, struct err *err)
 {
-	char from[1200];
-	char aside[1200];
-	snprintf(from, sizeof from, "%s%s", path, tail);
-	snprintf(aside, sizeof aside, "%s.damaged-%d%s", path, n, tail);
-	if (rename(from, aside) != 0 && errno != ENOENT) {
-		return err_set(err, ERR_IO, "the damaged %.120s cannot be put aside: %s", from, strerror(errno));
+	*damaged = false;
+	const char *path = mode == RUNS_DB_IN_MEMORY ? ":memory:" : runs->path;
+	if (sqlite3_open_v2(path, &runs->db,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+		return err_set(err, ERR_IO, "cannot open %.120s: %s", path, sqlite3_errmsg(runs->db));
 	}
-	return ERR_OK;
-}
-
-/* Puts a damaged database and its journals, which must never be played back into another file, aside:
- * a history that cannot be read must not cost the night.  Numbers go on where they can be read. */
-static enum err_code replace_damaged(struct runs_db *runs, struct err *err)
-{
-	int64_t last = 0;
-	runs_db_number(runs, "SELECT value FROM counters WHERE name = 'run'", &last);
-	sqlite3_close(runs->db);
-	runs->db = NULL;
-	char aside[1200];
-	int n = 0;
-	do {
-		n++;
-		snprintf(aside, sizeof aside, "%s.damaged-%d", runs->path, n);
-	} while (n < 99 && access(aside, F_OK) == 0);
-	static const char *const tails[] = {"", "-journal", "-wal", "-shm"};
-	for (size_t i = 0; i < sizeof tails / sizeof tails[0]; i++) {
-		if (put_aside(runs->path, n, tails[i], err) != ERR_OK) {
-			return ERR_IO;
-		}
-	}
-	log_error("store", "the run store was damaged: kept as %s, begun anew", aside);
-	bool damaged;
-	enum err_code code = open_file(runs, &damaged, err);
-	if (code == ERR_OK && last > 0) {
-		code = runs_db_unreserve(runs, (uint64_t)last, err);
-	}
-	return code;
-}
-
-enum err_code runs_db_open(const char *dir, struct runs_db **out, struct err *err)
-{
-	struct err why = {0};
-	struct runs_db *runs = calloc(1, sizeof *runs);
-	if (runs == NULL) {
-		return err_set(err, ERR_NOMEM, "out of memory");
-	}
-	if ((size_t)snprintf(runs->path, sizeof runs->path, "%s/focusd.db", dir) >= sizeof runs->path) {
-		free(runs);
-		return err_set(err, ERR_IO, "the path of the state directory is too long");
-	}
-	bool damaged;
-	enum err_code code = open_file(runs, &damaged, &why);
-	if (code != ERR_OK && damaged) {
-		code = replace_damaged(runs, &why);
-	}
-	if (code != ERR_OK) {
-		runs_db_close(runs);
-		return err_copy(err, &why);
-	}
-	*out = runs;
-	return ERR_OK;
-}
-
-void runs_db_close(struct runs_db *runs)
-{
-	if (runs != NULL) {
-		sqlite3_close(runs->db);
-		free(runs);
-	}
+	return runs_db_prepare(runs, mode, damaged, err);
 }

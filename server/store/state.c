@@ -14,19 +14,23 @@
 
 #include "json.h"
 #include "log.h"
+#include "plain_file.h"
 #include "text.h"
 
 #define DEVICES_FILE "devices.json"
 #define DEVICES_MAX 65536
+/* So many damaged files of one name are kept; after that the directory wants a person's eye. */
+#define ASIDE_MAX 99
 
 /* The lock lets one thread at a time read and write devices.json. */
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* Makes the directory and its parents, as mkdir -p does; the directory must be writable at the end. */
+/* Makes the directory and its parents, as mkdir -p does. A path that can never be one is an error. */
 static enum err_code make_dir(const char *path, struct err *err)
 {
 	char part[1024];
 	size_t len = strlen(path);
+	int failure = 0;
 	if (len == 0 || len >= sizeof part) {
 		return err_set(err, ERR_IO, "the path of the state directory is empty or too long");
 	}
@@ -36,23 +40,24 @@ static enum err_code make_dir(const char *path, struct err *err)
 		}
 		memcpy(part, path, i);
 		part[i] = '\0';
-		if (mkdir(part, 0755) != 0 && errno != EEXIST && errno != EROFS &&
-			errno != EACCES) {
+		if (mkdir(part, 0755) == 0 || errno == EEXIST) {
+			continue;
+		}
+		failure = failure == 0 ? errno : failure;
+		if (errno == ENOTDIR || (errno == ENOENT && failure == ENOENT)) {
 			return err_set(err, ERR_IO, "cannot make the directory %.150s: %s", part,
 				strerror(errno));
 		}
 	}
 	struct stat facts;
-	if (stat(path, &facts) != 0) {
+	/* A directory that is not there because the disk is full or read-only costs the memory, not the night. */
+	bool absent = stat(path, &facts) != 0;
+	if (absent && failure != ENOSPC && failure != EROFS && failure != EACCES && failure != EDQUOT) {
 		return err_set(
 			err, ERR_IO, "cannot make the directory %.150s: %s", path, strerror(errno));
 	}
-	if (!S_ISDIR(facts.st_mode)) {
+	if (!absent && !S_ISDIR(facts.st_mode)) {
 		return err_set(err, ERR_IO, "%.150s is not a directory", path);
-	}
-	if (access(path, W_OK | X_OK) != 0) {
-		return err_set(err, ERR_IO, "the state directory %.150s cannot be written: %s",
-			path, strerror(errno));
 	}
 	return ERR_OK;
 }
@@ -81,7 +86,7 @@ enum err_code state_dir(const char *option, char *out, size_t cap, struct err *e
 		snprintf(path, sizeof path, "%.*s", (int)strcspn(from, ":"), from);
 		return take_dir(path, out, cap, err);
 	}
-	if (take_dir("/var/lib/focusd", out, cap, NULL) == ERR_OK) {
+	if (take_dir("/var/lib/focusd", out, cap, NULL) == ERR_OK && access(out, W_OK | X_OK) == 0) {
 		return ERR_OK;
 	}
 	from = getenv("XDG_STATE_HOME");
@@ -101,9 +106,24 @@ enum err_code state_lock(const char *dir, int *fd, struct err *err)
 {
 	char path[1100];
 	snprintf(path, sizeof path, "%s/lock", dir);
-	int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	int lock = plain_file_open(path, O_RDWR | O_CREAT);
+	char aside[STATE_PATH_MAX];
+	if (lock < 0 && (errno == ELOOP || errno == EISDIR || errno == EINVAL)) {
+		const char *reason = plain_file_reason(errno);
+		if (state_put_aside(path, aside)) {
+			log_error("focusd", "%s could not be used, %s: it is now %s", path, reason, aside);
+			lock = plain_file_open(path, O_RDWR | O_CREAT);
+		}
+	}
 	if (lock < 0) {
-		return err_set(err, ERR_IO, "cannot open %.150s: %s", path, strerror(errno));
+		/* A lock holds as well on a file that is open for reading alone. */
+		lock = plain_file_open(path, O_RDONLY);
+	}
+	if (lock < 0) {
+		log_error("focusd", "cannot open %s: %s; a second focusd on this directory would not be noticed", path,
+			plain_file_reason(errno));
+		*fd = -1;
+		return ERR_OK;
 	}
 	char pid[24];
 	if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
@@ -127,6 +147,13 @@ enum err_code state_lock(const char *dir, int *fd, struct err *err)
 	}
 	*fd = lock;
 	return ERR_OK;
+}
+
+void state_unlock(int fd)
+{
+	if (fd >= 0) {
+		close(fd);
+	}
 }
 
 static bool write_all(int fd, const char *data, size_t len)
@@ -196,35 +223,6 @@ enum err_code state_write_file(const char *path, const void *data, size_t len, s
 	return ERR_OK;
 }
 
-/* Reads a small file whole; a file that does not exist counts as empty. */
-static enum err_code read_small(const char *path, struct buf *out, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		return errno == ENOENT ? ERR_OK
-				       : err_set(err, ERR_IO, "cannot read %.150s: %s", path,
-						 strerror(errno));
-	}
-	char chunk[4096];
-	for (;;) {
-		ssize_t n = read(fd, chunk, sizeof chunk);
-		if (n < 0 && errno == EINTR) {
-			continue;
-		}
-		if (n < 0) {
-			err_set(err, ERR_IO, "cannot read %.150s: %s", path, strerror(errno));
-			close(fd);
-			return ERR_IO;
-		}
-		if (n == 0) {
-			break;
-		}
-		buf_add(out, chunk, (size_t)n);
-	}
-	close(fd);
-	return out->failed ? err_set(err, ERR_IO, "%.150s is too large", path) : ERR_OK;
-}
-
 static bool is_uuid(const char *text)
 {
 	if (strlen(text) != 36) {
@@ -255,25 +253,106 @@ static enum err_code make_uuid(char out[37], struct err *err)
 	return ERR_OK;
 }
 
+bool state_put_aside(const char *path, char aside[STATE_PATH_MAX])
+{
+	for (int n = 1; n <= ASIDE_MAX; n++) {
+		int len = snprintf(aside, STATE_PATH_MAX, "%s.damaged-%d", path, n);
+		if (len < 0 || len >= STATE_PATH_MAX) {
+			return false;
+		}
+		struct stat facts;
+		if (lstat(aside, &facts) != 0 && errno == ENOENT) {
+			return rename(path, aside) == 0;
+		}
+	}
+	errno = EEXIST;
+	return false;
+}
+
+bool state_can_write(const char *dir, struct err *err)
+{
+	/* Access rights do not tell of a full disk, and a byte may find room where a file does not. */
+	static const char block[4096] = "";
+	char path[STATE_PATH_MAX];
+	snprintf(path, sizeof path, "%s/try", dir);
+	if (state_write_file(path, block, sizeof block, err) != ERR_OK) {
+		return false;
+	}
+	unlink(path);
+	return true;
+}
+
+/* Puts a file of ids that cannot be used aside and says so, because clients know the devices by the ids in it. */
+static void give_up_ids(const char *path, const char *reason)
+{
+	char aside[STATE_PATH_MAX];
+	if (state_put_aside(path, aside)) {
+		log_error("focusd", "%s was damaged (%s): kept as %s, begun anew; devices have new ids, by which "
+			"clients may have to choose them again", path, reason, aside);
+	} else {
+		log_error("focusd", "%s is damaged (%s) and cannot be put aside: %s; devices have new ids, by which "
+			"clients may have to choose them again", path, reason, strerror(errno));
+	}
+}
+
+/* Reads the file of ids; NULL when there is none that can be used. An id that is none makes the file damaged, and the
+ * others in it still count. */
+static struct json *read_ids(const char *path, struct buf *text)
+{
+	if (!plain_file_read(path, text)) {
+		if (errno != ENOENT) {
+			give_up_ids(path, plain_file_reason(errno));
+		}
+		return NULL;
+	}
+	struct err why;
+	struct json *known = text->len > 0 ? json_parse((struct span){text->data, text->len}, &why) : NULL;
+	if (known == NULL || !json_is_object(known)) {
+		give_up_ids(path, text->len == 0 ? "it is empty" : known == NULL ? why.text : "it is no JSON object");
+		json_free(known);
+		return NULL;
+	}
+	const char *name, *id;
+	const struct json *value;
+	for (int i = 0; json_member(known, i, &name, &value); i++) {
+		if (!json_as_string(value, &id) || !is_uuid(id)) {
+			give_up_ids(path, "an id in it is none");
+			break;
+		}
+	}
+	return known;
+}
+
+/* Writes all ids that are known, and a new one. */
+static enum err_code write_ids(const char *path, const struct json *known, const char *key, const char *made,
+	struct err *err)
+{
+	struct buf fresh;
+	buf_init(&fresh, 2 * DEVICES_MAX);
+	struct json_writer w;
+	json_begin(&w, &fresh);
+	json_object(&w);
+	const char *name, *id;
+	const struct json *value;
+	for (int i = 0; known != NULL && json_member(known, i, &name, &value); i++) {
+		if (strcmp(name, key) != 0 && json_as_string(value, &id) && is_uuid(id)) {
+			json_key_string(&w, name, id);
+		}
+	}
+	json_key_string(&w, key, made);
+	json_end_object(&w);
+	buf_putc(&fresh, '\n');
+	enum err_code rc = fresh.failed ? err_set(err, ERR_NOMEM, "out of memory")
+					: state_write_file(path, fresh.data, fresh.len, err);
+	buf_fini(&fresh);
+	return rc;
+}
+
 /* Finds the id that the file gives for key, or makes a new one and writes it to the file. */
 static enum err_code find_or_make(
 	const char *path, const char *key, struct buf *text, char out[37], struct err *err)
 {
-	enum err_code rc = read_small(path, text, err);
-	if (rc != ERR_OK) {
-		return rc;
-	}
-	struct json *known = NULL;
-	if (text->len > 0) {
-		struct err why;
-		known = json_parse((struct span){text->data, text->len}, &why);
-		if (known == NULL || !json_is_object(known)) {
-			json_free(known);
-			/* The file is never overwritten, because clients know the devices by the ids in it. */
-			return err_set(err, ERR_IO,
-				"%.150s is damaged; mend it, or remove it for new ids", path);
-		}
-	}
+	struct json *known = read_ids(path, text);
 	const char *id;
 	const struct json *value = known == NULL ? NULL : json_get(known, key);
 	if (value != NULL && json_as_string(value, &id) && is_uuid(id)) {
@@ -282,25 +361,12 @@ static enum err_code find_or_make(
 		return ERR_OK;
 	}
 	char made[37];
-	rc = make_uuid(made, err);
-	if (rc == ERR_OK) {
-		struct buf fresh;
-		buf_init(&fresh, 2 * DEVICES_MAX);
-		struct json_writer w;
-		json_begin(&w, &fresh);
-		json_object(&w);
-		const char *name;
-		for (int i = 0; known != NULL && json_member(known, i, &name, &value); i++) {
-			if (strcmp(name, key) != 0 && json_as_string(value, &id)) {
-				json_key_string(&w, name, id);
-			}
-		}
-		json_key_string(&w, key, made);
-		json_end_object(&w);
-		buf_putc(&fresh, '\n');
-		rc = fresh.failed ? err_set(err, ERR_NOMEM, "out of memory")
-				  : state_write_file(path, fresh.data, fresh.len, err);
-		buf_fini(&fresh);
+	struct err why = {0};
+	enum err_code rc = make_uuid(made, err);
+	if (rc == ERR_OK && write_ids(path, known, key, made, &why) != ERR_OK) {
+		/* A disk that takes no writes must not keep a telescope from focusing. */
+		log_error("focusd", "the id of %s is not remembered: %s; clients will see another after a restart", key,
+			why.text);
 	}
 	json_free(known);
 	if (rc == ERR_OK) {

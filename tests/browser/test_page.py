@@ -173,6 +173,47 @@ def test_stop_ends_a_run(page):
     assert page.complaints() == []
 
 
+def test_messages_go_when_they_are_no_longer_true(page):
+    page.ready()
+    said = lambda: page.one(".focuser .say").text
+    page.click(".focuser .in")
+    assert said() == "Not connected. Press Connect first."
+    assert page.one(".focuser .in").get_attribute("title") == said()
+    # What the server itself refuses is said in words that fit a page: it names no calls of the API.
+    page.click(".autofocus .start")
+    page.wait(lambda: page.one(".autofocus .say").text.endswith("is not connected: connect it first."), "why not")
+    page.connect()
+    page.wait(lambda: said() == "" and page.one(".focuser .in").get_attribute("title") == "", "the message gone")
+    page.wait(lambda: not page.moving(), "rest")
+    page.one("#stop").click()
+    page.wait(lambda: said() == "Stopped.", "Stopped.")
+    # The move comes from elsewhere: no command of this page takes the message away.
+    target = page.steps() + (1000 if page.steps() < 10000 else -1000)
+    page.js("void fetch('/api/v1/focuser/0/connected', {method: 'PUT', body: new URLSearchParams({Connected: 'True', "
+            "ClientID: 77})}).then(() => fetch('/api/v1/focuser/0/move', {method: 'PUT', body: new URLSearchParams("
+            "{Position: arguments[0], ClientID: 77})}))", target)
+    page.wait(lambda: said() == "", "Stopped. is gone when it moves")
+    page.wait(lambda: page.steps() == target and not page.moving(), "the end of the move")
+    assert page.complaints() == []
+
+
+def test_disconnect_in_a_run_asks_first(page):
+    page.ready()
+    page.connect()
+    page.start_autofocus()
+    page.wait(lambda: page.run()[1] == "running", "a run going on")
+    page.click(".focuser .connect")
+    asked = page.driver.switch_to.alert
+    assert "ends the run" in asked.text
+    asked.dismiss()
+    assert page.one(".focuser .connect").get_attribute("data-does") == "disconnect"
+    assert page.run()[1] == "running"
+    page.click(".focuser .connect")
+    page.driver.switch_to.alert.accept()
+    page.wait(lambda: page.run()[1] in ("failed", "aborted"), "the end of the run")
+    assert page.complaints() == []
+
+
 def test_frame_enlarged(page):
     page.ready()
     page.connect()

@@ -25,6 +25,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(strstr(origin, "://") != NULL);
 	}
 	FUZZ_CHECK(!http_guard_origin_ok(&guard, host, origin, "cross-site"));
+	/* A page that is not allowed by name reads only as our own, or as a person who goes to a page. */
+	struct http_fetch fetch = {.host = host, .origin = origin, .site = "cross-site"};
+	bool is_allowed = http_guard_origin_is_allowed(&guard, origin);
+	FUZZ_CHECK(http_guard_read_ok(&guard, &fetch, true) == is_allowed);
+	fetch.site = NULL;
+	fetch.upgrade = "1";
+	FUZZ_CHECK(http_guard_read_ok(&guard, &fetch, true));
+	FUZZ_CHECK(!is_allowed || http_guard_read_ok(&guard, &fetch, false));
 	free(origin);
 	free(host);
 	return 0;

@@ -227,9 +227,93 @@ def test_pages(server, headers, expected):
     for path in ("/setup/v1/focuser/0/setup", "/"):
         answer = server.raw("POST", path, "x=1", {**FORM, **headers})
         assert answer.status == 403 if expected == 403 else answer.status != 403
-    # Looking is free, but no other page may read what it sees.
-    answer = server.raw("GET", "/api/v1/focuser/0/position", headers=headers)
-    assert answer.status == 200
+
+
+DOME = "https://dome.example.org"
+
+
+# What browsers send of themselves.  Sec-Fetch-* come only where the address is loopback or https; elsewhere there are
+# Origin, Referer and, with what a person follows or types, Upgrade-Insecure-Requests.  The first of the two is what a
+# page gets ("/"), the second what it gets of data.
+@pytest.mark.parametrize("headers, page, data", [
+    ({}, 200, 200),
+    ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Referer": "http://SELF/"}, 200, 200),
+    ({"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors", "Referer": "https://proxy.example.org/"}, 200, 200),
+    ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}, 200, 200),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty"}, 403, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": "http://evil.example.com"}, 403, 403),
+    ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors", "Referer": "http://127.0.0.1:1/"}, 403, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe",
+      "Upgrade-Insecure-Requests": "1"}, 403, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document",
+      "Upgrade-Insecure-Requests": "1", "Referer": "http://evil.example.com/"}, 200, 403),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors", "Origin": DOME}, 200, 200),
+    ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Referer": DOME + "/x?http://SELF/"}, 200, 200),
+    ({"Referer": "http://SELF/setup"}, 200, 200),
+    ({"Referer": ""}, 200, 200),
+    ({"Referer": "http://evil.example.com/?http://SELF/"}, 403, 403),
+    ({"Referer": "http://SELF.evil.example.com/"}, 403, 403),
+    ({"Referer": "http://evil.example.com/#" + DOME}, 403, 403),
+    ({"Referer": "http://127.0.0.1:1/"}, 403, 403),
+    ({"Origin": "http://evil.example.com", "Referer": "http://SELF/"}, 403, 403),
+    ({"Origin": "null"}, 403, 403),
+    ({"Referer": "http://evil.example.com/", "Upgrade-Insecure-Requests": "1"}, 200, 403),
+    ({"Referer": DOME + "/"}, 200, 200),
+])
+def test_reading_from_pages(server, headers, page, data):
+    own = f"{server.host}:{server.port}"
+    headers = {name: value.replace("SELF", own) for name, value in headers.items()}
+    for path in ("/", "/setup", "/setup/v1/focuser/0/setup"):
+        answer = server.raw("GET", path, headers=headers)
+        assert answer.status == page, path
+    for path in ("/api/v1/focuser/0/position", "/metrics", "/focusd/v1/runs", "/management/apiversions"):
+        answer = server.raw("GET", path, headers=headers)
+        assert answer.status == data, path
+        assert answer.headers["Cross-Origin-Resource-Policy"] == (
+            "cross-origin" if headers.get("Origin") == DOME else "same-origin")
+
+
+def test_allowed_pages_may_ask(server):
+    """The Fetch standard, section 4.8: what a browser asks before a PUT of another origin, and what it then needs."""
+    asked = {"Origin": DOME + ":8443", "Access-Control-Request-Method": "PUT", "Sec-Fetch-Site": "cross-site",
+             "Access-Control-Request-Headers": "content-type", "Access-Control-Request-Private-Network": "true"}
+    answer = server.raw("OPTIONS", "/api/v1/focuser/0/halt", headers=asked)
+    assert answer.status == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == DOME + ":8443"
+    assert "PUT" in answer.headers["Access-Control-Allow-Methods"]
+    assert answer.headers["Access-Control-Allow-Headers"] == "Content-Type"
+    assert answer.headers["Access-Control-Allow-Private-Network"] == "true"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    for method, path, body in (("PUT", "halt", ""), ("GET", "position", None)):
+        answer = server.raw(method, "/api/v1/focuser/0/" + path, body,
+                            {**FORM, "Origin": DOME, "Sec-Fetch-Site": "cross-site"})
+        assert answer.status == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == DOME
+        assert "Origin" in answer.headers["Vary"]
+    answer = server.raw("GET", "/api/v1/focuser/0/position")
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+@pytest.mark.parametrize("target, host, expected", [
+    ("http://localhost/healthz", "localhost", 200), ("HTTP://127.0.0.1:80/healthz?x=1", "localhost", 200),
+    ("http://dome.example.org", "localhost", 200), ("http://localhost/%68ealthz", "evil.example.com", 200),
+    ("http://localhost/nothing", "localhost", 404), ("http://localhost?/healthz", "localhost", 200),
+    ("http://evil.example.com/healthz", "localhost", 403), ("http://localhost@evil.example.com/healthz", "localhost", 403),
+    ("http://evil%2f/healthz", "localhost", 400), ("http:///healthz", "localhost", 400),
+    ("http://localhost/healthz%00", "localhost", 400),
+])
+def test_absolute_form(server, target, host, expected):
+    """RFC 9112 section 3.2.2: everybody has to understand it, and its host counts."""
+    reply = talk(server, f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    assert status(reply) == expected
+
+
+def test_absolute_form_moves(server):
+    reply = talk(server, b"PUT http://localhost/api/v1/focuser/0/move HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                 b"Content-Length: 13\r\n\r\n" + BODY)
+    assert status(reply) == 200
+    assert server.wait_still() == 4321
 
 
 @pytest.mark.parametrize("path", ["/", "/events", "/api/v1/focuser/0/position", "/management/apiversions", "/metrics"])
@@ -239,7 +323,7 @@ def test_no_cross_origin_sharing(server, path):
                              + "".join(f"{k}: {v}\r\n" for k, v in asked.items()) + "\r\n").encode(), False)
                for verb in ("OPTIONS", "GET")]
     assert 400 <= status(replies[0]) < 500
-    assert status(replies[1]) == 200
+    assert status(replies[1]) == 403
     for reply in replies:
         assert b"access-control-" not in reply.lower()
 
@@ -309,3 +393,32 @@ def test_no_raw_commands(server, device, member):
     answer = server.raw("PUT", f"/api/v1/{device}/0/{member}", "Command=:FG%23&Raw=True", FORM)
     assert answer.status == 200
     assert answer.json()["ErrorNumber"] == 0x400
+
+
+def test_silent_connections_shut_nobody_out(tmp_path):
+    """More connections than the server takes, from two addresses, on which nothing is said."""
+    import resource
+    from conftest import Observatory, until
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 4096:
+        pytest.skip("this shell may not open so many sockets")
+    observatory = Observatory(tmp_path)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
+    silent = []
+    try:
+        for number in range(1600):
+            source = f"127.0.0.{2 + number % 2}"
+            silent.append(socket.create_connection((observatory.host, observatory.port), 60, (source, 0)))
+
+        def is_answered():
+            try:
+                return observatory.raw("GET", "/healthz").status == 200
+            except OSError:
+                return False
+        until(is_answered, "somebody who speaks is answered")
+        until(lambda: "on which nothing was ever said are closed" in observatory.log(), "the log says why")
+    finally:
+        for wire in silent:
+            wire.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    observatory.stop()

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import tempfile
+import urllib.request
 
 import pytest
 
@@ -64,19 +65,43 @@ def test_no_place_for_the_state(place):
     assert place in said
 
 
+def first_start(*arguments, program=BINARY, **options):
+    """Starts a server that must serve although it can write nothing; asks it for its devices and for runs, ends it, and
+    tells what it said on standard error."""
+    process = subprocess.Popen([program, "serve", "--simulate", "--bind", "127.0.0.1", "--port", "0",
+                                "--discovery-port", "0", *arguments],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    try:
+        line = process.stdout.readline()
+        if line == "":
+            pytest.fail(process.communicate(timeout=DEADLINE_S)[1])
+        url = line.removeprefix("focusd serves ").strip()
+        with urllib.request.urlopen(url + "management/v1/configureddevices", timeout=DEADLINE_S) as reply:
+            assert [len(device["UniqueID"]) for device in json.load(reply)["Value"]] == [36, 36]
+        with urllib.request.urlopen(url + "focusd/v1/runs", timeout=DEADLINE_S) as reply:
+            runs = json.load(reply)
+        process.terminate()
+        said = process.communicate(timeout=DEADLINE_S)[1]
+        assert process.returncode == 0, said
+        return said, runs
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
 def test_no_permission_for_the_state(tmp_path):
     if os.geteuid() != 0:
         tmp_path.chmod(0o500)
-        said = refused("--port", "0", "--state-dir", str(tmp_path))
-        assert "cannot be written" in said and str(tmp_path) in said
+        said, runs = first_start("--state-dir", str(tmp_path))
+        assert "nothing is remembered" in said and str(tmp_path) in said and runs == []
         return
     # Root may write everywhere, so nobody tries; the program must be where nobody may read it.
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         program = shutil.copy(BINARY, folder)
-        said = refused("--port", "0", "--state-dir", folder, program=program, user=65534, group=65534,
-                       extra_groups=[])
-        assert "cannot be written" in said and folder in said
+        said, runs = first_start("--state-dir", folder, program=program, user=65534, group=65534, extra_groups=[])
+        assert "nothing is remembered" in said and folder in said and runs == []
 
 
 def test_killed_in_the_middle_of_runs(make_observatory):
@@ -123,9 +148,8 @@ def test_damaged_run_store(make_observatory, damage):
     assert number == 0
     assert run["run"] in runs_of(server)
     asides = [file for file in path.parent.iterdir() if ".damaged-" in file.name]
-    if damage != "empty":
-        assert [file.read_bytes() for file in asides] == [kept], "the damaged file is kept as it was"
-        assert "run store was damaged" in server.log()
+    assert [file.read_bytes() for file in asides] == [kept], "the damaged file is kept as it was"
+    assert "run store was damaged" in server.log()
     if damage == "page":
         assert run["run"] >= before
     server.stop()
@@ -133,21 +157,47 @@ def test_damaged_run_store(make_observatory, damage):
     assert run["run"] in runs_of(server)
 
 
-@pytest.mark.parametrize("text", [b"\x00" * 100, b"{\"focuser.0\":", b"[]", b"\xff\xfe", b"[" * 5000], ids=lambda text: repr(text[:9]))
+@pytest.mark.parametrize("text", [b"", b"\x00" * 100, b"{\"focuser.0\":", b"[]", b"\xff\xfe", b"[" * 5000, b" " * 99999],
+                         ids=lambda text: repr(text[:9]))
 def test_damaged_ids(make_observatory, text):
-    """Clients know the devices by these: made anew only when somebody says so."""
+    """Clients know the devices by these; a night is worth more, and the file is kept for a person."""
     server = make_observatory()
-    devices = unique_ids(server)
     server.stop()
     path = server.folder / "state" / "devices.json"
-    good = path.read_bytes()
     path.write_bytes(text)
-    said = refused("--port", "0", "--state-dir", str(path.parent))
-    assert "devices.json" in said and "damaged" in said
-    assert path.read_bytes() == text
-    path.write_bytes(good)
+    server.start()
+    devices = unique_ids(server)
+    assert path.with_name("devices.json.damaged-1").read_bytes() == text
+    assert "devices.json was damaged" in server.log() and "new ids" in server.log()
+    server.stop()
     server.start()
     assert unique_ids(server) == devices
+
+
+REPLACED = {
+    "directory": lambda path: path.mkdir(),
+    "pipe": os.mkfifo,
+    "link": lambda path: path.symlink_to("/dev/zero"),
+    "loop": lambda path: path.symlink_to(path),
+    "dangling": lambda path: path.symlink_to("/nonexistent/x"),
+}
+
+
+@pytest.mark.parametrize("what", REPLACED)
+@pytest.mark.parametrize("name", ["devices.json", "focusd.db", "focusd.db-wal", "lock", "simulator-settings.json"])
+def test_no_regular_file(make_observatory, name, what):
+    """Whatever stands in the place of a file is put aside, and never followed or waited for."""
+    server = make_observatory()
+    server.stop()
+    path = server.folder / "state" / name
+    path.unlink(missing_ok=True)
+    REPLACED[what](path)
+    mode = path.lstat().st_mode
+    server.start()
+    assert server.raw("GET", "/focusd/v1/runs").status == 200
+    asides = [file for file in path.parent.iterdir() if file.name.startswith(name + ".damaged")]
+    assert [file.lstat().st_mode for file in asides] == [mode]
+    assert f"{name}" in server.log() and asides[0].name in server.log()
 
 
 def test_newer_run_store(make_observatory):
@@ -188,9 +238,33 @@ def test_full_disk(make_observatory):
     assert runs_of(server) == [before + 2, before + 1, before]
 
 
+@pytest.mark.skipif(SANITIZED, reason="sanitizers write files of their own")
 def test_full_disk_at_the_first_start(tmp_path):
-    said = refused("--port", "0", "--state-dir", str(tmp_path / "state"), preexec_fn=disk_full)
-    assert said.count("\n") <= 3 and "focusd: " in said
+    said, runs = first_start("--state-dir", str(tmp_path / "state"), preexec_fn=disk_full)
+    assert "nothing is remembered" in said and "no run is remembered" in said and runs == []
+
+
+@pytest.mark.skipif(SANITIZED, reason="sanitizers write files of their own")
+@pytest.mark.parametrize("end", ["stopped", "killed"])
+def test_full_disk_at_a_later_start(make_observatory, end):
+    """What was kept before can still be read, whether or not the last server left its side files."""
+    server = make_observatory(config=SMALL)
+    server.connect()
+    before = server.focus()[0]["run"]
+    devices = unique_ids(server)
+    if end == "killed":
+        server.process.kill()
+        server.process.communicate()
+        server.process = None
+        server.close()
+    else:
+        server.stop()
+    said, runs = first_start("--state-dir", str(server.folder / "state"), preexec_fn=disk_full)
+    assert "nothing is remembered" in said and "the id of" not in said
+    assert [run["run"] for run in runs] == [before]
+    server.start()
+    assert unique_ids(server) == devices
+    assert runs_of(server) == [before]
 
 
 def test_run_store_is_readable_by_others(make_observatory):

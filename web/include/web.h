@@ -21,6 +21,9 @@ void web_destroy(struct web *web);
  * the server has started, and with NULL before it is stopped. */
 void web_set_server(struct web *web, struct http_server *server);
 
+/* Whether people open the path itself in a browser: the status page and the setup pages.  Any thread. */
+bool web_is_page(const char *path);
+
 /* Answers every request that is not Alpaca's, with its security headers; unknown paths get 404 with
  * text.  res is zeroed by the caller.  HTTP_WAIT while a picture is being
  * rendered or the store looks for runs. */

@@ -32,6 +32,7 @@ export class CameraCard {
   show(state) {
     this.state = state;
     const up = this.connection.show(state);
+    this.say.news(state);
     this.pick('.name').textContent = state.name;
     this.card.setAttribute('aria-label', `Camera ${state.name}`);
     const busy = state.activity !== 'idle' && state.activity !== 'error';
@@ -47,8 +48,10 @@ export class CameraCard {
     this.pick('.failure').textContent = failure && failure !== this.say.element.textContent ?
       `Last failure: ${failure}` : '';
     const button = this.pick('.expose button');
-    button.toggleAttribute('data-off', !up || Boolean(state.leased_to_run));
-    button.setAttribute('aria-disabled', String(!up || Boolean(state.leased_to_run)));
+    const why = this.whyOff(state);
+    button.toggleAttribute('data-off', why !== '');
+    button.setAttribute('aria-disabled', String(why !== ''));
+    button.title = why;
     this.refresh();
   }
 
@@ -90,11 +93,19 @@ export class CameraCard {
     return facts.join(' · ');
   }
 
+  // Why the button does nothing now; '' when it does something.
+  whyOff(state) {
+    if (state.leased_to_run) {
+      return 'An autofocus run uses the camera now.';
+    }
+    return state.link === 'up' ? '' : 'Not connected. Press Connect first.';
+  }
+
   expose(button) {
     const text = this.pick('.expose input').value.trim().replace(',', '.');
     if (button.hasAttribute('data-off')) {
-      this.say.tell(this.state.leased_to_run ? 'An autofocus run uses the camera now.' :
-        'Not connected. Press Connect first.', true);
+      const why = this.whyOff(this.state);
+      this.say.tell(why, true, (state) => this.whyOff(state) === why);
     } else if (text === '' || !(Number(text) >= 0)) {
       this.say.tell('Type an exposure in seconds, for example 2.5.', true);
     } else {

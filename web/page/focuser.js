@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The card of one focuser and the card of its autofocus runs.
-import {NOT_CONNECTED, action, halt, put} from './alpaca.js';
+import {action, halt, put} from './alpaca.js';
 import {Chart} from './chart.js';
 import {
   CALIBRATIONS, STATES, TRUSTS, duration, known, link, number, outcome, phase, sentence,
@@ -19,15 +19,43 @@ function setText(element, text) {
   }
 }
 
-// A line for what a command came to; an error is a sentence and stays until the next command.
+// Whether a message about rest still holds: it may come before the rest itself, and holds until the focuser is busy
+// again or stands elsewhere, since a short move may lie between two states that the page sees.
+export function untilBusy(now) {
+  let at = null;
+  const holds = (state) => {
+    const busy = Boolean(state.moving || state.leased_to_run);
+    if (at === null) {
+      at = busy ? null : state.position;
+      return true;
+    }
+    return !busy && state.position === at;
+  };
+  holds(now);
+  return holds;
+}
+
+// A line for what a command came to; an error is a sentence.  It stays until the next command, until the link is
+// back, or until holds, which is asked with each new state of the device, says that it is no longer true.
 export class Say {
   constructor(element) {
     this.element = element;
+    this.holds = null;
+    this.link = undefined;
   }
 
-  tell(text, bad = false) {
+  tell(text, bad = false, holds = null) {
     this.element.textContent = text;
     this.element.classList.toggle('bad', bad);
+    this.holds = holds;
+  }
+
+  news(state) {
+    const back = state.link === 'up' && this.link !== undefined && this.link !== 'up';
+    this.link = state.link;
+    if (back || (this.holds && !this.holds(state))) {
+      this.tell('');
+    }
   }
 
   // Runs a command; the button is off meanwhile.
@@ -37,8 +65,7 @@ export class Say {
     try {
       await work();
     } catch (e) {
-      const hint = e.number === NOT_CONNECTED ? ' Press Connect first.' : '';
-      this.tell(sentence(e.message) + hint, true);
+      this.tell(sentence(e.message), true);
     } finally {
       button.disabled = false;
     }
@@ -54,12 +81,20 @@ export class Connection {
     this.said = false;
     this.pill = card.querySelector('.link');
     this.button = card.querySelector('.connect');
-    this.button.addEventListener('click', () => say.run(this.button, async () => {
-      const connect = this.button.dataset.does !== 'disconnect';
-      await put(device, 'connected', {Connected: connect ? 'True' : 'False'});
+    this.button.addEventListener('click', () => this.press(say));
+  }
+
+  press(say) {
+    const connect = this.button.dataset.does !== 'disconnect';
+    if (!connect && this.state.leased_to_run && !window.confirm(
+      `An autofocus run uses ${this.state.name}. To disconnect ends the run. Disconnect?`)) {
+      return;
+    }
+    say.run(this.button, async () => {
+      await put(this.device, 'connected', {Connected: connect ? 'True' : 'False'});
       this.said = !connect;
       this.show(this.state);
-    }));
+    });
   }
 
   show(state) {
@@ -133,6 +168,7 @@ export class FocuserCard {
   show(state) {
     this.state = state;
     const up = this.connection.show(state);
+    this.say.news(state);
     const stale = state.position_stale || !up;
     this.pick('.name').textContent = state.name;
     this.card.setAttribute('aria-label', `Focuser ${state.name}`);
@@ -154,12 +190,23 @@ export class FocuserCard {
     this.pick('.failure').textContent = failure && failure !== this.say.element.textContent ?
       `Last failure: ${failure}` : '';
     // A held focuser belongs to its run; only STOP and abort reach it.
-    const held = Boolean(state.leased_to_run);
-    const off = !up || held || Boolean(state.move_refusal) || this.isCalibrating(state);
+    const off = this.isOff(state);
     for (const button of this.card.querySelectorAll('.in, .out, .goto button')) {
       button.toggleAttribute('data-off', off);
       button.setAttribute('aria-disabled', String(off));
+      button.title = off ? this.whyOff(state) : '';
     }
+  }
+
+  isOff(state) {
+    return state.link !== 'up' || Boolean(state.leased_to_run) || Boolean(state.move_refusal) ||
+      this.isCalibrating(state);
+  }
+
+  // Says why a button does nothing, for as long as that is so.
+  tellWhyOff() {
+    const why = this.whyOff(this.state);
+    this.say.tell(why, true, (state) => this.isOff(state) && this.whyOff(state) === why);
   }
 
   isCalibrating(state) {
@@ -266,7 +313,8 @@ export class FocuserCard {
     }
     this.say.run(button, async () => {
       const {position} = await action(this.device, 'SetPosition', how);
-      this.say.tell(`The position is ${number(position)} now. Nothing has moved.`);
+      this.say.tell(`The position is ${number(position)} now. Nothing has moved.`, false,
+        (state) => !state.moving && !state.leased_to_run);
     });
   }
 
@@ -297,13 +345,13 @@ export class FocuserCard {
   step(button, sign) {
     const s = this.state;
     if (button.hasAttribute('data-off')) {
-      this.say.tell(this.whyOff(s), true);
+      this.tellWhyOff();
       return;
     }
     // Taps during a move add up: they count from where it is going.
     const from = s.moving && known(s.target) ? s.target : s.position;
     if (!known(from)) {
-      this.say.tell('The position is not known yet.', true);
+      this.say.tell('The position is not known yet.', true, (state) => !known(state.position));
       return;
     }
     const target = Math.min(Math.max(from + sign * this.size, s.min_step), s.max_step);
@@ -319,7 +367,7 @@ export class FocuserCard {
     const text = this.pick('.goto input').value.replace(/[\s\u202f]/g, '');
     const s = this.state;
     if (button.hasAttribute('data-off')) {
-      this.say.tell(this.whyOff(s), true);
+      this.tellWhyOff();
     } else if (!/^\d{1,9}$/.test(text)) {
       this.say.tell('Type a position in whole steps, for example 12000.', true);
     } else if (Number(text) < s.min_step || Number(text) > s.max_step) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The status page: listens to /events and hands every state to the card it belongs to.
 import {CameraCard, Viewer} from './camera.js';
-import {AutofocusCard, FocuserCard} from './focuser.js';
+import {AutofocusCard, FocuserCard, untilBusy} from './focuser.js';
 import {History, loadRun} from './history.js';
 import {TRUSTS, link, number, sentence} from './words.js';
 
@@ -255,7 +255,7 @@ async function stop() {
     ' Press it again, or cut the power.' : '');
   if (!failed.length) {
     for (const entry of entries.filter((e) => e.card.state.link === 'up')) {
-      entry.card.say.tell('Stopped.');
+      entry.card.say.tell('Stopped.', false, untilBusy(entry.card.state));
     }
   }
   button.classList.remove('pressed');

@@ -95,8 +95,11 @@ struct http_server;
 struct http_options {
 	const char *bind;        /* "" = all, IPv4 and IPv6 */
 	int port;                /* 0 = a free one */
-	const char *allowed_hosts; /* extra names accepted in Host, separated by commas or blanks */
+	/* Extra names accepted in Host, separated by commas or blanks.  Pages under these names, with any port and by
+	 * http or https, may ask for everything here and read it (CORS, without credentials). */
+	const char *allowed_hosts;
 	const char *server_name; /* accepted in Host as well */
+	bool (*is_page)(const char *path); /* whether people go there with a browser; NULL: nowhere.  Any thread. */
 	int request_timeout_ms;  /* from a request's first byte to its last; 0 = 10 s */
 };
 

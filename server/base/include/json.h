@@ -60,8 +60,8 @@ bool json_member(const struct json *object, int i, const char **name, const stru
 /* The member of this exact name, or NULL. */
 const struct json *json_get(const struct json *object, const char *name);
 
-/* Typed reads of a value; false (out untouched) when it has another type.  An integer must be a
- * whole number within int32_t. */
+/* Reads a value of this type; false (out untouched) when it has another type. An integer must be a whole number within
+ * int32_t. */
 bool json_as_double(const struct json *value, double *out);
 bool json_as_i32(const struct json *value, int32_t *out);
 bool json_as_bool(const struct json *value, bool *out);

@@ -40,7 +40,7 @@ void buf_init(struct buf *buf, size_t ceiling);
 /* Frees the bytes; the buffer is empty and usable again. */
 void buf_fini(struct buf *buf);
 
-/* Empties without freeing. */
+/* Removes the content and keeps the memory. */
 void buf_clear(struct buf *buf);
 
 void buf_add(struct buf *buf, const void *data, size_t len);

@@ -24,13 +24,13 @@
 #include "err.h"
 #include "text.h"
 
-/* Name of the file of changes in the state directory. */
+/* The name of the file of changes in the state directory. */
 #define SETTINGS_FILE "settings.json"
-/* Longest value of a setting that may change, with NUL, bytes. */
+/* The longest value of a setting that may change, with NUL, bytes. */
 #define SETTINGS_VALUE_ROOM 128
-/* Most settings that are changed together. */
+/* So many settings can be changed together. */
 #define SETTINGS_TOGETHER_MAX 32
-/* Values remembered; beyond this the oldest that are undone or covered by newer ones are forgotten. */
+/* So many values are remembered; beyond this the oldest that are undone or covered by newer ones are forgotten. */
 #define SETTINGS_KEPT_MAX 256
 
 struct settings;

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Cooler, temperatures and guide port of a camera. Clients write wishes and read the values that were read last; the
- * worker does the rest between the steps of an exposure.
- */
-#include "camera_private.h"
+/* See climate.h. */
+#include "climate.h"
 
 #include <math.h>
+
+#include "camera_private.h"
 
 /* Temperatures are slow, so they are read this often when the driver gives no hint. */
 #define CLIMATE_POLL_MS 2000
@@ -35,7 +34,7 @@ static bool readable(const struct camera_core *c)
 
 bool camera_guiding_locked(const struct camera_core *c)
 {
-	return c->guiding || c->guide[0].wanted || c->guide[1].wanted;
+	return c->guide.going || c->guide.wish[0].wanted || c->guide.wish[1].wanted;
 }
 
 void camera_climate_open(struct device *dev)
@@ -58,17 +57,51 @@ void camera_climate_open(struct device *dev)
 	}
 }
 
+void camera_climate_came_up(struct device *dev, bool again)
+{
+	struct camera_core *c = camera_of(dev);
+	c->climate.read = c->fresh_climate;
+	c->climate.next_ms = clock_now_ms(dev->clock);
+	if (again && c->caps.has_cooler) {
+		c->cooler.wanted = true; /* the hardware may have been without power */
+	}
+}
+
+void camera_climate_went_down(struct device *dev, const struct err *why)
+{
+	struct camera_core *c = camera_of(dev);
+	if (camera_guiding_locked(c)) {
+		device_failed(dev, &c->guide.told, why);
+	}
+	c->guide.wish[0].wanted = false;
+	c->guide.wish[1].wanted = false;
+	c->guide.going = false;
+}
+
+void camera_climate_look(struct camera_core *c)
+{
+	c->climate.next_ms = 0;
+}
+
+void camera_climate_cool(struct device *dev, bool on)
+{
+	struct camera_core *c = camera_of(dev);
+	c->cooler.on = on;
+	c->cooler.wanted = true;
+	device_wake_worker(dev);
+}
+
 void camera_climate_reset(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
-	c->cooler_on = false;
-	c->cooler_wanted = false;
-	c->set_point_c = c->caps.set_point_default_c;
-	c->guide[0].wanted = false;
-	c->guide[1].wanted = false;
-	c->guiding = false;
-	c->guide_told.until_ms = 0;
-	c->climate_failures = 0;
+	c->cooler.on = false;
+	c->cooler.wanted = false;
+	c->cooler.set_point_c = c->caps.set_point_default_c;
+	c->guide.wish[0].wanted = false;
+	c->guide.wish[1].wanted = false;
+	c->guide.going = false;
+	c->guide.told.until_ms = 0;
+	c->climate.failures = 0;
 }
 
 /* Whether a value has changed enough for clients and the page to be told. */
@@ -83,29 +116,29 @@ static struct step poll_climate(struct device *dev)
 	struct err err = {0};
 	struct camera_climate fresh = climate_unknown;
 	enum err_code code = camera_drive_climate(dev, &fresh, &err);
-	c->next_climate_ms = clock_now_ms(dev->clock) + poll_interval_ms(dev, fresh.next_poll_ms);
+	c->climate.next_ms = clock_now_ms(dev->clock) + poll_interval_ms(dev, fresh.next_poll_ms);
 	if (code == ERR_IO) {
 		return step_lost(&err);
 	}
 	if (code != ERR_OK) {
-		if (++c->climate_failures < CLIMATE_FAILURES) {
+		if (++c->climate.failures < CLIMATE_FAILURES) {
 			return step_again();
 		}
-		if (c->climate_failures == CLIMATE_FAILURES) {
+		if (c->climate.failures == CLIMATE_FAILURES) {
 			log_warn(dev->info.source, "temperatures cannot be read: %s", err.text);
-			if (c->guiding) {
-				device_failed(dev, &c->guide_told, &err);
+			if (c->guide.going) {
+				device_failed(dev, &c->guide.told, &err);
 			}
 		}
 		fresh = climate_unknown;
 	} else {
-		c->climate_failures = 0;
+		c->climate.failures = 0;
 	}
-	bool news = fresh.guiding != c->guiding || differs(fresh.sensor_c, c->climate.sensor_c)
-		|| differs(fresh.heatsink_c, c->climate.heatsink_c)
-		|| differs(fresh.power_percent, c->climate.power_percent);
-	c->guiding = fresh.guiding;
-	c->climate = fresh;
+	bool news = fresh.guiding != c->guide.going || differs(fresh.sensor_c, c->climate.read.sensor_c)
+		|| differs(fresh.heatsink_c, c->climate.read.heatsink_c)
+		|| differs(fresh.power_percent, c->climate.read.power_percent);
+	c->guide.going = fresh.guiding;
+	c->climate.read = fresh;
 	if (news) {
 		device_changed(dev);
 	}
@@ -116,11 +149,11 @@ static struct step set_cooler(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
-	c->cooler_wanted = false;
-	enum err_code code = camera_drive_cooler(dev, c->cooler_on, c->set_point_c, &err);
-	c->next_climate_ms = clock_now_ms(dev->clock);
+	c->cooler.wanted = false;
+	enum err_code code = camera_drive_cooler(dev, c->cooler.on, c->cooler.set_point_c, &err);
+	c->climate.next_ms = clock_now_ms(dev->clock);
 	if (code == ERR_IO) {
-		c->cooler_wanted = true; /* it is carried out when the link is back */
+		c->cooler.wanted = true; /* it is carried out when the link is back */
 		return step_lost(&err);
 	}
 	if (code != ERR_OK) {
@@ -137,18 +170,18 @@ static struct step start_pulse(struct device *dev, struct guide_wish *wish)
 	struct err err = {0};
 	struct guide_wish pulse = *wish;
 	/* The camera counts as guiding from the wish on, before the driver has taken it over. */
-	bool other = c->guiding;
+	bool other = c->guide.going;
 	wish->wanted = false;
-	c->guiding = true;
+	c->guide.going = true;
 	enum err_code code = camera_drive_pulse(dev, &pulse, &err);
-	c->next_climate_ms = clock_now_ms(dev->clock);
+	c->climate.next_ms = clock_now_ms(dev->clock);
 	if (code == ERR_IO) {
 		return step_lost(&err);
 	}
 	if (code != ERR_OK) {
 		log_error(dev->info.source, "guide pulse: %s", err.text);
-		c->guiding = other;
-		device_failed(dev, &c->guide_told, &err);
+		c->guide.going = other;
+		device_failed(dev, &c->guide.told, &err);
 		device_changed(dev);
 	}
 	return step_again();
@@ -158,12 +191,12 @@ bool camera_climate_step(struct device *dev, struct step *out)
 {
 	struct camera_core *c = camera_of(dev);
 	for (int axis = 0; axis < 2; axis++) {
-		if (c->guide[axis].wanted) {
-			*out = start_pulse(dev, &c->guide[axis]);
+		if (c->guide.wish[axis].wanted) {
+			*out = start_pulse(dev, &c->guide.wish[axis]);
 			return true;
 		}
 	}
-	if (c->cooler_wanted) {
+	if (c->cooler.wanted) {
 		*out = set_cooler(dev);
 		return true;
 	}
@@ -171,11 +204,11 @@ bool camera_climate_step(struct device *dev, struct step *out)
 		*out = step_at(CLOCK_NEVER);
 		return false;
 	}
-	if (clock_now_ms(dev->clock) >= c->next_climate_ms) {
+	if (clock_now_ms(dev->clock) >= c->climate.next_ms) {
 		*out = poll_climate(dev);
 		return true;
 	}
-	*out = step_at(c->next_climate_ms);
+	*out = step_at(c->climate.next_ms);
 	return false;
 }
 
@@ -193,8 +226,8 @@ enum err_code camera_set_point(struct device *dev, double celsius, struct err *e
 			c->caps.set_point_min_c, c->caps.set_point_max_c, celsius);
 	}
 	if (code == ERR_OK) {
-		c->set_point_c = celsius;
-		c->cooler_wanted = true;
+		c->cooler.set_point_c = celsius;
+		c->cooler.wanted = true;
 		device_wake_worker(dev);
 		device_changed(dev);
 	}
@@ -220,10 +253,10 @@ enum err_code camera_pulse_guide(struct device *dev, int32_t direction, int32_t 
 			"a guide pulse lasts 0 ms or more, not %d", (int)duration_ms);
 	}
 	if (code == ERR_OK) {
-		c->guide_told.until_ms = 0;
+		c->guide.told.until_ms = 0;
 	}
 	if (code == ERR_OK && duration_ms > 0) {
-		c->guide[direction >= CAMERA_EAST] = (struct guide_wish){.wanted = true,
+		c->guide.wish[direction >= CAMERA_EAST] = (struct guide_wish){.wanted = true,
 			.direction = (enum camera_guide)direction, .duration_ms = duration_ms};
 		device_wake_worker(dev);
 		device_changed(dev);
@@ -236,7 +269,7 @@ enum err_code camera_guiding(struct device *dev, bool *out, struct err *err)
 {
 	struct camera_core *c = camera_of(dev);
 	pthread_mutex_lock(&dev->lock);
-	enum err_code code = told_failure_get(&c->guide_told, err);
+	enum err_code code = told_failure_get(&c->guide.told, err);
 	if (code == ERR_OK) {
 		*out = camera_guiding_locked(c);
 	}

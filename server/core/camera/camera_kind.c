@@ -53,7 +53,7 @@ static enum err_code create(struct device *dev, struct err *err)
 	c->cfg = cfg;
 	c->ctx = ctx;
 	c->pool = pool;
-	c->climate.sensor_c = c->climate.heatsink_c = c->climate.power_percent = NAN;
+	c->climate.read = (struct camera_climate){.sensor_c = NAN, .heatsink_c = NAN, .power_percent = NAN};
 	c->setup.bin = 1;
 	dev->core = c;
 	dev->class = &camera_class;
@@ -73,9 +73,7 @@ static void destroy(struct device *dev)
 	if (c == NULL) {
 		return;
 	}
-	frame_unref(c->frame);
-	frame_unref(c->preview);
-	frame_unref(c->run_frame);
+	picture_free(&c->picture);
 	frame_pool_release(c->pool);
 	free(c->rows);
 	free(c->ctx);

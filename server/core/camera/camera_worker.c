@@ -15,16 +15,11 @@
 static void end_without_frame(struct device *dev, const struct err *why)
 {
 	struct camera_core *c = camera_of(dev);
-	c->phase = EXPOSE_NONE;
-	c->reading = false;
-	c->abort_wanted = false;
-	c->stop_wanted = false;
-	c->done_op = c->op;
-	c->done = *why;
+	exposure_over(&c->exposure, why);
 	if (why->code != ERR_CANCELLED) {
 		log_error(dev->info.source, "exposure failed: %s", why->text);
-		c->failed = !c->private;
-		device_failed(dev, c->private ? NULL : &c->expose_told, why);
+		c->exposure.failed = !c->exposure.private;
+		device_failed(dev, c->exposure.private ? NULL : &c->exposure.told, why);
 	}
 	device_changed(dev);
 }
@@ -33,7 +28,7 @@ static struct step begin_exposure(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
-	struct exposure_request request = c->request;
+	struct exposure_request request = c->exposure.request;
 	enum err_code code = camera_drive_start(dev, &request, &err);
 	if (code == ERR_IO) {
 		return step_lost(&err);
@@ -42,12 +37,7 @@ static struct step begin_exposure(struct device *dev)
 		end_without_frame(dev, &err);
 		return step_again();
 	}
-	c->phase = EXPOSE_RUNNING;
-	c->reading = false;
-	c->start_utc_ms = clock_utc_ms();
-	c->start_ms = clock_now_ms(dev->clock);
-	c->next_poll_ms = c->start_ms;
-	c->poll_failures = 0;
+	exposure_begun(&c->exposure, clock_now_ms(dev->clock));
 	device_changed(dev);
 	return step_again();
 }
@@ -57,7 +47,7 @@ static struct step abort_exposure(struct device *dev)
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
 	enum err_code code = ERR_OK;
-	if (c->phase == EXPOSE_RUNNING) {
+	if (c->exposure.phase == EXPOSE_RUNNING) {
 		code = camera_drive_abort(dev, &err);
 	}
 	if (code == ERR_IO) {
@@ -73,7 +63,7 @@ static struct step stop_exposure(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
-	c->stop_wanted = false;
+	c->exposure.stop_wanted = false;
 	enum err_code code = camera_drive_stop(dev, &err);
 	if (code == ERR_IO) {
 		return step_lost(&err);
@@ -81,33 +71,22 @@ static struct step stop_exposure(struct device *dev)
 	if (code != ERR_OK) {
 		log_warn(dev->info.source, "stop: %s", err.text);
 	}
-	c->next_poll_ms = 0;
+	c->exposure.next_poll_ms = 0;
 	return step_again();
 }
 
 static void publish_frame(struct device *dev, struct frame *frame)
 {
 	struct camera_core *c = camera_of(dev);
-	c->phase = EXPOSE_NONE;
-	c->reading = false;
-	c->done_op = c->op;
-	c->done = (struct err){0};
+	exposure_over(&c->exposure, NULL);
 	dev->last_failure[0] = '\0';
-	frame_unref(c->preview);
-	c->preview = frame_ref(frame);
-	c->preview_serial++;
-	if (c->private) {
-		frame_unref(c->run_frame);
-		c->run_frame = frame;
+	if (c->exposure.private) {
+		picture_keep_for_run(&c->picture, frame);
 	} else {
-		frame_unref(c->frame);
-		c->frame = frame;
-		c->image_ready = true;
-		c->has_last = true;
 		/* A recording tells its own, older exposure time, but the client asked and waited for this one. */
-		c->last_duration_s =
-			frame->info.recording_id != 0 ? c->request.duration_s : frame->info.exposure_s;
-		c->last_start_utc_ms = c->start_utc_ms;
+		bool recorded = frame->info.recording_id != 0;
+		double duration_s = recorded ? c->exposure.request.duration_s : frame->info.exposure_s;
+		picture_publish(&c->picture, frame, duration_s, c->exposure.start_utc_ms);
 	}
 	device_changed(dev);
 }
@@ -120,30 +99,28 @@ static struct step read_out(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
-	c->phase = EXPOSE_READING;
+	exposure_read_out(&c->exposure);
 	device_changed(dev);
-	struct exposure_request request = c->request;
+	struct exposure_request request = c->exposure.request;
 	struct frame *frame = NULL;
 	enum err_code code = camera_drive_read(dev, &request, &frame, &err);
-	if (code != ERR_OK || c->abort_wanted) {
+	if (code != ERR_OK || c->exposure.abort_wanted) {
 		frame_unref(frame);
 	}
 	if (code == ERR_IO) {
 		return step_lost(&err);
 	}
-	if (c->abort_wanted) {
+	if (c->exposure.abort_wanted) {
 		struct err why;
 		err_set(&why, ERR_CANCELLED, "the exposure of %s was aborted", dev->info.name);
 		end_without_frame(dev, &why);
-	} else if (code != ERR_OK && code != ERR_CANCELLED && !c->retried && request.duration_s <= RETRY_LONGEST_S) {
+	} else if (code != ERR_OK && code != ERR_CANCELLED && !c->exposure.retried
+		&& request.duration_s <= RETRY_LONGEST_S) {
 		/* A client that gets no picture may go on with the last one that it had, so the exposure is made
 		 * again. */
 		log_warn(dev->info.source, "read-out failed, exposing again: %s", err.text);
 		device_count_error(dev, code);
-		c->retried = true;
-		c->stop_wanted = false;
-		c->reading = false;
-		c->phase = EXPOSE_ACCEPTED;
+		exposure_again(&c->exposure);
 		device_changed(dev);
 	} else if (code != ERR_OK) {
 		end_without_frame(dev, &err);
@@ -160,25 +137,25 @@ static struct step watch_exposure(struct device *dev)
 	struct camera_reading reading;
 	enum err_code code = camera_drive_poll(dev, &reading, &err);
 	int64_t now = clock_now_ms(dev->clock);
-	c->next_poll_ms = now + (reading.next_poll_ms > 0 ? reading.next_poll_ms : POLL_MS);
+	c->exposure.next_poll_ms = now + (reading.next_poll_ms > 0 ? reading.next_poll_ms : POLL_MS);
 	if (code == ERR_IO) {
 		return step_lost(&err);
 	}
 	if (code != ERR_OK) {
-		if (++c->poll_failures >= POLL_FAILURES) {
+		if (++c->exposure.poll_failures >= POLL_FAILURES) {
 			end_without_frame(dev, &err);
 		}
-		return step_at(c->next_poll_ms);
+		return step_at(c->exposure.next_poll_ms);
 	}
-	c->poll_failures = 0;
-	if (c->abort_wanted || c->stop_wanted) {
+	c->exposure.poll_failures = 0;
+	if (c->exposure.abort_wanted || c->exposure.stop_wanted) {
 		return step_again();
 	}
 	if (reading.state == CAMERA_DRIVER_READY) {
 		return read_out(dev);
 	}
-	if ((reading.state == CAMERA_DRIVER_READING) != c->reading) {
-		c->reading = reading.state == CAMERA_DRIVER_READING;
+	if ((reading.state == CAMERA_DRIVER_READING) != c->exposure.reading) {
+		c->exposure.reading = reading.state == CAMERA_DRIVER_READING;
 		device_changed(dev);
 	}
 	if (reading.state == CAMERA_DRIVER_IDLE) {
@@ -187,34 +164,34 @@ static struct step watch_exposure(struct device *dev)
 		end_without_frame(dev, &why);
 		return step_again();
 	}
-	return step_at(c->next_poll_ms);
+	return step_at(c->exposure.next_poll_ms);
 }
 
 static struct step camera_step(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
-	if (c->phase != EXPOSE_RUNNING && c->lent != NULL) {
+	if (c->exposure.phase != EXPOSE_RUNNING && c->lent != NULL) {
 		/* The driver gave the exposure up, or took so long that core gives it up. */
 		struct err ignored;
 		camera_drive_abort(dev, &ignored);
 	}
-	if (c->phase != EXPOSE_NONE && c->abort_wanted) {
+	if (c->exposure.phase != EXPOSE_NONE && c->exposure.abort_wanted) {
 		return abort_exposure(dev);
 	}
-	if (c->phase == EXPOSE_ACCEPTED) {
+	if (c->exposure.phase == EXPOSE_ACCEPTED) {
 		return begin_exposure(dev);
 	}
-	if (c->phase != EXPOSE_NONE && c->stop_wanted) {
+	if (c->exposure.phase != EXPOSE_NONE && c->exposure.stop_wanted) {
 		return stop_exposure(dev);
 	}
 	struct step climate;
-	if (camera_climate_step(dev, &climate) || c->phase == EXPOSE_NONE) {
+	if (camera_climate_step(dev, &climate) || c->exposure.phase == EXPOSE_NONE) {
 		return climate;
 	}
-	if (clock_now_ms(dev->clock) >= c->next_poll_ms) {
+	if (clock_now_ms(dev->clock) >= c->exposure.next_poll_ms) {
 		return watch_exposure(dev);
 	}
-	return step_at(c->next_poll_ms < climate.at_ms ? c->next_poll_ms : climate.at_ms);
+	return step_at(c->exposure.next_poll_ms < climate.at_ms ? c->exposure.next_poll_ms : climate.at_ms);
 }
 
 static enum err_code camera_open(struct device *dev, struct err *err)
@@ -234,7 +211,7 @@ static void take_pixel_size(struct camera_core *c)
 
 static bool camera_between(const struct device *dev)
 {
-	return camera_of(dev)->phase == EXPOSE_NONE;
+	return camera_of(dev)->exposure.phase == EXPOSE_NONE;
 }
 
 static void camera_configure(struct device *dev)
@@ -250,18 +227,12 @@ static void camera_came_up(struct device *dev, bool again)
 {
 	struct camera_core *c = camera_of(dev);
 	c->caps = c->fresh_caps;
-	c->climate = c->fresh_climate;
 	take_pixel_size(c);
-	c->phase = EXPOSE_NONE;
-	c->abort_wanted = false;
-	c->stop_wanted = false;
-	c->reading = false;
-	c->next_climate_ms = clock_now_ms(dev->clock);
+	exposure_forget(&c->exposure);
 	if (!again) {
 		camera_reset(dev);
-	} else if (c->caps.has_cooler) {
-		c->cooler_wanted = true; /* the hardware may have been without power */
 	}
+	camera_climate_came_up(dev, again);
 	log_info(dev->info.source, "%s %dx%d px", c->caps.identity, (int)c->caps.width,
 		(int)c->caps.height);
 }
@@ -269,19 +240,16 @@ static void camera_came_up(struct device *dev, bool again)
 static void camera_went_down(struct device *dev, const struct err *why)
 {
 	struct camera_core *c = camera_of(dev);
-	if (c->phase != EXPOSE_NONE) {
+	if (c->exposure.phase != EXPOSE_NONE) {
 		end_without_frame(dev, why);
 	}
-	if (camera_guiding_locked(c)) {
-		device_failed(dev, &c->guide_told, why);
-	}
-	c->guide[0].wanted = c->guide[1].wanted = c->guiding = false;
+	camera_climate_went_down(dev, why);
 }
 
 static void camera_halt(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
-	if (c->phase != EXPOSE_RUNNING) {
+	if (c->exposure.phase != EXPOSE_RUNNING) {
 		return;
 	}
 	struct err err = {0};
@@ -305,8 +273,8 @@ static struct step camera_posted(struct device *dev, const void *data, size_t si
 		return step_again();
 	}
 	enum err_code code = camera_drive_posted(dev, data, size, &err);
-	c->next_poll_ms = 0;
-	c->next_climate_ms = 0;
+	c->exposure.next_poll_ms = 0;
+	camera_climate_look(c);
 	return code == ERR_IO ? step_lost(&err) : step_again();
 }
 

@@ -140,7 +140,7 @@ static enum err_code read_lent(struct camera_core *c, const struct exposure_requ
 		code = check_info(c, request, &info, err);
 	}
 	if (code == ERR_OK) {
-		info.start_utc_ms = c->start_utc_ms;
+		info.start_utc_ms = c->exposure.start_utc_ms;
 		info.type = c->caps.frame_type;
 		c->lent->info = info;
 		*out = c->lent;
@@ -163,7 +163,7 @@ static enum err_code read_whole(struct camera_core *c, const struct exposure_req
 		code = check_info(c, request, &info, err);
 	}
 	if (code == ERR_OK) {
-		info.start_utc_ms = c->start_utc_ms;
+		info.start_utc_ms = c->exposure.start_utc_ms;
 		info.type = c->caps.frame_type;
 		code = new_frame(c, &info, out, err);
 	}

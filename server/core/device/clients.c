@@ -86,8 +86,7 @@ enum err_code device_require(struct device *dev, const struct client *client, st
 	enum err_code code = ERR_OK;
 	pthread_mutex_lock(&dev->lock);
 	if (!connected_locked(dev, client)) {
-		code = err_set(err, ERR_NOT_CONNECTED, "%s is not connected: PUT connected with Connected=true first",
-			dev->info.name);
+		code = err_set(err, ERR_NOT_CONNECTED, "%s is not connected: connect it first", dev->info.name);
 	}
 	pthread_mutex_unlock(&dev->lock);
 	return code;

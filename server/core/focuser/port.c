@@ -2,7 +2,6 @@
 #include "port.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,8 @@
 
 #include "focuser_private.h"
 #include "json.h"
+#include "plain_file.h"
+#include "state.h"
 #include "store.h"
 
 #define FILE_MAX 8192
@@ -37,24 +38,34 @@ static int get_int(const struct json *object, const char *key, int low, int high
 											 : fallback;
 }
 
+/* What cannot be read is kept for a person to look at, and is out of the way of the next one. */
+static void put_aside(struct device *dev, const char *path)
+{
+	char aside[STATE_PATH_MAX];
+	if (state_put_aside(path, aside)) {
+		log_warn(dev->info.source, "what was there is kept as %s", aside);
+	}
+}
+
 /* Nothing is known where the file is missing or damaged; the next link writes it anew. */
 static void load(struct device *dev, struct port_identity *out)
 {
 	char path[1100];
-	char text[FILE_MAX];
 	*out = (struct port_identity){.interface = -1};
 	if (!file_name(dev, path, sizeof path)) {
 		return;
 	}
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd >= 0 ? read(fd, text, sizeof text) : -1;
-	if (fd >= 0) {
-		close(fd);
-	}
-	struct json *json = n > 0 ? json_parse((struct span){text, (size_t)n}, NULL) : NULL;
+	struct buf text;
+	buf_init(&text, FILE_MAX);
+	bool there = plain_file_read(path, &text);
+	int why = errno;
+	struct json *json = there && text.len > 0 ? json_parse((struct span){text.data, text.len}, NULL) : NULL;
+	buf_fini(&text);
 	if (json == NULL || !json_is_object(json)) {
-		if (n > 0) {
-			log_warn(dev->info.source, "%s is damaged; the port is learned anew", path);
+		if (there || why != ENOENT) {
+			log_warn(dev->info.source, "%s is damaged (%s); the port is learned anew", path,
+				there ? "it is no record of a port" : plain_file_reason(why));
+			put_aside(dev, path);
 		}
 		json_free(json);
 		return;

@@ -111,6 +111,13 @@ enum err_code curve_fit(struct curve_point *points, size_t n, double half_width_
 		return ERR_OK;
 	}
 	struct curve_sampling sampled = curve_sampling_of(&w);
+	if (w.n > 1 && sampled.low == sampled.high) {
+		char text[sizeof out->reason];
+		snprintf(text, sizeof text, "all %zu usable samples were taken at one position, %.0f; a curve needs "
+			"different ones", w.n, sampled.low);
+		curve_refuse(out, text);
+		return ERR_OK;
+	}
 	struct curve_attempt fit;
 	bool solved = fit_marked(&w, points, n, &fit);
 	out->points_used = (int)w.n;

@@ -15,6 +15,11 @@
  * tenth. */
 #define RISEN_RATIO 1.1
 
+/* No star on a detector is smaller: the light of one pixel, spread evenly over it, has half of it within
+ * sqrt(1 / (2 pi)) px of the middle.  A vertex below it is one that no sample has seen.
+ * By definition: 0.39894. */
+#define LEAST_HFR_PX 0.399
+
 void curve_refuse(struct curve_result *out, const char *reason)
 {
 	out->accepted = false;
@@ -65,7 +70,7 @@ void curve_fill(struct curve_result *out, const struct curve_work *w, const stru
 	double half_width = dof > 0 ? curve_student975(dof) * out->uncertainty_steps : NAN;
 	out->interval95_steps[0] = out->best_position - half_width;
 	out->interval95_steps[1] = out->best_position + half_width;
-	out->hfr_min_px = s->curve.a + s->curve.y0;
+	out->hfr_min_px = fmax(s->curve.a + s->curve.y0, LEAST_HFR_PX);
 	out->slope_px_per_step = s->curve.k;
 	out->r_squared = r_squared_of(w, &s->curve);
 	out->chi2_dof = chi2_dof;

@@ -197,6 +197,9 @@ void af_fail_blank(struct af_plan *plan)
 	} else if (plan->p.trails > 0 && 2 * plan->p.trails >= plan->p.blanks) {
 		af_fail(plan, ERR_NO_STARS, "%d frames show trails instead of stars: is the mount "
 			"tracking?", plan->p.trails);
+	} else if (plan->p.blanks == 0) {
+		/* No frame was without stars, so nothing is said of the sky. */
+		af_fail(plan, ERR_NO_STARS, "too few different frames were taken for a curve");
 	} else {
 		af_fail(plan, ERR_NO_STARS, "no measurable stars in %d frames: far from focus, clouds, "
 			"a closed cover, or too short an exposure", plan->p.blanks);

@@ -25,9 +25,10 @@
 #include "run.h"
 #include "text.h"
 
-/* Runs that wait in memory for a disk that takes nothing; beyond this the oldest is lost, and the log says so. */
+/* So many runs may wait in memory for a disk that takes no writes; beyond this the oldest is lost, and the log says
+ * so. */
 #define STORE_KEPT_MAX 256
-/* Questions that wait, or whose answers wait to be picked up; beyond this the oldest is refused. */
+/* So many questions may wait, or have answers that wait to be picked up; beyond this the oldest gives way. */
 #define STORE_ASKS_MAX 16
 /* A question that finds no answer in this time is answered with an error (real milliseconds). */
 #define STORE_PATIENCE_MS 10000
@@ -40,8 +41,10 @@ struct store;
  * Opens or creates the database in dir, brings an older schema up to date, closes runs that a power cut left
  * open ("cut short") and starts the thread.  Waits for the disk: called at the start, before anybody is served.
  * A damaged database is put aside as focusd.db.damaged-N and begun anew.  answered (may be NULL) is called without
- * locks on the store's thread whenever an answer is ready.  ERR_IO when the database cannot be used, ERR_TIMEOUT when
- * another program has held it for five seconds, ERR_NOMEM; *out is then untouched.
+ * locks on the store's thread whenever an answer is ready.  Where the disk takes nothing (full, read-only, no
+ * directory) runs are kept in memory, with what can be read from the disk, and the log says what is lost.
+ * ERR_INVALID_OPERATION when a newer program wrote the database, ERR_TIMEOUT when another program has held it for five
+ * seconds, ERR_NOMEM; *out is then untouched.
  */
 enum err_code store_open(const char *dir, void (*answered)(void *arg), void *arg, struct store **out,
 	struct err *err);

@@ -4,7 +4,7 @@
  * goes wrong, and all of it to a file where the configuration asks for that.  Whoever notes something
  * only copies it; one thread of its own, started when first needed, does the writing, so that a slow or
  * full disk never holds up a device.  What it cannot write in time is dropped, and the file says so.
- * The text is that of transport/transcript.h.
+ * The text is that of transcript.h in base.
  */
 #ifndef FOCUSD_TRANSCRIPTS_H
 #define FOCUSD_TRANSCRIPTS_H
@@ -41,7 +41,7 @@ struct transcript_about {
 /* Makes a device's transcript; NULL when out of memory, which all calls below accept. Texts are copied. */
 struct transcript *transcript_create(struct transcripts *all, const struct transcript_about *about);
 
-/* Notes bytes or a call; see transport/transcript.h for kinds.  Any thread; never waits for a disk. */
+/* Notes bytes or a call; see transcript.h of base for kinds.  Any thread; never waits for a disk. */
 void transcript_note(struct transcript *t, char kind, const void *data, size_t len);
 
 /* Notes a call or a result as text. */

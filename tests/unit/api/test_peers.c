@@ -22,6 +22,7 @@ static struct peer peer;
 static struct peer *list;
 static int client;
 static int64_t now_us;
+static int crowd;
 
 static int setup(void **state)
 {
@@ -33,6 +34,7 @@ static int setup(void **state)
 	memset(&turn, 0, sizeof turn);
 	memset(&peer, 0, sizeof peer);
 	list = NULL;
+	crowd = 1;
 	if (bind(listener, (struct sockaddr *)&at, sizeof at) != 0 || listen(listener, 1) != 0 ||
 		getsockname(listener, (struct sockaddr *)&at, &len) != 0 ||
 		connect(client, (struct sockaddr *)&at, sizeof at) != 0) {
@@ -66,7 +68,7 @@ static void send_and_read(const char *text, size_t read)
 
 static void sweep_after(int64_t us)
 {
-	peers_sweep(list, TIMEOUT_US, PERIOD_US, now_us, now_us + us);
+	peers_sweep(list, TIMEOUT_US, PERIOD_US, now_us, now_us + us, crowd);
 	now_us += us;
 }
 
@@ -95,9 +97,26 @@ static void a_request_that_does_not_end_is_cut(void **state)
 	assert_int_equal(sweeps_survived(), TIMEOUT_US / PERIOD_US);
 }
 
-static void silence_before_a_request_is_not_counted(void **state)
+/* Five sweeps are the timeout; sweeps_survived() makes one before it counts. */
+static void who_never_speaks_is_cut(void **state)
 {
 	(void)state;
+	assert_int_equal(sweeps_survived(), TIMEOUT_US / PERIOD_US - 1);
+}
+
+static void who_never_speaks_goes_early_in_a_crowd(void **state)
+{
+	(void)state;
+	crowd = 0;
+	assert_int_equal(sweeps_survived(), 0);
+}
+
+static void silence_behind_an_answer_is_not_counted(void **state)
+{
+	(void)state;
+	crowd = 0;
+	send_and_read("GET / HT", 8);
+	atomic_fetch_add(&peer.finished, 1);
 	assert_int_equal(sweeps_survived(), 100);
 }
 
@@ -173,7 +192,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_request_that_does_not_end_is_cut),
-		TEST(silence_before_a_request_is_not_counted),
+		TEST(who_never_speaks_is_cut),
+		TEST(who_never_speaks_goes_early_in_a_crowd),
+		TEST(silence_behind_an_answer_is_not_counted),
 		TEST(bytes_that_lie_unread_are_our_time),
 		TEST(a_held_thread_is_our_time),
 		TEST(a_thread_that_turns_is_not_held),

@@ -255,11 +255,29 @@ static void poor_data(void **state)
 		assert_int_equal(curve_fit(p, rows[i].n, 0, &fit, NULL), 0);
 		assert_false(fit.accepted);
 		assert_true(strlen(fit.reason) > 10);
+		/* One place is named as what is odd, rather than a minimum that nobody looked for. */
+		assert_int_equal(rows[i].x[0] == 7, strstr(fit.reason, "one position, 7;") != NULL);
 		if (rows[i].has_best) {
 			assert_float_equal(fit.best_position, 15, 1);
 		}
 	}
 	assert_true(isnan(fit.interval95_steps[0]) || fit.interval95_steps[0] < 15);
+}
+
+/* A V down to nothing: no star is smaller than a pixel, where half of the light lies within sqrt(1 / (2 pi)) px. */
+static void least_size_has_a_floor(void **state)
+{
+	(void)state;
+	struct curve_point p[9];
+	for (int i = 0; i < 9; i++) {
+		p[i] = (struct curve_point){.position = 100 * i + 50, .hfr_px = fabs(100 * i + 50 - 450.0) / 40 + 0.001,
+			.error_px = 0.01, .stars = 5};
+	}
+	struct curve_result fit;
+	assert_int_equal(curve_fit(p, 9, 0, &fit, NULL), 0);
+	assert_float_equal(fit.best_position, 450, 5);
+	assert_true(fit.curve.a + fit.curve.y0 < 0.3);
+	assert_float_equal(fit.hfr_min_px, sqrt(1 / (2 * M_PI)), 1e-3);
 }
 
 int main(void)
@@ -269,6 +287,7 @@ int main(void)
 		cmocka_unit_test(widths),
 		cmocka_unit_test(too_many_leave_everything),
 		cmocka_unit_test(poor_data),
+		cmocka_unit_test(least_size_has_a_floor),
 		cmocka_unit_test(outlier_is_found),
 		cmocka_unit_test(recorded_curves),
 		cmocka_unit_test(c8_sweep),

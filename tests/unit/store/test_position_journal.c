@@ -351,13 +351,40 @@ static void a_disk_that_refuses_leaves_the_entry_before(void **state)
 static void a_journal_that_cannot_be_made_says_so(void **state)
 {
 	(void)state;
-	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(rmdir(dir), 0);
 	struct position_journal *j = position_journal_create(path, "test", NULL, NULL, NULL);
 	assert_false(write_one(j, 1));
-	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(mkdir(dir, 0700), 0);
 	assert_true(write_one(j, 2));
 	assert_newest(1, 2);
 	position_journal_destroy(j);
+}
+
+/* What stands in the file's place is kept, not followed, and costs no entry. */
+static void whatever_is_no_file_is_put_aside(void **state)
+{
+	(void)state;
+	struct position_entry out;
+	char other[128], aside[160];
+	snprintf(other, sizeof other, "%s/other", dir);
+	for (int i = 1; i <= 3; i++) {
+		unlink(path);
+		assert_int_equal(i == 1 ? mkdir(path, 0700) : i == 2 ? symlink(other, path) : mkfifo(path, 0600), 0);
+		assert_int_equal(position_journal_read(path, &out, NULL), POSITION_DAMAGED);
+		struct position_journal *j = position_journal_create(path, "test", NULL, NULL, NULL);
+		assert_true(write_one(j, i));
+		position_journal_destroy(j);
+		assert_newest(1, i);
+		assert_int_not_equal(access(other, F_OK), 0);
+		snprintf(aside, sizeof aside, "%s.damaged-%d", path, i);
+		struct stat facts;
+		assert_int_equal(lstat(aside, &facts), 0);
+		assert_int_equal(facts.st_mode & S_IFMT, i == 1 ? S_IFDIR : i == 2 ? S_IFLNK : S_IFIFO);
+	}
+	for (int i = 1; i <= 3; i++) {
+		snprintf(aside, sizeof aside, "%s.damaged-%d", path, i);
+		remove(aside);
+	}
 }
 
 static void of_a_flood_only_the_newest_is_written(void **state)
@@ -396,6 +423,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(entries_take_turns_and_go_on_after_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_disk_that_refuses_leaves_the_entry_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_journal_that_cannot_be_made_says_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(whatever_is_no_file_is_put_aside, setup, teardown),
 		cmocka_unit_test_setup_teardown(of_a_flood_only_the_newest_is_written, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("position journal", tests, NULL, NULL);

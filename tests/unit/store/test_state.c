@@ -27,7 +27,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"devices.json", "file", "a/b/c", "a/b", "a", "focusd",
+	static const char *const names[] = {"devices.json", "devices.json.damaged-1", "devices.json.damaged-2",
+		"devices.json.damaged-3", "file", "a/b/c", "a/b", "a", "focusd",
 		".local/state/focusd", ".local/state", ".local", ""};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		char path[200];
@@ -64,24 +65,95 @@ static void test_ids_are_kept(void **state)
 	assert_string_equal(camera, again);
 }
 
-static void test_damaged_file_is_not_overwritten(void **state)
+static void write_text(const char *name, const char *text)
 {
-	(void)state;
-	char path[200], id[37] = "untouched", text[20] = "";
-	snprintf(path, sizeof path, "%s/devices.json", folder);
+	char path[200];
+	snprintf(path, sizeof path, "%s/%s", folder, name);
 	FILE *file = fopen(path, "w");
 	assert_non_null(file);
-	fputs("{\"focuser.0\":", file);
+	fputs(text, file);
 	fclose(file);
-	struct err err = {0};
-	assert_int_equal(state_unique_id(folder, "focuser.0", id, &err), ERR_IO);
-	assert_non_null(strstr(err.text, "damaged"));
-	assert_string_equal(id, "untouched");
-	file = fopen(path, "r");
+}
+
+static void expect_text(const char *name, const char *wanted)
+{
+	char path[200], text[200] = "";
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	FILE *file = fopen(path, "r");
 	assert_non_null(file);
-	assert_non_null(fgets(text, sizeof text, file));
+	(void)fread(text, 1, sizeof text - 1, file);
 	fclose(file);
-	assert_string_equal(text, "{\"focuser.0\":");
+	assert_string_equal(text, wanted);
+}
+
+static void test_damaged_files_are_put_aside(void **state)
+{
+	(void)state;
+	char id[37], again[37];
+	struct err err = {0};
+	write_text("devices.json", "{\"focuser.0\":");
+	assert_int_equal(state_unique_id(folder, "focuser.0", id, &err), ERR_OK);
+	expect_uuid(id);
+	expect_text("devices.json.damaged-1", "{\"focuser.0\":");
+	assert_int_equal(state_unique_id(folder, "focuser.0", again, &err), ERR_OK);
+	assert_string_equal(id, again);
+	/* An empty file has lost its ids, too. */
+	write_text("devices.json", "");
+	assert_int_equal(state_unique_id(folder, "focuser.0", again, &err), ERR_OK);
+	assert_string_not_equal(id, again);
+	expect_text("devices.json.damaged-2", "");
+}
+
+static void test_good_ids_survive_a_damaged_one(void **state)
+{
+	(void)state;
+	static const char good[] = "12345678-1234-4234-8234-123456789abc";
+	static const char text[] = "{\"camera.0\":\"12345678-1234-4234-8234-123456789abc\",\"focuser.0\":\"1234\"}";
+	char id[37];
+	struct err err = {0};
+	write_text("devices.json", text);
+	assert_int_equal(state_unique_id(folder, "focuser.0", id, &err), ERR_OK);
+	expect_uuid(id);
+	expect_text("devices.json.damaged-1", text);
+	assert_int_equal(state_unique_id(folder, "camera.0", id, &err), ERR_OK);
+	assert_string_equal(id, good);
+}
+
+static void test_link_is_not_followed(void **state)
+{
+	(void)state;
+	char path[200], id[37], aside[STATE_PATH_MAX];
+	struct err err = {0};
+	write_text("file", "{\"focuser.0\":\"12345678-1234-4234-8234-123456789abc\"}");
+	snprintf(path, sizeof path, "%s/devices.json", folder);
+	assert_int_equal(symlink("file", path), 0);
+	assert_int_equal(state_unique_id(folder, "focuser.0", id, &err), ERR_OK);
+	assert_string_not_equal(id, "12345678-1234-4234-8234-123456789abc");
+	expect_text("file", "{\"focuser.0\":\"12345678-1234-4234-8234-123456789abc\"}");
+	/* A pipe would be waited for. */
+	assert_int_equal(remove(path), 0);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(state_unique_id(folder, "focuser.0", id, &err), ERR_OK);
+	expect_uuid(id);
+	assert_true(state_put_aside(path, aside));
+	snprintf(path, sizeof path, "%s/devices.json.damaged-3", folder);
+	assert_string_equal(aside, path);
+}
+
+static void test_no_place_to_write(void **state)
+{
+	(void)state;
+	char id[37];
+	struct err err = {0};
+	assert_true(state_can_write(folder, &err));
+	assert_false(state_can_write("/proc", &err));
+	assert_int_equal(err.code, ERR_IO);
+	assert_int_equal(state_unique_id("/proc", "focuser.0", id, &err), ERR_OK);
+	expect_uuid(id);
+	int lock = 0;
+	assert_int_equal(state_lock("/proc", &lock, &err), ERR_OK);
+	assert_int_equal(lock, -1);
+	state_unlock(lock);
 }
 
 static void test_write_file(void **state)
@@ -162,8 +234,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_ids_are_kept, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			test_damaged_file_is_not_overwritten, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_damaged_files_are_put_aside, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_good_ids_survive_a_damaged_one, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_link_is_not_followed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_place_to_write, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_write_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_dir_choice, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_threads_agree, setup, teardown),

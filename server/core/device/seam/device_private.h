@@ -6,6 +6,28 @@
  * at a time. So a newer wish replaces an older one by itself, nothing is allocated, and a halt is at most one
  * exchange away from the wire.
  *
+ * What a kind of device has to be: a constant struct device_kind (device.h), whose device_life makes and ends devices,
+ * and a struct device_class, which create puts into dev->class and which the worker calls. Its own state is one
+ * allocation in dev->core, which only the kind's files know the type of; they read it by a function of their own, as
+ * camera_of() and focuser_of(). CONTRIBUTING tells which tables of other rooms need a row.
+ *
+ * What a kind is given: everything in struct device_needs, borrowed; dev->config, the settings by which it works;
+ * dev->clock, on which all times in struct step and all waits for hardware are; dev->host, for its drivers. It reads
+ * dev->link, lease and want_link under the lock and writes none of them: the link belongs to link.c, the clients to
+ * clients.c, the lease to lease.c, but that a halt sets lease.blocked.
+ *
+ * Threads and the lock: the kind's public functions run on any thread, take dev->lock, wish or copy, call
+ * device_changed() and device_wake_worker(), and give the lock back; they never wait for hardware and never call a
+ * driver. The worker runs one driver call at a time, without the lock. After such a call the wishes may have changed,
+ * and the link may be wished away: what was read before the call is looked at again. One file of a kind crosses to its
+ * drivers (drive.c of cameras and of focusers).
+ *
+ * Errors: a function returns a code of err.h with a sentence for people. Any failure of open ends that try of the link.
+ * Otherwise ERR_IO means that the hardware is gone: the link ends when identify returns it, or when step or posted
+ * comes to step_lost(); every other code leaves the link up. The kind counts its driver calls that failed with
+ * device_count_error(), link.c those of open and identify. What ends an operation is remembered by device_failed(), for
+ * people and for the completion property.
+ *
  * Lock order: a device's lock, then the events' lock. Nobody holds two device locks.
  */
 #ifndef FOCUSD_DEVICE_PRIVATE_H
@@ -49,7 +71,8 @@ struct device_needs {
 	struct shared *shared; /* what sibling drivers share; see struct driver_host */
 };
 
-/* How devices of a kind are made and ended. */
+/* How devices of a kind are made and ended. The thread that starts and ends the server calls configured, create and
+ * destroy, while the device has no worker. */
 struct device_life {
 	/* Whether the configuration has such a device with this number, 0..CONFIG_MAX_DEVICES-1. */
 	bool (*configured)(const struct config *config, int number);
@@ -63,18 +86,25 @@ struct device_life {
 	void (*quiet)(struct device *dev);
 };
 
-/* What differs between the kinds while a device works. The worker makes all these calls; "locked" ones with the
- * device's lock held, "unlocked" ones without. */
+/* What differs between the kinds while a device works. The worker makes all these calls but unfit; "locked" ones are
+ * made with the device's lock held, "unlocked" ones without. None may be NULL unless it says so. */
 struct device_class {
-	enum err_code (*open)(struct device *dev, struct err *err);     /* unlocked */
-	enum err_code (*identify)(struct device *dev, struct err *err); /* unlocked; may be NULL */
-	void (*close)(struct device *dev);                              /* unlocked */
-	int (*open_wait_ms)(struct device *dev);                        /* after open, device clock */
+	/* Unlocked. Opens the driver. After a failure nothing is open, close is not called, and the worker tries again
+	 * later if that is wished. */
+	enum err_code (*open)(struct device *dev, struct err *err);
+	/* Unlocked, driver open. Asks the device what it is and reads what has to be known before the link is up.
+	 * Failures other than ERR_IO are tried again a few times before the driver is closed. NULL: open did all. */
+	enum err_code (*identify)(struct device *dev, struct err *err);
+	/* Unlocked. Closes the driver, after each open that succeeded. */
+	void (*close)(struct device *dev);
+	/* Locked, driver open. How long the device has to be left alone before identify, ms on its clock. */
+	int (*open_wait_ms)(struct device *dev);
 	/* Locked. The link is up; `again` says that it was lost and is back. */
 	void (*came_up)(struct device *dev, bool again);
 	/* Locked. The link is gone, so running operations fail with `why`. */
 	void (*went_down)(struct device *dev, const struct err *why);
-	/* Locked, link up. Does at most one thing and gives the lock back around driver calls. */
+	/* Locked, link up. Does at most one thing, the most urgent, and gives the lock back around driver calls; says
+	 * when it wants to be called again (step.h). It is also called again after every wish. */
 	struct step (*step)(struct device *dev);
 	/* Locked, driver open; the lock is free during the driver's call. The driver is told what was posted, or of a
 	 * gap (NULL, 0), and what depends on it is looked at soon. A loss counts only while the link is up. NULL:
@@ -82,7 +112,8 @@ struct device_class {
 	struct step (*posted)(struct device *dev, const void *data, size_t size);
 	/* Locked, when the link is about to be closed. Stops whatever runs. */
 	void (*stop)(struct device *dev);
-	/* Locked, link up, lease free. True, with a sentence, when a job may not have the device at this moment. */
+	/* Locked, link up, lease free, on the thread of whoever starts a job. True, with a sentence, when a job may not
+	 * have the device at this moment. */
 	bool (*unfit)(struct device *dev, struct err *err);
 	/* Locked. True when nothing goes on that has to keep the settings it began with; jobs that hold the lease are
 	 * looked at elsewhere. */

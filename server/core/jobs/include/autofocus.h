@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Autofocus: carries a plan (focus/af_plan.h) out with a focuser and its camera, on a thread of its own. It decides
+ * Autofocus: carries a plan (af_plan.h) out with a focuser and its camera, on a thread of its own. It decides
  * who moves, who exposes and who may interrupt, and leaves arithmetic to the plan. A focuser has one run at a time.
  */
 #ifndef FOCUSD_AUTOFOCUS_H
@@ -23,7 +23,8 @@ struct buf;
 struct job_needs {
 	struct settings *settings;
 	struct events *events;         /* they are told of each change */
-	struct store *store;           /* where runs are kept; never called with a lock held */
+	struct store *store;           /* where runs are kept; with a lock held only store_next_run_id() and
+					* store_return_run_id() are called, which touch memory alone */
 	const struct devices *devices; /* to find the camera in */
 };
 

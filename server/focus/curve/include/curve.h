@@ -68,7 +68,7 @@ struct curve_result {
 	double best_position;       /* steps */
 	double uncertainty_steps;   /* 1 sigma; scatter from the residuals */
 	double interval95_steps[2]; /* Student t with the fit's degrees of freedom */
-	double hfr_min_px;          /* of the fitted curve */
+	double hfr_min_px;          /* of the fitted curve; at least 0.399, the half-flux radius of a single pixel */
 	double slope_px_per_step;   /* asymptotic, > 0 */
 	double r_squared;           /* unweighted, for people; decides nothing */
 	double chi2_dof;            /* with the errors before rescaling */

@@ -2,7 +2,7 @@
 /*
  * Autofocus as a state machine: tell it what was seen, ask it what it wants next.  Pure: it knows
  * neither focuser nor camera nor time, so it is tested against a formula for the sky.  The
- * orchestrator in core/autofocus.c does what it wishes and contains no arithmetic.
+ * job in core/jobs/autofocus_run.c does what it wishes and contains no arithmetic.
  */
 #ifndef FOCUSD_AF_PLAN_H
 #define FOCUSD_AF_PLAN_H
