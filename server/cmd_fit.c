@@ -55,7 +55,8 @@ static bool add_frame(const char *path, struct curve_point *point, struct sample
 	enum err_code status = measure_frame(&img, &how, NULL, 0, &listed, &m, &err);
 	if (status == ERR_OK) {
 		bool usable = m.stars > 0 && !m.trailed;
-		*point = (struct curve_point){.hfr_px = usable ? m.hfr_px : NAN, .error_px = usable ? m.hfr_error_px : 0,
+		*point = (struct curve_point){.hfr_px = usable ? m.hfr_px : NAN,
+			.error_px = usable ? m.hfr_error_px : 0,
 			.duration_s = frame.exposure_s > 0 ? frame.exposure_s : 0,
 			.stars = usable ? m.stars : 0};
 		*sample = (struct sample){.file = path, .trailed = m.trailed,
