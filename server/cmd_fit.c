@@ -27,13 +27,15 @@ static const char help[] =
 	"\n"
 	"Each frame needs a focuser position: a name that ends in position and exposure\n"
 	"(c8_7350_3s.fits.gz), or FOCUSPOS or FOCPOS in its header; where both are there and\n"
-	"differ, the name stands.  Sizes are half-flux radii in pixels of the frame.\n"
+	"differ, the name stands.  Numbers in names that merely count, are always the same or\n"
+	"lie nowhere near the headers' are no positions.  Sizes are half-flux radii in pixels of the frame.\n"
 	"Exit code: 0 a curve was fitted (accepted or not), 1 no frame could be used, 2 usage.\n";
 
 /* A frame that was read, at the same index as its point. */
 struct sample {
 	const char *file;
 	bool trailed;
+	struct fits_position claims;
 };
 
 /* Reads and measures one frame. False, with a sentence on standard error, when the frame cannot be used. */
@@ -46,34 +48,61 @@ static bool add_frame(const char *path, struct curve_point *point, struct sample
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return false;
 	}
-	if (frame.warning[0] != '\0') {
-		progress_clear();
-		fprintf(stderr, "focusd: %s: %s\n", path, frame.warning);
-	}
-	bool known = frame.position_known;
-	if (!known) {
-		progress_clear();
-		fprintf(stderr, "focusd: %s carries no focuser position: neither its name nor FOCUSPOS or "
-			"FOCPOS in its header; it is left out\n", path);
-	}
 	struct image img = fits_frame_image(&frame);
 	struct measure_options how = measure_defaults();
 	struct measurement m;
 	size_t listed = 0;
-	enum err_code status = known ? measure_frame(&img, &how, NULL, 0, &listed, &m, &err) : ERR_OK;
-	if (known && status == ERR_OK) {
+	enum err_code status = measure_frame(&img, &how, NULL, 0, &listed, &m, &err);
+	if (status == ERR_OK) {
 		bool usable = m.stars > 0 && !m.trailed;
-		*point = (struct curve_point){.position = frame.position_steps,
-			.hfr_px = usable ? m.hfr_px : NAN, .error_px = usable ? m.hfr_error_px : 0,
+		*point = (struct curve_point){.hfr_px = usable ? m.hfr_px : NAN,
+			.error_px = usable ? m.hfr_error_px : 0,
 			.duration_s = frame.exposure_s > 0 ? frame.exposure_s : 0,
 			.stars = usable ? m.stars : 0};
-		*sample = (struct sample){.file = path, .trailed = m.trailed};
-	} else if (known) {
+		*sample = (struct sample){.file = path, .trailed = m.trailed,
+			.claims = frame.position};
+	} else {
 		progress_clear();
 		fprintf(stderr, "focusd: %s: %s\n", path, err.text);
 	}
 	fits_frame_free(&frame);
-	return known && status == ERR_OK;
+	return status == ERR_OK;
+}
+
+/* Gives each measured frame its position by the rule for the list as a whole, and says what is odd; the frames
+ * without one are left out. The number that is left. */
+static size_t settle_positions(struct curve_point *points, struct sample *samples, size_t n)
+{
+	static struct fits_position claims[CURVE_MAX_POINTS];
+	for (size_t i = 0; i < n; i++) {
+		claims[i] = samples[i].claims;
+	}
+	enum fits_names names;
+	struct err err = {0};
+	if (fits_names_judge(claims, n, &names, &err) != ERR_OK) {
+		fprintf(stderr, "focusd: %s\n", err.text);
+		return 0;
+	}
+	if (names != FITS_NAMES_STAND) {
+		fprintf(stderr, "focusd: %s\n", fits_names_reason(names));
+	}
+	size_t kept = 0;
+	for (size_t i = 0; i < n; i++) {
+		double position;
+		if (!fits_position_choose(&claims[i], names, &position)) {
+			fprintf(stderr, "focusd: %s carries no focuser position: neither its name nor FOCUSPOS or "
+				"FOCPOS in its header; it is left out\n", samples[i].file);
+			continue;
+		}
+		if (names == FITS_NAMES_STAND && fits_position_differs(&claims[i])) {
+			fprintf(stderr, "focusd: %s: the name says position %.10g, the header %.10g; the name is "
+				"taken\n", samples[i].file, claims[i].name_steps, claims[i].header_steps);
+		}
+		points[kept] = points[i];
+		points[kept].position = position;
+		samples[kept++] = samples[i];
+	}
+	return kept;
 }
 
 static void print_json(const struct curve_result *fit, const struct curve_point *points,
@@ -256,6 +285,7 @@ int cmd_fit(int argc, char **argv)
 		n += add_frame(argv[i], &points[n], &samples[n]);
 	}
 	progress_clear();
+	n = settle_positions(points, samples, n);
 	if (n == 0) {
 		fprintf(stderr, "focusd: none of the frames can be used\n");
 		return 1;

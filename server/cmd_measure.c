@@ -95,10 +95,6 @@ static int measure_file(const char *path, const struct options *options, struct 
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return 1;
 	}
-	if (frame.warning[0] != '\0') {
-		progress_clear();
-		fprintf(stderr, "focusd: %s: %s\n", path, frame.warning);
-	}
 	struct image img = fits_frame_image(&frame);
 	struct measure_options how = measure_defaults();
 	struct measurement m;

@@ -64,17 +64,6 @@ static int add_file(struct replay_frames *frames, char *path, const char *name,
 		free(path);
 		return 0;
 	}
-	bool known = fits.position_known;
-	if (known && fits.warning[0] != '\0') {
-		log_warn(source, "%s: %s", name, fits.warning);
-	}
-	if (!known) {
-		left->no_position++;
-		note_first(left->first_no_position, sizeof left->first_no_position, name);
-		fits_frame_free(&fits);
-		free(path);
-		return 0;
-	}
 	struct replay_entry *grown = frames->entries;
 	if ((frames->count & (frames->count - 1)) == 0) {
 		size_t room = frames->count > 0 ? 2 * frames->count : 1;
@@ -89,7 +78,7 @@ static int add_file(struct replay_frames *frames, char *path, const char *name,
 	frames->entries[frames->count++] = (struct replay_entry){
 		.path = path,
 		.name = path + strlen(path) - strlen(name),
-		.position_steps = fits.position_steps,
+		.claims = fits.position,
 		.exposure_s = fits.exposure_s,
 		.width = fits.width,
 		.height = fits.height,
@@ -101,6 +90,50 @@ static int add_file(struct replay_frames *frames, char *path, const char *name,
 	};
 	fits_frame_free(&fits);
 	return 0;
+}
+
+/* Gives each frame its position and leaves out those without one. */
+static enum err_code settle_positions(struct replay_frames *frames, const char *source, struct left_out *left,
+	struct err *err)
+{
+	struct fits_position *claims = calloc(frames->count + 1, sizeof *claims);
+	if (claims == NULL) {
+		return err_set(err, ERR_NOMEM, "no memory for the positions of %zu frames", frames->count);
+	}
+	for (size_t i = 0; i < frames->count; i++) {
+		claims[i] = frames->entries[i].claims;
+	}
+	enum fits_names names;
+	enum err_code code = fits_names_judge(claims, frames->count, &names, err);
+	free(claims);
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (names != FITS_NAMES_STAND) {
+		log_warn(source, "%s", fits_names_reason(names));
+	}
+	size_t kept = 0;
+	unsigned differ = 0;
+	const char *first = "";
+	for (size_t i = 0; i < frames->count; i++) {
+		struct replay_entry entry = frames->entries[i];
+		if (!fits_position_choose(&entry.claims, names, &entry.position_steps)) {
+			left->no_position++;
+			note_first(left->first_no_position, sizeof left->first_no_position, entry.name);
+			free(entry.path);
+			continue;
+		}
+		if (names == FITS_NAMES_STAND && fits_position_differs(&entry.claims)) {
+			first = differ++ == 0 ? entry.name : first;
+		}
+		frames->entries[kept++] = entry;
+	}
+	frames->count = kept;
+	if (differ > 0) {
+		log_warn(source, "names and headers of frames say different positions; the names' are taken: "
+			"count=%u first=%s", differ, first);
+	}
+	return ERR_OK;
 }
 
 static bool same_size(const struct replay_entry *a, const struct replay_entry *b)
@@ -178,13 +211,18 @@ enum err_code replay_frames_list(struct replay_frames *frames, const char *folde
 		replay_frames_fini(frames);
 		return err_set(err, ERR_NOMEM, "out of memory while reading %s", folder);
 	}
+	if (settle_positions(frames, source, &left, err) != ERR_OK) {
+		replay_frames_fini(frames);
+		return ERR_NOMEM;
+	}
 	keep_commonest_size(frames, &left);
 	tell_left_out(&left, source);
 	if (frames->count == 0) {
 		replay_frames_fini(frames);
 		if (left.no_position > 0) {
 			return err_set(err, ERR_INVALID_VALUE, "no frame in %s says where the focuser stood: "
-				"neither its header nor its name has a position", folder);
+				"neither its header nor its name has a position; a number in "
+				"names that merely counts or is always the same is none", folder);
 		}
 		return err_set(err, ERR_INVALID_VALUE, left.unreadable > 0
 			? "no frame in %s can be read" : "there is no FITS frame in %s", folder);

@@ -16,6 +16,7 @@
 struct replay_entry {
 	char *path;
 	const char *name;        /* the part of path after the folder */
+	struct fits_position claims; /* from which position_steps was decided */
 	double position_steps;
 	double exposure_s;       /* recorded; NAN unknown */
 	int32_t width, height;
@@ -33,7 +34,8 @@ struct replay_frames {
 	enum image_type type;         /* the smallest type that holds every value of all frames */
 };
 
-/* Lists the frames of a folder (not of folders inside).  Frames without a position, unreadable ones
+/* Lists the frames of a folder (not of folders inside).  Whether the numbers in their names are positions is decided
+ * for the folder as a whole (fits_names_judge()).  Frames without a position, unreadable ones
  * and those of another size than most are left out, with a warning in the log under source.  ERR_IO
  * when the folder cannot be read, ERR_INVALID_VALUE when it has nothing to deliver; both name it. */
 enum err_code replay_frames_list(struct replay_frames *frames, const char *folder,

@@ -161,7 +161,6 @@ static enum err_code take_answer(const char *path, enum fits_want want, int fd, 
 	frame.pixels = NULL;
 	frame.exact = NULL;
 	frame.mapping = NULL;
-	frame.warning[sizeof frame.warning - 1] = '\0';
 	if (frame.width <= 0 || frame.height <= 0 || frame.bin < 1 ||
 		(int64_t)frame.width > FITS_MOST_PIXELS / frame.height ||
 		(frame.mosaic != IMAGE_MONO && frame.mosaic != IMAGE_BAYER) || (unsigned)frame.type > IMAGE_F64) {

@@ -6,7 +6,6 @@
 #include <ctype.h>
 #include <fitsio.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "text.h"
@@ -118,20 +117,14 @@ static double data_full_scale(const struct scaling *scaling, double greatest)
 
 static void read_position(const char *path, fitsfile *file, struct fits_frame *out)
 {
-	double header;
-	bool in_header = read_number(file, "FOCUSPOS", &header) || read_number(file, "FOCPOS", &header);
-	double named;
+	struct fits_position *position = &out->position;
+	position->in_header = read_number(file, "FOCUSPOS", &position->header_steps) ||
+		read_number(file, "FOCPOS", &position->header_steps);
 	double exposure;
-	bool in_name = fits_name_position(path, &named, &exposure);
-	out->position_known = in_header || in_name;
-	out->position_steps = in_name ? named : (in_header ? header : 0.0);
-	if (in_header && in_name && fabs(header - named) > 0.5) {
-		snprintf(out->warning, sizeof out->warning,
-			"the name says position %.10g, the header %.10g; the name is taken", named, header);
-	}
+	position->in_name = fits_name_position(path, &position->name_steps, &exposure);
 	if (!read_number(file, "EXPTIME", &out->exposure_s) &&
 	    !read_number(file, "EXPOSURE", &out->exposure_s)) {
-		out->exposure_s = in_name ? exposure : NAN;
+		out->exposure_s = position->in_name ? exposure : NAN;
 	}
 }
 

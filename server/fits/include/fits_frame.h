@@ -15,6 +15,14 @@
 #include "err.h"
 #include "image.h"
 
+/* What one file claims about where the focuser stood, in steps. Which claim counts is decided for the list of frames to
+ * which it belongs: fits_names_judge(). */
+struct fits_position {
+	bool in_name, in_header; /* whether there is a claim; its number is 0 when not */
+	double name_steps;       /* by fits_name_position() */
+	double header_steps;     /* FOCUSPOS, else FOCPOS */
+};
+
 /* A frame read whole.  Free with fits_frame_free(). */
 struct fits_frame {
 	int32_t width, height;     /* px */
@@ -30,12 +38,10 @@ struct fits_frame {
 	enum image_type type;
 	enum image_mosaic mosaic;  /* from BAYERPAT, COLORTYP or a FILTER that names a mosaic */
 	double full_scale_adu;     /* from SATURATE, DATAMAX or the data's own type and width; NAN */
-	bool position_known;
-	double position_steps;     /* by the rule of fits_frame_position() */
+	struct fits_position position;
 	double exposure_s;         /* EXPTIME or EXPOSURE, else from the name; NAN */
 	double pixel_um;           /* XPIXSZ; NAN */
 	int32_t bin;               /* XBINNING; 1 when absent */
-	char warning[160];         /* "" or a sentence, e.g. name and header disagree */
 	void *mapping;             /* what fits_frame_free() gives back */
 	size_t mapping_size;       /* bytes */
 };
@@ -55,9 +61,33 @@ void fits_frame_free(struct fits_frame *frame);
 struct image fits_frame_image(const struct fits_frame *frame);
 
 /* Position and exposure from a file name that ends in both (c8_7350_3s.fits.gz, c8_7950_0p3s): a
- * number, underscore, a number with p or . for the decimal point, s.  A plain counter (m42_0812) is no position.
+ * number, underscore, a number with p or . for the decimal point, s.  A plain counter (m42_0812) is no position; one
+ * before an exposure (m42_0812_2s) looks like one until its list is judged.
  * False when the name does not say; path may hold directories. */
 bool fits_name_position(const char *path, double *position_steps, double *exposure_s);
+
+/* What the numbers in the names of a list of frames are. */
+enum fits_names {
+	FITS_NAMES_STAND,    /* positions, or there are none */
+	FITS_NAMES_COUNT,    /* a counter: whole, all different, most of them one after the other */
+	FITS_NAMES_CONSTANT, /* the same number in two names or more, such as that of a galaxy */
+	FITS_NAMES_FAR,      /* most of them lie nowhere near the headers' positions */
+};
+
+/* Decides for a list of n frames as a whole, in any order, whether the numbers in their names are positions. A single
+ * name is a position unless its header is far away. Pure; any thread. ERR_NOMEM, and *out is FITS_NAMES_STAND then. */
+enum err_code fits_names_judge(const struct fits_position *list, size_t n, enum fits_names *out, struct err *err);
+
+/* A sentence without a full stop that says why the numbers in the names do not count; "" for FITS_NAMES_STAND.
+ * Static. */
+const char *fits_names_reason(enum fits_names names);
+
+/* The position of one frame of the list so judged, in steps: the name's where names stand, else the header's. False,
+ * and *position_steps untouched, when the frame has none. */
+bool fits_position_choose(const struct fits_position *frame, enum fits_names names, double *position_steps);
+
+/* True when name and header both claim a position and differ by more than rounding, half a step. */
+bool fits_position_differs(const struct fits_position *frame);
 
 /* True for names that end in .fits, .fit, .fts, with .gz or .fz behind, in any case. */
 bool fits_name_is_frame(const char *path);

@@ -128,10 +128,8 @@ static void sixteen_bits_with_offset(void **state)
 		assert_true(frame.pixels[i] == want[i]);
 	}
 	assert_true(frame.full_scale_adu == 65535.0);
-	assert_true(frame.position_known);
-	assert_true(frame.position_steps == 8000.0); /* the name beats the header */
-	assert_non_null(strstr(frame.warning, "8025"));
-	assert_non_null(strstr(frame.warning, "8000"));
+	assert_true(frame.position.in_name && frame.position.name_steps == 8000.0);
+	assert_true(frame.position.in_header && frame.position.header_steps == 8025.0);
 	assert_true(frame.exposure_s == 0.3);
 	assert_true(frame.pixel_um == 3.8);
 	assert_int_equal(frame.bin, 2);
@@ -146,7 +144,7 @@ static void sixteen_bits_with_offset(void **state)
 	assert_int_equal(fits_frame_stat(in_folder("a_8000_2s.fits"), &facts, &err), ERR_OK);
 	assert_null(facts.pixels);
 	assert_int_equal(facts.width, 3);
-	assert_true(facts.position_steps == 8000.0);
+	assert_true(facts.position.name_steps == 8000.0 && facts.position.header_steps == 8025.0);
 }
 
 static void other_types(void **state)
@@ -180,10 +178,9 @@ static void other_types(void **state)
 		assert_int_equal(frame.type, rows[i].type);
 		assert_true(frame.full_scale_adu == rows[i].full ||
 			(isnan(frame.full_scale_adu) && isnan(rows[i].full)));
-		assert_false(frame.position_known);
+		assert_false(frame.position.in_name || frame.position.in_header);
 		assert_true(isnan(frame.exposure_s) && isnan(frame.pixel_um));
 		assert_int_equal(frame.bin, 1);
-		assert_string_equal(frame.warning, "");
 		fits_frame_free(&frame);
 	}
 }
@@ -262,7 +259,7 @@ static void empty_primary_and_planes(void **state)
 	fclose(file);
 	struct fits_frame frame = read_ok("planes.fits");
 	assert_true(frame.pixels[0] == 5.0F && frame.pixels[3] == 8.0F); /* green */
-	assert_true(frame.position_known && frame.position_steps == 1234.0);
+	assert_true(frame.position.in_header && frame.position.header_steps == 1234.0);
 	fits_frame_free(&frame);
 }
 

@@ -71,6 +71,19 @@ result = json.loads(done.stdout)
 check(done.returncode == 0 and result["accepted"] is False, "one side is not accepted")
 check("larger positions" in result["reason"], "and says where to look")
 
+# The same sweep under names that end in a counter and an exposure: the headers tell the positions.
+with tempfile.TemporaryDirectory() as folder:
+    for number, path in enumerate(sweep, 7):
+        shutil.copy(path, f"{folder}/m42_{number:04d}_2s.fits.gz")
+    counted = sorted(pathlib.Path(folder).iterdir())
+    done = fit("--json", *counted)
+    result = json.loads(done.stdout)
+    check(done.returncode == 0 and result["accepted"] is True, "a sweep with a counter is accepted")
+    check(abs(result["best_position"] - 7990) < 10, "best focus is by the headers, one of which says 8025 for 8000")
+    check(done.stderr.count("merely count") == 1 and "is taken" not in done.stderr, "the list is judged once")
+    done = fit("--json", counted[3])
+    check(json.loads(done.stdout)["points"][0]["position"] == 7650, "a single counter is far from its header")
+
 with tempfile.TemporaryDirectory() as folder:
     for position in range(1000, 1500, 100):
         shutil.copy(frames / "huntsman_dark.fits.gz", f"{folder}/dark_{position}_3s.fits.gz")

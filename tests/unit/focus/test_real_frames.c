@@ -46,7 +46,7 @@ static int measure_all(void **state)
 		struct measure_options options = measure_defaults();
 		size_t listed;
 		int status = measure_frame(&img, &options, NULL, 0, &listed, &measured[i], NULL);
-		bool right = frame.position_known && (int)frame.position_steps == sky_c8[i].position;
+		bool right = frame.position.in_name && (int)frame.position.name_steps == sky_c8[i].position;
 		fits_frame_free(&frame);
 		if (status != 0 || !right) {
 			return -1;
