@@ -156,19 +156,29 @@ static int apply_options(const struct serve_options *options, struct config *con
 	return EXIT_DONE;
 }
 
-/* Blocks the signals in every thread, so that only the main thread's sigwait() takes them. A shell may have started us
- * with SIGINT ignored, and an ignored signal is never delivered to sigwait(). */
+/* The signals that end the server in good order: motors are stopped where they are. SIGQUIT is among them, because
+ * whoever presses Ctrl-\ wants the motor to stop, too. */
+static const struct stop_signal {
+	int number;
+	const char *name;
+} stop_signals[] = {{SIGINT, "SIGINT"}, {SIGTERM, "SIGTERM"}, {SIGHUP, "SIGHUP"}, {SIGQUIT, "SIGQUIT"}};
+
+/* Blocks these signals in every thread, so that only the main thread's sigwait() takes them. One that was ignored
+ * when the program began stays ignored: that is how nohup keeps a program alive when its terminal goes, and how a
+ * shell keeps Ctrl-C from what runs in its background. */
 static void prepare_signals(sigset_t *stop)
 {
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a failed write, as on a full disk */
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
-	signal(SIGHUP, SIG_DFL);
 	sigemptyset(stop);
-	sigaddset(stop, SIGINT);
-	sigaddset(stop, SIGTERM);
-	sigaddset(stop, SIGHUP);
+	for (size_t i = 0; i < sizeof stop_signals / sizeof stop_signals[0]; i++) {
+		struct sigaction inherited;
+		int number = stop_signals[i].number;
+		if (sigaction(number, NULL, &inherited) != 0 || inherited.sa_handler != SIG_IGN) {
+			signal(number, SIG_DFL);
+			sigaddset(stop, number);
+		}
+	}
 	pthread_sigmask(SIG_BLOCK, stop, NULL);
 }
 
@@ -370,10 +380,11 @@ static int run_server(const struct config *config, const struct config_drivers *
 	int signal_number = 0;
 	while (sigwait(&stop, &signal_number) != 0) {
 	}
-	log_info("focusd", "stopping on %s",
-		signal_number == SIGINT    ? "SIGINT"
-		: signal_number == SIGTERM ? "SIGTERM"
-					   : "SIGHUP");
+	for (size_t i = 0; i < sizeof stop_signals / sizeof stop_signals[0]; i++) {
+		if (stop_signals[i].number == signal_number) {
+			log_info("focusd", "stopping on %s", stop_signals[i].name);
+		}
+	}
 	if (options->ready_file != NULL) {
 		unlink(options->ready_file);
 	}

@@ -26,6 +26,9 @@ SANITIZED = bool(os.environ.get("FOCUSD_SANITIZED"))
 # Tests wait so long for what must happen; it is generous, since a passing test never uses it up.
 DEADLINE_S = 120 if SANITIZED else 60
 
+# Whoever runs the tests in the background has SIGINT ignored, and what is started from here would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 NOT_IMPLEMENTED, INVALID_VALUE, VALUE_NOT_SET = 0x400, 0x401, 0x402
 NOT_CONNECTED, INVALID_OPERATION, UNKNOWN_ACTION, CANCELLED = 0x407, 0x40B, 0x40C, 0x40E
 NO_STARS, BAD_FIT, NO_MINIMUM, VALIDATION, FOCUSER_FAILED, CAMERA_FAILED = range(0x510, 0x516)

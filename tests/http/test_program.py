@@ -2,8 +2,11 @@
 """The program as a shell sees it: options, exit codes, files."""
 import json
 import os
+import pathlib
+import re
 import signal
 import subprocess
+import urllib.request
 
 import pytest
 from conftest import BINARY, ROOT, DEADLINE_S, until
@@ -87,7 +90,7 @@ def test_state_directory_unusable(tmp_path):
     assert "file" in result.stderr
 
 
-@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP])
 def test_stops_cleanly(make_observatory, sig):
     server = make_observatory(time_factor=1)
     server.connect()
@@ -96,6 +99,42 @@ def test_stops_cleanly(make_observatory, sig):
     assert server.ready_file.exists()
     server.stop(sig)
     assert not server.ready_file.exists()
+
+
+@pytest.mark.parametrize("sig", [signal.SIGHUP, signal.SIGINT])
+def test_a_signal_ignored_at_start_stays_ignored(tmp_path, sig):
+    """As nohup leaves SIGHUP, and a shell SIGINT in its background: then the terminal's end is not the server's."""
+    ready = tmp_path / "ready.json"
+    process = subprocess.Popen([BINARY, "serve", "--simulate", "--bind", "127.0.0.1", "--port", "0", "--discovery-port",
+                                "0", "--state-dir", str(tmp_path), "--ready-file", str(ready)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               preexec_fn=lambda: signal.signal(sig, signal.SIG_IGN))
+    try:
+        until(ready.exists, "the server answers")
+        url = json.loads(ready.read_text(encoding="utf-8"))["url"]
+        process.send_signal(sig)
+        # The kernel throws an ignored signal away when it is sent; a server that took it would be going down now.
+        for _ in range(5):
+            with urllib.request.urlopen(url + "healthz", timeout=DEADLINE_S) as answer:
+                assert answer.read().strip() == b"ok"
+        assert process.poll() is None
+        ignored = int(re.search(r"SigIgn:\s*(\w+)", pathlib.Path(f"/proc/{process.pid}/status").read_text()).group(1), 16)
+        assert ignored >> (sig - 1) & 1
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == 0
+
+
+def test_quit_stops_the_motor(make_observatory, device):
+    """What a person at the terminal presses when everything else has failed."""
+    motor = device("moonlite", time_factor=1)
+    server = make_observatory(simulate=False, config=(
+        f"[focuser.0]\ndriver = moonlite\nport = {motor.path}\nopen_wait_ms = 0\n"))
+    server.put("focuser/0/connected", Connected=True)
+    server.put("focuser/0/move", Position=30000)
+    until(lambda: server.get("focuser/0/position") > 0, "the motor turns")
+    server.stop(signal.SIGQUIT)
+    assert ":FQ#" in motor.sent()
 
 
 def test_run_ended_by_stopping_is_in_the_history(make_observatory):
