@@ -62,7 +62,7 @@ static uint16_t mean_u16(const struct frame *frame, const struct box *box, int32
 		}
 	}
 	uint32_t n = (uint32_t)((box->x1 - box->x0) * (box->y1 - box->y0));
-	return n > 0 ? (uint16_t)((sum + n / 2) / n) : 0;
+	return (uint16_t)(n > 0 ? (sum + n / 2) / n : 0);
 }
 
 /* The mean of what is not missing; NAN when all is. */

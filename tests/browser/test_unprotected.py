@@ -3,18 +3,18 @@
 import shutil
 
 import pytest
-from conftest import until
+from conftest import block_journal, until
 from test_page import page  # noqa: F401  a fixture; it opens what `observatory` serves
 from test_trust import picture
 
 
 @pytest.fixture
 def observatory(make_observatory, make_emulator):
-    """A focuser whose journal cannot be written: a folder stands in its place."""
+    """A focuser whose journal cannot be written: a folder stands in its place and cannot be put aside."""
     server = make_observatory(simulate=False, config=(
         f"[focuser.0]\nname = Pier stepper\ndriver = moonlite\nport = {make_emulator(7600).path}\nopen_wait_ms = 0\n"
         "[camera.0]\ndriver = simulator\n"))
-    (server.folder / "state" / "position-0").mkdir()
+    block_journal(server.folder / "state" / "position-0")
     return server
 
 

@@ -65,7 +65,8 @@ def test_moves_halts_and_asks_nothing_else(serve, device):
 HARMLESS = ["delay", "partial", "garbage", "duplicate", "no-reply-once", "late-reply", "half-reply", "reset-on-open",
             "slow-start", "retargets", "two-digit-moving", "old-firmware", "probe-lost", "probe-nan", "no-probe",
             "own-backlash", "compensates"]
-ELSEWHERE = ["silent", "drop-line", "stall", "wrong-position", "reset", "unasked-motion"]
+ELSEWHERE = ["silent", "drop-line", "stall", "wrong-position", "reset", "unasked-motion", "backwards", "runs-past",
+             "misheard"]
 
 
 def test_every_fault_has_a_test():

@@ -5,7 +5,7 @@ import shutil
 
 import position_file
 import pytest
-from conftest import INVALID_OPERATION, INVALID_VALUE, NOT_CONNECTED, AlpacaError, until
+from conftest import INVALID_OPERATION, INVALID_VALUE, NOT_CONNECTED, AlpacaError, block_journal, until
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_refusals(make_server, emulator):
 
 def test_focusing_goes_on_where_nothing_can_be_written(make_server, emulator):
     server = make_server(emulator)
-    server.journal.mkdir()
+    block_journal(server.journal)
     server.put("focuser/0/connected", Connected="True")
     server.put("focuser/0/move", Position=7700)
     assert server.wait_still() == 7700
