@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -200,6 +201,9 @@ enum err_code fits_child_read(const char *path, enum fits_want want, struct fits
 	}
 	pid_t pid = fork();
 	if (pid == 0) {
+		/* What the caller has printed and not flushed yet is the caller's to print, and not the child's as well. */
+		__fpurge(stdout);
+		__fpurge(stderr);
 		/* The child closes all files but the writing end of the pipe, so that end takes the place of standard
 		 * input. */
 		dup2(end[1], STDIN_FILENO);
