@@ -201,7 +201,7 @@ enum err_code fits_child_read(const char *path, enum fits_want want, struct fits
 	}
 	pid_t pid = fork();
 	if (pid == 0) {
-		/* What the caller has printed and not flushed yet is the caller's to print, and not the child's as well. */
+		/* What the caller has printed and not flushed yet is the caller's to print, and not the child's too. */
 		__fpurge(stdout);
 		__fpurge(stderr);
 		/* The child closes all files but the writing end of the pipe, so that end takes the place of standard
