@@ -31,8 +31,9 @@ struct alpaca *alpaca_create(const struct served *served)
 	}
 	alpaca->served = served;
 	alpaca->retries = retry_create();
+	alpaca->image_readers = image_readers_create();
 	alpaca->index = calloc(alpaca_route_count, sizeof(const struct route *));
-	if (alpaca->retries == NULL || alpaca->index == NULL) {
+	if (alpaca->retries == NULL || alpaca->image_readers == NULL || alpaca->index == NULL) {
 		alpaca_destroy(alpaca);
 		return NULL;
 	}
@@ -49,6 +50,7 @@ void alpaca_destroy(struct alpaca *alpaca)
 		return;
 	}
 	retry_destroy(alpaca->retries);
+	holds_destroy(alpaca->image_readers);
 	free(alpaca->index);
 	free(alpaca);
 }
