@@ -169,10 +169,10 @@ enum http_result call_wait(struct call *call, int step, uint64_t ticket, int64_t
 /* Whether the deadline of a waiting call has passed. */
 bool call_is_late(const struct call *call);
 
-/* ---- calls that start something ---- */
+/* ---- calls that start something; call_start.c ---- */
 
-/* The number of what goes on with the device of the call, is of the kind that the call starts, and has not been asked to
- * end by anybody; 0 when there is no such thing. No number comes twice. */
+/* The number of what goes on with the device of the call, is of the kind that the call starts, and has not been asked
+ * to end by anybody; 0 when there is no such thing. No number comes twice. */
 typedef uint64_t (*ongoing_fn)(struct call *call);
 
 /* Whether the call only repeats the PUT that started what goes on (see starts.h); the first answer has been given then,

@@ -5,8 +5,8 @@
  * raw body, the one that started what still goes on with that device. It gets the first answer once more. What somebody
  * has asked to end does not go on any more in this sense: a start after an abort is meant.
  *
- * One start is remembered for each device, because a device does one such thing at a time. Any thread; a start holds the
- * lock of the table while it is carried out, so that of two equal ones that come together one is the first.
+ * One start is remembered for each device, because a device does one such thing at a time. Any thread; a start holds
+ * the lock of the table while it is carried out, so that of two equal ones that come together one is the first.
  */
 #ifndef FOCUSD_STARTS_H
 #define FOCUSD_STARTS_H

