@@ -59,6 +59,10 @@ void camera_state(struct device *dev, struct camera_state *out)
 		.cooler_power_percent = c->climate.read.power_percent,
 		.guiding = camera_guiding_locked(c),
 	};
+	if (c->exposure.phase != EXPOSE_NONE && !c->exposure.private && !c->exposure.abort_wanted &&
+		!c->exposure.stop_wanted) {
+		out->ongoing_exposure = c->exposure.op;
+	}
 	if (c->exposure.phase == EXPOSE_NONE) {
 		out->percent = c->picture.ready ? 100 : 0;
 	} else {

@@ -40,6 +40,8 @@ struct camera_state {
 	struct camera_setup setup;
 	enum camera_activity activity; /* of client exposures and runs alike */
 	int percent;                  /* 0..100 */
+	uint64_t ongoing_exposure;    /* number of the clients' exposure that has not ended and that nobody has asked to
+				       * end early; 0: there is none. No number comes twice. */
 	double exposure_elapsed_s, exposure_duration_s; /* of the running one */
 	bool image_ready;
 	bool has_last_exposure;
