@@ -94,8 +94,9 @@ void camera_climate_came_up(struct device *dev, bool again)
 		c->cooler.wanted = true; /* the hardware may have been without power */
 	} else if (fresh->cooler_told) {
 		c->cooler.on = fresh->cooler_on;
-		bool known = fresh->set_point_c >= c->caps.set_point_min_c && fresh->set_point_c <= c->caps.set_point_max_c;
-		c->cooler.set_point_c = known ? fresh->set_point_c : c->cooler.set_point_c;
+		double told_c = fresh->set_point_c;
+		bool known = told_c >= c->caps.set_point_min_c && told_c <= c->caps.set_point_max_c;
+		c->cooler.set_point_c = known ? told_c : c->cooler.set_point_c;
 	}
 }
 

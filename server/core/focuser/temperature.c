@@ -55,8 +55,8 @@ void temperature_came_up(struct device *dev)
 		t->next_ms = clock_now_ms(dev->clock) + f->driver->poll_temperature_ms;
 		(void)temperature_take(dev, t->first_c);
 	} else if (t->first == TEMPERATURE_SILENT) {
-		log_warn(dev->info.source, "the temperature sensor has said nothing yet; clients are told that there is "
-			"no reading");
+		log_warn(dev->info.source,
+			"the temperature sensor has said nothing yet; clients are told that there is no reading");
 	}
 }
 
