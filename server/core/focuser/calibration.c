@@ -162,7 +162,14 @@ enum err_code calibration_refuses_move(struct device *dev, struct err *err)
 
 bool focuser_unfit(struct device *dev, struct err *err)
 {
-	return calibration_refuses_move(dev, err) != ERR_OK || focuser_busy(dev, err);
+	if (calibration_refuses_move(dev, err) != ERR_OK || focuser_busy(dev, err)) {
+		return true;
+	}
+	if (!focuser_of(dev)->motion.known) {
+		err_set(err, ERR_INVALID_OPERATION, "%s does not know where it stands", dev->info.name);
+		return true;
+	}
+	return false;
 }
 
 /* ---- the worker ---- */
