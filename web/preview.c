@@ -320,7 +320,8 @@ static void answer_from_slot(struct web *web, struct preview_slot *slot, struct 
 		return;
 	}
 	if (holds_enter(picture->readers, web, picture, picture->len) != HOLDS_ENTERED) {
-		http_text(res, 503, "Too many pictures are being read by slow clients; please ask again in some seconds.");
+		http_text(res, 503, "Too many pictures are being read by slow clients; please ask again in some "
+			"seconds.");
 		return;
 	}
 	char etag[ETAG_TEXT];

@@ -130,8 +130,8 @@ struct image_count {
 	uint64_t length; /* index of the next element */
 };
 
-/* A client that is being sent a frame: with a reference to it and an entry among the readers of pictures. No reader when
- * frame is NULL. */
+/* A client that is being sent a frame: with a reference to it and an entry among the readers of pictures. It is no
+ * reader when frame is NULL. */
 struct image_reader {
 	struct frame *frame;
 	struct holds *holds;
@@ -268,10 +268,11 @@ enum http_result camera_put_stopexposure(struct call *call);
 /* imagearray.c */
 enum http_result camera_get_imagearray(struct call *call);
 
+/* image_reader.c */
 /* Makes the account of those who read pictures; NULL when out of memory. */
 struct holds *image_readers_create(void);
-/* Makes the client of this call a reader of a frame of the call's camera, and takes over the reference, also on failure:
- * ERR_INVALID_OPERATION with a sentence when too many pictures are read, or by too many. */
+/* Makes the client of this call a reader of a frame of the call's camera, and takes over the reference, also on
+ * failure: ERR_INVALID_OPERATION with a sentence when too many pictures are read, or by too many. */
 enum err_code image_reader_begin(struct call *call, struct frame *frame, struct image_reader *out, struct err *err);
 /* Drops the reference and the entry; the reader is none then. Fine for no reader. */
 void image_reader_end(struct image_reader *reader);
@@ -286,8 +287,8 @@ enum err_code image_stream_bytes(struct image_reader *reader, uint32_t client_tr
 	uint32_t server_transaction, struct http_response *res);
 /* Counts on for a fraction of a millisecond; true when the length of the frame's text is known. In imagejson.c. */
 bool image_count_on(const struct frame *frame, struct image_count *count);
-/* Makes the response send the reader's frame as text, in the same way. text_length is image_count.length when all is counted; tail
- * is what reply_tail() wrote, and is copied. */
+/* Makes the response send the reader's frame as text, in the same way. text_length is image_count.length when all is
+ * counted; tail is what reply_tail() wrote, and is copied. */
 enum err_code image_stream_json(struct image_reader *reader, uint64_t text_length, const char *tail,
 	struct http_response *res);
 

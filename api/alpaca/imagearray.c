@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * GET imagearray: which form of the picture the client wants, who may read it now, and the way to its first byte.
+ * GET imagearray: which form of the picture the client wants, and the way to its first byte.
  */
 #include "alpaca_call.h"
 
@@ -8,12 +8,6 @@
 #include <strings.h>
 
 #include "camera.h"
-
-/* Clients may read so many different pictures of one camera at a time.  The camera itself needs two (one that is looked
- * at, one that is exposed), so slow readers at most double its memory. */
-enum { PICTURES_READ = 2 };
-/* ... and so many clients may read pictures, of all cameras.  Each costs a block of imagebytes.c. */
-enum { READERS = 32 };
 
 /* ---- negotiation ---- */
 
@@ -46,44 +40,6 @@ bool image_wants_bytes(const char *accept)
 		accept += len;
 	}
 	return false;
-}
-
-/* ---- readers ---- */
-
-struct holds *image_readers_create(void)
-{
-	return holds_create(PICTURES_READ, READERS);
-}
-
-enum err_code image_reader_begin(struct call *call, struct frame *frame, struct image_reader *out, struct err *err)
-{
-	struct holds *holds = call->alpaca->image_readers;
-	*out = (struct image_reader){.frame = frame, .holds = holds};
-	enum err_code code = ERR_INVALID_OPERATION;
-	switch (holds_enter(holds, call->dev, frame, 1)) {
-	case HOLDS_ENTERED:
-		return ERR_OK;
-	case HOLDS_HEAVY:
-		err_set(err, code, "Slow clients are still reading %d earlier pictures of this camera, and no more are "
-			"kept for them: please ask again in some seconds.", PICTURES_READ);
-		break;
-	case HOLDS_CROWDED:
-		err_set(err, code, "%d clients are reading pictures, and no more can at the same time: please ask again "
-			"in some seconds.", READERS);
-		break;
-	}
-	frame_unref(frame);
-	*out = (struct image_reader){.frame = NULL};
-	return code;
-}
-
-void image_reader_end(struct image_reader *reader)
-{
-	if (reader->frame != NULL) {
-		holds_leave(reader->holds, reader->frame);
-		frame_unref(reader->frame);
-	}
-	*reader = (struct image_reader){.frame = NULL};
 }
 
 /* ---- the call ---- */

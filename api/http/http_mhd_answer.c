@@ -129,7 +129,8 @@ static bool keeps_memory(const struct http_response *res)
 	return res->static_body == NULL && res->body.len > HTTP_ANSWER_SMALL;
 }
 
-/* Counts a body among those that wait to be taken; when they are too many already, the client is asked to come again. */
+/* Counts a body among those that wait to be taken; when these are too many already, the client is asked to come
+ * again. */
 static void count_body(struct exchange *e, struct http_response *res)
 {
 	_Atomic size_t *total = &e->server->answer_bytes;

@@ -176,8 +176,8 @@ void peers_sweep(struct peer *peers, const struct peer_rules *rules, int64_t sin
 		if (sweep.slow > 1) {
 			snprintf(others, sizeof others, " (and %d others)", sweep.slow - 1);
 		}
-		log_warn("http", "cut %s%s, who took %llu bytes of %s too slowly: at least %llu bytes/s are wanted, because "
-			"the rest stays in memory", peer->address, others,
+		log_warn("http", "cut %s%s, who took %llu bytes of %s too slowly: at least %llu bytes/s are wanted, "
+			"because the rest stays in memory", peer->address, others,
 			(unsigned long long)(peer->last_taken - peer->first_taken), peer->asked,
 			(unsigned long long)rules->least_rate);
 	}

@@ -56,11 +56,14 @@ void peers_remove(struct peer **list, struct peer *peer);
 
 /* Shuts the sockets of requests that took their clients timeout_us or longer, and of connections on which nothing was
  * said for so long since they were opened.  When more than crowd are open, those that never spoke go as soon as they
- * have been silent for a period, so that they shut nobody out; the log says so.  Clients that have fallen behind the least
- * rate are reset, so that they learn of it at once and nothing more is kept for them; the log says so, too, in one line
- * a sweep.  Each second of the client's time puts it a second behind, and each least_rate bytes that it takes make up
- * for one; so lumps do not matter, in which a receiver's system opens its window.  To be called every period_us; since_us is when it was called last, now_us the
- * present (turn_now_us()).  Of a longer gap only period_us count. */
+ * have been silent for a period, so that they shut nobody out; the log says so.
+ *
+ * Clients that have fallen behind the least rate are reset, so that they learn of it at once and nothing more is kept
+ * for them; the log says so in one line a sweep.  Each second of the client's time puts it a second behind, and each
+ * least_rate bytes that it takes make up for one.  A client's system takes bytes in lumps; those do not matter so.
+ *
+ * To be called every period_us; since_us is when it was called last, now_us the present (turn_now_us()).  Of a longer
+ * gap only period_us count. */
 void peers_sweep(struct peer *peers, const struct peer_rules *rules, int64_t since_us, int64_t now_us);
 
 #endif

@@ -302,7 +302,7 @@ static void a_held_thread_and_a_late_sweep_are_our_time(void **state)
 	assert_false(is_cut());
 }
 
-/* A client that reads many short answers is measured for each anew, and an answer that keeps nothing is not measured. */
+/* Who reads many short answers is measured anew for each, and an answer that keeps nothing is not measured. */
 static void only_one_answer_that_keeps_memory_is_measured(void **state)
 {
 	(void)state;

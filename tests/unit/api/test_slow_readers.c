@@ -142,7 +142,7 @@ static int status_of(int fd)
 {
 	char head[13] = "";
 	assert_int_equal(recv(fd, head, 12, MSG_WAITALL), 12);
-	return atoi(head + sizeof "HTTP/1.1 " - 1);
+	return (int)strtol(head + sizeof "HTTP/1.1 " - 1, NULL, 10);
 }
 
 /* Serves other requests until the condition holds: each answer is a turn of the server, so nothing sleeps. */
