@@ -9,6 +9,7 @@
 #include "focuser_driver.h"
 
 extern const struct focuser_driver celestron_driver;
+extern const struct focuser_driver indi_driver;
 extern const struct focuser_driver moonlite_driver;
 extern const struct focuser_driver myfocuserpro2_driver;
 extern const struct focuser_driver sim_focuser_driver;
@@ -19,6 +20,7 @@ const struct focuser_driver *const focuser_drivers[] = {
 	&celestron_driver,
 	&moonlite_driver,
 	&myfocuserpro2_driver,
+	&indi_driver,
 	&sim_focuser_driver,
 	NULL,
 };

@@ -46,6 +46,7 @@ MAY = {
     "drivers/ports": [VALUES, SEAMS],
     "drivers/transport": [VALUES, SEAMS, "drivers/std", "drivers/ports"],
     "drivers/celestron": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
+    "drivers/indi": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/moonlite": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/myfocuserpro2": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/sim": [VALUES, SEAMS, "drivers/std", "server/fits"],
