@@ -33,7 +33,7 @@ static struct config_driver focuser_facts(const struct focuser_driver *driver, c
 		.name = driver->name,
 		.quirks = quirks,
 		.uses_port = driver->uses_port,
-		.finds_port = ports_can_find(driver),
+		.finds_port = driver->behind_server || ports_can_find(driver),
 		.sets_speed = driver->sets_speed,
 		.sets_step_mode = driver->sets_step_mode,
 		.has_tempcomp = driver->set_tempcomp != NULL,

@@ -69,6 +69,10 @@ struct camera_driver {
 	 * later; so it does after ERR_IO from any other call, which says that the device is gone. */
 	enum err_code (*open)(void *ctx, const struct camera_port *port,
 		const struct driver_host *host, struct camera_caps *caps, struct err *err);
+	/* Optional: one try (at most 1.2 s) to finish what open began, for a device that takes its time before it can
+	 * tell what it is.  caps are as open left them, and as the try before left them; the link is up when it has
+	 * returned ERR_OK.  Core repeats it, but after ERR_IO. */
+	enum err_code (*identify)(void *ctx, struct camera_caps *caps, struct err *err);
 	/* In any state, after a failed open, too: ends what goes on, lets go of a frame that was lent, gives everything
 	 * back.  A cooler is left as it is. */
 	void (*close)(void *ctx);

@@ -20,6 +20,7 @@ DOORS = {
     "cJSON.h": ["server/base/json.c"],
     "sqlite3.h": ["server/store/runs_*.c"],
     "fitsio.h": ["server/fits/fits_parse.c"],
+    "curl.h": ["drivers/alpaca/alpaca_http.c"],
     "jpeglib.h": ["web/preview.c"],
     "cminpack.h": ["server/focus/curve/curve*.c"],
     "ini.h": ["server/config/config*.c"],
