@@ -126,8 +126,8 @@ static enum err_code no_name(const char *where, struct err *err)
 	const char *scheme = strstr(where, "://");
 	if (is_com_port(where)) {
 		return err_set(err, ERR_INVALID_VALUE,
-			"'%.40s' is a port of Windows; here it is called /dev/serial/by-id/... or /dev/ttyUSB0 (" LISTED ")",
-			where);
+			"'%.40s' is a port of Windows; here it is called /dev/serial/by-id/... or /dev/ttyUSB0 (" LISTED
+			")", where);
 	}
 	if (folder != NULL) {
 		return err_set(err, ERR_INVALID_VALUE, "'%.80s' is no port: did you mean %s%.80s?", where, folder,

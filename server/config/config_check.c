@@ -213,8 +213,9 @@ static void check_range(const struct checking *check, int n)
 			"min_step (%d) must be below max_step (%d)", (int)f->min_step, (int)f->port.max_step);
 	} else if (f->backlash_steps >= f->port.max_step - f->min_step) {
 		config_complain(check, CONFIG_SECTION_FOCUSER, n, "backlash_steps",
-			"backlash_steps (%d) must be smaller than the range of the focuser, %d steps from "
-			"min_step %d to max_step %d", (int)f->backlash_steps, (int)(f->port.max_step - f->min_step), (int)f->min_step,
+			"backlash_steps (%d) must be smaller than the range of the focuser, %d steps from min_step %d "
+			"to max_step %d",
+			(int)f->backlash_steps, (int)(f->port.max_step - f->min_step), (int)f->min_step,
 			(int)f->port.max_step);
 	}
 }
