@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fits_library.h"
 #include "fits_parse.h"
 #include "text.h"
 
@@ -214,6 +215,10 @@ static enum err_code see_through(pid_t pid, const char *path, enum fits_want wan
 enum err_code fits_child_read(const char *path, enum fits_want want, int give_up, struct fits_frame *out,
 	struct err *err)
 {
+	enum err_code code = fits_library_load(err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	int64_t time_ms = want == FITS_FACTS ? FITS_CHILD_FACTS_MS : FITS_CHILD_PIXELS_MS;
 	int end[2] = {-1, -1};
 	int fd = memfd_create("frame", MFD_CLOEXEC);
@@ -237,7 +242,6 @@ enum err_code fits_child_read(const char *path, enum fits_want want, int give_up
 	}
 	int why = errno;
 	close(end[1]);
-	enum err_code code;
 	if (pid < 0) {
 		code = err_set(err, ERR_NOMEM, "cannot read %s: %s", path, strerror(why));
 	} else {
