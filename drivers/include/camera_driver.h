@@ -109,8 +109,9 @@ struct camera_driver {
 	 * device's own read-out does.  The driver fills it by frame_fill(), on threads of its own too, which also
 	 * transposes the rows and takes their statistics as they come; when read_lent, abort or close has returned it
 	 * must not touch it any more.  Such a driver says READING while rows are missing and READY when the frame is
-	 * whole, since clients are told that the camera exposes or reads until read_lent has returned.  read_lent fills
-	 * info as read_frame does; should rows be missing all the same, it waits for them and watches host->urgent. */
+	 * whole, since clients are told that the camera exposes or reads until read_lent has returned.  read_lent
+	 * fills info as read_frame does; should rows be missing all the same, it waits for them and watches
+	 * host->urgent. */
 	void (*lend_frame)(void *ctx, struct frame *frame);
 	enum err_code (*read_lent)(void *ctx, struct frame_info *info, struct err *err);
 

@@ -320,8 +320,8 @@ static void a_stop_delivers_what_there_is(const struct camera_row *row)
 	bench_close(&b);
 }
 
-/* While something urgent waits a read-out may give up, and says so; an exposure afterwards is whole. Of a frame that was
- * lent nothing is missing any more, so there is nothing to give up. */
+/* While something urgent waits a read-out may give up, and says so; an exposure afterwards is whole. Of a frame that
+ * was lent nothing is missing any more, so there is nothing to give up. */
 static void what_is_urgent_goes_first(const struct camera_row *row)
 {
 	struct camera_bench b;
