@@ -57,8 +57,8 @@ void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 		.step = c->step,
 		.started_utc_ms = c->began_utc_ms,
 		.limits_known = f->caps_known && f->caps.move_refusal[0] == '\0',
-		.low = f->motor_low,
-		.high = f->mirror,
+		.low = f->numbering.low,
+		.high = f->numbering.high,
 	};
 	if (f->phase == MOVE_CALIBRATING && !c->abort_due) {
 		out->ongoing = c->number;
@@ -162,7 +162,14 @@ enum err_code calibration_refuses_move(struct device *dev, struct err *err)
 
 bool focuser_unfit(struct device *dev, struct err *err)
 {
-	return calibration_refuses_move(dev, err) != ERR_OK || focuser_busy(dev, err);
+	if (calibration_refuses_move(dev, err) != ERR_OK || focuser_busy(dev, err)) {
+		return true;
+	}
+	if (!focuser_of(dev)->motion.known) {
+		err_set(err, ERR_INVALID_OPERATION, "%s does not know where it stands", dev->info.name);
+		return true;
+	}
+	return false;
 }
 
 /* ---- the worker ---- */

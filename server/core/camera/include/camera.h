@@ -98,7 +98,8 @@ enum err_code camera_guiding(struct device *dev, bool *out, struct err *err);
 
 /* Starts an exposure and returns: image_ready is false and the activity WAITING or EXPOSING before this returns. Checks
  * in this order: link, duration, frame (ERR_INVALID_VALUE), busy (ERR_INVALID_OPERATION, which names a run that holds
- * the lease). */
+ * the lease), what is needed beside the camera (ERR_INVALID_OPERATION): recorded frames are chosen by where the
+ * camera's focuser stands. */
 enum err_code camera_start_exposure(struct device *dev, double duration_s, bool light,
 	struct err *err);
 
