@@ -12,8 +12,9 @@
 #include <stdint.h>
 
 #include "alpaca.h"
+#include "holds.h"
 #include "image.h"
-#include "retry.h"
+#include "starts.h"
 
 /* ---- requests ---- */
 
@@ -100,8 +101,7 @@ enum value_type {
 
 enum {
 	ROUTE_LINK = 1 << 0,  /* the client must be connected; else 0x407 */
-	ROUTE_RETRY = 1 << 1, /* a repeated PUT gets the first answer again */
-	ROUTE_ABOVE_ZERO = 1 << 2, /* of a field: the camera knows it only when it is finite and above 0 */
+	ROUTE_ABOVE_ZERO = 1 << 1, /* of a field: the camera knows it only when it is finite and above 0 */
 };
 
 struct route {
@@ -130,15 +130,20 @@ struct image_count {
 	uint64_t length; /* index of the next element */
 };
 
+/* A client that is being sent a frame: with a reference to it and an entry among the readers of pictures. It is no
+ * reader when frame is NULL. */
+struct image_reader {
+	struct frame *frame;
+	struct holds *holds;
+};
+
 /* What a waiting call keeps between its turns, in http_wait.data. */
 struct alpaca_wait {
 	uint32_t server_transaction;
-	struct retry_ticket retry;
-	bool joined; /* the call waits for the answer to the same PUT that was sent before */
 	int step;    /* this and what follows belongs to the handler */
 	uint64_t ticket;
 	int64_t deadline_ms;
-	struct frame *frame; /* the frame whose length the call counts, with a reference of its own; else NULL */
+	struct image_reader reader; /* of the frame whose length the call counts */
 	struct image_count count;
 };
 
@@ -155,12 +160,14 @@ struct call {
 	uint32_t server_transaction;
 	struct param_value value[ALPACA_MAX_PARAMS];
 	struct alpaca_wait *wait; /* NULL on the first turn */
+	bool started;             /* set by a handler when the call has started something; see start_is_repeated() */
 };
 
 struct alpaca {
 	const struct served *served;
 	_Atomic uint32_t transactions;
-	struct retry_table *retries;
+	struct starts *starts;
+	struct holds *image_readers;
 	const struct route **index; /* the rows sorted by member */
 };
 
@@ -170,6 +177,18 @@ enum http_result call_wait(struct call *call, int step, uint64_t ticket, int64_t
 
 /* Whether the deadline of a waiting call has passed. */
 bool call_is_late(const struct call *call);
+
+/* ---- calls that start something; call_start.c ---- */
+
+/* The number of what goes on with the device of the call, is of the kind that the call starts, and has not been asked
+ * to end by anybody; 0 when there is no such thing. No number comes twice. */
+typedef uint64_t (*ongoing_fn)(struct call *call);
+
+/* Whether the call only repeats the PUT that started what goes on (see starts.h); the first answer has been given then,
+ * and HTTP_DONE is the result. If not, the caller carries the call out without waiting, sets call->started when that
+ * went well, and calls start_over() with the reply in place. Other starts wait meanwhile. */
+bool start_is_repeated(struct call *call, ongoing_fn ongoing);
+void start_over(struct call *call, ongoing_fn ongoing);
 
 /* ---- replies; all return HTTP_DONE ---- */
 
@@ -246,22 +265,32 @@ enum http_result camera_put_abortexposure(struct call *call);
 enum http_result camera_put_startexposure(struct call *call);
 enum http_result camera_put_stopexposure(struct call *call);
 
-/* imagebytes.c */
+/* imagearray.c */
 enum http_result camera_get_imagearray(struct call *call);
+
+/* image_reader.c */
+/* Makes the account of those who read pictures; NULL when out of memory. */
+struct holds *image_readers_create(void);
+/* Makes the client of this call a reader of a frame of the call's camera, and takes over the reference, also on
+ * failure: ERR_INVALID_OPERATION with a sentence when too many pictures are read, or by too many. */
+enum err_code image_reader_begin(struct call *call, struct frame *frame, struct image_reader *out, struct err *err);
+/* Drops the reference and the entry; the reader is none then. Fine for no reader. */
+void image_reader_end(struct image_reader *reader);
 
 /* Whether an Accept header (may be NULL) asks for application/imagebytes. */
 bool image_wants_bytes(const char *accept);
 /* The value of an element as clients get it in either form. An element that is missing (not finite) becomes 0, because
  * JSON has no word for that and few clients can handle NaN. */
 double image_published(const struct frame *frame, size_t index);
-/* Makes the response send a frame as ImageBytes; takes over the reference, also on failure (ERR_NOMEM). */
-enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transaction,
+/* Makes the response send the reader's frame as ImageBytes; takes over the reader, also on failure (ERR_NOMEM). */
+enum err_code image_stream_bytes(struct image_reader *reader, uint32_t client_transaction,
 	uint32_t server_transaction, struct http_response *res);
 /* Counts on for a fraction of a millisecond; true when the length of the frame's text is known. In imagejson.c. */
 bool image_count_on(const struct frame *frame, struct image_count *count);
-/* Makes the response send a frame as text, in the same way. text_length is image_count.length when all is counted; tail
- * is what reply_tail() wrote, and is copied. */
-enum err_code image_stream_json(struct frame *frame, uint64_t text_length, const char *tail, struct http_response *res);
+/* Makes the response send the reader's frame as text, in the same way. text_length is image_count.length when all is
+ * counted; tail is what reply_tail() wrote, and is copied. */
+enum err_code image_stream_json(struct image_reader *reader, uint64_t text_length, const char *tail,
+	struct http_response *res);
 
 /* Answers everything below /management. In management.c. */
 enum http_result management_handle(

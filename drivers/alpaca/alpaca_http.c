@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "alpaca_http.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "alpaca_curl.h"
 #include "moment.h"
 
 /* How often a waiting call looks whether something is urgent, where the host has no descriptor that says it. */
@@ -58,7 +58,7 @@ static size_t take_body(char *data, size_t one, size_t count, void *arg)
 	if (!lane->type_known) {
 		const char *type = NULL;
 		lane->type_known = true;
-		(void)curl_easy_getinfo(lane->easy, CURLINFO_CONTENT_TYPE, &type);
+		(void)curl.easy_getinfo(lane->easy, CURLINFO_CONTENT_TYPE, &type);
 		lane->sunk = lane->sink != NULL && type != NULL &&
 			     strncasecmp(type, lane->sink->content_type, strlen(lane->sink->content_type)) == 0;
 	}
@@ -73,41 +73,43 @@ static size_t take_body(char *data, size_t one, size_t count, void *arg)
 static bool lane_init(struct lane *lane, CURLM *multi)
 {
 	lane->multi = multi;
-	lane->easy = curl_easy_init();
+	lane->easy = curl.easy_init();
 	buf_init(&lane->body, ALPACA_ANSWER_MAX);
 	if (lane->easy == NULL) {
 		return false;
 	}
 	CURL *easy = lane->easy;
-	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, lane->why);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "focusd/" FOCUSD_VERSION);
-	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
-	curl_easy_setopt(easy, CURLOPT_WRITEDATA, lane);
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, lane);
+	curl.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	curl.easy_setopt(easy, CURLOPT_ERRORBUFFER, lane->why);
+	curl.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http");
+	curl.easy_setopt(easy, CURLOPT_PROXY, "");
+	curl.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	curl.easy_setopt(easy, CURLOPT_USERAGENT, "focusd/" FOCUSD_VERSION);
+	curl.easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_body);
+	curl.easy_setopt(easy, CURLOPT_WRITEDATA, lane);
+	curl.easy_setopt(easy, CURLOPT_PRIVATE, lane);
 	/* A look-up that is given up is left to end by itself; else the library would wait for the name server. */
-	curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+	curl.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 	return true;
 }
 
 enum err_code alpaca_http_create(const char *server, int port, const struct driver_host *host,
 	struct alpaca_http **out, struct err *err)
 {
+	enum err_code code = alpaca_curl_load(err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	struct alpaca_http *http = calloc(1, sizeof *http);
-	/* The library counts these calls, from any thread, and stays until the process ends. */
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || http == NULL) {
-		free(http);
+	if (http == NULL) {
 		return err_set(err, ERR_NOMEM, "no memory for requests to %s", server);
 	}
 	http->host = host;
 	bool v6 = strchr(server, ':') != NULL;
 	snprintf(http->name, sizeof http->name, "%s%.200s%s:%d", v6 ? "[" : "", server, v6 ? "]" : "", port);
 	snprintf(http->url, sizeof http->url, "http://%s", http->name);
-	http->multi[0] = curl_multi_init();
-	http->multi[1] = curl_multi_init();
+	http->multi[0] = curl.multi_init();
+	http->multi[1] = curl.multi_init();
 	bool fine = http->multi[0] != NULL && http->multi[1] != NULL;
 	for (int i = 0; fine && i < ALPACA_LANES; i++) {
 		fine = lane_init(&http->lane[i], http->multi[i == ALPACA_STOP ? 1 : 0]);
@@ -116,10 +118,10 @@ enum err_code alpaca_http_create(const char *server, int port, const struct driv
 		alpaca_http_destroy(http);
 		return err_set(err, ERR_NOMEM, "no memory for requests to %s", server);
 	}
-	curl_easy_setopt(http->lane[ALPACA_ASK].easy, CURLOPT_BUFFERSIZE, READ_BYTES);
+	curl.easy_setopt(http->lane[ALPACA_ASK].easy, CURLOPT_BUFFERSIZE, READ_BYTES);
 	/* On a connection that was used before, the library sends again what the other server did not take.  An order
 	 * must not go out after a halt that overtook it, so each gets a connection of its own. */
-	curl_easy_setopt(http->lane[ALPACA_ORDER].easy, CURLOPT_FRESH_CONNECT, 1L);
+	curl.easy_setopt(http->lane[ALPACA_ORDER].easy, CURLOPT_FRESH_CONNECT, 1L);
 	*out = http;
 	return ERR_OK;
 }
@@ -128,10 +130,10 @@ enum err_code alpaca_http_create(const char *server, int port, const struct driv
 static void withdraw(struct lane *lane)
 {
 	if (lane->out) {
-		curl_multi_remove_handle(lane->multi, lane->easy);
+		curl.multi_remove_handle(lane->multi, lane->easy);
 		lane->out = false;
 	}
-	curl_slist_free_all(lane->headers);
+	curl.slist_free_all(lane->headers);
 	lane->headers = NULL;
 	lane->sink = NULL;
 }
@@ -144,17 +146,17 @@ void alpaca_http_destroy(struct alpaca_http *http)
 	for (int i = 0; i < ALPACA_LANES; i++) {
 		struct lane *lane = &http->lane[i];
 		withdraw(lane);
-		curl_easy_cleanup(lane->easy);
+		curl.easy_cleanup(lane->easy);
 		buf_fini(&lane->body);
 	}
-	curl_multi_cleanup(http->multi[0]);
-	curl_multi_cleanup(http->multi[1]);
+	curl.multi_cleanup(http->multi[0]);
+	curl.multi_cleanup(http->multi[1]);
 	free(http);
 }
 
 static bool add_header(struct lane *lane, const char *line)
 {
-	struct curl_slist *longer = curl_slist_append(lane->headers, line);
+	struct curl_slist *longer = curl.slist_append(lane->headers, line);
 	lane->headers = longer != NULL ? longer : lane->headers;
 	return longer != NULL;
 }
@@ -168,19 +170,19 @@ static bool dress(struct alpaca_http *http, struct lane *lane, const struct alpa
 	snprintf(accept, sizeof accept, "Accept: %s",
 		request->accept != NULL ? request->accept : "application/json");
 	CURL *easy = lane->easy;
-	bool fine = curl_easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK && add_header(lane, accept);
+	bool fine = curl.easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK && add_header(lane, accept);
 	if (request->put) {
 		/* Without this line the library asks for leave first, which old servers answer late. */
 		fine = fine && add_header(lane, "Expect:") &&
-		       curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->fields) == CURLE_OK &&
-		       curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PUT") == CURLE_OK;
+		       curl.easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->fields) == CURLE_OK &&
+		       curl.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PUT") == CURLE_OK;
 	} else {
-		fine = fine && curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL) == CURLE_OK &&
-		       curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
+		fine = fine && curl.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL) == CURLE_OK &&
+		       curl.easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
 	}
 	int64_t left = request->deadline_ms - real_ms();
-	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(left > 1 ? left : 1));
-	return fine && curl_easy_setopt(easy, CURLOPT_HTTPHEADER, lane->headers) == CURLE_OK;
+	curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(left > 1 ? left : 1));
+	return fine && curl.easy_setopt(easy, CURLOPT_HTTPHEADER, lane->headers) == CURLE_OK;
 }
 
 static enum err_code send_off(struct alpaca_http *http, struct lane *lane, const struct alpaca_request *request,
@@ -195,7 +197,7 @@ static enum err_code send_off(struct alpaca_http *http, struct lane *lane, const
 	lane->why[0] = '\0';
 	lane->sink_err = (struct err){.code = ERR_OK};
 	lane->heard_ms = real_ms();
-	if (!dress(http, lane, request) || curl_multi_add_handle(lane->multi, lane->easy) != CURLM_OK) {
+	if (!dress(http, lane, request) || curl.multi_add_handle(lane->multi, lane->easy) != CURLM_OK) {
 		withdraw(lane);
 		return err_set(err, ERR_NOMEM, "no memory for a request to %s", http->name);
 	}
@@ -210,11 +212,11 @@ static enum err_code send_off(struct alpaca_http *http, struct lane *lane, const
 static void pump(CURLM *multi)
 {
 	int running, left;
-	curl_multi_perform(multi, &running);
-	for (CURLMsg *msg; (msg = curl_multi_info_read(multi, &left)) != NULL;) {
+	curl.multi_perform(multi, &running);
+	for (CURLMsg *msg; (msg = curl.multi_info_read(multi, &left)) != NULL;) {
 		struct lane *lane = NULL;
 		if (msg->msg == CURLMSG_DONE &&
-			curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &lane) == CURLE_OK) {
+			curl.easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &lane) == CURLE_OK) {
 			lane->over = true;
 			lane->result = msg->data.result;
 		}
@@ -227,7 +229,7 @@ static enum err_code conclude(struct alpaca_http *http, struct lane *lane, struc
 {
 	*out = (struct alpaca_response){
 		.came = true, .sunk = lane->sunk, .body = {buf_text(&lane->body), lane->body.len}};
-	(void)curl_easy_getinfo(lane->easy, CURLINFO_RESPONSE_CODE, &out->status);
+	(void)curl.easy_getinfo(lane->easy, CURLINFO_RESPONSE_CODE, &out->status);
 	CURLcode result = lane->result;
 	withdraw(lane);
 	if (result == CURLE_OK) {
@@ -238,7 +240,7 @@ static enum err_code conclude(struct alpaca_http *http, struct lane *lane, struc
 	if (lane->sink_err.code != ERR_OK) {
 		return err_copy(err, &lane->sink_err);
 	}
-	const char *why = lane->why[0] != '\0' ? lane->why : curl_easy_strerror(result);
+	const char *why = lane->why[0] != '\0' ? lane->why : curl.easy_strerror(result);
 	switch (result) {
 	case CURLE_WRITE_ERROR:
 		return err_set(err, lane->too_much ? ERR_PROTOCOL : ERR_NOMEM, "%s sends an answer that is too long",
@@ -267,7 +269,7 @@ static void wait_for_news(struct alpaca_http *http, const struct lane *lane, boo
 	if (watched && !by_fd && left > SLICE_MS) {
 		left = SLICE_MS;
 	}
-	curl_multi_poll(lane->multi, fds, by_fd ? 1 : 0, (int)left, NULL);
+	curl.multi_poll(lane->multi, fds, by_fd ? 1 : 0, (int)left, NULL);
 }
 
 /* Waits for the request that is out.  ERR_OK when it is over, ERR_TIMEOUT, ERR_CANCELLED. */
@@ -295,7 +297,7 @@ static enum err_code await(struct alpaca_http *http, struct lane *lane, int64_t 
 static bool was_sent(const struct lane *lane)
 {
 	long bytes = 0;
-	(void)curl_easy_getinfo(lane->easy, CURLINFO_REQUEST_SIZE, &bytes);
+	(void)curl.easy_getinfo(lane->easy, CURLINFO_REQUEST_SIZE, &bytes);
 	return bytes > 0;
 }
 

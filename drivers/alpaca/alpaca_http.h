@@ -59,7 +59,8 @@ struct alpaca_response {
 
 struct alpaca_http;
 
-/* Prepares requests to this server; sends nothing.  host must outlive it.  ERR_NOMEM. */
+/* Prepares requests to this server; sends nothing.  host must outlive it.  ERR_NOMEM; ERR_IO
+ * when the HTTP library is not installed. */
 enum err_code alpaca_http_create(const char *server, int port, const struct driver_host *host,
 	struct alpaca_http **out, struct err *err);
 /* Closes all connections, whatever is out; never waits.  NULL is fine. */

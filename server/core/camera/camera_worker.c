@@ -99,8 +99,10 @@ static struct step read_out(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
-	exposure_read_out(&c->exposure);
-	device_changed(dev);
+	if (!camera_drive_lends(dev)) {
+		exposure_read_out(&c->exposure);
+		device_changed(dev);
+	}
 	struct exposure_request request = c->exposure.request;
 	struct frame *frame = NULL;
 	enum err_code code = camera_drive_read(dev, &request, &frame, &err);
@@ -208,6 +210,11 @@ static enum err_code camera_identify(struct device *dev, struct err *err)
 	return code;
 }
 
+static bool camera_read_all(struct device *dev, struct err *err)
+{
+	return camera_climate_first(dev, err);
+}
+
 /* The pixel size of the configuration stands above what the device says. */
 static void take_pixel_size(struct camera_core *c)
 {
@@ -286,6 +293,7 @@ static struct step camera_posted(struct device *dev, const void *data, size_t si
 const struct device_class camera_class = {
 	.open = camera_open,
 	.identify = camera_identify,
+	.read_all = camera_read_all,
 	.close = camera_drive_close,
 	.open_wait_ms = camera_open_wait,
 	.came_up = camera_came_up,

@@ -33,6 +33,10 @@ bool drive_poll_failed(struct focuser_core *f, enum err_code code)
 enum err_code drive_move(struct device *dev, int32_t target, struct err *err)
 {
 	const struct focuser_core *f = focuser_of(dev);
+	if (!numbering_holds(&f->numbering, target)) {
+		return err_set(err, ERR_INVALID_VALUE, "%s is not sent to %d by its own count: its limits are %d and "
+			"%d", dev->info.name, (int)target, (int)f->numbering.low, (int)f->numbering.high);
+	}
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "move %d", (int)target);
 	return back(dev, f->driver->start_move(f->ctx, target, err));
@@ -112,4 +116,16 @@ enum err_code drive_first_poll(struct device *dev, struct err *err)
 	f->fresh = (struct focuser_reading){0};
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
 	return f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
+}
+
+enum err_code drive_ask_temperature(struct device *dev, struct focuser_reading *out, struct err *err)
+{
+	struct focuser_core *f = focuser_of(dev);
+	struct focuser_reading reading = {0};
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_TEMPERATURE);
+	enum err_code code = f->driver->poll(f->ctx, FOCUSER_WANT_TEMPERATURE, &reading, err);
+	*out = code == ERR_OK ? reading : (struct focuser_reading){0};
+	/* What a device tells only once must not be lost with this reading. */
+	f->fresh.reset_seen |= out->reset_seen;
+	return code;
 }

@@ -14,13 +14,14 @@
 
 struct device;
 struct focuser_core;
+struct focuser_reading;
 
 /* With the lock held, which is free during the call: afterwards the wishes may have changed.  All return what
  * the driver returned, and ERR_IO means that the link is lost. */
 
 /* Reads into f->fresh; want is an or of enum focuser_want. */
 enum err_code drive_poll(struct device *dev, unsigned want, struct err *err);
-/* target in the motor's steps. */
+/* target in the motor's steps; one outside its own limits is not sent: ERR_INVALID_VALUE. */
 enum err_code drive_move(struct device *dev, int32_t target, struct err *err);
 enum err_code drive_halt(struct device *dev, struct err *err);
 enum err_code drive_tempcomp(struct device *dev, bool on, struct err *err);
@@ -45,5 +46,7 @@ void drive_close(struct device *dev);
 /* Into f->fresh_caps, and the motion into f->fresh. */
 enum err_code drive_identify(struct device *dev, struct err *err);
 enum err_code drive_first_poll(struct device *dev, struct err *err);
+/* Into *out, which says nothing of a temperature after a failure. */
+enum err_code drive_ask_temperature(struct device *dev, struct focuser_reading *out, struct err *err);
 
 #endif

@@ -26,7 +26,7 @@ double autofocus_where(struct autofocus *af)
 {
 	struct focuser_state state;
 	focuser_state(af->focuser, &state);
-	return state.position_valid ? (double)state.motor_position : (double)NAN;
+	return state.position_valid ? (double)state.measured_position : (double)NAN;
 }
 
 int autofocus_choose_binning(const struct autofocus_params *p, const struct config_autofocus *cfg,
@@ -221,6 +221,15 @@ uint64_t autofocus_running(struct autofocus *af)
 {
 	pthread_mutex_lock(&af->jobs.lock);
 	uint64_t id = af->jobs.kind == &autofocus_run_job ? af->run->id : 0;
+	pthread_mutex_unlock(&af->jobs.lock);
+	return id;
+}
+
+uint64_t autofocus_ongoing(struct autofocus *af)
+{
+	pthread_mutex_lock(&af->jobs.lock);
+	bool goes_on = af->jobs.kind == &autofocus_run_job && !atomic_load(&af->jobs.cancel);
+	uint64_t id = goes_on ? af->run->id : 0;
 	pthread_mutex_unlock(&af->jobs.lock);
 	return id;
 }
