@@ -63,8 +63,8 @@ static enum err_code name_format(const char *path, enum file_kind *kind, const c
 			continue;
 		}
 		if (f->kind == FILE_FITS) {
-			return err_set(err, ERR_IO, "%s is %s; focusd reads FITS (.fits, .fit, .fts, also .gz and .fz), PGM, "
-				"and raw files as the camera wrote them", path, f->name);
+			return err_set(err, ERR_IO, "%s is %s; focusd reads FITS (.fits, .fit, .fts, also .gz and .fz), "
+				"PGM, and raw files as the camera wrote them", path, f->name);
 		}
 		*kind = f->kind;
 		*name = f->name;

@@ -81,8 +81,7 @@ static enum image_mosaic read_mosaic(fitsfile *file, int32_t *red_x, int32_t *re
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
 		char text[FLEN_VALUE];
 		if (read_text(file, keys[i], text, sizeof text) && names_mosaic(text)) {
-			int red = toupper((unsigned char)text[0]) == 'R' ? 0 : toupper((unsigned char)text[1]) == 'R' ? 1
-				: toupper((unsigned char)text[2]) == 'R' ? 2 : 3;
+			int red = (int)strcspn(text, "Rr");
 			*red_x = (red % 2) ^ read_offset(file, "XBAYROFF");
 			*red_y = (red / 2) ^ read_offset(file, "YBAYROFF");
 			return IMAGE_BAYER;

@@ -45,13 +45,13 @@ static enum err_code read_facts(const char *path, libraw_data_t *raw, struct fit
 	}
 	if (raw->idata.filters >= LEAST_SQUARE_PATTERN) {
 		if (!find_red(raw, &frame->bayer_x, &frame->bayer_y)) {
-			return err_set(err, ERR_IO, "%s has other cells than red, green and blue ones, which focusd cannot "
-				"measure", path);
+			return err_set(err, ERR_IO, "%s has other cells than red, green and blue ones, which focusd "
+				"cannot measure", path);
 		}
 		frame->mosaic = IMAGE_BAYER;
 	} else if (raw->idata.filters != 0 || raw->idata.colors != 1) {
-		return err_set(err, ERR_IO, "%s has a mosaic that does not repeat in squares of four cells (X-Trans, Foveon), "
-			"or none any more, which focusd cannot measure", path);
+		return err_set(err, ERR_IO, "%s has a mosaic that does not repeat in squares of four cells (X-Trans, "
+			"Foveon), or none any more, which focusd cannot measure", path);
 	}
 	double exposure_s;
 	frame->position.in_name = fits_name_position(path, &frame->position.name_steps, &exposure_s);
@@ -104,8 +104,9 @@ enum err_code raw_parse(const char *path, const char *kind, const struct fits_ro
 		status = raw_library.unpack(raw);
 	}
 	if (status != 0) {
-		code = err_set(err, ERR_IO, "%s is %s that cannot be read: %s; focusd reads FITS (.fits, .fit, .fts, also .gz "
-			"and .fz), PGM, and raw files as the camera wrote them", path, kind, raw_library.strerror(status));
+		code = err_set(err, ERR_IO, "%s is %s that cannot be read: %s; focusd reads FITS (.fits, .fit, .fts, "
+			"also .gz and .fz), PGM, and raw files as the camera wrote them", path, kind,
+			raw_library.strerror(status));
 	} else {
 		code = read_facts(path, raw, &frame, err);
 	}

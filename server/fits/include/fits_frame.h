@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Frames in files as other programs left them: FITS (plain, .gz, .fz), whose real headers have faults that are
- * tolerated, grey PGM, and raw files of cameras (DNG and others).  Each file is taken apart in a child process with limits on time and memory, so that a damaged one
- * ends in a sentence and never in the caller.  Called by cameras whose frames come in files, `focusd measure` and `focusd fit`;
- * any thread, no shared state; the calls block until the child has ended.
+ * tolerated, grey PGM, and raw files of cameras (DNG and others).  Each file is taken apart in a child process with
+ * limits on time and memory, so that a damaged one ends in a sentence and never in the caller.  Called by cameras
+ * whose frames come in files, `focusd measure` and `focusd fit`; any thread, no shared state; the calls block until
+ * the child has ended.
  */
 #ifndef FOCUSD_FITS_FRAME_H
 #define FOCUSD_FITS_FRAME_H

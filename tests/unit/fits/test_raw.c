@@ -76,8 +76,8 @@ static void eight_bits_are_read(void **state)
 static void sixteen_bits_have_the_larger_byte_first(void **state)
 {
 	(void)state;
-	static const unsigned char bytes[] = {'P', '5', ' ', '2', ' ', '1', ' ', '6', '5', '5', '3', '5', '\n', 0x12, 0x34,
-		0xFF, 0xFE};
+	static const unsigned char bytes[] = {'P', '5', ' ', '2', ' ', '1', ' ', '6', '5', '5', '3', '5', '\n',
+		0x12, 0x34, 0xFF, 0xFE};
 	write_file("a.pgm", bytes, sizeof bytes);
 	struct fits_frame frame;
 	assert_int_equal(fits_frame_read_exact(path, &frame, NULL), ERR_OK);
