@@ -34,8 +34,8 @@ static const struct format {
 	{0, 2, "PK", "a ZIP archive", FILE_FITS},
 };
 
-/* ERR_OK when the file may be one that can be read, and *kind and *name say which; else a sentence says what it is. */
-static enum err_code name_format(const char *path, enum file_kind *kind, const char **name, struct err *err)
+/* ERR_OK when the file may be one that can be read, and *out says which; else a sentence says what it is. */
+static enum err_code name_format(const char *path, struct fits_file *out, struct err *err)
 {
 	unsigned char head[16] = {0};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -55,19 +55,18 @@ static enum err_code name_format(const char *path, enum file_kind *kind, const c
 	if (n <= 0) {
 		return err_set(err, ERR_IO, "%s is empty", path);
 	}
-	*kind = FILE_FITS;
-	*name = "FITS";
+	*out = (struct fits_file){.path = path, .kind = FILE_FITS, .kind_name = "FITS"};
 	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
 		const struct format *f = &formats[i];
 		if ((size_t)n < f->at + f->len || memcmp(head + f->at, f->bytes, f->len) != 0) {
 			continue;
 		}
 		if (f->kind == FILE_FITS) {
-			return err_set(err, ERR_IO, "%s is %s; focusd reads FITS (.fits, .fit, .fts, also .gz and .fz), "
-				"PGM, and raw files as the camera wrote them", path, f->name);
+			return err_set(err, ERR_IO, "%s is %s; focusd reads FITS (.fits, .fit, .fts, also .gz and "
+				".fz), PGM, and raw files as the camera wrote them", path, f->name);
 		}
-		*kind = f->kind;
-		*name = f->name;
+		out->kind = f->kind;
+		out->kind_name = f->name;
 		break;
 	}
 	return ERR_OK;
@@ -75,26 +74,27 @@ static enum err_code name_format(const char *path, enum file_kind *kind, const c
 
 enum err_code fits_frame_stat(const char *path, struct fits_frame *out, struct err *err)
 {
-	enum file_kind kind;
-	const char *name;
-	enum err_code code = name_format(path, &kind, &name, err);
-	return code != ERR_OK ? code : fits_child_read(path, kind, name, FITS_FACTS, out, err);
+	struct fits_file file;
+	enum err_code code = name_format(path, &file, err);
+	return code != ERR_OK ? code : fits_child_read(&file, FITS_FACTS, -1, out, err);
+}
+
+enum err_code fits_frame_read_unless(const char *path, bool exact, int give_up, struct fits_frame *out, struct err *err)
+{
+	struct fits_file file;
+	enum err_code code = name_format(path, &file, err);
+	return code != ERR_OK ? code
+			      : fits_child_read(&file, exact ? FITS_DOUBLES : FITS_FLOATS, give_up, out, err);
 }
 
 enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err)
 {
-	enum file_kind kind;
-	const char *name;
-	enum err_code code = name_format(path, &kind, &name, err);
-	return code != ERR_OK ? code : fits_child_read(path, kind, name, FITS_FLOATS, out, err);
+	return fits_frame_read_unless(path, false, -1, out, err);
 }
 
 enum err_code fits_frame_read_exact(const char *path, struct fits_frame *out, struct err *err)
 {
-	enum file_kind kind;
-	const char *name;
-	enum err_code code = name_format(path, &kind, &name, err);
-	return code != ERR_OK ? code : fits_child_read(path, kind, name, FITS_DOUBLES, out, err);
+	return fits_frame_read_unless(path, true, -1, out, err);
 }
 
 void fits_frame_free(struct fits_frame *frame)
