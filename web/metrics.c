@@ -32,7 +32,7 @@ static bool is_focuser(const struct device *dev)
 	return device_info(dev)->kind == &focuser_kind;
 }
 
-enum focuser_metric { METRIC_POSITION, METRIC_KNOWN, METRIC_JOURNAL, METRIC_TEMPERATURE, METRIC_MOVING };
+enum focuser_metric { METRIC_POSITION, METRIC_KNOWN, METRIC_JOURNAL, METRIC_TEMPERATURE, METRIC_MOVING, METRIC_STOP };
 
 static void focuser_family(struct web *web, struct buf *out, enum focuser_metric which,
 	const char *name, const char *help)
@@ -61,6 +61,9 @@ static void focuser_family(struct web *web, struct buf *out, enum focuser_metric
 			break;
 		case METRIC_MOVING:
 			value = s.is_moving ? 1 : 0;
+			break;
+		case METRIC_STOP:
+			value = s.stop_owed ? 1 : 0;
 			break;
 		}
 		sample(out, name, dev, value);
@@ -185,6 +188,8 @@ enum http_result metrics_answer(struct web *web, const char *rest, const struct 
 		"Temperature; absent without a reading.");
 	focuser_family(web, out, METRIC_MOVING, "focusd_focuser_moving",
 		"Whether the focuser is moving.");
+	focuser_family(web, out, METRIC_STOP, "focusd_focuser_stop_owed",
+		"Whether a STOP could not be sent and waits for the link to be back.");
 	link_families(web, out);
 	run_families(web, out);
 	http_family(web, out);

@@ -117,6 +117,9 @@ static void close_link(struct device *dev)
 	dev->link = LINK_CLOSING;
 	if (dev->usable) {
 		dev->class->stop(dev);
+	} else {
+		/* What kept the link from coming back hinders nobody any more. */
+		dev->last_failure[0] = '\0';
 	}
 	close_driver(dev);
 	struct err err;

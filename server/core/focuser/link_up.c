@@ -13,6 +13,9 @@ enum err_code link_up_open(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = focuser_of(dev);
 	memory_open(dev);
+	pthread_mutex_lock(&dev->lock);
+	halt_lapse(dev);
+	pthread_mutex_unlock(&dev->lock);
 	f->identified = false;
 	f->first_read = false;
 	f->fresh = (struct focuser_reading){0};
@@ -20,19 +23,15 @@ enum err_code link_up_open(struct device *dev, struct err *err)
 	return code == ERR_OK ? drive_open(dev, err) : code;
 }
 
-/* Halts a motor that still moves when somebody wished it to stop before the link was back. */
-static void pay_halt(struct device *dev)
+enum err_code link_up_identify(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = focuser_of(dev);
-	if (f->halt.owed && (f->motion.moving || f->caps.calibrating)) {
-		log_warn(dev->info.source, "still moves after the link was lost; halting");
-		if (f->phase == MOVE_CALIBRATING) {
-			calibration_wish_abort(f);
-		} else {
-			halt_wish(&f->halt);
-		}
+	enum err_code code = identify_device(dev, err);
+	if (code == ERR_OK) {
+		pthread_mutex_lock(&dev->lock);
+		code = halt_pay(dev, err);
+		pthread_mutex_unlock(&dev->lock);
 	}
-	halt_owe(&f->halt, false);
+	return code;
 }
 
 void link_up_came(struct device *dev, bool again)
@@ -60,14 +59,14 @@ void link_up_came(struct device *dev, bool again)
 		log_warn(dev->info.source, "%s", f->caps.move_refusal);
 	}
 	calibration_came_up(dev);
-	pay_halt(dev);
+	halt_came_up(dev);
 }
 
 void link_up_went(struct device *dev, const struct err *why)
 {
 	struct focuser_core *f = focuser_of(dev);
 	bool ending = f->phase == MOVE_HALTING || (f->phase == MOVE_CALIBRATING && f->calibration.abort_due);
-	halt_went_down(&f->halt, dev->link == LINK_LOST, ending);
+	halt_went_down(dev, dev->link == LINK_LOST, ending, why);
 	motion_lost_sight(&f->motion);
 	temperature_forget(&f->temperature);
 	calibration_went_down(dev, dev->link == LINK_CLOSING);
