@@ -44,6 +44,9 @@ struct action {
 	bool needs_link;                /* 0x407 unless connected for this client */
 	bool needs_value;               /* empty Parameters are an error */
 	bool waits;                     /* the call is suspended until the action is done; other calls return at once */
+	/* An action that starts something and returns at once: the number of that; see ongoing_fn. NULL: it starts
+	 * nothing. */
+	ongoing_fn ongoing;
 	bool (*has)(struct device *dev); /* whether a device of the kind has it; NULL: all have */
 	/* Whether the action makes sense at this moment; if not, an error with the reason. It is asked once the
 	 * parameters are right; NULL: the action always does. */
@@ -70,6 +73,7 @@ enum err_code action_read(const struct action *action, const char *parameters, s
 
 /* action_autofocus.c */
 enum err_code action_a_run_is_known(struct call *call, struct err *err);
+uint64_t action_ongoing_run(struct call *call);
 enum http_result action_autofocus(struct call *call, const struct action_value *value);
 enum http_result action_autofocus_status(struct call *call, const struct action_value *value);
 enum http_result action_autofocus_wait(struct call *call, const struct action_value *value);
@@ -78,6 +82,7 @@ enum http_result action_measure_stars(struct call *call, const struct action_val
 
 /* action_focuser.c */
 bool action_can_calibrate(struct device *dev);
+uint64_t action_ongoing_calibration(struct call *call);
 enum http_result action_calibrate(struct call *call, const struct action_value *value);
 enum http_result action_set_position(struct call *call, const struct action_value *value);
 enum http_result action_set_temperature(struct call *call, const struct action_value *value);

@@ -28,6 +28,11 @@ static enum http_result reply_run(struct call *call, struct run *run)
 	return result;
 }
 
+uint64_t action_ongoing_run(struct call *call)
+{
+	return autofocus_ongoing(served_autofocus(call->served, call->dev));
+}
+
 enum http_result action_autofocus(struct call *call, const struct action_value *value)
 {
 	struct autofocus_params params;
@@ -45,6 +50,7 @@ enum http_result action_autofocus(struct call *call, const struct action_value *
 	if (code != ERR_OK) {
 		return reply_result(call, code, &err);
 	}
+	call->started = true;
 	struct buf text;
 	buf_init(&text, 128);
 	buf_printf(&text, "{\"run\":%" PRIu64 ",\"state\":\"running\"}", run);

@@ -33,6 +33,13 @@ static enum http_result reply_calibration(struct call *call)
 	return result;
 }
 
+uint64_t action_ongoing_calibration(struct call *call)
+{
+	struct focuser_calibration now;
+	focuser_calibration(call->dev, &now);
+	return now.ongoing;
+}
+
 enum http_result action_calibrate(struct call *call, const struct action_value *value)
 {
 	enum { START, ABORT, STATUS };
@@ -41,6 +48,7 @@ enum http_result action_calibrate(struct call *call, const struct action_value *
 	enum err_code code = word == STATUS ? ERR_OK : device_require(call->dev, &call->client, &err);
 	if (code == ERR_OK && word == START) {
 		code = focuser_calibrate(call->dev, &err);
+		call->started = code == ERR_OK;
 	} else if (code == ERR_OK && word == ABORT) {
 		code = focuser_calibrate_abort(call->dev, &err);
 	}

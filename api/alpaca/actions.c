@@ -47,6 +47,7 @@ const struct action alpaca_actions[] = {
 		.help = "starts an autofocus run",
 		.expected = "empty or a JSON object such as {\"exposure_s\": 3}",
 		.needs_link = true,
+		.ongoing = action_ongoing_run,
 		.run = action_autofocus,
 		.param = {{"exposure_s", ACTION_NUMBER, EXPOSURE_MIN_S, EXPOSURE_MAX_S, NULL, false},
 			{"points", ACTION_WHOLE, 5, 31, NULL, false},
@@ -81,6 +82,7 @@ const struct action alpaca_actions[] = {
 		.help = "lets the focuser find its ends",
 		.expected = "empty or start, abort, or status",
 		.has = action_can_calibrate,
+		.ongoing = action_ongoing_calibration,
 		.run = action_calibrate,
 		.param = {{NULL, ACTION_WORD, 0, 0, "start abort status", true}}},
 };
@@ -99,6 +101,19 @@ static const struct action *find(struct call *call, const char *name)
 		}
 	}
 	return NULL;
+}
+
+static enum http_result carry_out(struct call *call, const struct action *action, const struct action_value *value)
+{
+	if (action->ongoing == NULL) {
+		return action->run(call, value);
+	}
+	if (start_is_repeated(call, action->ongoing)) {
+		return HTTP_DONE;
+	}
+	enum http_result result = action->run(call, value);
+	start_over(call, action->ongoing);
+	return result;
 }
 
 enum http_result common_action(struct call *call)
@@ -122,7 +137,7 @@ enum http_result common_action(struct call *call)
 	if (code == ERR_OK && action->sensible != NULL) {
 		code = action->sensible(call, &err);
 	}
-	return code == ERR_OK ? action->run(call, value) : reply_result(call, code, &err);
+	return code == ERR_OK ? carry_out(call, action, value) : reply_result(call, code, &err);
 }
 
 enum http_result common_supportedactions(struct call *call)

@@ -13,7 +13,7 @@
 
 #include "alpaca.h"
 #include "image.h"
-#include "retry.h"
+#include "starts.h"
 
 /* ---- requests ---- */
 
@@ -100,8 +100,7 @@ enum value_type {
 
 enum {
 	ROUTE_LINK = 1 << 0,  /* the client must be connected; else 0x407 */
-	ROUTE_RETRY = 1 << 1, /* a repeated PUT gets the first answer again */
-	ROUTE_ABOVE_ZERO = 1 << 2, /* of a field: the camera knows it only when it is finite and above 0 */
+	ROUTE_ABOVE_ZERO = 1 << 1, /* of a field: the camera knows it only when it is finite and above 0 */
 };
 
 struct route {
@@ -133,8 +132,6 @@ struct image_count {
 /* What a waiting call keeps between its turns, in http_wait.data. */
 struct alpaca_wait {
 	uint32_t server_transaction;
-	struct retry_ticket retry;
-	bool joined; /* the call waits for the answer to the same PUT that was sent before */
 	int step;    /* this and what follows belongs to the handler */
 	uint64_t ticket;
 	int64_t deadline_ms;
@@ -155,12 +152,13 @@ struct call {
 	uint32_t server_transaction;
 	struct param_value value[ALPACA_MAX_PARAMS];
 	struct alpaca_wait *wait; /* NULL on the first turn */
+	bool started;             /* set by a handler when the call has started something; see start_is_repeated() */
 };
 
 struct alpaca {
 	const struct served *served;
 	_Atomic uint32_t transactions;
-	struct retry_table *retries;
+	struct starts *starts;
 	const struct route **index; /* the rows sorted by member */
 };
 
@@ -170,6 +168,18 @@ enum http_result call_wait(struct call *call, int step, uint64_t ticket, int64_t
 
 /* Whether the deadline of a waiting call has passed. */
 bool call_is_late(const struct call *call);
+
+/* ---- calls that start something; call_start.c ---- */
+
+/* The number of what goes on with the device of the call, is of the kind that the call starts, and has not been asked
+ * to end by anybody; 0 when there is no such thing. No number comes twice. */
+typedef uint64_t (*ongoing_fn)(struct call *call);
+
+/* Whether the call only repeats the PUT that started what goes on (see starts.h); the first answer has been given then,
+ * and HTTP_DONE is the result. If not, the caller carries the call out without waiting, sets call->started when that
+ * went well, and calls start_over() with the reply in place. Other starts wait meanwhile. */
+bool start_is_repeated(struct call *call, ongoing_fn ongoing);
+void start_over(struct call *call, ongoing_fn ongoing);
 
 /* ---- replies; all return HTTP_DONE ---- */
 

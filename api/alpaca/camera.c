@@ -238,12 +238,23 @@ enum http_result camera_get_lastexposurestarttime(struct call *call)
 	return reply_string(call, text);
 }
 
+static uint64_t ongoing_exposure(struct call *call)
+{
+	return state_of(call).ongoing_exposure;
+}
+
 enum http_result camera_put_startexposure(struct call *call)
 {
+	if (start_is_repeated(call, ongoing_exposure)) {
+		return HTTP_DONE;
+	}
 	struct err err = {.code = ERR_OK};
 	enum err_code code =
 		camera_start_exposure(call->dev, call->value[0].d, call->value[1].b, &err);
-	return reply_result(call, code, &err);
+	call->started = code == ERR_OK;
+	enum http_result result = reply_result(call, code, &err);
+	start_over(call, ongoing_exposure);
+	return result;
 }
 
 enum http_result camera_put_abortexposure(struct call *call)

@@ -26,7 +26,7 @@ static enum http_result reading(struct call *call, bool exists, double value, co
 	}
 	if (!isfinite(value)) {
 		return reply_failure(
-			call, ERR_TIMEOUT, "The camera does not tell its %s just now.", what);
+			call, ERR_VALUE_NOT_SET, "The camera does not tell its %s just now.", what);
 	}
 	return reply_double(call, value);
 }

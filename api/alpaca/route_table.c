@@ -55,7 +55,7 @@
 /* clang-format off */
 const struct route alpaca_routes[] = {
 	/* Members of all devices. */
-	WRITE(ROUTE_ANY, "action", VALUE_STRING, ROUTE_RETRY, common_action, {"Action",
+	WRITE(ROUTE_ANY, "action", VALUE_STRING, 0, common_action, {"Action",
 		PARAM_STRING, false}, {"Parameters", PARAM_STRING, true}),
 	NO_WRITE(ROUTE_ANY, "commandblind", VALUE_NONE, NO_COMMANDS, {"Command", PARAM_STRING,
 		false}, {"Raw", PARAM_BOOL, false}),
@@ -92,8 +92,8 @@ const struct route alpaca_routes[] = {
 	WRITE(ROUTE_FOCUSER, "tempcomp", VALUE_NONE, ROUTE_LINK, focuser_put_tempcomp, {"TempComp",
 		PARAM_BOOL, false}),
 	WRITE(ROUTE_FOCUSER, "halt", VALUE_NONE, 0, focuser_put_halt, NO_PARAMS),
-	WRITE(ROUTE_FOCUSER, "move", VALUE_NONE, ROUTE_LINK | ROUTE_RETRY, focuser_put_move,
-		{"Position", PARAM_I32, false}),
+	WRITE(ROUTE_FOCUSER, "move", VALUE_NONE, ROUTE_LINK, focuser_put_move, {"Position",
+		 PARAM_I32, false}),
 
 	/* Members of cameras. */
 	READ(ROUTE_CAMERA, "bayeroffsetx", VALUE_INT, ROUTE_LINK, camera_get_bayeroffsetx),
@@ -174,8 +174,8 @@ const struct route alpaca_routes[] = {
 		NO_PARAMS),
 	WRITE(ROUTE_CAMERA, "pulseguide", VALUE_NONE, ROUTE_LINK, camera_put_pulseguide,
 		{"Direction", PARAM_I32, false}, {"Duration", PARAM_I32, false}),
-	WRITE(ROUTE_CAMERA, "startexposure", VALUE_NONE, ROUTE_LINK | ROUTE_RETRY,
-		camera_put_startexposure, {"Duration", PARAM_DOUBLE, false}, {"Light", PARAM_BOOL, false}),
+	WRITE(ROUTE_CAMERA, "startexposure", VALUE_NONE, ROUTE_LINK, camera_put_startexposure,
+		{"Duration", PARAM_DOUBLE, false}, {"Light", PARAM_BOOL, false}),
 	WRITE(ROUTE_CAMERA, "stopexposure", VALUE_NONE, ROUTE_LINK, camera_put_stopexposure,
 		NO_PARAMS),
 };

@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The way of a request to its row of the table (route_table.c) and on: path, verb, ids, parameters; then the checks for
- * a retry, for a member that the device does not have, and for the connection; then the handler. */
+ * a member that the device does not have, and for the connection; then the handler. */
 #include "alpaca_call.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "clock.h"
-#include "events.h"
-
-enum {
-	RETRY_WINDOW_MS = 15000,
-	RETRY_ACTION_WINDOW_MS = 150000,
-	JOIN_MS = 110000, /* no call waits for so long */
-};
 
 static int by_member(const void *a, const void *b)
 {
@@ -30,9 +21,9 @@ struct alpaca *alpaca_create(const struct served *served)
 		return NULL;
 	}
 	alpaca->served = served;
-	alpaca->retries = retry_create();
+	alpaca->starts = starts_create();
 	alpaca->index = calloc(alpaca_route_count, sizeof(const struct route *));
-	if (alpaca->retries == NULL || alpaca->index == NULL) {
+	if (alpaca->starts == NULL || alpaca->index == NULL) {
 		alpaca_destroy(alpaca);
 		return NULL;
 	}
@@ -48,7 +39,7 @@ void alpaca_destroy(struct alpaca *alpaca)
 	if (alpaca == NULL) {
 		return;
 	}
-	retry_destroy(alpaca->retries);
+	starts_destroy(alpaca->starts);
 	free(alpaca->index);
 	free(alpaca);
 }
@@ -179,58 +170,6 @@ static bool check(struct call *call)
 	return true;
 }
 
-/* Gives the first answer of a repeated PUT, or waits for it. */
-static enum http_result join(struct call *call, struct retry_ticket ticket)
-{
-	struct buf answer;
-	buf_init(&answer, 1024 * 1024);
-	switch (retry_fetch(call->alpaca->retries, ticket, &answer)) {
-	case RETRY_READY:
-		call->res->status = 200;
-		call->res->content_type = "application/json";
-		call->res->body = answer;
-		return HTTP_DONE;
-	case RETRY_PENDING:
-		break;
-	case RETRY_GONE:
-		return reply_failure(call, ERR_INTERNAL,
-			"The answer to the first of these equal requests is no longer known.");
-	}
-	buf_fini(&answer);
-	if (call->wait == NULL) {
-		enum http_result result =
-			call_wait(call, 0, 0, clock_now_ms(clock_real()) + JOIN_MS);
-		if (result == HTTP_WAIT) {
-			call->wait->joined = true;
-			call->wait->retry = ticket;
-		}
-		return result;
-	}
-	if (call_is_late(call)) {
-		return reply_failure(
-			call, ERR_TIMEOUT, "The first of these equal requests still runs.");
-	}
-	return HTTP_WAIT;
-}
-
-/* Whether the PUT is an earlier one that was sent again; if not, *ticket remembers it. */
-static bool is_repeated(struct call *call, struct retry_ticket *ticket)
-{
-	const struct retry_key key = {
-		.device = call->dev,
-		.peer = call->client.peer,
-		.client = call->ids.client,
-		.transaction = call->ids.transaction,
-		.member = call->route->member,
-		.body = call->req->body,
-	};
-	int64_t window_ms = (call->route->flags & ROUTE_RETRY) == 0 ? 0
-			    : call->route->handler == common_action ? RETRY_ACTION_WINDOW_MS
-								    : RETRY_WINDOW_MS;
-	return retry_note(call->alpaca->retries, &key, window_ms, clock_now_ms(clock_real()),
-		       ticket) == RETRY_AGAIN;
-}
-
 static enum http_result answer(struct call *call)
 {
 	if (call->route->handler == NULL) {
@@ -248,29 +187,13 @@ static enum http_result dispatch(struct call *call)
 {
 	call->client = (struct client){.id = call->ids.client};
 	memcpy(call->client.peer, call->req->peer, sizeof call->client.peer);
-	struct retry_ticket ticket = {.slot = 0, .serial = 0};
 	if (call->wait != NULL) {
 		call->server_transaction = call->wait->server_transaction;
-		if (call->wait->joined) {
-			return join(call, call->wait->retry);
-		}
-		ticket = call->wait->retry;
 	} else {
 		call->server_transaction = alpaca_next_transaction(call->alpaca);
 		device_touch(call->dev, &call->client);
-		if (call->route->verb == HTTP_PUT && is_repeated(call, &ticket)) {
-			return join(call, ticket);
-		}
 	}
-	enum http_result result = answer(call);
-	if (result == HTTP_WAIT) {
-		call->wait->retry = ticket;
-	} else if (retry_answered(call->alpaca->retries, ticket,
-			   (struct span){.data = buf_text(&call->res->body),
-				   .len = call->res->body.len})) {
-		events_publish(call->served->events);
-	}
-	return result;
+	return answer(call);
 }
 
 enum http_result alpaca_handle(

@@ -28,9 +28,11 @@ struct camera_caps {
 					 * IMAGE_U16; of floats what the sensor saturates at; 0 unknown */
 	double electrons_per_adu, full_well_e; /* NAN unknown */
 	bool has_gain;                  /* value mode */
-	int gain_min, gain_max, gain_default;
+	int gain_min, gain_max;
+	int gain_default;               /* what clients that connect find; of a device that tells its gain, that one */
 	bool has_offset;
-	int32_t offset_min, offset_max, offset_default;
+	int32_t offset_min, offset_max;
+	int32_t offset_default;         /* as gain_default */
 	bool has_shutter;
 	bool optics_known;              /* the driver knows its telescope (a simulated one) */
 	struct optics_config optics;    /* used where no [telescope.N] is configured */

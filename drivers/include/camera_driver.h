@@ -51,6 +51,11 @@ struct camera_climate {
 	double sensor_c, heatsink_c;    /* degrees Celsius */
 	double power_percent;           /* of the cooler, 0..100 */
 	bool guiding;                   /* a guide pulse is going on */
+	/* What the cooler does by its own word, for clients that connect to a camera whose cooler runs already; core
+	 * takes it when the link comes up, and afterwards goes by what was wished. */
+	bool cooler_told;
+	bool cooler_on;                 /* with cooler_told, as the next */
+	double set_point_c;             /* degrees Celsius; NAN or outside the caps' range: the caps' default counts */
 	int next_poll_ms;               /* on the device's clock, when to ask again; 0 = core's choice */
 };
 
@@ -63,6 +68,7 @@ struct camera_driver {
 	bool uses_path;                 /* `path` must be configured */
 	bool simulated;                 /* runs on the scaled clock */
 	bool owns_position;             /* frames carry the position they were recorded at */
+	bool needs_focuser;             /* an exposure cannot be made unless it is known where the focuser stands */
 
 	/* Finds the device and fills caps; what is unknown is NAN or 0, as core has set it.  Exposes nothing and
 	 * switches nothing.  port and host stay good until close.  After a failure core calls close, and open again

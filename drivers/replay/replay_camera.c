@@ -267,6 +267,7 @@ const struct camera_driver replay_camera_driver = {
 	.uses_path = true,
 	.simulated = true,
 	.owns_position = true,
+	.needs_focuser = true,
 	.open = replay_open,
 	.close = replay_close,
 	.start_exposure = replay_start,

@@ -207,6 +207,9 @@ static enum err_code camera_poll_climate(void *ctx, struct camera_climate *out, 
 	out->power_percent = round(c->cooler.power * 1000.0) / 10.0;
 	int64_t left;
 	out->guiding = run_pulses(c, now, &left);
+	out->cooler_told = true;
+	out->cooler_on = c->cooler.on;
+	out->set_point_c = c->cooler.set_point_c;
 	out->next_poll_ms = left < 1000 ? (int)left : 1000;
 	return ERR_OK;
 }

@@ -183,7 +183,7 @@ IN_PLACE void copy_run(size_t size, unsigned char *to, const unsigned char *from
 IN_PLACE void transpose(size_t size, unsigned char *out, size_t stride, const unsigned char *in, size_t rows,
 	size_t columns)
 {
-	_Alignas(LINE_BYTES) unsigned char tile[TILE_BYTES];
+	unsigned char tile[TILE_BYTES];
 	size_t tile_columns = LINE_BYTES / size;
 	bool past_cache = rows * size >= PAST_CACHE_BYTES;
 	for (size_t r = 0; r < rows; r += TILE_ROWS) {

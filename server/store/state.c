@@ -271,15 +271,27 @@ bool state_put_aside(const char *path, char aside[STATE_PATH_MAX])
 
 bool state_can_write(const char *dir, struct err *err)
 {
-	/* Access rights do not tell of a full disk, and a byte may find room where a file does not. */
+	/* Access rights do not tell of a full disk, and a byte may find room where a file does not. The trial need not
+	 * survive a power cut, so nothing waits for the disk: a start would take as long as a slow card needs. */
 	static const char block[4096] = "";
 	char path[STATE_PATH_MAX];
-	snprintf(path, sizeof path, "%s/try", dir);
-	if (state_write_file(path, block, sizeof block, err) != ERR_OK) {
+	snprintf(path, sizeof path, "%s/try.XXXXXX", dir);
+	int fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0) {
+		err_set(err, ERR_IO, "cannot write in %.150s: %s", dir, strerror(errno));
 		return false;
 	}
+	bool ok = write_all(fd, block, sizeof block);
+	int failure = errno;
+	if (close(fd) != 0 && ok) {
+		ok = false;
+		failure = errno;
+	}
 	unlink(path);
-	return true;
+	if (!ok) {
+		err_set(err, ERR_IO, "cannot write in %.150s: %s", dir, strerror(failure));
+	}
+	return ok;
 }
 
 /* Puts a file of ids that cannot be used aside and says so, because clients know the devices by the ids in it. */

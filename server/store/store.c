@@ -20,6 +20,9 @@
  * while one write is under way. After a power cut the next id skips what was reserved. */
 #define RESERVE_IDS 16
 #define RESERVE_LOW 8
+/* Ids are reserved so long after the start (real milliseconds), or when the first one is asked for. A start takes about
+ * 15 ms to the first answer, and ten times that on a small board (benchmark P19). */
+#define FIRST_WRITE_MS 200
 
 static bool reserve_due(const struct store *store)
 {
@@ -216,15 +219,14 @@ static enum err_code prepare(struct store *store, struct err *err)
 			cut == 1 ? "run was" : "runs were");
 	}
 	uint64_t highest = 0;
-	if (runs_db_reserve(store->db, 0, RESERVE_IDS, &highest, &store->reserved, &why) != ERR_OK) {
-		/* A disk that takes no writes must not keep a telescope from focusing. */
-		log_error("store", "%s; runs are kept in memory", why.text);
-		enum err_code code = runs_db_highest(store->db, &highest, err);
-		if (code != ERR_OK) {
-			return code;
-		}
-		store->reserved = highest;
+	enum err_code code = runs_db_highest(store->db, &highest, err);
+	if (code != ERR_OK) {
+		return code;
 	}
+	/* The thread reserves ids when the server has begun to answer: its first answer, and what is read before that,
+	 * must not wait until a slow card has taken the write. */
+	store->reserved = highest;
+	store->write_ms = clock_now_ms(clock_real()) + FIRST_WRITE_MS;
 	atomic_store(&store->next_id, highest + 1);
 	return ERR_OK;
 }
@@ -298,6 +300,7 @@ uint64_t store_next_run_id(struct store *store)
 	uint64_t id = atomic_fetch_add(&store->next_id, 1);
 	pthread_mutex_lock(&store->lock);
 	if (reserve_due(store)) {
+		store->write_ms = 0;
 		pthread_cond_signal(&store->work);
 	}
 	pthread_mutex_unlock(&store->lock);

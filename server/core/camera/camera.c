@@ -3,6 +3,7 @@
 #include "camera_private.h"
 
 #include <math.h>
+#include <string.h>
 
 /* The thread that waits for a private exposure looks at its cancel flag at least this often, in case it misses being
  * woken. */
@@ -58,6 +59,10 @@ void camera_state(struct device *dev, struct camera_state *out)
 		.cooler_power_percent = c->climate.read.power_percent,
 		.guiding = camera_guiding_locked(c),
 	};
+	if (c->exposure.phase != EXPOSE_NONE && !c->exposure.private && !c->exposure.abort_wanted &&
+		!c->exposure.stop_wanted) {
+		out->ongoing_exposure = c->exposure.op;
+	}
 	if (c->exposure.phase == EXPOSE_NONE) {
 		out->percent = c->picture.ready ? 100 : 0;
 	} else {
@@ -97,7 +102,44 @@ static enum err_code check_axis(const char *axis, int32_t start, int32_t num, in
 	return ERR_OK;
 }
 
-static enum err_code start_locked(struct device *dev, double duration_s, bool light, struct err *err)
+/* The focuser with this number; NULL when there is none. */
+static struct device *find_focuser(const struct device *dev, int number)
+{
+	const struct devices *all = dev->needs.siblings;
+	for (int i = 0; i < all->count; i++) {
+		const struct device_info *info = device_info(all->device[i]);
+		if (info->number == number && strcmp(info->kind->name, "focuser") == 0) {
+			return all->device[i];
+		}
+	}
+	return NULL;
+}
+
+/* ERR_INVALID_OPERATION, with a sentence that says what is missing, when an exposure needs something beside the camera
+ * that is not there. Called without the lock, because it looks at another device. */
+static enum err_code need_others(struct device *dev, struct err *err)
+{
+	double steps;
+	if (!camera_of(dev)->driver->needs_focuser) {
+		return ERR_OK;
+	}
+	int number = dev->host.partner;
+	struct device *focuser = number >= 0 ? find_focuser(dev, number) : NULL;
+	if (focuser == NULL) {
+		return err_set(err, ERR_INVALID_OPERATION, "%s chooses its frames by where a focuser stands, and no "
+			"focuser has this camera: write camera = %d under a [focuser.N]", dev->info.name,
+			dev->info.number);
+	}
+	if (dev->needs.focuser_position(dev->needs.ctx, number, &steps)) {
+		return ERR_OK;
+	}
+	return err_set(err, ERR_INVALID_OPERATION, "%s chooses its frames by where %s stands, and that is not known: "
+		"%s", dev->info.name, device_info(focuser)->name, device_link(focuser) == LINK_UP
+		? "the focuser has not said it" : "connect the focuser first");
+}
+
+static enum err_code start_locked(struct device *dev, double duration_s, bool light, const struct err *lacks,
+	struct err *err)
 {
 	struct camera_core *c = camera_of(dev);
 	enum err_code code = device_need_link(dev, err);
@@ -120,6 +162,9 @@ static enum err_code start_locked(struct device *dev, double duration_s, bool li
 	}
 	if (code == ERR_OK && camera_busy(dev, err)) {
 		code = ERR_INVALID_OPERATION;
+	}
+	if (code == ERR_OK && lacks->code != ERR_OK) {
+		code = err_copy(err, lacks);
 	}
 	if (code != ERR_OK) {
 		return code;
@@ -147,8 +192,10 @@ static enum err_code start_locked(struct device *dev, double duration_s, bool li
 enum err_code camera_start_exposure(struct device *dev, double duration_s, bool light,
 	struct err *err)
 {
+	struct err lacks = {.code = ERR_OK};
+	(void)need_others(dev, &lacks);
 	pthread_mutex_lock(&dev->lock);
-	enum err_code code = start_locked(dev, duration_s, light, err);
+	enum err_code code = start_locked(dev, duration_s, light, &lacks, err);
 	pthread_mutex_unlock(&dev->lock);
 	return code;
 }
@@ -167,6 +214,8 @@ enum err_code camera_abort(struct device *dev, struct err *err)
 		if (lease.run != 0) {
 			lease.interrupt(lease.arg, LEASE_ABORT);
 		}
+		/* After an abort the camera is idle, whatever the last exposure came to. */
+		c->exposure.failed = false;
 		if (c->exposure.phase != EXPOSE_NONE) {
 			c->exposure.abort_wanted = true;
 			device_wake_urgent(dev);

@@ -50,20 +50,53 @@ void camera_climate_open(struct device *dev)
 	caps->can_pulse_guide =
 		caps->can_pulse_guide && driver->pulse_guide != NULL && driver->poll_climate != NULL;
 	c->fresh_climate = climate_unknown;
-	struct err err;
-	if (driver->poll_climate != NULL
-		&& camera_drive_first_climate(dev, &c->fresh_climate, &err) != ERR_OK) {
-		c->fresh_climate = climate_unknown;
+}
+
+/* Names what the camera should tell and has not; NULL when nothing is missing. */
+static const char *missing(const struct camera_caps *caps, const struct camera_climate *read)
+{
+	return caps->has_temperature && !isfinite(read->sensor_c)        ? "the sensor's temperature"
+	       : caps->has_heatsink && !isfinite(read->heatsink_c)       ? "the heat sink's temperature"
+	       : caps->has_cooler_power && !isfinite(read->power_percent) ? "the cooler's power"
+									 : NULL;
+}
+
+bool camera_climate_first(struct device *dev, struct err *err)
+{
+	struct camera_core *c = camera_of(dev);
+	if (c->driver->poll_climate == NULL) {
+		return true;
 	}
+	struct camera_climate fresh = climate_unknown;
+	if (camera_drive_first_climate(dev, &fresh, err) != ERR_OK) {
+		return false;
+	}
+	c->fresh_climate = fresh;
+	return missing(&c->fresh_caps, &fresh) == NULL;
 }
 
 void camera_climate_came_up(struct device *dev, bool again)
 {
 	struct camera_core *c = camera_of(dev);
-	c->climate.read = c->fresh_climate;
+	const struct camera_climate *fresh = &c->fresh_climate;
+	c->climate.read = *fresh;
 	c->climate.next_ms = clock_now_ms(dev->clock);
-	if (again && c->caps.has_cooler) {
+	c->guide.going = fresh->guiding;
+	const char *silent = missing(&c->caps, fresh);
+	if (silent != NULL) {
+		log_warn(dev->info.source, "%s could not be read yet; clients are told that there is no reading",
+			silent);
+	}
+	if (!c->caps.has_cooler) {
+		return;
+	}
+	if (again) {
 		c->cooler.wanted = true; /* the hardware may have been without power */
+	} else if (fresh->cooler_told) {
+		c->cooler.on = fresh->cooler_on;
+		double told_c = fresh->set_point_c;
+		bool known = told_c >= c->caps.set_point_min_c && told_c <= c->caps.set_point_max_c;
+		c->cooler.set_point_c = known ? told_c : c->cooler.set_point_c;
 	}
 }
 

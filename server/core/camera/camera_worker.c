@@ -203,6 +203,11 @@ static enum err_code camera_open(struct device *dev, struct err *err)
 	return code;
 }
 
+static bool camera_read_all(struct device *dev, struct err *err)
+{
+	return camera_climate_first(dev, err);
+}
+
 /* The pixel size of the configuration stands above what the device says. */
 static void take_pixel_size(struct camera_core *c)
 {
@@ -280,6 +285,7 @@ static struct step camera_posted(struct device *dev, const void *data, size_t si
 
 const struct device_class camera_class = {
 	.open = camera_open,
+	.read_all = camera_read_all,
 	.close = camera_drive_close,
 	.open_wait_ms = camera_open_wait,
 	.came_up = camera_came_up,

@@ -41,14 +41,18 @@ struct climate {
 	unsigned failures;          /* in a row */
 };
 
-/* The caller holds the lock for all but camera_climate_open(). */
+/* The caller holds the lock for all but camera_climate_open() and camera_climate_first(). */
 
 /* Does the next thing for cooler and guide port and returns true with what it came to; false when there is nothing to
  * do before out->at_ms (STEP_AT).  The lock is given back around a driver call. */
 bool camera_climate_step(struct device *dev, struct step *out);
-/* Reads everything once after open, without the lock. */
+/* The driver was opened: takes from its caps what it has no function for. Without the lock. */
 void camera_climate_open(struct device *dev);
-/* The link is up with what camera_climate_open() read; after a loss the cooler is told again. */
+/* Reads once before the link is up. True when each thing that the camera tells was read; ERR_IO in *err: it is gone.
+ * Without the lock. */
+bool camera_climate_first(struct device *dev, struct err *err);
+/* The link is up with what camera_climate_first() read last; what is missing of that is said in the log. After a loss
+ * the cooler is told again; at first its state is taken from the camera, where that tells it. */
 void camera_climate_came_up(struct device *dev, bool again);
 /* The link is gone: a pulse that was going on fails with why. */
 void camera_climate_went_down(struct device *dev, const struct err *why);

@@ -117,6 +117,7 @@ enum err_code device_connect(struct device *dev, const struct client *client, ui
 		dev->connect_error = (struct err){0};
 		dev->connect_told.until_ms = 0;
 		dev->want_link = true;
+		dev->wished_ms = now;
 		dev->next_try_ms = 0;
 		if (dev->link == LINK_DOWN) {
 			/* `connecting` must read true before the answer to this request leaves. */

@@ -17,6 +17,14 @@
 #define RELINK_LAST_MS 5000
 /* The pause after a try of identify that failed at once. */
 #define IDENTIFY_PAUSE_MS 100
+/* The pause between two looks at what was not told yet, real milliseconds. */
+#define READ_PAUSE_MS 100
+/* The last look begins so long before a connect has to be answered: a question that a serial driver asks of a sensor
+ * waits 500 ms for its answer. */
+#define READ_LAST_MS 600
+/* A lost link is up again after this, whatever was not read: a client that kept its connection waits for its motor.
+ * The slowest sensor known needs 900 ms (a Moonlite's conversion of 800 ms and the question). */
+#define READ_AGAIN_MS 1500
 /* With connect = start the device is tried this often until it opens for the first time. */
 #define KEEP_TRYING_MS 5000
 
@@ -136,35 +144,36 @@ static void close_link(struct device *dev)
 	device_changed(dev);
 }
 
-/* Does one step towards an open link; returns when to go on. */
-static int64_t open_step(struct device *dev)
+/* Opens the driver; returns when to go on. */
+static int64_t open_driver(struct device *dev)
 {
 	struct err err = {0};
-	int64_t now = clock_now_ms(dev->clock);
-	if (now < dev->next_try_ms) {
+	pthread_mutex_unlock(&dev->lock);
+	host_opens(dev);
+	enum err_code code = dev->class->open(dev, &err);
+	if (code != ERR_OK) {
+		host_closes(dev);
+	}
+	pthread_mutex_lock(&dev->lock);
+	device_count_error(dev, code);
+	dev->opened = code == ERR_OK;
+	if (dev->link == LINK_CLOSING) {
+		return 0;
+	}
+	if (code != ERR_OK) {
+		open_failed(dev, &err);
 		return dev->next_try_ms;
 	}
-	if (!dev->opened) {
-		pthread_mutex_unlock(&dev->lock);
-		host_opens(dev);
-		enum err_code code = dev->class->open(dev, &err);
-		if (code != ERR_OK) {
-			host_closes(dev);
-		}
-		pthread_mutex_lock(&dev->lock);
-		device_count_error(dev, code);
-		dev->opened = code == ERR_OK;
-		if (dev->link == LINK_CLOSING) {
-			return 0;
-		}
-		if (code != ERR_OK) {
-			open_failed(dev, &err);
-			return dev->next_try_ms;
-		}
-		dev->identify_tries = 0;
-		dev->next_try_ms = clock_now_ms(dev->clock) + dev->class->open_wait_ms(dev);
-		return dev->next_try_ms;
-	}
+	dev->identify_tries = 0;
+	dev->identified = false;
+	dev->next_try_ms = clock_now_ms(dev->clock) + dev->class->open_wait_ms(dev);
+	return dev->next_try_ms;
+}
+
+/* Asks the device once what it is; returns when to go on. */
+static int64_t identify(struct device *dev)
+{
+	struct err err = {0};
 	enum err_code code = ERR_OK;
 	if (dev->class->identify != NULL) {
 		pthread_mutex_unlock(&dev->lock);
@@ -178,7 +187,10 @@ static int64_t open_step(struct device *dev)
 		return 0;
 	}
 	if (code == ERR_OK) {
-		came_up(dev);
+		dev->identified = true;
+		dev->read_until_ms = dev->was_up
+			? clock_now_ms(clock_real()) + READ_AGAIN_MS
+			: dev->wished_ms + dev->patience.connect_answer_ms - READ_LAST_MS;
 		return 0;
 	}
 	dev->identify_tries++;
@@ -194,6 +206,45 @@ static int64_t open_step(struct device *dev)
 	return dev->next_try_ms;
 }
 
+/* Reads what the device has not told yet, and takes the link as up when there is no more, or no more time; returns when
+ * to go on. */
+static int64_t read_all(struct device *dev)
+{
+	struct err err = {0};
+	bool all = true;
+	if (dev->class->read_all != NULL) {
+		pthread_mutex_unlock(&dev->lock);
+		all = dev->class->read_all(dev, &err);
+		pthread_mutex_lock(&dev->lock);
+		device_count_error(dev, err.code);
+	}
+	if (dev->link == LINK_CLOSING) {
+		return 0;
+	}
+	if (err.code == ERR_IO) {
+		open_failed(dev, &err);
+		return dev->next_try_ms;
+	}
+	if (all || clock_now_ms(clock_real()) >= dev->read_until_ms) {
+		came_up(dev);
+		return 0;
+	}
+	dev->next_try_ms = clock_now_ms(dev->clock) + (int64_t)(READ_PAUSE_MS * clock_factor(dev->clock));
+	return dev->next_try_ms;
+}
+
+/* Does one step towards an open link; returns when to go on. */
+static int64_t open_step(struct device *dev)
+{
+	if (clock_now_ms(dev->clock) < dev->next_try_ms) {
+		return dev->next_try_ms;
+	}
+	if (!dev->opened) {
+		return open_driver(dev);
+	}
+	return dev->identified ? read_all(dev) : identify(dev);
+}
+
 /* Does the next thing; returns when there is something to do again, on the device's clock. */
 static int64_t worker_step(struct device *dev)
 {
@@ -201,6 +252,7 @@ static int64_t worker_step(struct device *dev)
 	case LINK_DOWN:
 		if (dev->keep_trying && clock_now_ms(dev->clock) >= dev->next_try_ms) {
 			dev->want_link = true;
+			dev->wished_ms = clock_now_ms(clock_real());
 			dev->link = LINK_OPENING;
 			dev->opened = false;
 			dev->identify_tries = 0;

@@ -60,6 +60,9 @@ void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 		.low = f->motor_low,
 		.high = f->mirror,
 	};
+	if (f->phase == MOVE_CALIBRATING && !c->abort_due) {
+		out->ongoing = c->number;
+	}
 	if (out->state == CALIBRATION_DONE) {
 		out->step = out->of;
 	} else if (out->state == CALIBRATION_RUNNING) {
@@ -94,13 +97,14 @@ enum err_code focuser_calibrate(struct device *dev, struct err *err)
 		code = ERR_INVALID_OPERATION;
 	}
 	if (code == ERR_OK) {
+		f->op++;
 		f->calibration = (struct calibration){
 			.state = CALIBRATION_RUNNING,
+			.number = f->op,
 			.start_due = true,
 			.began_ms = clock_now_ms(dev->clock),
 			.began_utc_ms = clock_utc_ms(),
 		};
-		f->op++;
 		f->done_op = f->op;
 		focuser_set_phase(dev, MOVE_CALIBRATING);
 		arrival_forget(f);
@@ -160,7 +164,14 @@ enum err_code calibration_refuses_move(struct device *dev, struct err *err)
 
 bool focuser_unfit(struct device *dev, struct err *err)
 {
-	return calibration_refuses_move(dev, err) != ERR_OK || focuser_busy(dev, err);
+	if (calibration_refuses_move(dev, err) != ERR_OK || focuser_busy(dev, err)) {
+		return true;
+	}
+	if (!focuser_of(dev)->motion.known) {
+		err_set(err, ERR_INVALID_OPERATION, "%s does not know where it stands", dev->info.name);
+		return true;
+	}
+	return false;
 }
 
 /* ---- the worker ---- */

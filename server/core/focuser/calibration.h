@@ -17,6 +17,7 @@ struct focuser_core;
 /* The running or last calibration. */
 struct calibration {
 	enum focuser_calibration_state state;
+	uint64_t number;           /* of one that was started here; 0: it was found running */
 	bool start_due, abort_due; /* the worker has to tell the device */
 	bool identify_due;         /* it is over, and the device must be identified again */
 	bool seen;                 /* the device has said that it runs */

@@ -113,3 +113,15 @@ enum err_code drive_first_poll(struct device *dev, struct err *err)
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_MOTION);
 	return f->driver->poll(f->ctx, FOCUSER_WANT_MOTION, &f->fresh, err);
 }
+
+enum err_code drive_ask_temperature(struct device *dev, struct focuser_reading *out, struct err *err)
+{
+	struct focuser_core *f = focuser_of(dev);
+	struct focuser_reading reading = {0};
+	transcript_say(dev->transcript, TRANSCRIPT_CALL, "poll %u", FOCUSER_WANT_TEMPERATURE);
+	enum err_code code = f->driver->poll(f->ctx, FOCUSER_WANT_TEMPERATURE, &reading, err);
+	*out = code == ERR_OK ? reading : (struct focuser_reading){0};
+	/* What a device tells only once must not be lost with this reading. */
+	f->fresh.reset_seen |= out->reset_seen;
+	return code;
+}

@@ -14,6 +14,7 @@
 
 struct device;
 struct focuser_core;
+struct focuser_reading;
 
 /* With the lock held, which is free during the call: afterwards the wishes may have changed.  All return what
  * the driver returned, and ERR_IO means that the link is lost. */
@@ -45,5 +46,7 @@ void drive_close(struct device *dev);
 /* Into f->fresh_caps, and the motion into f->fresh. */
 enum err_code drive_identify(struct device *dev, struct err *err);
 enum err_code drive_first_poll(struct device *dev, struct err *err);
+/* Into *out, which says nothing of a temperature after a failure. */
+enum err_code drive_ask_temperature(struct device *dev, struct focuser_reading *out, struct err *err);
 
 #endif

@@ -161,6 +161,7 @@ void halt_went_down(struct device *dev, bool lost, bool ending, const struct err
 		h->owed = h->motion.under_way && (h->wanted || h->watched || ending);
 		h->unsure = h->owed && !h->wanted;
 		h->pay_tries = 0;
+		h->paid = false;
 		h->outcome = NULL;
 	}
 	if (h->owed) {
@@ -173,6 +174,9 @@ enum err_code halt_without_link(struct device *dev, struct err *err)
 {
 	struct halt *h = &focuser_of(dev)->halt;
 	bool late = clock_now_ms(dev->clock) > h->motion.until_ms;
+	if (h->paid) {
+		return ERR_OK; /* it is sent, and the link comes up */
+	}
 	h->outcome = NULL;
 	if (!h->motion.under_way || late) {
 		return dev->link != LINK_LOST ? ERR_OK
@@ -239,7 +243,6 @@ static void settle(struct device *dev, enum stop_verdict verdict)
 enum err_code halt_pay(struct device *dev, struct err *err)
 {
 	struct halt *h = &focuser_of(dev)->halt;
-	h->paid = false;
 	if (!h->owed) {
 		return ERR_OK;
 	}

@@ -28,7 +28,7 @@ struct halt {
 	bool owed;        /* wished without a link, or not known to be heard when the link went */
 	bool unsure;      /* owed because it is not known to be heard */
 	int pay_tries;    /* calls of the driver that failed since it is owed */
-	bool paid;        /* sent since the port was opened; verdict says in which form */
+	bool paid;        /* sent since the link went; verdict says in which form */
 	enum stop_verdict verdict;
 	const char *outcome; /* what became of the last one that was owed, for people; NULL: there is nothing to tell */
 };

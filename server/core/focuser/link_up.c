@@ -19,8 +19,32 @@ enum err_code link_up_open(struct device *dev, struct err *err)
 	f->identified = false;
 	f->first_read = false;
 	f->fresh = (struct focuser_reading){0};
+	temperature_opened(&f->temperature);
 	enum err_code code = port_choose(dev, dev->was_up, &f->port, err);
 	return code == ERR_OK ? drive_open(dev, err) : code;
+}
+
+bool link_up_read_all(struct device *dev, struct err *err)
+{
+	struct focuser_core *f = focuser_of(dev);
+	pthread_mutex_lock(&dev->lock);
+	enum err_code code = halt_pay(dev, err);
+	bool halt_owed = f->halt.owed;
+	pthread_mutex_unlock(&dev->lock);
+	if (code == ERR_IO) {
+		return false;
+	}
+	/* A motor that runs may have to be stopped at any moment, and that needs the link. */
+	bool moves = (f->fresh.moving_valid && f->fresh.moving) || f->fresh_caps.calibrating;
+	if (halt_owed || moves || !temperature_missing(dev)) {
+		return true;
+	}
+	struct focuser_reading reading;
+	if (drive_ask_temperature(dev, &reading, err) == ERR_IO) {
+		return false;
+	}
+	temperature_heard(dev, &reading);
+	return !temperature_missing(dev);
 }
 
 enum err_code link_up_identify(struct device *dev, struct err *err)
@@ -41,7 +65,7 @@ void link_up_came(struct device *dev, bool again)
 	focuser_set_phase(dev, MOVE_NONE);
 	halt_forget(&f->halt);
 	motion_forget(&f->motion);
-	temperature_forget(&f->temperature);
+	temperature_came_up(dev);
 	f->poll_failures = 0;
 	f->next_poll_ms = 0;
 	f->tempcomp.on = f->caps.tempcomp_on;

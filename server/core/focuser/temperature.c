@@ -25,6 +25,41 @@ void temperature_forget(struct temperature *t)
 	t->next_ms = 0;
 }
 
+void temperature_opened(struct temperature *t)
+{
+	t->first = TEMPERATURE_UNASKED;
+}
+
+bool temperature_missing(struct device *dev)
+{
+	const struct focuser_core *f = focuser_of(dev);
+	return f->fresh_caps.has_temperature && f->temperature.wanted && f->temperature.first != TEMPERATURE_SAID;
+}
+
+void temperature_heard(struct device *dev, const struct focuser_reading *r)
+{
+	struct temperature *t = &focuser_of(dev)->temperature;
+	/* A number below the range says that the wire is off, which no further question changes; one above it comes
+	 * from a probe that has just got power and is about to say better. */
+	bool said = r->temperature_valid && r->temperature_c <= THERMOMETER_HIGH_C;
+	t->first = said ? TEMPERATURE_SAID : TEMPERATURE_SILENT;
+	t->first_c = r->temperature_c;
+}
+
+void temperature_came_up(struct device *dev)
+{
+	struct focuser_core *f = focuser_of(dev);
+	struct temperature *t = &f->temperature;
+	temperature_forget(t);
+	if (t->first == TEMPERATURE_SAID) {
+		t->next_ms = clock_now_ms(dev->clock) + f->driver->poll_temperature_ms;
+		(void)temperature_take(dev, t->first_c);
+	} else if (t->first == TEMPERATURE_SILENT) {
+		log_warn(dev->info.source,
+			"the temperature sensor has said nothing yet; clients are told that there is no reading");
+	}
+}
+
 bool temperature_due(struct device *dev, int64_t now_ms)
 {
 	struct focuser_core *f = focuser_of(dev);

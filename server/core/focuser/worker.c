@@ -144,6 +144,7 @@ static struct step focuser_posted(struct device *dev, const void *data, size_t s
 const struct device_class focuser_class = {
 	.open = link_up_open,
 	.identify = link_up_identify,
+	.read_all = link_up_read_all,
 	.close = drive_close,
 	.open_wait_ms = link_up_open_wait_ms,
 	.came_up = link_up_came,

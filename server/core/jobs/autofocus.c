@@ -225,6 +225,15 @@ uint64_t autofocus_running(struct autofocus *af)
 	return id;
 }
 
+uint64_t autofocus_ongoing(struct autofocus *af)
+{
+	pthread_mutex_lock(&af->jobs.lock);
+	bool goes_on = af->jobs.kind == &autofocus_run_job && !atomic_load(&af->jobs.cancel);
+	uint64_t id = goes_on ? af->run->id : 0;
+	pthread_mutex_unlock(&af->jobs.lock);
+	return id;
+}
+
 uint64_t autofocus_version(struct autofocus *af)
 {
 	pthread_mutex_lock(&af->jobs.lock);

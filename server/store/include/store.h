@@ -53,9 +53,10 @@ enum err_code store_open(const char *dir, void (*answered)(void *arg), void *arg
  * disk: called at the end, when motors rest.  Nobody may use the store any more.  NULL is fine. */
 void store_close(struct store *store);
 
-/* The id of a new run: greater than every id ever given out, also after a crash, because ids are
- * reserved on the disk ahead of their use.  Where the disk takes nothing for so long that the
- * reserve is used up, ids go on and are good as long as this process lives; the log says so. */
+/* The id of a new run: greater than every id ever given out, also after a crash, because ids are reserved on the disk
+ * ahead of their use.  Two exceptions: an id that is given out before the first reserve of a process is durable (which
+ * the first one asks for) is protected a moment later; and where the disk takes nothing for so long that the reserve is
+ * used up, ids go on and are good as long as this process lives; the log says so. */
 uint64_t store_next_run_id(struct store *store);
 
 /* Gives back an id whose run came to nothing, so that a client who asks again and again uses up none.  Does nothing

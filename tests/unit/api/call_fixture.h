@@ -23,6 +23,7 @@
 static struct fake *fake;
 static struct alpaca *alpaca;
 static const char *accept_header;
+static const char *peer; /* who asks */
 
 static struct http_wait waiting; /* of the last call */
 
@@ -43,6 +44,7 @@ static int setup(void **state)
 	fake = fake_create();
 	alpaca = alpaca_create(&fake->served);
 	accept_header = NULL;
+	peer = "10.0.0.2";
 	return alpaca == NULL;
 }
 
@@ -80,9 +82,9 @@ static struct answer turn(
 		.query = span_of(""),
 		.body = span_of(""),
 		.content_type = "",
-		.peer = "10.0.0.2",
 		.header = header,
 		.wait = wait};
+	snprintf(req.peer, sizeof req.peer, "%s", peer);
 	*(verb == HTTP_PUT ? &req.body : &req.query) = span_of(form);
 	struct http_response res;
 	memset(&res, 0, sizeof res);

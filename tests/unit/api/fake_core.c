@@ -249,17 +249,22 @@ void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 
 enum err_code focuser_calibrate(struct device *dev, struct err *err)
 {
-	(void)err;
+	enum err_code code = ERR_OK;
 	fake_lock();
-	dev->calibrations++;
+	if (dev->calibration.ongoing != 0) {
+		code = err_set(err, ERR_INVALID_OPERATION, "It calibrates.");
+	} else {
+		dev->calibration.ongoing = (uint64_t)++dev->calibrations;
+	}
 	fake_unlock();
-	return ERR_OK;
+	return code;
 }
 
 enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
 {
 	(void)err;
 	fake_lock();
+	dev->calibration.ongoing = 0;
 	dev->calibration_aborts++;
 	fake_unlock();
 	return ERR_OK;
@@ -463,10 +468,15 @@ enum err_code camera_start_exposure(
 	if (duration_s < 0) {
 		return err_set(err, ERR_INVALID_VALUE, "Duration must not be negative.");
 	}
+	enum err_code code = ERR_OK;
 	fake_lock();
-	dev->starts++;
+	if (dev->camera.ongoing_exposure != 0) {
+		code = err_set(err, ERR_INVALID_OPERATION, "It exposes.");
+	} else {
+		dev->camera.ongoing_exposure = (uint64_t)++dev->starts;
+	}
 	fake_unlock();
-	return ERR_OK;
+	return code;
 }
 
 enum err_code camera_abort(struct device *dev, struct err *err)
@@ -557,8 +567,8 @@ enum err_code autofocus_start(struct autofocus *af,
 		if (af->run == NULL) {
 			code = err_set(err, ERR_NOMEM, "out of memory");
 		} else {
-			af->run->id = 41;
 			af->run_starts++;
+			af->run->id = 40 + (uint64_t)af->run_starts;
 			af->run_params = *params;
 			*run = 41;
 		}
@@ -585,6 +595,11 @@ struct run *autofocus_run(struct autofocus *af, uint64_t id)
 	return run;
 }
 
+uint64_t autofocus_ongoing(struct autofocus *af)
+{
+	return autofocus_running(af);
+}
+
 uint64_t autofocus_running(struct autofocus *af)
 {
 	fake_lock();
@@ -596,11 +611,13 @@ uint64_t autofocus_running(struct autofocus *af)
 enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 	int binning, int gain, uint64_t *job, struct err *err)
 {
-	(void)af;
 	(void)exposure_s;
 	(void)binning;
 	(void)gain;
 	(void)err;
+	fake_lock();
+	af->measurements++;
+	fake_unlock();
 	*job = 5;
 	return ERR_OK;
 }

@@ -33,6 +33,7 @@ struct autofocus {
 	struct run *run; /* the newest; NULL none */
 	int run_starts;
 	struct autofocus_params run_params;
+	int measurements;
 	bool measured;
 	enum err_code measure_result;
 };

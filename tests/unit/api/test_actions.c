@@ -5,21 +5,22 @@
 #include "action.h"
 
 /* Section 5 of the contract, for the Actions that are built: names as spelt there, in the order of the list that
- * clients get; who waits; the members of the JSON object; what may stand there plain. */
+ * clients get; who waits; who starts something that goes on afterwards (section 8.2); the members of the JSON object;
+ * what may stand there plain. */
 static const struct {
 	const char *name;
-	bool waits;
+	bool waits, starts;
 	const char *members;
 	const char *plain;   /* a value that must be taken */
 } promised[] = {
-	{"AutofocusStatus", false, "", "41"},
-	{"AutofocusWait", true, "", "0.5"},
-	{"MeasureStars", true, "exposure_s binning gain", NULL},
-	{"Autofocus", false, "exposure_s points step filter binning gain camera", NULL},
-	{"AutofocusAbort", false, "", NULL},
-	{"SetPosition", true, "position", "keep"},
-	{"SetTemperature", false, "temperature_c", "11.5"},
-	{"Calibrate", false, "", "Abort"},
+	{"AutofocusStatus", false, false, "", "41"},
+	{"AutofocusWait", true, false, "", "0.5"},
+	{"MeasureStars", true, false, "exposure_s binning gain", NULL},
+	{"Autofocus", false, true, "exposure_s points step filter binning gain camera", NULL},
+	{"AutofocusAbort", false, false, "", NULL},
+	{"SetPosition", true, false, "position", "keep"},
+	{"SetTemperature", false, false, "temperature_c", "11.5"},
+	{"Calibrate", false, true, "", "Abort"},
 };
 
 static void the_table_is_what_was_promised(void **state)
@@ -31,6 +32,9 @@ static void the_table_is_what_was_promised(void **state)
 		assert_string_equal(action->name, promised[i].name);
 		assert_ptr_equal(action->kind, &focuser_kind);
 		assert_int_equal(action->waits, promised[i].waits);
+		assert_int_equal(action->ongoing != NULL, promised[i].starts);
+		/* One that starts something is carried out with a lock held. */
+		assert_false(action->waits && action->ongoing != NULL);
 		char members[256] = "";
 		for (size_t k = 0; k < action_param_count(action); k++) {
 			const char *name = action->param[k].name;

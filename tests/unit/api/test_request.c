@@ -224,87 +224,54 @@ static void search_domains_come_from_the_resolver(void **state)
 	unsetenv("LOCALDOMAIN");
 }
 
-/* The rule of the contract, section 8.2, case by case. */
-static void retries_by_the_rule(void **state)
+/* The memory of starts alone, case by case; section 8.2 of the contract. */
+static void starts_by_the_rule(void **state)
 {
 	(void)state;
-	struct retry_table *table = retry_create();
-	int focuser;
+	struct starts *starts = starts_create();
 	int camera;
-	static const char move[] = "move";
-	static const char halt[] = "halt";
-	struct retry_key key = {&focuser, "10.0.0.2", 5, 9, move, span_of("Position=1")};
-	struct retry_ticket first;
-	struct retry_ticket ticket;
-	struct buf answer;
-	buf_init(&answer, 100);
-	assert_int_equal(retry_note(table, &key, 15000, 1000, &first), RETRY_NEW);
-	assert_true(first.serial != 0);
-	/* Still running: joins. */
-	assert_int_equal(retry_note(table, &key, 15000, 2000, &ticket), RETRY_AGAIN);
-	assert_int_equal(ticket.serial, first.serial);
-	assert_int_equal(retry_fetch(table, ticket, &answer), RETRY_PENDING);
-	assert_true(retry_answered(table, first, span_of("done")));
-	assert_int_equal(retry_fetch(table, ticket, &answer), RETRY_READY);
-	assert_string_equal(buf_text(&answer), "done");
-	/* Exactly 15 s after the first is still a retry; later is not. */
-	assert_int_equal(retry_note(table, &key, 15000, 16000, &ticket), RETRY_AGAIN);
-	assert_int_equal(retry_note(table, &key, 15000, 16001, &first), RETRY_NEW);
-	/* Another body, transaction, client, peer, device or member is another request. */
-	struct retry_key other = key;
-	other.body = span_of("Position=2");
-	assert_int_equal(retry_note(table, &other, 15000, 17000, &ticket), RETRY_NEW);
-	/* ... and the one before is no longer the latest. */
-	assert_int_equal(retry_note(table, &key, 15000, 17100, &first), RETRY_NEW);
-	other = key;
-	other.client = 6;
-	assert_int_equal(retry_note(table, &other, 15000, 17200, &ticket), RETRY_NEW);
-	other = key;
-	other.peer = "10.0.0.3";
-	assert_int_equal(retry_note(table, &other, 15000, 17200, &ticket), RETRY_NEW);
-	other = key;
-	other.device = &camera;
-	assert_int_equal(retry_note(table, &other, 15000, 17200, &ticket), RETRY_NEW);
-	/* Other clients and devices change nothing for this one. */
-	assert_int_equal(retry_note(table, &key, 15000, 17300, &ticket), RETRY_AGAIN);
-	/* A halt in between does. */
-	other = key;
-	other.member = halt;
-	assert_int_equal(retry_note(table, &other, 0, 17400, &ticket), RETRY_NEW);
-	assert_int_equal(ticket.serial, 0);
-	assert_int_equal(retry_note(table, &key, 15000, 17500, &ticket), RETRY_NEW);
-	/* Without ids nothing is a retry. */
-	key.client = 0;
-	assert_int_equal(retry_note(table, &key, 15000, 18000, &ticket), RETRY_NEW);
-	assert_int_equal(retry_note(table, &key, 15000, 18000, &ticket), RETRY_NEW);
-	key.client = 5;
-	key.transaction = 0;
-	assert_int_equal(retry_note(table, &key, 15000, 18000, &ticket), RETRY_NEW);
-	assert_int_equal(retry_note(table, &key, 15000, 18000, &ticket), RETRY_NEW);
-	buf_fini(&answer);
-	retry_destroy(table);
-}
-
-static void retries_are_bounded(void **state)
-{
-	(void)state;
-	struct retry_table *table = retry_create();
-	static const char move[] = "move";
-	struct retry_ticket first = {.slot = 0, .serial = 0};
-	for (uint32_t i = 1; i <= 1000; i++) {
-		struct retry_key key = {table, "::1", i, i, move, span_of("Position=1")};
-		struct retry_ticket ticket;
-		assert_int_equal(retry_note(table, &key, 15000, i, &ticket), RETRY_NEW);
-		if (i == 1) {
-			first = ticket;
-		}
-		retry_answered(table, ticket, span_of("x"));
+	int focuser;
+	static const char expose[] = "startexposure";
+	static const char action[] = "action";
+	const struct start_key key = {&camera, "10.0.0.2", 5, 9, expose, span_of("Duration=1")};
+	starts_begin(starts);
+	assert_null(starts_first_answer(starts, &key, 7).data);
+	starts_remember(starts, &key, 7, span_of("done"));
+	struct span first = starts_first_answer(starts, &key, 7);
+	assert_true(span_equal(first, "done"));
+	/* Over, or followed by another. */
+	assert_null(starts_first_answer(starts, &key, 0).data);
+	assert_null(starts_first_answer(starts, &key, 8).data);
+	/* Each part of the key alone. */
+	for (int part = 0; part < 6; part++) {
+		struct start_key other = key;
+		other.device = part == 0 ? &focuser : key.device;
+		other.peer = part == 1 ? "10.0.0.3" : key.peer;
+		other.client = part == 2 ? 6 : key.client;
+		other.transaction = part == 3 ? 10 : key.transaction;
+		other.member = part == 4 ? action : key.member;
+		other.body = part == 5 ? span_of("Duration=2") : key.body;
+		assert_null(starts_first_answer(starts, &other, 7).data);
 	}
-	struct buf answer;
-	buf_init(&answer, 100);
-	assert_int_equal(retry_fetch(table, first, &answer), RETRY_GONE);
-	buf_fini(&answer);
-	retry_destroy(table);
+	/* Another device changes nothing; a newer start of the same device takes the place. */
+	struct start_key second = key;
+	second.device = &focuser;
+	starts_remember(starts, &second, 1, span_of("other"));
+	assert_true(span_equal(starts_first_answer(starts, &key, 7), "done"));
+	struct start_key newer = key;
+	newer.transaction = 10;
+	starts_remember(starts, &newer, 8, span_of("newer"));
+	assert_null(starts_first_answer(starts, &key, 7).data);
+	assert_true(span_equal(starts_first_answer(starts, &newer, 8), "newer"));
+	/* One without ids is not remembered, and neither is the one before it. */
+	newer.client = 0;
+	starts_remember(starts, &newer, 9, span_of("nobody"));
+	assert_null(starts_first_answer(starts, &newer, 9).data);
+	newer.client = 5;
+	assert_null(starts_first_answer(starts, &newer, 8).data);
+	assert_true(span_equal(starts_first_answer(starts, &second, 1), "other"));
+	starts_end(starts);
+	starts_destroy(starts);
 }
 
 static void discovery_requests(void **state)
@@ -374,8 +341,7 @@ int main(void)
 		cmocka_unit_test(strange_names_are_told_once),
 		cmocka_unit_test(search_domains_come_from_the_resolver),
 		cmocka_unit_test(framing),
-		cmocka_unit_test(retries_by_the_rule),
-		cmocka_unit_test(retries_are_bounded),
+		cmocka_unit_test(starts_by_the_rule),
 		cmocka_unit_test(discovery_requests),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

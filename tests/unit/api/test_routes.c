@@ -390,6 +390,7 @@ static void calibrate(void **state)
 		assert_has(&answer, cases[i].needle);
 		assert_int_equal(dev->calibrations, cases[i].starts);
 		assert_int_equal(dev->calibration_aborts, cases[i].aborts);
+		dev->calibration.ongoing = 0;
 	}
 	dev->connected = false;
 	answer = ask(HTTP_PUT, ACT, "Action=Calibrate&Parameters=start");
@@ -507,31 +508,166 @@ static void connecting_waits(void **state)
 	assert_int_equal(number(&answer), 0);
 }
 
-/* A client that did not hear the answer sends the same PUT again: one move, one answer. */
-static void repeated_puts(void **state)
+/* ---- PUTs that come again: section 8.2 of the contract ---- */
+
+#define IDS "&ClientID=3&ClientTransactionID=5"
+
+static void end_exposure(void)
+{
+	fake->device[1].camera.ongoing_exposure = 0;
+}
+
+static void end_run(void)
+{
+	fake_finish_run(fake, RUN_SUCCEEDED, ERR_OK);
+}
+
+static void end_calibration(void)
+{
+	fake->device[0].calibration.ongoing = 0;
+}
+
+/* Everything that a PUT can start. */
+static const struct {
+	const char *member;
+	const char *body, *between; /* a setter or question, with the same ids */
+	const char *between_member;
+	void (*end)(void);
+} starters[] = {
+	{"camera/0/startexposure", "Duration=2&Light=true", "BinX=1", "camera/0/binx", end_exposure},
+	{"focuser/0/action", "Action=Autofocus&Parameters=", "Action=AutofocusStatus", "focuser/0/action", end_run},
+	{"focuser/0/action", "Action=Calibrate&Parameters=start", "Action=Calibrate&Parameters=status",
+		"focuser/0/action", end_calibration},
+};
+
+static int starts_of(size_t i)
+{
+	const int counts[] = {
+		fake->device[1].starts, fake->autofocus.run_starts, fake->device[0].calibrations};
+	return counts[i];
+}
+
+/* A client that did not hear the answer to a start sends it again, and hears the first answer while it goes on. */
+static void repeated_starts(void **state)
 {
 	(void)state;
-	static const char form[] = "Position=100&ClientID=3&ClientTransactionID=5";
-	struct answer first = put("focuser/0/move", form);
-	struct answer second = put("focuser/0/move", form);
-	assert_string_equal(first.text, second.text);
-	assert_int_equal(fake->device[0].moves, 1);
-	/* Halts and setters are never taken for repetitions. */
-	put("focuser/0/halt", "ClientID=3&ClientTransactionID=6");
-	put("focuser/0/halt", "ClientID=3&ClientTransactionID=6");
-	assert_int_equal(fake->device[0].halts, 2);
-	put("focuser/0/move", form);
-	assert_int_equal(fake->device[0].moves, 2);
-	put("focuser/0/move", "Position=100");
-	put("focuser/0/move", "Position=100");
-	assert_int_equal(fake->device[0].moves, 4);
-	static const char start[] = "Action=Autofocus&Parameters=&ClientID=3&ClientTransactionID=7";
-	first = ask(HTTP_PUT, ACT, start);
-	second = ask(HTTP_PUT, ACT, start);
-	assert_string_equal(first.text, second.text);
-	assert_int_equal(fake->autofocus.run_starts, 1);
-	/* A repetition of one that still waits joins it. */
-	static const char wait[] = "Action=AutofocusWait&ClientID=3&ClientTransactionID=8";
+	fake->device[0].calibration.possible = true;
+	for (size_t i = 0; i < COUNT(starters); i++) {
+		char form[200];
+		char between[200];
+		snprintf(form, sizeof form, "%s" IDS, starters[i].body);
+		snprintf(between, sizeof between, "%s" IDS, starters[i].between);
+		struct answer first = put(starters[i].member, form);
+		assert_int_equal(number(&first), 0);
+		for (int k = 0; k < 3; k++) {
+			struct answer again = put(starters[i].member, form);
+			assert_string_equal(again.text, first.text);
+			assert_int_equal(starts_of(i), 1);
+			struct answer other = put(starters[i].between_member, between);
+			assert_int_equal(number(&other), 0);
+			assert_string_not_equal(other.text, first.text);
+		}
+		starters[i].end();
+		struct answer second = put(starters[i].member, form);
+		assert_int_equal(number(&second), 0);
+		assert_string_not_equal(second.text, first.text); /* at least the ServerTransactionID */
+		assert_int_equal(starts_of(i), 2);
+		starters[i].end();
+	}
+}
+
+/* Whatever is not the same PUT of the same client is a second start. */
+static void other_starts_are_refused(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *peer;
+		const char *first, *second; /* what follows the body */
+	} others[] = {
+		{"10.0.0.2", IDS, "&ClientID=3&ClientTransactionID=6"},
+		{"10.0.0.2", IDS, "&ClientID=4&ClientTransactionID=5"},
+		{"10.0.0.2", IDS, "&ClientTransactionID=5&ClientID=3"}, /* another raw body */
+		{"10.0.0.2", IDS, ""},
+		{"10.0.0.3", IDS, IDS},
+		{"10.0.0.2", "", ""},
+		{"10.0.0.2", "&ClientID=3", "&ClientID=3"},
+		{"10.0.0.2", "&ClientTransactionID=5", "&ClientTransactionID=5"},
+		{"10.0.0.2", "&ClientID=0&ClientTransactionID=5", "&ClientID=0&ClientTransactionID=5"},
+		{"10.0.0.2", "&ClientID=3&ClientTransactionID=0", "&ClientID=3&ClientTransactionID=0"},
+	};
+	fake->device[0].calibration.possible = true;
+	for (size_t i = 0; i < COUNT(starters); i++) {
+		for (size_t k = 0; k < COUNT(others); k++) {
+			char form[200];
+			snprintf(form, sizeof form, "%s%s", starters[i].body, others[k].first);
+			struct answer answer = put(starters[i].member, form);
+			assert_int_equal(number(&answer), 0);
+			snprintf(form, sizeof form, "%s%s", starters[i].body, others[k].second);
+			peer = others[k].peer;
+			answer = put(starters[i].member, form);
+			assert_int_equal(number(&answer), 0x40B);
+			peer = "10.0.0.2";
+			starters[i].end();
+		}
+	}
+}
+
+/* What somebody else started after the first was over is not the first one's, and a refused start takes no place. */
+static void a_start_of_somebody_else_is_not_mine(void **state)
+{
+	(void)state;
+	fake->device[0].calibration.possible = true;
+	for (size_t i = 0; i < COUNT(starters); i++) {
+		char mine[200];
+		char theirs[200];
+		snprintf(mine, sizeof mine, "%s" IDS, starters[i].body);
+		snprintf(theirs, sizeof theirs, "%s&ClientID=9&ClientTransactionID=9", starters[i].body);
+		struct answer first = put(starters[i].member, mine);
+		assert_int_equal(number(&first), 0);
+		struct answer answer = put(starters[i].member, theirs);
+		assert_int_equal(number(&answer), 0x40B);
+		answer = put(starters[i].member, mine);
+		assert_string_equal(answer.text, first.text);
+		starters[i].end();
+		answer = put(starters[i].member, theirs);
+		assert_int_equal(number(&answer), 0);
+		answer = put(starters[i].member, mine);
+		assert_int_equal(number(&answer), 0x40B);
+		starters[i].end();
+	}
+}
+
+/* Checkers and scripts send the same ids with every PUT: each of these is carried out. */
+static void same_ids_are_no_repetition(void **state)
+{
+	(void)state;
+	for (int k = 1; k <= 3; k++) {
+		put("focuser/0/move", "Position=100" IDS);
+		assert_int_equal(fake->device[0].moves, k);
+		put("focuser/0/halt", "ClientID=3&ClientTransactionID=5");
+		assert_int_equal(fake->device[0].halts, k);
+	}
+	struct answer answer = ask(HTTP_PUT, ACT, "Action=AutofocusStatus" IDS);
+	assert_has(&answer, "none");
+	ask(HTTP_PUT, ACT, "Action=Autofocus" IDS);
+	answer = ask(HTTP_PUT, ACT, "Action=AutofocusStatus" IDS);
+	assert_has(&answer, "running");
+	fake_finish_run(fake, RUN_SUCCEEDED, ERR_OK);
+	answer = ask(HTTP_PUT, ACT, "Action=AutofocusStatus" IDS);
+	assert_has(&answer, "succeeded");
+	for (int k = 1; k <= 3; k++) {
+		answer = ask(HTTP_PUT, ACT, "Action=MeasureStars" IDS);
+		assert_int_equal(answer.result, HTTP_WAIT);
+		assert_int_equal(fake->autofocus.measurements, k);
+	}
+}
+
+/* Two equal calls that wait are two calls. */
+static void equal_waits_are_two(void **state)
+{
+	(void)state;
+	ask(HTTP_PUT, ACT, "Action=Autofocus");
+	static const char wait[] = "Action=AutofocusWait" IDS;
 	struct http_wait one = {.resumed = false};
 	struct http_wait two = {.resumed = false};
 	assert_int_equal(turn(HTTP_PUT, ACT, wait, &one).result, HTTP_WAIT);
@@ -539,13 +675,12 @@ static void repeated_puts(void **state)
 	one.resumed = true;
 	two.resumed = true;
 	fake_finish_run(fake, RUN_SUCCEEDED, ERR_OK);
-	assert_int_equal(turn(HTTP_PUT, ACT, wait, &two).result, HTTP_WAIT);
-	uint64_t before = events_now(fake->events);
-	first = turn(HTTP_PUT, ACT, wait, &one);
-	assert_true(events_now(fake->events) > before); /* the joined one is told */
-	second = turn(HTTP_PUT, ACT, wait, &two);
+	struct answer second = turn(HTTP_PUT, ACT, wait, &two);
+	struct answer first = turn(HTTP_PUT, ACT, wait, &one);
 	assert_int_equal(number(&first), 0);
-	assert_string_equal(first.text, second.text);
+	assert_int_equal(number(&second), 0);
+	assert_has(&first, "\"ServerTransactionID\":2,");
+	assert_has(&second, "\"ServerTransactionID\":3,");
 	free(one.data);
 	free(two.data);
 }
@@ -595,7 +730,11 @@ int main(void)
 		TEST(waiting_for_a_run_that_another_has_followed),
 		TEST(waiting_for_a_run),
 		TEST(connecting_waits),
-		TEST(repeated_puts),
+		TEST(repeated_starts),
+		TEST(other_starts_are_refused),
+		TEST(a_start_of_somebody_else_is_not_mine),
+		TEST(same_ids_are_no_repetition),
+		TEST(equal_waits_are_two),
 		TEST(junk_everywhere),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -220,6 +220,22 @@ static enum err_code focuser_halt_now(void *ctx, struct err *err)
 	return ERR_OK;
 }
 
+/* Takes one off what is still to happen; false when there was none. */
+static bool use_up(_Atomic int *left)
+{
+	return atomic_load(left) > 0 && atomic_fetch_sub(left, 1) > 0;
+}
+
+static void say_temperature(unsigned want, struct focuser_reading *out)
+{
+	atomic_fetch_add(&fake.temperature_count, 1);
+	if ((want & FOCUSER_WANT_MOTION) == 0) {
+		atomic_fetch_add(&fake.temperature_alone, 1);
+	}
+	out->temperature_valid = !use_up(&fake.temperature_late);
+	out->temperature_c = use_up(&fake.temperature_waking) ? 85.0 : atomic_load(&fake.temperature_c);
+}
+
 static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_reading *out, struct err *err)
 {
 	enum err_code code = trouble(err);
@@ -256,9 +272,7 @@ static enum err_code focuser_poll(void *ctx, unsigned want, struct focuser_readi
 		out->calibration_step = 1;
 	}
 	if ((want & FOCUSER_WANT_TEMPERATURE) != 0) {
-		atomic_fetch_add(&fake.temperature_count, 1);
-		out->temperature_valid = true;
-		out->temperature_c = atomic_load(&fake.temperature_c);
+		say_temperature(want, out);
 	}
 	return ERR_OK;
 }
@@ -529,6 +543,13 @@ static enum err_code camera_poll_climate(void *ctx, struct camera_climate *out, 
 	}
 	int64_t left = c->guide_until_ms - clock_now_ms(c->host->clock);
 	out->sensor_c = atomic_load(&fake.sensor_c);
+	atomic_fetch_add(&fake.climate_count, 1);
+	if (!use_up(&fake.climate_late)) {
+		out->heatsink_c = out->sensor_c + 1.0;
+	}
+	out->cooler_told = atomic_load(&fake.cooler_runs);
+	out->cooler_on = true;
+	out->set_point_c = -7.0;
 	out->guiding = left > 0;
 	out->next_poll_ms = left > 0 && left < 200 ? (int)left : 200;
 	return ERR_OK;

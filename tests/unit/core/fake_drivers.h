@@ -55,6 +55,9 @@ struct fake {
 	_Atomic int poll_count;
 	_Atomic double temperature_c;
 	_Atomic int temperature_count; /* how often the temperature was asked for */
+	_Atomic int temperature_alone; /* and how often without the motion, as before the link is up */
+	_Atomic int temperature_late;  /* so many questions for the temperature are not answered */
+	_Atomic int temperature_waking; /* so many are answered with 85, as by a DS18B20 that has just got power */
 	_Atomic int move_count;     /* start_move calls */
 	_Atomic int32_t move[FAKE_MAX_MOVES];
 	_Atomic int halt_count;
@@ -78,6 +81,9 @@ struct fake {
 	_Atomic bool read_waits;    /* a read-out comes back only when this is false again, or for something urgent */
 	_Atomic bool reading;       /* the read-out is waiting for that */
 	_Atomic bool climate_fails; /* temperatures cannot be read */
+	_Atomic int climate_late;   /* so many readings lack the heat sink's temperature */
+	_Atomic int climate_count;  /* readings */
+	_Atomic bool cooler_runs;   /* the camera says that its cooler is on, at -7 C */
 	_Atomic bool pulse_fails;
 	_Atomic double sensor_c;
 	_Atomic bool cooler_on;     /* what the hardware was told */

@@ -65,17 +65,28 @@ static void without_a_stop_it_goes_on(void **state)
 {
 	struct fixture *f = *state;
 	begin(f);
+	uint64_t number = calibration(f).ongoing;
+	assert_true(number != 0);
 	fake.gone = true;
 	wait_for(f, lost);
 	fake.gone = false;
 	wait_for(f, focuser_up);
 	assert_int_equal(calibration(f).state, CALIBRATION_RUNNING);
+	assert_int_equal(calibration(f).ongoing, number);
 	int polls = fake.poll_count;
 	while (fake.poll_count < polls + 3) {
 		wait_for(f, runs_there);
 	}
 	assert_int_equal(calibration(f).state, CALIBRATION_RUNNING);
 	assert_int_equal(fake.calibrate_aborts, 0);
+	/* One that has been asked to end is not what a client started any more, whether the device has heard it or
+	 * not; the next is another. */
+	struct err err;
+	assert_int_equal(focuser_calibrate_abort(f->focuser, &err), ERR_OK);
+	assert_int_equal(calibration(f).ongoing, 0);
+	wait_for(f, over);
+	assert_int_equal(focuser_calibrate(f->focuser, &err), ERR_OK);
+	assert_true(calibration(f).ongoing != 0 && calibration(f).ongoing != number);
 }
 
 /* The motor does not drive on to both ends after the server has ended. */

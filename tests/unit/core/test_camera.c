@@ -164,6 +164,40 @@ static void exposes_and_keeps_the_picture(void **state)
 	assert_int_equal(camera_abort(f->camera, &err), ERR_OK);
 }
 
+static bool is_idle(struct fixture *f)
+{
+	return now(f).activity == CAMERA_IDLE;
+}
+
+static uint64_t ongoing(struct fixture *f)
+{
+	return now(f).ongoing_exposure;
+}
+
+/* Each exposure has a number of its own until it is over or somebody asks it to end, whatever the hardware does. */
+static void an_exposure_goes_on_until_it_is_asked_to_end(void **state)
+{
+	struct fixture *f = *state;
+	struct err err;
+	start(f);
+	uint64_t last = 0;
+	for (int k = 0; k < 3; k++) {
+		assert_int_equal(ongoing(f), 0);
+		assert_int_equal(camera_start_exposure(f->camera, 1000.0, true, &err), ERR_OK);
+		uint64_t number = ongoing(f);
+		assert_true(number != 0 && number != last);
+		assert_int_equal(camera_start_exposure(f->camera, 1.0, true, &err), ERR_INVALID_OPERATION);
+		assert_int_equal(ongoing(f), number);
+		assert_int_equal(k == 0 ? camera_stop(f->camera, &err) : camera_abort(f->camera, &err), ERR_OK);
+		assert_int_equal(ongoing(f), 0);
+		wait_for(f, is_idle);
+		last = number;
+	}
+	assert_int_equal(camera_start_exposure(f->camera, 1.0, true, &err), ERR_OK);
+	wait_for(f, image_ready);
+	assert_int_equal(ongoing(f), 0);
+}
+
 static void frame_limits_are_checked_at_the_start_only(void **state)
 {
 	struct fixture *f = *state;
@@ -208,11 +242,6 @@ static bool is_reading(struct fixture *f)
 {
 	(void)f;
 	return atomic_load(&fake.reading);
-}
-
-static bool is_idle(struct fixture *f)
-{
-	return now(f).activity == CAMERA_IDLE;
 }
 
 /* A driver that fills the frame itself gets one with each exposure; what is aborted or torn is nobody's
@@ -302,6 +331,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(exposes_and_keeps_the_picture),
+		TEST(an_exposure_goes_on_until_it_is_asked_to_end),
 		TEST(frame_limits_are_checked_at_the_start_only),
 		TEST(a_failed_exposure_is_told),
 		TEST(cooler),

@@ -270,8 +270,9 @@ static uint64_t ids_of_a_child(int count)
 		if (store_open(folder, NULL, NULL, &store, NULL) == ERR_OK) {
 			for (int i = 0; i < count; i++) {
 				id = store_next_run_id(store);
-				if (i % 4 == 3) {
-					/* The store sees by itself that few are left, also without a run. */
+				if (i == 0 || i % 4 == 3) {
+					/* The first id has the first reserve written, and later the store sees by
+					 * itself that few are left, also without a run. */
 					store_flush(store);
 				}
 				if (i == 3) {

@@ -40,6 +40,8 @@ struct camera_state {
 	struct camera_setup setup;
 	enum camera_activity activity; /* of client exposures and runs alike */
 	int percent;                  /* 0..100 */
+	uint64_t ongoing_exposure;    /* number of the clients' exposure that has not ended and that nobody has asked to
+				       * end early; 0: there is none. No number comes twice. */
 	double exposure_elapsed_s, exposure_duration_s; /* of the running one */
 	bool image_ready;
 	bool has_last_exposure;
@@ -96,7 +98,8 @@ enum err_code camera_guiding(struct device *dev, bool *out, struct err *err);
 
 /* Starts an exposure and returns: image_ready is false and the activity WAITING or EXPOSING before this returns. Checks
  * in this order: link, duration, frame (ERR_INVALID_VALUE), busy (ERR_INVALID_OPERATION, which names a run that holds
- * the lease). */
+ * the lease), what is needed beside the camera (ERR_INVALID_OPERATION): recorded frames are chosen by where the
+ * camera's focuser stands. */
 enum err_code camera_start_exposure(struct device *dev, double duration_s, bool light,
 	struct err *err);
 

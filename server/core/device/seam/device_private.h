@@ -95,6 +95,12 @@ struct device_class {
 	/* Unlocked, driver open. Asks the device what it is and reads what has to be known before the link is up.
 	 * Failures other than ERR_IO are tried again a few times before the driver is closed. NULL: open did all. */
 	enum err_code (*identify)(struct device *dev, struct err *err);
+	/* Unlocked, driver open and identified, before the link is up. Reads what the device tells beside that and has
+	 * not told since it was opened, since clients ask once, right after connecting, and believe the answer all
+	 * night. True: everything was read, is known to be absent, or something is more urgent than reading. False: it
+	 * is called again soon, until clients may wait no longer; came_up then finds what there is, and says in the
+	 * log what is missing. ERR_IO in *err ends this try of the link. NULL: there is nothing to read. */
+	bool (*read_all)(struct device *dev, struct err *err);
 	/* Unlocked. Closes the driver, after each open that succeeded. */
 	void (*close)(struct device *dev);
 	/* Locked, driver open. How long the device has to be left alone before identify, ms on its clock. */
@@ -196,6 +202,9 @@ struct device {
 	bool usable;            /* opened and identified: driver calls may be made */
 	bool was_up;            /* the link was up since it was wished: its next failure is a loss */
 	int identify_tries;
+	bool identified;        /* since the driver was opened */
+	int64_t wished_ms;      /* clock_real(); when the link that is being opened was wished */
+	int64_t read_until_ms;  /* clock_real(); the link comes up by then, whatever has not been read */
 	int64_t next_try_ms;    /* device clock */
 	int relink_backoff_ms;
 	int64_t lost_since_ms;  /* clock_real(); valid while LINK_LOST */

@@ -94,6 +94,8 @@ const char *focuser_calibration_name(enum focuser_calibration_state state); /* "
 struct focuser_calibration {
 	bool possible;          /* this kind of focuser can calibrate itself */
 	enum focuser_calibration_state state;
+	uint64_t ongoing;       /* number of the one that was started here, goes on, and has not been asked to end; 0:
+				 * there is none. No number comes twice. */
 	int step, of;
 	double progress;        /* 0..1 */
 	int64_t started_utc_ms; /* 0 before any */

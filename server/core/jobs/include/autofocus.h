@@ -66,6 +66,9 @@ struct run *autofocus_run(struct autofocus *af, uint64_t id);
 /* The id of the run that is going on with this focuser; 0 when there is none. */
 uint64_t autofocus_running(struct autofocus *af);
 
+/* The same, but 0 as well when the run has been asked to end, by anybody and for whatever reason. */
+uint64_t autofocus_ongoing(struct autofocus *af);
+
 /* A number that grows with each change of the focuser's newest run. */
 uint64_t autofocus_version(struct autofocus *af);
 
