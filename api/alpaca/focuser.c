@@ -137,8 +137,8 @@ enum http_result focuser_put_halt(struct call *call)
 	if (code == ERR_OK) {
 		code = focuser_halt(call->dev, &err);
 	} else if (device_link(call->dev) != LINK_UP) {
-		/* Whoever presses STOP after the link has been lost for a minute reads that the focuser is not connected,
-		 * and the motor may move all the same: the STOP is kept for it, and the answer says so. */
+		/* Whoever presses STOP after the link has been lost for a minute reads that the focuser is not
+		 * connected, and the motor may move all the same: the STOP is kept for it, and the answer says so. */
 		struct err kept = {.code = ERR_OK};
 		if (focuser_halt(call->dev, &kept) != ERR_OK) {
 			snprintf(err.text, sizeof err.text, "%s", kept.text);

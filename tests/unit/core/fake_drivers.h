@@ -28,7 +28,7 @@ struct fake {
 				     * up */
 	_Atomic int deaf_halts;     /* so many halts are taken and do nothing */
 	_Atomic int failing_halts;  /* so many halts are not heard and say timeout */
-	_Atomic bool orders_wait;   /* a halt, or the end of a calibration, is carried out only when this is false again */
+	_Atomic bool orders_wait;   /* halts, and orders to end a calibration, are carried out when this is false again */
 	_Atomic bool ordering;      /* one is waiting for that */
 	_Atomic int late_ms;        /* the motor begins so many ms after start_move, device clock */
 	_Atomic int failing_starts; /* so many start_move calls start the motor and say timeout */
