@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A halt, from the wish to the motor's rest, while the link is up.  struct halt is written by halt.c alone.  All with the
- * device's lock held.
+ * A halt, from the wish to the motor's rest, while the link is up.  struct halt is written by halt.c alone.  All with
+ * the device's lock held.
  */
 #ifndef FOCUSD_FOCUSER_HALT_H
 #define FOCUSD_FOCUSER_HALT_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The STOP that is kept while there is no link, from the loss of the link until it is up again.  struct stop_kept is
- * written by stop_kept.c alone; stop_owed.h decides what becomes of it, and link_stop.c sends it.  All with the device's
- * lock held.
+ * The STOP that is kept while there is no link, from the loss of the link until it is up again.  struct stop_kept
+ * is written by stop_kept.c alone; stop_owed.h decides what becomes of it, and link_stop.c sends it.  All with the
+ * device's lock held.
  */
 #ifndef FOCUSD_FOCUSER_STOP_KEPT_H
 #define FOCUSD_FOCUSER_STOP_KEPT_H
@@ -26,10 +26,10 @@ struct stop_kept {
 	const char *outcome; /* what became of the last one that was owed, for people; NULL: there is nothing to tell */
 };
 
-/* Any thread: the focuser shall stop, but its link is not up.  A motion that was under way when the link was lost is
- * owed a halt from here on: ERR_IO, with the sentence that people read.  ERR_IO as well, with another sentence, when the
- * link is lost and the motor was at rest; ERR_OK when there is no link and nothing to stop, or when it has just been
- * sent. */
+/* Any thread: the focuser shall stop, but its link is not up.  A motion that was under way when the link was lost
+ * is owed a halt from here on: ERR_IO, with the sentence that people read.  ERR_IO as well, with another sentence,
+ * when the link is lost and the motor was at rest; ERR_OK when there is no link and nothing to stop, or when it has
+ * just been sent. */
 enum err_code stop_kept_wish(struct device *dev, struct err *err);
 
 /* Any thread: something new was asked of the focuser, so what became of an earlier STOP is no news any more. */
@@ -41,8 +41,8 @@ void stop_kept_state(const struct device *dev, struct focuser_state *out);
 /* Worker: the motor is at rest, so the advice to stop what moves is no longer true. */
 void stop_kept_at_rest(struct device *dev);
 
-/* Worker: the link was lost, by `why`, in the middle of this motion.  owed says that the motion was to stop, unsure that
- * the driver had been told so. */
+/* Worker: the link was lost, by `why`, in the middle of this motion.  owed says that the motion was to stop, unsure
+ * that the driver had been told so. */
 void stop_kept_lost(struct device *dev, const struct stopped_motion *motion, bool owed, bool unsure,
 	const struct err *why);
 
