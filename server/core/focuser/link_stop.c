@@ -32,8 +32,8 @@ static struct stopped_motion motion_now(const struct device *dev)
 		.calibration_said = calibrating && f->calibration.seen,
 		.kept_way = !calibrating && kept_its_way(f),
 		.passes = f->caps.backlash_untold,
-		.position = focuser_to_motor(f, f->motion.position),
-		.target = focuser_to_motor(f, f->leg.target),
+		.position = numbering_motor(&f->numbering, f->motion.position),
+		.target = numbering_motor(&f->numbering, f->leg.target),
 		.margin = focuser_tolerance(f) + f->caps.backlash_steps + OFF_THE_WAY_STEPS,
 		.until_ms = calibrating ? calibration_must_end_ms(f)
 					: clock_now_ms(dev->clock) + leg_time_ms(f, left),
