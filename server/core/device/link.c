@@ -129,7 +129,7 @@ static void close_link(struct device *dev)
 	close_driver(dev);
 	struct err err;
 	err_set(&err, ERR_NOT_CONNECTED, "%s was disconnected", dev->info.name);
-	device_lease_lost(dev);
+	device_lease_disconnected(dev);
 	dev->class->went_down(dev, &err);
 	dev->was_up = false;
 	dev->connect_error = err;

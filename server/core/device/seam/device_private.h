@@ -131,7 +131,14 @@ struct device_class {
 };
 
 /* Why a job was interrupted from outside; a later one is stronger and is never taken back. */
-enum lease_interrupt { LEASE_RUNNING, LEASE_ABORT, LEASE_LINK_LOST, LEASE_HALTED };
+enum lease_interrupt {
+	LEASE_RUNNING,
+	LEASE_ABORT,        /* the job ends in good order */
+	LEASE_LEFT,         /* the same, because a client disconnected a device whose loss does not end the lease */
+	LEASE_DISCONNECTED, /* a client disconnected a device whose loss ends the lease: nothing moves any more */
+	LEASE_LINK_LOST,    /* the link of such a device was lost, or it cannot be trusted: nothing moves any more */
+	LEASE_HALTED,       /* nothing moves any more */
+};
 
 /* Exclusive use by a job. interrupt is called under the device's lock and only sets atomics; poke is called afterwards
  * without any lock and wakes the holder. */
@@ -276,5 +283,8 @@ void device_lease_drop(struct device *dev, uint64_t run);
 /* Ends the job that holds the lease of a focuser, because the link is gone; the job moves nothing any more, even if the
  * link returns before the job has noticed. The caller holds the lock. */
 void device_lease_lost(struct device *dev);
+/* Ends the job that holds the lease, because a client disconnects the device; where the loss of the link ends the lease,
+ * the job moves nothing any more. The caller holds the lock and pokes the holder when it has given the lock back. */
+void device_lease_disconnected(struct device *dev);
 
 #endif
