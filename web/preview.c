@@ -115,14 +115,20 @@ int preview_render(const struct frame *frame, const struct preview_key *key, uns
 /* One call of a stream copies so much, which takes a fraction of a millisecond. */
 #define BLOCK_BYTES (256 * 1024)
 
+/* Pictures that clients read may have so many bytes together, and so many clients may read one: slow ones cannot fill
+ * the memory.  The largest part has some ten million bytes. */
+#define READ_BYTES ((size_t)64 << 20)
+#define READERS 64
+
 struct picture {
 	_Atomic unsigned users;
+	struct holds *readers;  /* where those are entered to whom it is sent */
 	unsigned char *jpeg;
 	size_t len;
 };
 
 /* Takes over jpeg (may be NULL).  The picture has one reference; it is NULL when out of memory. */
-static struct picture *picture_create(unsigned char *jpeg, size_t len)
+static struct picture *picture_create(struct holds *readers, unsigned char *jpeg, size_t len)
 {
 	struct picture *picture = jpeg != NULL ? calloc(1, sizeof *picture) : NULL;
 	if (picture == NULL) {
@@ -130,6 +136,7 @@ static struct picture *picture_create(unsigned char *jpeg, size_t len)
 		return NULL;
 	}
 	picture->users = 1;
+	picture->readers = readers;
 	picture->jpeg = jpeg;
 	picture->len = len;
 	return picture;
@@ -142,6 +149,14 @@ static void picture_unref(void *arg)
 		free(picture->jpeg);
 		free(picture);
 	}
+}
+
+/* The end of a stream. */
+static void leave_picture(void *arg)
+{
+	struct picture *picture = arg;
+	holds_leave(picture->readers, picture);
+	picture_unref(picture);
 }
 
 static ssize_t read_picture(void *arg, uint64_t pos, char *out, size_t max)
@@ -164,11 +179,18 @@ static void slot_clear(struct preview_slot *slot)
 	*slot = (struct preview_slot){0};
 }
 
+bool preview_init(struct web *web)
+{
+	web->picture_readers = holds_create(READ_BYTES, READERS);
+	return web->picture_readers != NULL;
+}
+
 void preview_fini(struct web *web)
 {
 	for (int i = 0; i < WEB_PREVIEW_SLOTS; i++) {
 		slot_clear(&web->slots[i]);
 	}
+	holds_destroy(web->picture_readers);
 }
 
 bool preview_work(struct web *web)
@@ -190,7 +212,7 @@ bool preview_work(struct web *web)
 	size_t len = 0;
 	renderer_render(web->renderer, slot->frame, &slot->key, &jpeg, &len);
 	frame_unref(slot->frame);
-	struct picture *picture = picture_create(jpeg, len);
+	struct picture *picture = picture_create(web->picture_readers, jpeg, len);
 	pthread_mutex_lock(&web->lock);
 	slot->frame = NULL;
 	slot->picture = picture;
@@ -297,6 +319,11 @@ static void answer_from_slot(struct web *web, struct preview_slot *slot, struct 
 		http_text(res, 503, "There is no memory for the picture just now.");
 		return;
 	}
+	if (holds_enter(picture->readers, web, picture, picture->len) != HOLDS_ENTERED) {
+		http_text(res, 503, "Too many pictures are being read by slow clients; please ask again in some "
+			"seconds.");
+		return;
+	}
 	char etag[ETAG_TEXT];
 	make_etag(web, &slot->key, etag);
 	slot->last_use = ++web->uses;
@@ -305,7 +332,7 @@ static void answer_from_slot(struct web *web, struct preview_slot *slot, struct 
 	res->content_type = "image/jpeg";
 	res->stream = (struct http_stream){
 		.read = read_picture,
-		.release = picture_unref,
+		.release = leave_picture,
 		.arg = picture,
 		.size = (int64_t)picture->len,
 		.block = picture->len < BLOCK_BYTES ? picture->len : BLOCK_BYTES,

@@ -50,9 +50,11 @@ struct web *web_create(const struct served *served)
 	pthread_mutex_init(&web->lock, NULL);
 	clock_cond_init(&web->cond);
 	web->renderer = renderer_create();
-	if (web->renderer == NULL || pthread_create(&web->thread, NULL, web_thread, web) != 0) {
-		log_error("web", "no thread can be had for pictures and events");
+	if (web->renderer == NULL || !preview_init(web) ||
+		pthread_create(&web->thread, NULL, web_thread, web) != 0) {
+		log_error("web", "no thread or memory can be had for pictures and events");
 		renderer_destroy(web->renderer);
+		preview_fini(web);
 		pthread_cond_destroy(&web->cond);
 		pthread_mutex_destroy(&web->lock);
 		free(web);

@@ -9,6 +9,7 @@
 #include "camera.h"
 #include "clock.h"
 #include "focuser.h"
+#include "holds.h"
 #include "json.h"
 #include "renderer.h"
 #include "web.h"
@@ -49,6 +50,7 @@ struct web {
 	int64_t wake_at_ms;     /* on clock_real(); CLOCK_NEVER when no stream waits for it */
 	struct preview_slot slots[WEB_PREVIEW_SLOTS];
 	uint64_t uses;
+	struct holds *picture_readers; /* of rendered pictures */
 };
 
 /* What stands now of [server]: a copy. */
@@ -91,6 +93,9 @@ enum http_result runs_one_answer(struct web *web, const char *rest, const struct
 /* The room's own thread: renders one wanted picture, called and returning with web->lock held.
  * False when nothing was wanted. */
 bool preview_work(struct web *web);
+/* Before the thread runs; false when out of memory. */
+bool preview_init(struct web *web);
+/* When no stream is left; fine for a web that is zeroed. */
 void preview_fini(struct web *web);
 
 /* The whole frame (key->part_w 0) or a part as JPEG in malloc memory; -1 when out of memory.  Pure;

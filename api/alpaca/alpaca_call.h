@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "alpaca.h"
+#include "holds.h"
 #include "image.h"
 #include "starts.h"
 
@@ -129,13 +130,20 @@ struct image_count {
 	uint64_t length; /* index of the next element */
 };
 
+/* A client that is being sent a frame: with a reference to it and an entry among the readers of pictures. It is no
+ * reader when frame is NULL. */
+struct image_reader {
+	struct frame *frame;
+	struct holds *holds;
+};
+
 /* What a waiting call keeps between its turns, in http_wait.data. */
 struct alpaca_wait {
 	uint32_t server_transaction;
 	int step;    /* this and what follows belongs to the handler */
 	uint64_t ticket;
 	int64_t deadline_ms;
-	struct frame *frame; /* the frame whose length the call counts, with a reference of its own; else NULL */
+	struct image_reader reader; /* of the frame whose length the call counts */
 	struct image_count count;
 };
 
@@ -159,6 +167,7 @@ struct alpaca {
 	const struct served *served;
 	_Atomic uint32_t transactions;
 	struct starts *starts;
+	struct holds *image_readers;
 	const struct route **index; /* the rows sorted by member */
 };
 
@@ -256,22 +265,32 @@ enum http_result camera_put_abortexposure(struct call *call);
 enum http_result camera_put_startexposure(struct call *call);
 enum http_result camera_put_stopexposure(struct call *call);
 
-/* imagebytes.c */
+/* imagearray.c */
 enum http_result camera_get_imagearray(struct call *call);
+
+/* image_reader.c */
+/* Makes the account of those who read pictures; NULL when out of memory. */
+struct holds *image_readers_create(void);
+/* Makes the client of this call a reader of a frame of the call's camera, and takes over the reference, also on
+ * failure: ERR_INVALID_OPERATION with a sentence when too many pictures are read, or by too many. */
+enum err_code image_reader_begin(struct call *call, struct frame *frame, struct image_reader *out, struct err *err);
+/* Drops the reference and the entry; the reader is none then. Fine for no reader. */
+void image_reader_end(struct image_reader *reader);
 
 /* Whether an Accept header (may be NULL) asks for application/imagebytes. */
 bool image_wants_bytes(const char *accept);
 /* The value of an element as clients get it in either form. An element that is missing (not finite) becomes 0, because
  * JSON has no word for that and few clients can handle NaN. */
 double image_published(const struct frame *frame, size_t index);
-/* Makes the response send a frame as ImageBytes; takes over the reference, also on failure (ERR_NOMEM). */
-enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transaction,
+/* Makes the response send the reader's frame as ImageBytes; takes over the reader, also on failure (ERR_NOMEM). */
+enum err_code image_stream_bytes(struct image_reader *reader, uint32_t client_transaction,
 	uint32_t server_transaction, struct http_response *res);
 /* Counts on for a fraction of a millisecond; true when the length of the frame's text is known. In imagejson.c. */
 bool image_count_on(const struct frame *frame, struct image_count *count);
-/* Makes the response send a frame as text, in the same way. text_length is image_count.length when all is counted; tail
- * is what reply_tail() wrote, and is copied. */
-enum err_code image_stream_json(struct frame *frame, uint64_t text_length, const char *tail, struct http_response *res);
+/* Makes the response send the reader's frame as text, in the same way. text_length is image_count.length when all is
+ * counted; tail is what reply_tail() wrote, and is copied. */
+enum err_code image_stream_json(struct image_reader *reader, uint64_t text_length, const char *tail,
+	struct http_response *res);
 
 /* Answers everything below /management. In management.c. */
 enum http_result management_handle(

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The picture as ImageBytes, made while it is sent out of the frame's own memory, which has Alpaca's order (x outer,
- * y inner, planes innermost); and the choice between the two forms of a picture.
+ * y inner, planes innermost).
  */
 #include "alpaca_call.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "camera.h"
 #include "image.h"
@@ -22,41 +21,6 @@ enum {
 
 /* ImageArrayElementTypes of the Alpaca ImageBytes specification. */
 enum { ELEMENT_INT32 = 2, ELEMENT_DOUBLE = 3, ELEMENT_BYTE = 6, ELEMENT_UINT16 = 8 };
-
-/* ---- negotiation ---- */
-
-/* Whether the parameters of one element of an Accept header say q=0. */
-static bool is_refused(const char *params, size_t len)
-{
-	for (size_t i = 0; i + 2 < len; i++) {
-		if ((params[i] | 0x20) == 'q' && params[i + 1] == '=' && params[i + 2] == '0') {
-			size_t rest = i + 3;
-			while (rest < len && (params[rest] == '.' || params[rest] == '0')) {
-				rest++;
-			}
-			return rest == len || params[rest] < '1' || params[rest] > '9';
-		}
-	}
-	return false;
-}
-
-bool image_wants_bytes(const char *accept)
-{
-	static const char name[] = "application/imagebytes";
-	while (accept != NULL && *accept != '\0') {
-		accept += strspn(accept, " \t,");
-		size_t len = strcspn(accept, ",");
-		size_t used = sizeof name - 1;
-		if (len >= used && strncasecmp(accept, name, used) == 0 &&
-			(len == used || strchr("; \t", accept[used]) != NULL)) {
-			return !is_refused(accept + used, len - used);
-		}
-		accept += len;
-	}
-	return false;
-}
-
-/* ---- ImageBytes ---- */
 
 /* For each type of elements: what the client ends up with, what is on the wire, and its size there. Whole numbers
  * become Int32, as ImageArray wants them; clients widen smaller ones. Floats of either size are sent as Double, the one
@@ -73,7 +37,8 @@ static const struct wire {
 };
 
 struct bytes_stream {
-	struct frame *frame;
+	struct image_reader reader;
+	const struct frame *frame; /* the reader's */
 	const struct wire *wire;
 	uint64_t size;
 	unsigned char header[HEADER_BYTES];
@@ -146,18 +111,20 @@ static ssize_t read_bytes(void *arg, uint64_t pos, char *out, size_t max)
 static void release_bytes(void *arg)
 {
 	struct bytes_stream *stream = arg;
-	frame_unref(stream->frame);
+	image_reader_end(&stream->reader);
 	free(stream);
 }
 
-enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transaction,
+enum err_code image_stream_bytes(struct image_reader *reader, uint32_t client_transaction,
 	uint32_t server_transaction, struct http_response *res)
 {
 	struct bytes_stream *stream = calloc(1, sizeof *stream);
 	if (stream == NULL) {
-		frame_unref(frame);
+		image_reader_end(reader);
 		return ERR_NOMEM;
 	}
+	const struct frame *frame = reader->frame;
+	stream->reader = *reader;
 	stream->frame = frame;
 	stream->wire = &wires[frame->info.type];
 	stream->size = HEADER_BYTES + stream->wire->size * (uint64_t)frame->count;
@@ -178,52 +145,4 @@ enum err_code image_stream_bytes(struct frame *frame, uint32_t client_transactio
 		.size = (int64_t)stream->size,
 		.block = is_copied(frame->info.type) ? BLOCK_BYTES : CONVERTED_BLOCK_BYTES};
 	return ERR_OK;
-}
-
-/* Sends the frame as text when its length is counted, else lets the call wait for its next turn, which comes at once,
- * but after whatever else the thread has to do. Takes over the reference. */
-static enum http_result send_json(struct call *call, struct frame *frame, struct image_count count)
-{
-	if (!image_count_on(frame, &count)) {
-		enum http_result result = call_wait(call, 0, 0, 0);
-		if (result == HTTP_WAIT) {
-			call->wait->frame = frame;
-			call->wait->count = count;
-		} else {
-			frame_unref(frame);
-		}
-		return result;
-	}
-	struct buf tail;
-	buf_init(&tail, 1024);
-	reply_tail(call, NULL, &tail);
-	enum err_code code = image_stream_json(frame, count.length, buf_text(&tail), call->res);
-	buf_fini(&tail);
-	return code == ERR_OK ? HTTP_DONE : reply_failure(call, code, "The server is out of memory.");
-}
-
-enum http_result camera_get_imagearray(struct call *call)
-{
-	struct err err = {.code = ERR_OK};
-	struct frame *frame = NULL;
-	struct image_count count = {0};
-	if (call->wait != NULL && call->wait->frame != NULL) {
-		/* The counting goes on with this frame, even when a newer one has come. */
-		frame = call->wait->frame;
-		call->wait->frame = NULL;
-		return send_json(call, frame, call->wait->count);
-	}
-	if (camera_is_new_to(call->dev, &call->client)) {
-		return reply_failure(call, ERR_INVALID_OPERATION,
-			"There has been no exposure since you connected again.");
-	}
-	enum err_code code = camera_frame(call->dev, &frame, &err);
-	if (code != ERR_OK) {
-		return reply_result(call, code, &err);
-	}
-	if (!image_wants_bytes(call->req->header(call->req, "Accept"))) {
-		return send_json(call, frame, count);
-	}
-	code = image_stream_bytes(frame, call->ids.transaction, call->server_transaction, call->res);
-	return code == ERR_OK ? HTTP_DONE : reply_failure(call, code, "The server is out of memory.");
 }

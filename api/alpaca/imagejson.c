@@ -150,7 +150,8 @@ bool image_count_on(const struct frame *frame, struct image_count *count)
 /* ---- the stream ---- */
 
 struct json_stream {
-	struct frame *frame;
+	struct image_reader reader;
+	const struct frame *frame; /* the reader's */
 	size_t next;        /* index of the next element */
 	size_t column_left; /* elements to the end of this column */
 	size_t column;      /* elements in one column */
@@ -270,22 +271,25 @@ static ssize_t read_json(void *arg, uint64_t pos, char *out, size_t max)
 static void release_json(void *arg)
 {
 	struct json_stream *stream = arg;
-	frame_unref(stream->frame);
+	image_reader_end(&stream->reader);
 	free(stream);
 }
 
-enum err_code image_stream_json(struct frame *frame, uint64_t text_length, const char *tail, struct http_response *res)
+enum err_code image_stream_json(struct image_reader *reader, uint64_t text_length, const char *tail,
+	struct http_response *res)
 {
+	const struct frame *frame = reader->frame;
 	size_t tail_len = strlen(tail);
 	struct json_stream *stream = malloc(sizeof *stream + tail_len + 1);
 	if (stream == NULL) {
-		frame_unref(frame);
+		image_reader_end(reader);
 		return ERR_NOMEM;
 	}
 	pthread_once(&digits_once, make_digits);
 	memset(stream, 0, sizeof *stream);
 	memcpy(stream->tail, tail, tail_len + 1);
 	stream->tail_len = tail_len;
+	stream->reader = *reader;
 	stream->frame = frame;
 	stream->planes = (size_t)frame->info.planes;
 	stream->column = (size_t)frame->info.height * stream->planes;

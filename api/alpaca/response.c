@@ -202,7 +202,7 @@ enum http_result reply_result(struct call *call, enum err_code code, const struc
 static void release_wait(void *data)
 {
 	struct alpaca_wait *wait = data;
-	frame_unref(wait->frame);
+	image_reader_end(&wait->reader);
 	free(wait);
 }
 

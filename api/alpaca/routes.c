@@ -22,8 +22,9 @@ struct alpaca *alpaca_create(const struct served *served)
 	}
 	alpaca->served = served;
 	alpaca->starts = starts_create();
+	alpaca->image_readers = image_readers_create();
 	alpaca->index = calloc(alpaca_route_count, sizeof(const struct route *));
-	if (alpaca->starts == NULL || alpaca->index == NULL) {
+	if (alpaca->starts == NULL || alpaca->image_readers == NULL || alpaca->index == NULL) {
 		alpaca_destroy(alpaca);
 		return NULL;
 	}
@@ -40,6 +41,7 @@ void alpaca_destroy(struct alpaca *alpaca)
 		return;
 	}
 	starts_destroy(alpaca->starts);
+	holds_destroy(alpaca->image_readers);
 	free(alpaca->index);
 	free(alpaca);
 }

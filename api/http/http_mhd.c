@@ -19,6 +19,7 @@ enum {
 	CONNECTION_MEMORY = 12 * 1024,
 	IDLE_TIMEOUT_S = 150,       /* some imaging programs keep connections for two minutes */
 	REQUEST_TIMEOUT_MS = 10000, /* from a request's first byte to its last */
+	BEHIND_MS = 20000,          /* so far a client may fall behind HTTP_LEAST_RATE */
 };
 
 /* ---- connections ---- */
@@ -104,6 +105,7 @@ static void on_completed(
 		return;
 	}
 	if (e->peer != NULL) {
+		atomic_store(&e->peer->keeps, false);
 		atomic_fetch_add(&e->peer->finished, 1);
 		atomic_store(&e->peer->answering, false);
 	}
@@ -112,6 +114,7 @@ static void on_completed(
 	} else {
 		free(e->wait.data);
 	}
+	atomic_fetch_sub(&e->server->answer_bytes, e->answer_bytes);
 	buf_fini(&e->body);
 	free(e);
 	*con_cls = NULL;
@@ -146,6 +149,7 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 	server->is_page = options->is_page;
 	server->request_timeout_ms =
 		options->request_timeout_ms > 0 ? options->request_timeout_ms : REQUEST_TIMEOUT_MS;
+	server->behind_ms = options->behind_ms > 0 ? options->behind_ms : BEHIND_MS;
 	http_guard_init(&server->guard, options->server_name, options->allowed_hosts);
 	http_guard_add_domains(&server->guard);
 	int fd = http_listen(options->bind, options->port, &server->port, &server->loopback, err);

@@ -120,8 +120,48 @@ static struct MHD_Response *make_response(struct exchange *e, struct http_respon
 	return response;
 }
 
+/* Whether memory is kept until the client has taken the answer. */
+static bool keeps_memory(const struct http_response *res)
+{
+	if (res->stream.read != NULL) {
+		return res->stream.size >= 0;
+	}
+	return res->static_body == NULL && res->body.len > HTTP_ANSWER_SMALL;
+}
+
+/* Counts a body among those that wait to be taken; when these are too many already, the client is asked to come
+ * again. */
+static void count_body(struct exchange *e, struct http_response *res)
+{
+	_Atomic size_t *total = &e->server->answer_bytes;
+	size_t len = res->body.len;
+	if (atomic_fetch_add(total, len) + len <= HTTP_ANSWERS_MAX) {
+		e->answer_bytes = len;
+		return;
+	}
+	atomic_fetch_sub(total, len);
+	buf_fini(&res->body);
+	http_text(res, 503, "Too many answers wait for slow clients; please ask again in some seconds.");
+}
+
+/* Lets the caretaker watch how fast the client takes the answer. */
+static void watch_taking(struct exchange *e)
+{
+	struct peer *peer = e->peer;
+	pthread_mutex_lock(&e->server->lock);
+	text_copy_clean(peer->asked, sizeof peer->asked, e->request.path);
+	pthread_mutex_unlock(&e->server->lock);
+	atomic_store(&peer->keeps, true);
+}
+
 enum MHD_Result http_send(struct exchange *e, struct http_response *res, bool close)
 {
+	if (res->stream.read == NULL && keeps_memory(res)) {
+		count_body(e, res);
+	}
+	if (keeps_memory(res)) {
+		watch_taking(e);
+	}
 	struct MHD_Response *response = make_response(e, res);
 	if (response == NULL) {
 		return MHD_NO;

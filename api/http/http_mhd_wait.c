@@ -92,8 +92,14 @@ void *http_care(void *arg)
 	struct http_server *server = arg;
 	int64_t sweep_ms = CLOCK_NEVER;
 	int64_t swept_us = 0;
-	int64_t timeout_ms = server->request_timeout_ms;
-	int64_t period_ms = timeout_ms / SWEEPS_PER_TIMEOUT;
+	int64_t period_ms = server->request_timeout_ms / SWEEPS_PER_TIMEOUT;
+	const struct peer_rules rules = {
+		.timeout_us = server->request_timeout_ms * 1000,
+		.period_us = period_ms * 1000,
+		.crowd = HTTP_CROWD,
+		.least_rate = HTTP_LEAST_RATE,
+		.behind_us = server->behind_ms * 1000,
+	};
 	pthread_mutex_lock(&server->lock);
 	for (;;) {
 		int64_t now_ms = clock_now_ms(clock_real());
@@ -122,7 +128,7 @@ void *http_care(void *arg)
 			sweep_ms = now_ms + period_ms;
 		} else if (server->peers != NULL && now_ms >= sweep_ms) {
 			int64_t now_us = turn_now_us();
-			peers_sweep(server->peers, timeout_ms * 1000, period_ms * 1000, swept_us, now_us, HTTP_CROWD);
+			peers_sweep(server->peers, &rules, swept_us, now_us);
 			swept_us = now_us;
 			sweep_ms = now_ms + period_ms;
 		}

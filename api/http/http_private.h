@@ -30,6 +30,8 @@ enum {
 	HTTP_CROWD = HTTP_CONNECTIONS_MAX * 3 / 4, /* with more, silent connections go early */
 	HTTP_BODY_MAX = 64 * 1024,        /* larger ones are read and refused */
 	HTTP_BODY_READ_MAX = 1024 * 1024, /* larger ones are not even read */
+	HTTP_ANSWER_SMALL = 4096,         /* smaller bodies of answers fit into any socket and are not counted */
+	HTTP_ANSWERS_MAX = 32 << 20,      /* bytes of bodies that wait to be taken, all clients together */
 };
 
 /* One request, from its first line to the end of its answer. */
@@ -44,6 +46,7 @@ struct exchange {
 	struct buf body;
 	size_t body_seen;
 	bool headers_seen;
+	size_t answer_bytes;          /* of server->answer_bytes */
 	const char *host;             /* NULL when absent */
 	struct span address;          /* of the request line as it came; its text is the library's and gets decoded */
 	const char *shared_with;      /* the Origin that may read the answer; NULL: none but our own pages */
@@ -61,6 +64,8 @@ struct http_server {
 	int port;
 	bool loopback;
 	int64_t request_timeout_ms;
+	int64_t behind_ms;
+	_Atomic size_t answer_bytes;     /* in bodies that clients have not taken */
 	pthread_t caretaker;
 	struct turn turns[HTTP_THREADS]; /* of the library's threads, each takes one with its first connection */
 	_Atomic unsigned turns_taken;

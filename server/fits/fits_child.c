@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fits_library.h"
 #include "fits_parse.h"
 #include "text.h"
 
@@ -189,6 +190,10 @@ static enum err_code take_answer(const char *path, enum fits_want want, int fd, 
 
 enum err_code fits_child_read(const char *path, enum fits_want want, struct fits_frame *out, struct err *err)
 {
+	enum err_code code = fits_library_load(err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	int64_t time_ms = want == FITS_FACTS ? FITS_CHILD_FACTS_MS : FITS_CHILD_PIXELS_MS;
 	int end[2] = {-1, -1};
 	int fd = memfd_create("frame", MFD_CLOEXEC);
@@ -212,7 +217,6 @@ enum err_code fits_child_read(const char *path, enum fits_want want, struct fits
 	}
 	int why = errno;
 	close(end[1]);
-	enum err_code code;
 	if (pid < 0) {
 		code = err_set(err, ERR_NOMEM, "cannot read %s: %s", path, strerror(why));
 	} else {

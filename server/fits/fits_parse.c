@@ -4,10 +4,10 @@
 #include "fits_parse.h"
 
 #include <ctype.h>
-#include <fitsio.h>
 #include <math.h>
 #include <string.h>
 
+#include "fits_library.h"
 #include "text.h"
 
 /* The value of a keyword as text without quotes and outer blanks; false when absent. */
@@ -15,8 +15,8 @@ static bool read_text(fitsfile *file, const char *key, char *out, size_t cap)
 {
 	char value[FLEN_VALUE] = "";
 	int status = 0;
-	fits_read_keyword(file, key, value, NULL, &status);
-	fits_clear_errmsg();
+	fits_library.read_keyword(file, key, value, NULL, &status);
+	fits_library.clear_errmsg();
 	if (status != 0) {
 		return false;
 	}
@@ -132,11 +132,11 @@ static enum err_code fail(struct err *err, const char *path, int status)
 {
 	char reason[FLEN_STATUS] = "";
 	char detail[FLEN_ERRMSG] = "";
-	fits_get_errstatus(status, reason);
+	fits_library.get_errstatus(status, reason);
 	/* The oldest message is the one nearest to the cause. Some messages end in the middle, before what the library
 	 * puts into the next one, or with a line feed. */
-	fits_read_errmsg(detail);
-	fits_clear_errmsg();
+	fits_library.read_errmsg(detail);
+	fits_library.clear_errmsg();
 	size_t len = strlen(detail);
 	while (len > 0 && strchr(" :.\n", detail[len - 1]) != NULL) {
 		detail[--len] = '\0';
@@ -163,13 +163,13 @@ static int find_image(fitsfile *file, int *bitpix, LONGLONG axes[3], int *planes
 		int depth = 0;
 		LONGLONG size[3] = {1, 1, 1};
 		int moved = 0;
-		if (fits_movabs_hdu(file, i, &type, &moved) != 0) {
+		if (fits_library.movabs_hdu(file, i, &type, &moved) != 0) {
 			status = best == 0 ? moved : 0;
 			break;
 		}
 		int own = 0;
 		if (type == IMAGE_HDU) {
-			fits_get_img_paramll(file, 3, &depth, &count, size, &own);
+			fits_library.get_img_paramll(file, 3, &depth, &count, size, &own);
 		}
 		bool image = type == IMAGE_HDU && own == 0 && count >= 2 && size[0] > 1 && size[1] > 1;
 		/* The product is floating point, since a damaged header may claim more than an integer can hold. */
@@ -181,8 +181,8 @@ static int find_image(fitsfile *file, int *bitpix, LONGLONG axes[3], int *planes
 		}
 	}
 	if (best != 0) {
-		fits_clear_errmsg();
-		fits_movabs_hdu(file, best, NULL, &status);
+		fits_library.clear_errmsg();
+		fits_library.movabs_hdu(file, best, NULL, &status);
 	}
 	return best == 0 && status == 0 ? END_OF_FILE : status;
 }
@@ -192,8 +192,8 @@ static enum image_type read_type(fitsfile *file)
 {
 	int equivalent = DOUBLE_IMG;
 	int status = 0;
-	fits_get_img_equivtype(file, &equivalent, &status);
-	fits_clear_errmsg();
+	fits_library.get_img_equivtype(file, &equivalent, &status);
+	fits_library.clear_errmsg();
 	switch (status == 0 ? equivalent : DOUBLE_IMG) {
 	case BYTE_IMG:
 		return IMAGE_U8;
@@ -216,7 +216,7 @@ static enum err_code read_facts(const char *path, fitsfile *file, struct fits_fr
 	LONGLONG axes[3] = {0};
 	int status = find_image(file, &scaling->bitpix, axes, planes);
 	if (status == END_OF_FILE) {
-		fits_clear_errmsg();
+		fits_library.clear_errmsg();
 		return err_set(err, ERR_IO, "%s holds no image", path);
 	}
 	if (status != 0) {
@@ -248,8 +248,8 @@ static fitsfile *open_file(const char *path, struct err *err, enum err_code *cod
 {
 	fitsfile *file = NULL;
 	int status = 0;
-	fits_clear_errmsg();
-	if (fits_open_diskfile(&file, path, READONLY, &status) != 0) {
+	fits_library.clear_errmsg();
+	if (fits_library.open_diskfile(&file, path, READONLY, &status) != 0) {
 		*code = fail(err, path, status);
 		return NULL;
 	}
@@ -260,8 +260,8 @@ static fitsfile *open_file(const char *path, struct err *err, enum err_code *cod
 static void close_file(fitsfile *file)
 {
 	int status = 0;
-	fits_close_file(file, &status);
-	fits_clear_errmsg();
+	fits_library.close_file(file, &status);
+	fits_library.clear_errmsg();
 }
 
 static enum err_code read_pixels(const char *path, fitsfile *file, struct fits_frame *frame,
@@ -279,9 +279,9 @@ static enum err_code read_pixels(const char *path, fitsfile *file, struct fits_f
 	int any = 0;
 	int status = 0;
 	if (room->exact) {
-		fits_read_pixll(file, TDOUBLE, first, (LONGLONG)count, &missing_exact, pixels, &any, &status);
+		fits_library.read_pixll(file, TDOUBLE, first, (LONGLONG)count, &missing_exact, pixels, &any, &status);
 	} else {
-		fits_read_pixll(file, TFLOAT, first, (LONGLONG)count, &missing, pixels, &any, &status);
+		fits_library.read_pixll(file, TFLOAT, first, (LONGLONG)count, &missing, pixels, &any, &status);
 	}
 	if (status == NUM_OVERFLOW) {
 		/* Some values did not fit a float and were replaced by its limits. */

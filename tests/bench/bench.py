@@ -532,6 +532,33 @@ def p25():
         f"{quiet['max_us'] / 1e3:.2f} ms; answered beside: {crowd.answered}")
 
 
+def p29():
+    """Twelve clients that take the first bytes of a picture and no more, each of another picture."""
+    with big(cpus=CPUS) as server:
+        for _ in range(3):
+            server.expose()
+            load("fetch", server.port, 1, BYTES, IMAGE, cpus=CPUS)
+        before = server.memory_kib()
+        readers, served = [], 0
+        for number in range(12):
+            reader = socket.socket()
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            reader.connect(("127.0.0.1", server.port))
+            accept = BYTES if number % 2 else "application/json"
+            request = f"GET {IMAGE.format(n=1)} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n"
+            reader.sendall(request.encode())
+            head = reader.recv(1024)
+            assert head.startswith(b"HTTP/1.1 200 "), head
+            served += b'"ErrorNumber":1035' not in head
+            readers.append(reader)
+            server.expose()
+        kept = (server.memory_kib() - before) * 1024 / FRAME_BYTES
+        for reader in readers:
+            reader.close()
+    say("P29", "memory held for slow readers, in frames of 62 Mpx", kept, 4, 2, better="less",
+        note=f"{served} of {len(readers)} were served")
+
+
 def sky():
     """What the simulated camera needs for a frame that it exposes for one second."""
     for colour in ("mono", "bayer", "rgb"):
@@ -554,7 +581,7 @@ def sky():
 
 ALL = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10,
        "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21, "P22": p22, "P23": p23,
-       "P25": p25, "sky": sky}
+       "P25": p25, "P29": p29, "sky": sky}
 
 
 def main():

@@ -90,6 +90,11 @@ void http_add_header(struct http_response *res, const char *name, const char *va
  * into out (NUL-terminated).  0 found, -1 absent, -2 too long or not decodable or not UTF-8. */
 int http_field(struct span form, const char *name, bool any_case, char *out, size_t cap);
 
+/* An answer that keeps memory until its client has taken it (a body, or a stream of known size) has to be taken at this
+ * rate, bytes a second.  Whoever falls 20 s behind it while bytes wait to be taken is reset, and the log says so;
+ * otherwise a client could keep a frame for ever. */
+#define HTTP_LEAST_RATE 16000
+
 struct http_server;
 
 struct http_options {
@@ -101,6 +106,7 @@ struct http_options {
 	const char *server_name; /* accepted in Host as well */
 	bool (*is_page)(const char *path); /* whether people go there with a browser; NULL: nowhere.  Any thread. */
 	int request_timeout_ms;  /* from a request's first byte to its last; 0 = 10 s */
+	int behind_ms;           /* how far clients may fall behind HTTP_LEAST_RATE; 0 = 20 s */
 };
 
 /* Starts the server threads.  ERR_IO when the port cannot be bound (the text names who or what). */

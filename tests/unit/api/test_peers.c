@@ -7,7 +7,9 @@
 
 #include <arpa/inet.h>
 #include <cmocka.h>
+#include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,6 +25,11 @@ static struct peer *list;
 static int client;
 static int64_t now_us;
 static int crowd;
+
+/* 16 kB/s and 20 s, as the server has it; and what that rate makes in a period. */
+#define LEAST_RATE 16000
+#define BEHIND_US 20000000
+#define PERIOD_BYTES (LEAST_RATE * (PERIOD_US / 1000000))
 
 static int setup(void **state)
 {
@@ -68,7 +75,12 @@ static void send_and_read(const char *text, size_t read)
 
 static void sweep_after(int64_t us)
 {
-	peers_sweep(list, TIMEOUT_US, PERIOD_US, now_us, now_us + us, crowd);
+	struct peer_rules rules = {.timeout_us = TIMEOUT_US,
+		.period_us = PERIOD_US,
+		.crowd = crowd,
+		.least_rate = LEAST_RATE,
+		.behind_us = BEHIND_US};
+	peers_sweep(list, &rules, now_us, now_us + us);
 	now_us += us;
 }
 
@@ -186,6 +198,128 @@ static void turns_are_measured(void **state)
 	assert_false(turn_was_held(&turn, turn_now_us() + 1, turn_now_us() + 2));
 }
 
+/* ---- answers ---- */
+
+/* An answer that keeps memory has begun. */
+static void begin_answer(void)
+{
+	atomic_store(&peer.answering, true);
+	atomic_store(&peer.keeps, true);
+	snprintf(peer.asked, sizeof peer.asked, "/picture");
+	sweep_after(PERIOD_US);
+}
+
+/* Fills the socket as the server does while the client takes nothing: some bytes then wait to be taken. */
+static void offer(void)
+{
+	static const char block[65536];
+	while (send(peer.fd, block, sizeof block, MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+	}
+}
+
+/* The client takes so many bytes, which the server replaces, until `want` bytes more are known to have been taken. */
+static void take_and_offer(size_t want)
+{
+	static char in[65536];
+	while (want > 0) {
+		ssize_t n = recv(client, in, want < sizeof in ? want : sizeof in, 0);
+		assert_true(n > 0);
+		want -= (size_t)n;
+		offer();
+	}
+}
+
+static bool is_cut(void)
+{
+	/* A socket that was shut takes nothing more. */
+	return send(peer.fd, "x", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EPIPE;
+}
+
+static void who_takes_nothing_is_cut(void **state)
+{
+	(void)state;
+	offer();
+	begin_answer();
+	for (int i = 0; i < BEHIND_US / PERIOD_US - 1; i++) {
+		sweep_after(PERIOD_US);
+		assert_false(is_cut());
+	}
+	sweep_after(PERIOD_US);
+	assert_true(is_cut());
+}
+
+static void who_keeps_up_is_never_cut(void **state)
+{
+	(void)state;
+	offer();
+	begin_answer();
+	for (int i = 0; i < 100; i++) {
+		take_and_offer(PERIOD_BYTES);
+		sweep_after(PERIOD_US);
+		assert_false(is_cut());
+	}
+}
+
+static void who_takes_too_little_is_cut(void **state)
+{
+	(void)state;
+	int sweeps = 0;
+	offer();
+	begin_answer();
+	while (!is_cut()) {
+		take_and_offer(PERIOD_BYTES / 2);
+		sweep_after(PERIOD_US);
+		sweeps++;
+	}
+	/* At half the rate it takes twice as long; acknowledgements come in lumps of some periods. */
+	assert_in_range(sweeps, 2 * BEHIND_US / PERIOD_US - 5, 2 * BEHIND_US / PERIOD_US + 10);
+}
+
+static void an_empty_socket_is_our_time(void **state)
+{
+	(void)state;
+	begin_answer();
+	for (int i = 0; i < 100; i++) {
+		sweep_after(PERIOD_US);
+	}
+	assert_int_equal(peer.behind_us, 0);
+	assert_false(is_cut());
+}
+
+static void a_held_thread_and_a_late_sweep_are_our_time(void **state)
+{
+	(void)state;
+	offer();
+	begin_answer();
+	atomic_store(&turn.entered_us, now_us);
+	for (int i = 0; i < 100; i++) {
+		sweep_after(PERIOD_US);
+	}
+	assert_int_equal(peer.behind_us, 0);
+	atomic_store(&turn.entered_us, 0);
+	sweep_after(100 * (int64_t)BEHIND_US);
+	assert_int_equal(peer.behind_us, PERIOD_US);
+	assert_false(is_cut());
+}
+
+/* Who reads many short answers is measured anew for each, and an answer that keeps nothing is not measured. */
+static void only_one_answer_that_keeps_memory_is_measured(void **state)
+{
+	(void)state;
+	offer();
+	begin_answer();
+	for (int i = 0; i < 100; i++) {
+		atomic_fetch_add(&peer.finished, 1);
+		sweep_after(PERIOD_US);
+	}
+	assert_int_equal(peer.behind_us, 0);
+	atomic_store(&peer.keeps, false);
+	for (int i = 0; i < 100; i++) {
+		sweep_after(PERIOD_US);
+	}
+	assert_false(is_cut());
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -200,6 +334,12 @@ int main(void)
 		TEST(a_thread_that_turns_is_not_held),
 		TEST(a_late_sweep_counts_one_period),
 		TEST(turns_are_measured),
+		TEST(who_takes_nothing_is_cut),
+		TEST(who_keeps_up_is_never_cut),
+		TEST(who_takes_too_little_is_cut),
+		TEST(an_empty_socket_is_our_time),
+		TEST(a_held_thread_and_a_late_sweep_are_our_time),
+		TEST(only_one_answer_that_keeps_memory_is_measured),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

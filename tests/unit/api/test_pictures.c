@@ -275,6 +275,71 @@ static void large_frames_are_counted_in_turns(void **state)
 	assert_int_equal(alpaca_handle(alpaca, &req, &res), HTTP_WAIT);
 }
 
+/* One GET of the picture that is not read on; the caller releases the stream, when there is one. */
+static void begin_reading(const char *accept, struct http_response *res)
+{
+	struct http_request req = {.verb = HTTP_GET, .path = "/api/v1/camera/0/imagearray", .query = span_of(""),
+		.body = span_of(""), .content_type = "", .peer = "10.0.0.2", .header = header, .wait = &waiting};
+	forget_wait();
+	accept_header = accept;
+	memset(res, 0, sizeof *res);
+	assert_int_equal(alpaca_handle(alpaca, &req, res), HTTP_DONE);
+}
+
+/* Two different pictures of a camera may be in the hands of readers, in either form; a third is refused in words, and
+ * the readers that are there go on. */
+static void slow_readers_keep_two_pictures(void **state)
+{
+	(void)state;
+	struct http_response first, same, second, third;
+	static const char bytes[] = "application/imagebytes";
+	give(IMAGE_U16, (const uint16_t[]){1, 2, 3, 4});
+	begin_reading(bytes, &first);
+	begin_reading(NULL, &same);
+	give(IMAGE_U16, (const uint16_t[]){5, 6, 7, 8});
+	begin_reading(NULL, &second);
+	give(IMAGE_U16, (const uint16_t[]){9, 10, 11, 12});
+	for (int i = 0; i < 2; i++) {
+		accept_header = i == 0 ? bytes : NULL;
+		struct answer answer = get("camera/0/imagearray");
+		assert_int_equal(number(&answer), 0x40B);
+		assert_has(&answer, "{\"Type\":0,\"Rank\":0,\"Value\":[],");
+		assert_has(&answer, "still reading 2 earlier pictures");
+	}
+	/* One of two readers of a picture ends: the picture stays. */
+	first.stream.release(first.stream.arg);
+	struct answer answer = get("camera/0/imagearray");
+	assert_int_equal(number(&answer), 0x40B);
+	char text[100];
+	assert_true(same.stream.read(same.stream.arg, 0, text, sizeof text) > 0);
+	assert_memory_equal(text, "{\"Type\":2,\"Rank\":2,\"Value\":[[1,3],[2,4]]", 40);
+	same.stream.release(same.stream.arg);
+	begin_reading(bytes, &third);
+	assert_int_equal(third.stream.size, 44 + 2 * 4);
+	third.stream.release(third.stream.arg);
+	second.stream.release(second.stream.arg);
+}
+
+static void readers_of_pictures_are_counted(void **state)
+{
+	(void)state;
+	struct http_response res[32];
+	give(IMAGE_U16, (const uint16_t[]){1, 2, 3, 4});
+	for (size_t i = 0; i < COUNT(res); i++) {
+		begin_reading(i % 2 == 0 ? NULL : "application/imagebytes", &res[i]);
+		assert_non_null(res[i].stream.read);
+	}
+	struct answer answer = get("camera/0/imagearray");
+	assert_int_equal(number(&answer), 0x40B);
+	assert_has(&answer, "32 clients are reading pictures");
+	for (size_t i = 0; i < COUNT(res); i++) {
+		res[i].stream.release(res[i].stream.arg);
+	}
+	accept_header = NULL;
+	answer = get("camera/0/imagearray");
+	assert_int_equal(number(&answer), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +351,8 @@ int main(void)
 		TEST(every_type_as_json),
 		TEST(large_frames_are_counted_in_turns),
 		TEST(accept_headers),
+		TEST(slow_readers_keep_two_pictures),
+		TEST(readers_of_pictures_are_counted),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	free(waiting.data);

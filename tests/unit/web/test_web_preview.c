@@ -354,6 +354,30 @@ static void many_parts(void **state)
 	}
 }
 
+/* As many as may read pictures at a time do, and none of them ends; when one does, there is room again. */
+static void readers_are_counted(void **state)
+{
+	(void)state;
+	enum { READERS = 64 };
+	static const char target[] = "/focusd/v1/camera/0/preview.jpg";
+	struct reply readers[READERS];
+	put_frame(120, 80, 1, IMAGE_MONO, 60, 40);
+	for (int i = 0; i < READERS; i++) {
+		readers[i] = fake_get(web, target);
+		assert_int_equal(readers[i].res.status, 200);
+	}
+	struct reply reply = fake_get(web, target);
+	assert_int_equal(reply.res.status, 503);
+	assert_non_null(strstr(fake_text(&reply), "slow clients"));
+	fake_reply_free(&reply);
+	fake_reply_free(&readers[0]);
+	readers[0] = fake_get(web, target);
+	assert_int_equal(readers[0].res.status, 200);
+	for (int i = 0; i < READERS; i++) {
+		fake_reply_free(&readers[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -367,6 +391,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(flat_frames, setup, teardown),
 		cmocka_unit_test_setup_teardown(rendered_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_parts, setup, teardown),
+		cmocka_unit_test_setup_teardown(readers_are_counted, setup, teardown),
 	};
 	return cmocka_run_group_tests_name("web preview", tests, NULL, NULL);
 }
