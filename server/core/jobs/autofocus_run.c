@@ -2,7 +2,7 @@
 /*
  * A run as a job: it asks the plan what it wishes, moves, exposes, measures, and tells the plan. At the end of a
  * success the focuser stands at the best position; after a failure or an abort it goes back to where the run began;
- * after a halt or a lost link it stays. There is no arithmetic here.
+ * after a halt, a disconnect or a lost link it stays. There is no arithmetic here.
  */
 #include "autofocus_private.h"
 

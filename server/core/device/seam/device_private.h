@@ -221,7 +221,10 @@ struct device {
 	struct told_failure connect_told;
 	char last_failure[240];
 	uint64_t errors[ERR_CODE_COUNT]; /* failed exchanges since the start */
-	struct log_repeat link_failures;
+	struct log_lasting link_failures; /* the link cannot be opened */
+	struct log_lasting link_losses;   /* the link is lost again and again */
+	int64_t up_since_ms;    /* clock_real(); valid while LINK_UP */
+	bool quiet_return;      /* the log was not told that the link was lost, and is not told that it is back */
 	char tty[32];           /* name of the open serial port, "ttyUSB0"; "" when there is none or it is not known */
 	bool pulled;            /* that port was unplugged, and the loss was not yet noticed by reading */
 	struct lease lease;
