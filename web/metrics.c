@@ -32,7 +32,9 @@ static bool is_focuser(const struct device *dev)
 	return device_info(dev)->kind == &focuser_kind;
 }
 
-enum focuser_metric { METRIC_POSITION, METRIC_KNOWN, METRIC_JOURNAL, METRIC_TEMPERATURE, METRIC_MOVING };
+enum focuser_metric {
+	METRIC_POSITION, METRIC_MOTOR_POSITION, METRIC_KNOWN, METRIC_JOURNAL, METRIC_TEMPERATURE, METRIC_MOVING
+};
 
 static void focuser_family(struct web *web, struct buf *out, enum focuser_metric which,
 	const char *name, const char *help)
@@ -49,6 +51,9 @@ static void focuser_family(struct web *web, struct buf *out, enum focuser_metric
 		switch (which) {
 		case METRIC_POSITION:
 			value = s.position_valid && !s.position_stale ? (double)s.position : NAN;
+			break;
+		case METRIC_MOTOR_POSITION:
+			value = s.position_valid && !s.position_stale ? (double)s.motor_position : NAN;
 			break;
 		case METRIC_KNOWN:
 			value = s.trust == POSITION_KNOWN ? 1 : 0;
@@ -176,6 +181,8 @@ enum http_result metrics_answer(struct web *web, const char *rest, const struct 
 	buf_printf(out, "focusd_build_info{version=\"%s\"} 1\n", FOCUSD_VERSION);
 	focuser_family(web, out, METRIC_POSITION, "focusd_focuser_position_steps",
 		"Position of the focuser; absent while it is unknown or stale.");
+	focuser_family(web, out, METRIC_MOTOR_POSITION, "focusd_focuser_motor_position_steps",
+		"The same by the motor's own count, which begins elsewhere where positions are shifted or reversed.");
 	focuser_family(web, out, METRIC_KNOWN, "focusd_focuser_position_known",
 		"Whether the position can be trusted.");
 	trust_family(web, out);

@@ -182,6 +182,7 @@ export class FocuserCard {
       `${number(state.temperature_c, 1)} °C` : '';
     this.pick('.turns').textContent = state.steps_per_turn > 0 && known(state.position) ?
       `= ${number(state.position / state.steps_per_turn, 2)} turns` : '';
+    this.showNumbering(state);
     this.showRange(state);
     this.showCalibration(state, up);
     this.showDoubt(state, up);
@@ -304,6 +305,18 @@ export class FocuserCard {
     unprotected.hidden = !(up && state.journal_failing);
     setText(unprotected, unprotected.hidden ? '' : '⚠ Position unprotected: it could not be written down. ' +
       'If the power fails now, nobody knows afterwards where the focuser stands.');
+  }
+
+  // Positions begin with 0 at the motor's own limit; the motor's own number stands beside them where it differs, and
+  // a target that lay beyond the limits is said, whoever asked for it.
+  showNumbering(state) {
+    const n = state.numbering;
+    const differs = Boolean(n) && (n.low !== 0 || n.reversed) && known(state.motor_position);
+    this.pick('.own').textContent = differs ? `motor’s own number ${number(state.motor_position)}` : '';
+    const clamped = this.pick('.clamped');
+    clamped.hidden = !state.clamped;
+    setText(clamped, state.clamped ? `${number(state.clamped.asked)} was asked for; ` +
+      `${number(state.clamped.to)} is as far as it may go.` : '');
   }
 
   settle(button, how) {

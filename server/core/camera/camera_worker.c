@@ -109,8 +109,10 @@ static struct step read_out(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
-	exposure_read_out(&c->exposure);
-	device_changed(dev);
+	if (!camera_drive_lends(dev)) {
+		exposure_read_out(&c->exposure);
+		device_changed(dev);
+	}
 	struct exposure_request request = c->exposure.request;
 	struct frame *frame = NULL;
 	enum err_code code = camera_drive_read(dev, &request, &frame, &err);

@@ -17,7 +17,7 @@ enum expose_phase {
 	EXPOSE_NONE,
 	EXPOSE_ACCEPTED, /* the hardware has yet to be told */
 	EXPOSE_RUNNING,
-	EXPOSE_READING,  /* the driver fetches the picture */
+	EXPOSE_READING,  /* a driver that fills no lent frame fetches the picture */
 };
 
 struct exposure {

@@ -57,8 +57,8 @@ void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 		.step = c->step,
 		.started_utc_ms = c->began_utc_ms,
 		.limits_known = f->caps_known && f->caps.move_refusal[0] == '\0',
-		.low = f->motor_low,
-		.high = f->mirror,
+		.low = f->numbering.low,
+		.high = f->numbering.high,
 	};
 	if (f->phase == MOVE_CALIBRATING && !c->abort_due) {
 		out->ongoing = c->number;

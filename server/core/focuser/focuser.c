@@ -17,10 +17,6 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (target >= 0 && target <= f->caps.max_step && target < f->rules.min_step) {
-		return err_set(err, ERR_INVALID_VALUE, "position %d is below min_step %d of %s", (int)target,
-			(int)f->rules.min_step, dev->info.name);
-	}
 	if (!f->motion.known) {
 		return err_set(err, ERR_VALUE_NOT_SET, "%s does not know where it stands", dev->info.name);
 	}
@@ -32,7 +28,9 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (clamped != target) {
+	f->clamped = clamped != target;
+	f->asked = target;
+	if (f->clamped) {
 		log_info(dev->info.source, "move clamped wanted=%d to=%d", (int)target, (int)clamped);
 	}
 	f->move_told.until_ms = 0;
@@ -45,6 +43,7 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 			f->done = (struct err){0};
 			f->target = clamped;
 		}
+		device_changed(dev);
 		return ERR_OK;
 	}
 	f->op++;

@@ -17,6 +17,7 @@
 #include "halt.h"
 #include "leg.h"
 #include "motion.h"
+#include "numbering.h"
 #include "phase.h"
 #include "port.h"
 #include "position_memory.h"
@@ -39,8 +40,7 @@ struct focuser_core {
 
 	struct focuser_caps caps; /* its max_step as clients see it, and as configured */
 	bool caps_known;
-	int32_t mirror;          /* the motor's highest position; with reverse clients see 0 there */
-	int32_t motor_low;       /* and its lowest */
+	struct numbering numbering; /* positions of clients are the motor's by this, and only by this */
 	enum moves_approach approach;
 	struct moves_rules rules;
 
@@ -62,6 +62,8 @@ struct focuser_core {
 	uint64_t op;             /* the newest accepted */
 	uint64_t looked_op;      /* the motor was looked at since this was accepted */
 	int32_t target;
+	bool clamped;            /* of the newest move that was accepted: its target was held to the limits */
+	int32_t asked;           /* and what the client had asked for */
 	int64_t gather_until_ms; /* device clock: the worker looks for a newer target then by itself */
 	uint64_t done_op;        /* the newest that is over, and how it ended */
 	struct err done;

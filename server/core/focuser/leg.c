@@ -94,7 +94,7 @@ static struct step start_leg(struct device *dev)
 	arrival_forget(f);
 	motion_sent(&f->motion);
 	halt_forgive(&f->halt);
-	enum err_code code = drive_move(dev, focuser_to_motor(f, f->leg.target), &err);
+	enum err_code code = drive_move(dev, numbering_motor(&f->numbering, f->leg.target), &err);
 	if (code == ERR_IO) {
 		return step_lost(&err);
 	}

@@ -15,7 +15,7 @@
 
 static int32_t motor_position(const struct focuser_core *f)
 {
-	return focuser_to_motor(f, f->motion.position);
+	return numbering_motor(&f->numbering, f->motion.position);
 }
 
 /* Runs on the journal's thread: the entry is settled, and the worker may be waiting for it. */
@@ -82,9 +82,8 @@ static void fill(struct device *dev, struct position_entry *out)
 		.trust = m->trust,
 		.offset_known = m->offset_known,
 		.offset = m->offset,
-		.reverse = f->cfg->reverse,
+		.numbering = f->numbering,
 		.max_step = f->caps.max_step,
-		.mirror = f->mirror,
 	};
 	clock_utc_text(clock_utc_ms(), out->time);
 	text_copy_clean(out->why, sizeof out->why, m->why);
@@ -184,10 +183,10 @@ static void fill_way(struct device *dev, struct position_entry *out)
 	const struct focuser_memory *m = &f->memory;
 	fill(dev, out);
 	out->moving = true;
-	out->target = focuser_to_motor(f, f->target);
+	out->target = numbering_motor(&f->numbering, f->target);
 	/* The turning point of an overshoot belongs to the way also where none is planned, since a leg that ends
 	 * beyond the target is followed by one. */
-	const int32_t place[] = {out->target, focuser_to_motor(f, turning_point(f, f->target))};
+	const int32_t place[] = {out->target, numbering_motor(&f->numbering, turning_point(f, f->target))};
 	for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
 		out->low = place[i] < out->low ? place[i] : out->low;
 		out->high = place[i] > out->high ? place[i] : out->high;
@@ -272,8 +271,7 @@ void memory_judge(struct device *dev)
 		.keeps = f->driver->count == FOCUSER_COUNT_KEPT,
 		.reset = f->fresh.reset_seen,
 		.tolerance = focuser_tolerance(f),
-		.reverse = f->cfg->reverse,
-		.mirror = f->mirror,
+		.numbering = f->numbering,
 		.driver = dev->info.driver,
 		.device = f->caps.identity,
 		.port_serial = f->book.fresh.serial,
@@ -312,11 +310,11 @@ void memory_afresh(struct device *dev)
 /* A position in clients' steps by the count from before a shift; false when it is outside the range. */
 static bool by_remembered_count(const struct focuser_core *f, int32_t position, int32_t *out)
 {
-	int64_t count = (int64_t)focuser_to_motor(f, position) + f->memory.offset;
+	int64_t count = (int64_t)numbering_motor(&f->numbering, position) + f->memory.offset;
 	if (count < INT32_MIN || count > INT32_MAX) {
 		return false;
 	}
-	*out = focuser_from_motor(f, (int32_t)count);
+	*out = numbering_published(&f->numbering, count);
 	return *out >= 0 && *out <= f->caps.max_step;
 }
 

@@ -131,7 +131,7 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 	struct focuser_state f;
 	focuser_state(af->focuser, &f);
 	*setup = (struct af_plan_setup){
-		.start_position = (double)f.motor_position,
+		.start_position = (double)f.measured_position,
 		.min_step = f.min_step,
 		.max_step = f.max_step,
 		.max_radius_steps = cfg->max_radius_steps,

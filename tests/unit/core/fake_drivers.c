@@ -120,6 +120,7 @@ static enum err_code focuser_open(void *ctx, const struct focuser_port *port,
 static enum err_code focuser_identify(void *ctx, struct focuser_caps *caps, struct err *err)
 {
 	(void)ctx;
+	caps->min_step = fake.lowest;
 	caps->max_step = 10000;
 	caps->max_increment = fake.max_increment > 0 ? fake.max_increment : 10000;
 	caps->backlash_steps = fake.own_backlash;

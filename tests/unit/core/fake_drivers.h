@@ -29,6 +29,7 @@ struct fake {
 	_Atomic int deaf_halts;     /* so many halts are taken and do nothing */
 	_Atomic int late_ms;        /* the motor begins so many ms after start_move, device clock */
 	_Atomic int failing_starts; /* so many start_move calls start the motor and say timeout */
+	_Atomic int32_t lowest;     /* the motor's lower limit, as after a calibration */
 	_Atomic int32_t max_increment, own_backlash; /* what the caps say; 0 = 10000 and none */
 	_Atomic int32_t tells_backlash; /* the next reading tells this amount of backlash; 0 = no reading does */
 	_Atomic int garbled;        /* so many polls are answered with noise */

@@ -11,9 +11,10 @@
 
 #include "device.h"
 #include "moves.h"
+#include "numbering.h"
 #include "position_trust.h"
 
-/* One consistent copy of the state.  Positions in steps as clients see them (reverse applied). */
+/* One consistent copy of the state.  Positions in steps as clients see them (numbering.h) unless said otherwise. */
 struct focuser_state {
 	enum device_link link;
 	bool is_moving;
@@ -21,8 +22,12 @@ struct focuser_state {
 	bool position_stale;       /* older than three poll periods, or the link is lost */
 	int64_t position_age_ms;
 	int32_t position;          /* the target exactly once a move has ended within tolerance */
-	int32_t motor_position;    /* what the motor said */
+	int32_t measured_position; /* what the motor said; may be outside 0..max_step */
+	int32_t motor_position;    /* the same by the motor's own count */
+	struct numbering numbering; /* how the two counts belong together; of the last link */
 	int32_t target;            /* of the running or last move */
+	bool clamped;              /* that move was asked to go beyond the limits, and goes to the nearest of them */
+	int32_t asked;             /* what it was asked for then, any number */
 	enum focuser_trust trust;
 	char trust_why[FOCUSER_WHY]; /* a sentence while it is not known; "" before the first link */
 	bool remembered_known;     /* `remembered` holds something */
@@ -52,7 +57,8 @@ void focuser_state(struct device *dev, struct focuser_state *out);
 /* The Alpaca members.  All need the link (ERR_NOT_CONNECTED); the caller has checked the client. */
 
 /* Begins a move and returns; is_moving is true before this returns (unless already there).  target
- * beyond 0..max_step is clamped silently; below min_step: ERR_INVALID_VALUE.  While a run holds the
+ * outside min_step..max_step is clamped silently, as the official checker wants it; the state and the log say so.
+ * While a run holds the
  * lease: ERR_INVALID_OPERATION naming it.  Link lost: ERR_IO with a sentence. */
 enum err_code focuser_move(struct device *dev, int32_t target, struct err *err);
 
