@@ -286,8 +286,8 @@ void device_lease_drop(struct device *dev, uint64_t run);
 /* Ends the job that holds the lease of a focuser, because the link is gone; the job moves nothing any more, even if the
  * link returns before the job has noticed. The caller holds the lock. */
 void device_lease_lost(struct device *dev);
-/* Ends the job that holds the lease, because a client disconnects the device; where the loss of the link ends the lease,
- * the job moves nothing any more. The caller holds the lock and pokes the holder when it has given the lock back. */
+/* Ends the job that holds the lease, because a client disconnects the device; where the loss of the link ends the
+ * lease, the job moves nothing any more. The caller holds the lock and pokes the holder when it has given it back. */
 void device_lease_disconnected(struct device *dev);
 
 #endif
