@@ -121,7 +121,7 @@ enum err_code focuser_run_wait(struct device *dev, uint64_t op, const _Atomic bo
 void focuser_wait_rest(struct device *dev, int64_t deadline_ms)
 {
 	pthread_mutex_lock(&dev->lock);
-	while (dev->link == LINK_UP && focuser_busy(dev, NULL) &&
+	while ((dev->link == LINK_CLOSING || (dev->link == LINK_UP && focuser_busy(dev, NULL))) &&
 		!clock_wait(clock_real(), &dev->changed, &dev->lock, deadline_ms)) {
 	}
 	pthread_mutex_unlock(&dev->lock);

@@ -78,9 +78,11 @@ void link_up_came(struct device *dev, bool again)
 	focuser_take_reading(dev, &f->fresh);
 	memory_judge(dev);
 	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
-	log_info(dev->info.source, "%s position=%d max_step=%d", f->caps.identity, (int)f->motion.position,
-		(int)f->caps.max_step);
-	if (f->caps.move_refusal[0] != '\0') {
+	if (!dev->quiet_return) {
+		log_info(dev->info.source, "%s position=%d max_step=%d", f->caps.identity, (int)f->motion.position,
+			(int)f->caps.max_step);
+	}
+	if (f->caps.move_refusal[0] != '\0' && !dev->quiet_return) {
 		log_warn(dev->info.source, "%s", f->caps.move_refusal);
 	}
 	calibration_came_up(dev);

@@ -146,7 +146,8 @@ enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target,
 enum err_code focuser_run_wait(struct device *dev, uint64_t op, const _Atomic bool *cancel,
 	int64_t deadline_ms, struct err *err);
 
-/* Blocks (jobs only) until the motor rests or the link is down, at the latest until deadline_ms on clock_real(). */
+/* Blocks (jobs only) until the motor rests or the link is down, at the latest until deadline_ms on clock_real().  A
+ * link that is being closed is waited for, since the motor is stopped then. */
 void focuser_wait_rest(struct device *dev, int64_t deadline_ms);
 
 #endif
