@@ -361,6 +361,7 @@ const struct focuser_driver alpaca_driver = {
 	.uses_port = true,
 	.uses_device = true,
 	.behind_server = true,
+	.read_port = alpaca_place_check,
 	.poll_moving_ms = 200,
 	.poll_idle_ms = 1000,
 	.poll_temperature_ms = 5000,

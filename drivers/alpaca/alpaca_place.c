@@ -122,3 +122,9 @@ enum err_code alpaca_place_read(const char *port, const char *device, struct alp
 	}
 	return read_device(device, out, err);
 }
+
+enum err_code alpaca_place_check(const char *port, struct err *err)
+{
+	struct alpaca_place place;
+	return alpaca_place_read(port, "", &place, err);
+}

@@ -27,4 +27,7 @@ struct alpaca_place {
  * understood; *out is then undefined. */
 enum err_code alpaca_place_read(const char *port, const char *device, struct alpaca_place *out, struct err *err);
 
+/* The same of a `port` alone: what `focusd --check` asks. */
+enum err_code alpaca_place_check(const char *port, struct err *err);
+
 #endif

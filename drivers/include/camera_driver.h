@@ -64,6 +64,9 @@ struct camera_driver {
 	const char *title;              /* what clients show when no name is configured */
 	size_t ctx_size;                /* bytes of the driver's own state, cleared by core before open */
 	bool uses_port;                 /* `port` must be configured */
+	/* Optional, of a driver whose port names a server: what its own parser says of it, ERR_INVALID_VALUE with a
+	 * sentence that shows what is understood.  Pure, any thread; for `focusd --check`. */
+	enum err_code (*read_port)(const char *port, struct err *err);
 	bool uses_device;               /* heeds `device`: several may be behind one port */
 	bool uses_path;                 /* `path` must be configured */
 	/* Says what is wrong with a `path` on the disk at this moment: ERR_IO, or ERR_INVALID_VALUE when nothing in it

@@ -113,6 +113,9 @@ struct focuser_driver {
 	/* Its port names a server in the network: the driver gets it as it was configured, looks for the server itself,
 	 * also where it says auto, and no serial port is chosen, listened to or watched for it. */
 	bool behind_server;
+	/* What its own parser says of a `port`: ERR_INVALID_VALUE with a sentence that shows what is understood.  Pure,
+	 * any thread; for `focusd --check`.  NULL: it is a serial port, or tcp://. */
+	enum err_code (*read_port)(const char *port, struct err *err);
 	bool simulated;              /* runs on the scaled clock */
 	enum focuser_count count;
 	const struct focuser_usb_id *usb_ids; /* where its devices are found; NULL = nowhere in particular */

@@ -4,11 +4,12 @@ server that answers as tests want (upstream.py, from the Alpaca API reference).
 """
 import json
 import socket
+import subprocess
 import threading
 
 import pytest
 import upstream as wrong
-from conftest import INVALID_VALUE, NOT_IMPLEMENTED, AlpacaError, until
+from conftest import BINARY, NOT_IMPLEMENTED, AlpacaError, until
 from upstream import UNIQUE_ID, Upstream
 
 REFUSED, STALLED = 0x503, 0x504
@@ -199,9 +200,12 @@ def test_itself_is_refused(make_observatory, free_port):
 
 
 @pytest.mark.parametrize("where", ["", "ftp://host", "host:0", "host:99999", "host/x", "host/-1", "a b", "[::1", "auto:x"])
-def test_what_is_no_place(make_observatory, where):
-    server = make_observatory(simulate=False, config=config(where or "''"))
-    assert error_of(lambda: connect(server)).number == INVALID_VALUE
+def test_check_tells_what_is_no_place(tmp_path, where):
+    (tmp_path / "focusd.conf").write_text(config(where), encoding="utf-8")
+    check = subprocess.run([BINARY, "--check", "--config", tmp_path / "focusd.conf"], capture_output=True, text=True,
+                           check=False)
+    assert check.returncode == 2
+    assert "focusd.conf:3: [focuser.0]" in check.stderr + check.stdout or not where
 
 
 # ---- searches ----
