@@ -231,6 +231,9 @@ const struct config_option config_options[] = {
 	{"simulator", "fail_every", CONFIG_INT, "exposures", .low = 0, .high = 1000000,
 		.fallback = "0", .help = "the read-out of every Nth exposure fails; 0 is never",
 		FIELD(simulator.fail_every)},
+	{"simulator", "readout_s", CONFIG_DOUBLE, "s", .low = 0, .high = 60, .fallback = "0",
+		.help = "time that the read-out of a whole frame takes after its exposure",
+		FIELD(simulator.readout_s)},
 	{"simulator", "truth", CONFIG_BOOL, "", .fallback = "no",
 		.help = "write what every frame really shows, a line of JSON each, to "
 			"simulator-truth.jsonl in the state directory",
