@@ -134,7 +134,7 @@ static void test_identify(void **state)
 		{"only others", "", {{ASK_VERSION, FOREIGN, NULL}}, ERR_TIMEOUT,
 			"no focus motor answers", 0, 0, false},
 		{"noise only", "", {{ASK_VERSION, "00 11 22", NULL}}, ERR_PROTOCOL,
-			"noise instead of a focus motor's answer: check that this is the right port, and its baud; a hand",
+			"noise instead of a focus motor's answer: check that this is the right port, and its baud; a",
 			0, 0, false},
 		{"half an answer", "", {{ASK_VERSION, "3B 07 12 20 FE 07", NULL}}, ERR_PROTOCOL,
 			"noise instead of a focus motor's answer", 0, 0, false},
@@ -206,7 +206,8 @@ static void test_the_first_reason_stays(void **state)
 		{ASK_REST, ASK_REST, NULL}, {ASK_REST, RESTS, NULL}, {ASK_VERSION, VERSION, NULL},
 		{ASK_STATE, "", NULL}, {ASK_REST, "", NULL}, {0}};
 	static const char *const words[] = {"nothing answers on script", "nothing answers on script",
-		"nothing answers on script", "only the echo of \"get version\"", "does not answer \"calibration state\"",
+		"nothing answers on script", "only the echo of \"get version\"",
+		"does not answer \"calibration state\"",
 		"does not answer \"calibration state\""};
 	struct rig rig;
 	struct err err;
