@@ -341,7 +341,7 @@ static uint32_t kept_seed(const struct config *config, const char *dir)
 	struct err err;
 	/* The hash FNV-1a, 32 bit (Fowler, Noll, Vo), of an id that was made at random. */
 	uint32_t hash = 0x811C9DC5u;
-	if (something_is_simulated(config) && state_unique_id(dir, "simulator", id, &err) == ERR_OK) {
+	if (something_is_simulated(config) && state_unique_id(dir, "simulated sky", id, &err) == ERR_OK) {
 		for (const char *p = id; *p != '\0'; p++) {
 			hash = (hash ^ (unsigned char)*p) * 0x01000193u;
 		}
