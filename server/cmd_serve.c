@@ -116,22 +116,29 @@ static int load_config(const struct serve_options *options, const struct config_
 	if (rc == ERR_OK) {
 		rc = config_check(config, drivers, &errors);
 	}
-	fputs(buf_text(&errors), stderr);
-	buf_fini(&errors);
-	if (rc != ERR_OK) {
-		return EXIT_USAGE;
-	}
+	size_t warnings_at = errors.len;
 	if (options->check) {
-		printf("%s: no errors\n", path == NULL ? "configuration" : path);
+		config_warn(config, drivers, &errors);
 	}
-	return EXIT_DONE;
+	fputs(buf_text(&errors), stderr);
+	if (rc == ERR_OK && options->check) {
+		printf("%s: no errors%s\n", path == NULL ? "configuration" : path,
+			errors.len > warnings_at ? ", but see the warnings" : "");
+	}
+	buf_fini(&errors);
+	return rc == ERR_OK ? EXIT_DONE : EXIT_USAGE;
 }
 
 /* Puts what the command line says above what the files say. */
 static int apply_options(const struct serve_options *options, struct config *config)
 {
+	struct err err;
 	if (options->bind != NULL && !config_set_bind(config, options->bind)) {
 		fprintf(stderr, "focusd: the address of --bind is too long\n");
+		return EXIT_USAGE;
+	}
+	if (http_bind_read(config->server.bind, &err) != ERR_OK) {
+		fprintf(stderr, "focusd: --bind: %s\n", err.text);
 		return EXIT_USAGE;
 	}
 	static const char here[] = "the command line";

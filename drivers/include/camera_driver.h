@@ -66,6 +66,10 @@ struct camera_driver {
 	bool uses_port;                 /* `port` must be configured */
 	bool uses_device;               /* heeds `device`: several may be behind one port */
 	bool uses_path;                 /* `path` must be configured */
+	/* Says what is wrong with a `path` on the disk at this moment: ERR_IO, or ERR_INVALID_VALUE when nothing in it
+	 * can be
+	 * used.  It reads names only, and is called without open.  NULL: nothing can be said. */
+	enum err_code (*look_path)(const char *path, struct err *err);
 	bool simulated;                 /* runs on the scaled clock */
 	bool owns_position;             /* frames carry the position they were recorded at */
 	bool needs_focuser;             /* an exposure cannot be made unless it is known where the focuser stands */

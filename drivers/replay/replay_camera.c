@@ -271,6 +271,7 @@ const struct camera_driver replay_camera_driver = {
 	.title = "Recorded frames",
 	.ctx_size = sizeof(struct replay_camera),
 	.uses_path = true,
+	.look_path = replay_frames_look,
 	.simulated = true,
 	.owns_position = true,
 	.needs_focuser = true,

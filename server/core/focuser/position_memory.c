@@ -210,7 +210,7 @@ bool memory_begin(struct device *dev, int64_t *next_ms)
 	struct focuser_memory *m = &f->memory;
 	int64_t now = clock_now_ms(clock_real());
 	if (m->noted_op != f->op || !m->has_last || !m->last.moving) {
-		if (m->trust != POSITION_KNOWN && log_repeat_due(&m->doubtful)) {
+		if (m->trust != POSITION_KNOWN && log_lasting_news(&m->doubtful, focuser_trust_name(m->trust))) {
 			log_warn(dev->info.source, "moves to %d with a position that is %s", (int)f->target,
 				focuser_trust_name(m->trust));
 		}
@@ -221,10 +221,13 @@ bool memory_begin(struct device *dev, int64_t *next_ms)
 		m->patience_real_ms = now + POSITION_JOURNAL_PATIENCE_MS;
 	}
 	if (settled(dev)) {
+		if (now < m->patience_real_ms) {
+			(void)log_lasting_over(&m->late);
+		}
 		return true;
 	}
 	if (now >= m->patience_real_ms) {
-		if (log_repeat_due(&m->late)) {
+		if (log_lasting_news(&m->late, "late")) {
 			log_warn(dev->info.source, "the disk is slow: a move begins before it is noted; until it is, "
 				"a power cut loses the position");
 		}
@@ -286,8 +289,11 @@ void memory_judge(struct device *dev)
 	m->offset_known = verdict.offset_known;
 	m->offset = verdict.offset;
 	snprintf(m->why, sizeof m->why, "%s", verdict.why);
-	(void)log_repeat_reset(&m->doubtful);
-	if (m->trust != POSITION_KNOWN) {
+	(void)log_lasting_over(&m->doubtful);
+	if (m->trust == POSITION_KNOWN) {
+		(void)log_lasting_over(&m->doubts);
+	}
+	if (m->trust != POSITION_KNOWN && log_lasting_news(&m->doubts, m->why)) {
 		log_warn(dev->info.source, "position %s: %s", focuser_trust_name(m->trust), m->why);
 	} else if (verdict.note[0] != '\0') {
 		log_warn(dev->info.source, "%s", verdict.note);
@@ -302,6 +308,7 @@ void memory_afresh(struct device *dev)
 	m->offset_known = false;
 	m->offset = 0;
 	m->why[0] = '\0';
+	(void)log_lasting_over(&m->doubts);
 	memory_rest(dev);
 	device_changed(dev);
 }
