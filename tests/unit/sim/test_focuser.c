@@ -97,7 +97,7 @@ static void test_the_night_begins_out_of_focus(void **state)
 }
 
 /* A motor stays where it was when the server ended, within the range that it has this time; its last leg came from
- * smaller positions, so that the optics are where it is and follow a move out at once.  The best focus is the seed's. */
+ * smaller positions, so that the optics are where it is.  The best focus is the seed's. */
 static void test_the_motor_begins_where_it_stood(void **state)
 {
 	(void)state;
