@@ -24,6 +24,9 @@
 #include "clock.h"
 #include "fits_library.h"
 #include "fits_parse.h"
+#include "pgm_parse.h"
+#include "raw_library.h"
+#include "raw_parse.h"
 #include "text.h"
 
 /* The facts take so many bytes before the pixels: whole pages on every machine that this runs on. */
@@ -95,12 +98,26 @@ static void shut_in(int fd, int64_t time_ms)
 	}
 }
 
-static void be_child(int fd, const char *path, enum fits_want want)
+static enum err_code parse(const struct fits_file *file, const struct fits_room *room, struct fits_frame *out,
+	struct err *err)
+{
+	switch (file->kind) {
+	case FILE_PGM:
+		return pgm_parse(file->path, room, out, err);
+	case FILE_RAW:
+		return raw_parse(file->path, file->kind_name, room, out, err);
+	case FILE_FITS:
+		break;
+	}
+	return fits_parse(file->path, room, out, err);
+}
+
+static void be_child(int fd, const struct fits_file *file, enum fits_want want)
 {
 	static struct answer answer; /* a child has a copy of its own */
 	memset(&answer, 0, sizeof answer);
 	struct fits_room room = {.exact = want == FITS_DOUBLES, .take = room_in_file, .arg = &fd};
-	answer.code = fits_parse(path, want != FITS_FACTS ? &room : NULL, &answer.frame, &answer.err);
+	answer.code = parse(file, want != FITS_FACTS ? &room : NULL, &answer.frame, &answer.err);
 	answer.complete = true;
 	ssize_t n = pwrite(fd, &answer, sizeof answer, 0);
 	_exit(n == (ssize_t)sizeof answer ? 0 : 1);
@@ -108,17 +125,21 @@ static void be_child(int fd, const char *path, enum fits_want want)
 
 /* ---- the caller ---- */
 
-/* Waits until the child has closed its end of the pipe; false when the time is up. */
-static bool wait_for_end(int end, int64_t deadline_ms)
+/* How the waiting for a child ended. */
+enum waited { CHILD_ENDED, CHILD_LATE, CHILD_UNWANTED };
+
+/* Waits until the child has closed its end of the pipe, the time is up, or the caller gives the frame up. */
+static enum waited wait_for_end(int end, int give_up, int64_t deadline_ms)
 {
 	for (;;) {
-		struct pollfd wait = {.fd = end, .events = POLLIN};
-		int n = poll(&wait, 1, clock_poll_timeout(clock_real(), deadline_ms));
+		/* poll() passes over a negative descriptor. */
+		struct pollfd wait[] = {{.fd = end, .events = POLLIN}, {.fd = give_up, .events = POLLIN}};
+		int n = poll(wait, 2, clock_poll_timeout(clock_real(), deadline_ms));
 		if (n > 0) {
-			return true;
+			return wait[0].revents != 0 ? CHILD_ENDED : CHILD_UNWANTED;
 		}
 		if ((n == 0 && clock_now_ms(clock_real()) >= deadline_ms) || (n < 0 && errno != EINTR)) {
-			return false;
+			return CHILD_LATE;
 		}
 	}
 }
@@ -140,14 +161,14 @@ static enum err_code tell_end(const char *path, bool late, int status, int64_t t
 			(int)(time_ms / 1000));
 	}
 	const char *how = WIFSIGNALED(status) ? sigdescr_np(WTERMSIG(status)) : NULL;
-	return err_set(err, ERR_IO, "%s is damaged: the FITS library failed on it (%s)", path,
+	return err_set(err, ERR_IO, "%s is damaged: the library that reads it failed (%s)", path,
 		how != NULL ? how : "it gave no answer");
 }
 
 /* Takes over what the child left in the file. */
 static enum err_code take_answer(const char *path, enum fits_want want, int fd, struct fits_frame *out, struct err *err)
 {
-	static const char untrue[] = "%s is damaged: the FITS library was led astray by it";
+	static const char untrue[] = "%s is damaged: the library that reads it was led astray";
 	struct answer answer;
 	struct stat file;
 	if (pread(fd, &answer, sizeof answer, 0) != (ssize_t)sizeof answer || !answer.complete ||
@@ -165,7 +186,8 @@ static enum err_code take_answer(const char *path, enum fits_want want, int fd, 
 	frame.mapping = NULL;
 	if (frame.width <= 0 || frame.height <= 0 || frame.bin < 1 ||
 		(int64_t)frame.width > FITS_MOST_PIXELS / frame.height ||
-		(frame.mosaic != IMAGE_MONO && frame.mosaic != IMAGE_BAYER) || (unsigned)frame.type > IMAGE_F64) {
+		(frame.mosaic != IMAGE_MONO && frame.mosaic != IMAGE_BAYER) || (frame.bayer_x & ~1) != 0 ||
+		(frame.bayer_y & ~1) != 0 || (unsigned)frame.type > IMAGE_F64) {
 		return err_set(err, ERR_IO, untrue, path);
 	}
 	if (want != FITS_FACTS) {
@@ -188,9 +210,37 @@ static enum err_code take_answer(const char *path, enum fits_want want, int fd, 
 	return ERR_OK;
 }
 
-enum err_code fits_child_read(const char *path, enum fits_want want, struct fits_frame *out, struct err *err)
+/* Waits for the child that reads path, ends it when it takes too long or is not wanted any more, and takes over what it
+ * left. */
+static enum err_code see_through(pid_t pid, const char *path, enum fits_want want, int end, int give_up, int fd,
+	struct fits_frame *out, struct err *err)
 {
-	enum err_code code = fits_library_load(err);
+	int64_t time_ms = want == FITS_FACTS ? FITS_CHILD_FACTS_MS : FITS_CHILD_PIXELS_MS;
+	enum waited how = wait_for_end(end, give_up, clock_now_ms(clock_real()) + time_ms);
+	if (how != CHILD_ENDED) {
+		kill(pid, SIGKILL);
+	}
+	int status = reap(pid);
+	if (how == CHILD_UNWANTED) {
+		return err_set(err, ERR_CANCELLED, "reading %s was given up", path);
+	}
+	if (how == CHILD_LATE || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		return tell_end(path, how == CHILD_LATE, status, time_ms, err);
+	}
+	return take_answer(path, want, fd, out, err);
+}
+
+/* Has the library that the child needs loaded. */
+static enum err_code load_library(enum file_kind kind, struct err *err)
+{
+	return kind == FILE_FITS ? fits_library_load(err) : kind == FILE_RAW ? raw_library_load(err) : ERR_OK;
+}
+
+enum err_code fits_child_read(const struct fits_file *file, enum fits_want want, int give_up, struct fits_frame *out,
+	struct err *err)
+{
+	const char *path = file->path;
+	enum err_code code = load_library(file->kind, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -213,21 +263,14 @@ enum err_code fits_child_read(const char *path, enum fits_want want, struct fits
 		 * input. */
 		dup2(end[1], STDIN_FILENO);
 		shut_in(fd, time_ms);
-		be_child(fd, path, want);
+		be_child(fd, file, want);
 	}
 	int why = errno;
 	close(end[1]);
 	if (pid < 0) {
 		code = err_set(err, ERR_NOMEM, "cannot read %s: %s", path, strerror(why));
 	} else {
-		bool late = !wait_for_end(end[0], clock_now_ms(clock_real()) + time_ms);
-		if (late) {
-			kill(pid, SIGKILL);
-		}
-		int status = reap(pid);
-		code = late || !WIFEXITED(status) || WEXITSTATUS(status) != 0
-			? tell_end(path, late, status, time_ms, err)
-			: take_answer(path, want, fd, out, err);
+		code = see_through(pid, path, want, end[0], give_up, fd, out, err);
 	}
 	close(end[0]);
 	close(fd);

@@ -109,6 +109,11 @@ struct http_options {
 	int behind_ms;           /* how far clients may fall behind HTTP_LEAST_RATE; 0 = 20 s */
 };
 
+/* Whether the text can stand in http_options.bind: ERR_INVALID_VALUE with a sentence that says what would be right.
+ * Pure.  The second says in addition whether this machine has the address at this moment: ERR_IO.  Both any thread. */
+enum err_code http_bind_read(const char *bind, struct err *err);
+enum err_code http_bind_look(const char *bind, struct err *err);
+
 /* Starts the server threads.  ERR_IO when the port cannot be bound (the text names who or what). */
 enum err_code http_server_start(const struct http_options *options, http_handler handler, void *arg,
 	struct http_server **out, struct err *err);

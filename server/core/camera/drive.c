@@ -58,6 +58,11 @@ static void take_back(struct camera_core *c)
 	c->lent = NULL;
 }
 
+bool camera_drive_lends(struct device *dev)
+{
+	return camera_of(dev)->driver->lend_frame != NULL;
+}
+
 enum err_code camera_drive_start(struct device *dev, struct exposure_request *request, struct err *err)
 {
 	struct camera_core *c = camera_of(dev);
@@ -228,6 +233,12 @@ enum err_code camera_drive_open(struct device *dev, struct err *err)
 		c->driver->close(c->ctx);
 	}
 	return code;
+}
+
+enum err_code camera_drive_identify(struct device *dev, struct err *err)
+{
+	struct camera_core *c = camera_of(dev);
+	return c->driver->identify != NULL ? c->driver->identify(c->ctx, &c->fresh_caps, err) : ERR_OK;
 }
 
 enum err_code camera_drive_first_climate(struct device *dev, struct camera_climate *out, struct err *err)

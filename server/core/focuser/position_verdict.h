@@ -8,6 +8,7 @@
  *
  *   nothing remembered, or by another driver or USB adapter    known: the device's word, without fuss
  *   the journal is damaged                                     unknown
+ *   calibrated meanwhile, which numbers positions anew         as it was; the device's word counts
  *   remembered at rest, device near it                         as it was: mostly known
  *   at rest, elsewhere, keeps                                  known: moved by hand or another program
  *   at rest, elsewhere, may forget                             shifted
@@ -38,8 +39,7 @@ struct position_seen {
 	bool keeps;             /* see above */
 	bool reset;             /* the driver says that it began anew since the last reading */
 	int32_t tolerance;      /* steps */
-	bool reverse;           /* for numbers in sentences only */
-	int32_t mirror;         /* with reverse: the motor's position that clients see as 0 */
+	struct numbering numbering; /* of today; sentences tell every number by it */
 	const char *driver, *device, *port_serial;
 };
 

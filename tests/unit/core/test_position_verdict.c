@@ -94,7 +94,8 @@ static void judge(const struct position_entry *last, int32_t says, bool keeps, b
 	snprintf(entry.time, sizeof entry.time, "2026-11-21T03:12:45.678Z");
 	snprintf(entry.driver, sizeof entry.driver, "moonlite");
 	struct position_seen seen = {.position = says, .moving = moving, .keeps = keeps, .tolerance = 2,
-		.reverse = reverse, .mirror = 10000, .driver = "moonlite", .device = "", .port_serial = ""};
+		.numbering = {.known = true, .reversed = reverse, .high = 10000},
+		.driver = "moonlite", .device = "", .port_serial = ""};
 	position_judge(POSITION_READ, &entry, &seen, out);
 }
 
@@ -128,12 +129,40 @@ static void numbers_are_told_as_clients_know_them(void **state)
 	assert_int_equal(v.offset, 7600); /* the motor's own */
 }
 
+/* Somebody else has calibrated the motor: its number says nothing about where it was. */
+static void a_calibration_of_somebody_else(void **state)
+{
+	(void)state;
+	struct position_entry last = {REST(20000), .driver = "celestron", .trust = POSITION_KNOWN,
+		.numbering = {.known = true, .calibrated = true, .low = 2000, .high = 40000}};
+	struct position_seen seen = {.position = 21500, .keeps = true, .tolerance = 2,
+		.numbering = {.known = true, .calibrated = true, .low = 1500, .high = 40000},
+		.driver = "celestron", .device = "", .port_serial = ""};
+	struct position_verdict v;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_int_equal(v.trust, POSITION_KNOWN);
+	assert_non_null(strstr(v.note, "limits are 1500 and 40000 now, and it stands at 20000"));
+	/* An entry of 0.1.0 does not say the lower limit, so the upper one alone can tell. */
+	last.before_shift = true;
+	last.numbering.low = 0;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_non_null(strstr(v.note, "moved from 18500 to 20000"));
+	seen.numbering.high = 39000;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_non_null(strstr(v.note, "limits are 1500 and 39000"));
+	last.trust = POSITION_UNKNOWN;
+	snprintf(last.why, sizeof last.why, "A calibration was begun");
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_int_equal(v.trust, POSITION_UNKNOWN);
+}
+
 /* The driver says that the device began anew: in a move its number is worth nothing, wherever it lies. */
 static void a_reset_that_is_told(void **state)
 {
 	(void)state;
 	struct position_entry last = {WAY(7000, 8000, 7400), .driver = "moonlite", .trust = POSITION_KNOWN};
-	struct position_seen seen = {.position = 7500, .reset = true, .tolerance = 2, .mirror = 10000,
+	struct position_seen seen = {.position = 7500, .reset = true, .tolerance = 2,
+		.numbering = {.known = true, .high = 10000},
 		.driver = "moonlite", .device = "", .port_serial = ""};
 	struct position_verdict v;
 	position_judge(POSITION_READ, &last, &seen, &v);
@@ -153,7 +182,8 @@ static void other_devices_and_damaged_journals(void **state)
 {
 	(void)state;
 	struct position_entry last = {REST(7600), .trust = POSITION_SHIFTED, .driver = "celestron"};
-	struct position_seen seen = {.position = 100, .tolerance = 2, .mirror = 10000, .driver = "moonlite",
+	struct position_seen seen = {.position = 100, .tolerance = 2,
+		.numbering = {.known = true, .high = 10000}, .driver = "moonlite",
 		.device = "Moonlite compatible, firmware 1.0", .port_serial = "B2"};
 	struct position_verdict v;
 	position_judge(POSITION_NONE, NULL, &seen, &v);
@@ -202,6 +232,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_table),
 		cmocka_unit_test(numbers_are_told_as_clients_know_them),
+		cmocka_unit_test(a_calibration_of_somebody_else),
 		cmocka_unit_test(a_reset_that_is_told),
 		cmocka_unit_test(other_devices_and_damaged_journals),
 		cmocka_unit_test(the_ends_of_the_numbers),
