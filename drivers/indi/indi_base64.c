@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Whole groups of four are looked up in four tables of 256 numbers, one for each place, which are joined by three
- * "or"s: one cycle or two for a character.  A number with BAD in it says that the group needs a closer look.
+ * "or"s: one cycle or two for a character.  Where a mark is missing, the group needs a closer look.
  */
 #include "indi_base64.h"
 
-#include <pthread.h>
 #include <string.h>
 
-#define BAD 0xFF000000u
+/* A letter's number where it belongs in a group, and a mark that it is a letter in this place. */
+#define WHOLE 0xF000000u
+#define PLACE(letter, number, at) [letter] = (uint32_t)(number) << (6 * (3 - (at))) | (1u << (24 + (at))),
+#define LETTERS(L, at) \
+	L('A', 0, at) L('B', 1, at) L('C', 2, at) L('D', 3, at) L('E', 4, at) L('F', 5, at) \
+	L('G', 6, at) L('H', 7, at) L('I', 8, at) L('J', 9, at) L('K', 10, at) L('L', 11, at) \
+	L('M', 12, at) L('N', 13, at) L('O', 14, at) L('P', 15, at) L('Q', 16, at) L('R', 17, at) \
+	L('S', 18, at) L('T', 19, at) L('U', 20, at) L('V', 21, at) L('W', 22, at) L('X', 23, at) \
+	L('Y', 24, at) L('Z', 25, at) L('a', 26, at) L('b', 27, at) L('c', 28, at) L('d', 29, at) \
+	L('e', 30, at) L('f', 31, at) L('g', 32, at) L('h', 33, at) L('i', 34, at) L('j', 35, at) \
+	L('k', 36, at) L('l', 37, at) L('m', 38, at) L('n', 39, at) L('o', 40, at) L('p', 41, at) \
+	L('q', 42, at) L('r', 43, at) L('s', 44, at) L('t', 45, at) L('u', 46, at) L('v', 47, at) \
+	L('w', 48, at) L('x', 49, at) L('y', 50, at) L('z', 51, at) L('0', 52, at) L('1', 53, at) \
+	L('2', 54, at) L('3', 55, at) L('4', 56, at) L('5', 57, at) L('6', 58, at) L('7', 59, at) \
+	L('8', 60, at) L('9', 61, at) L('+', 62, at) L('/', 63, at)
 
-static uint32_t table[4][256];
-static pthread_once_t table_once = PTHREAD_ONCE_INIT;
-
-static void make_table(void)
-{
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	for (int place = 0; place < 4; place++) {
-		for (int c = 0; c < 256; c++) {
-			table[place][c] = BAD;
-		}
-		for (uint32_t value = 0; value < 64; value++) {
-			table[place][(unsigned char)letters[value]] = value << (6 * (3 - place));
-		}
-	}
-}
+static const uint32_t table[4][256] = {
+	{LETTERS(PLACE, 0)}, {LETTERS(PLACE, 1)}, {LETTERS(PLACE, 2)}, {LETTERS(PLACE, 3)}};
 
 static bool is_blank(char c)
 {
@@ -50,11 +50,11 @@ static size_t take(struct indi_base64 *b, char c, unsigned char *out)
 		return made;
 	}
 	uint32_t value = table[3][(unsigned char)c];
-	if (b->ended || (value & BAD) != 0) {
+	if (b->ended || value == 0) {
 		b->bad = true;
 		return 0;
 	}
-	b->bits = b->bits << 6 | value;
+	b->bits = b->bits << 6 | (value & 0x3F);
 	if (++b->have < 4) {
 		return 0;
 	}
@@ -68,7 +68,6 @@ static size_t take(struct indi_base64 *b, char c, unsigned char *out)
 
 size_t indi_base64_decode(struct indi_base64 *b, const char *text, size_t len, unsigned char *out)
 {
-	pthread_once(&table_once, make_table);
 	const unsigned char *in = (const unsigned char *)text;
 	const unsigned char *end = in + len;
 	unsigned char *to = out;
@@ -76,7 +75,7 @@ size_t indi_base64_decode(struct indi_base64 *b, const char *text, size_t len, u
 		if (b->have == 0 && !b->ended) {
 			while (end - in >= 4) {
 				uint32_t group = table[0][in[0]] | table[1][in[1]] | table[2][in[2]] | table[3][in[3]];
-				if ((group & BAD) != 0) {
+				if ((group & WHOLE) != WHOLE) {
 					break;
 				}
 				to[0] = (unsigned char)(group >> 16);

@@ -137,8 +137,8 @@ static enum err_code learn_counted(struct indi_focuser *f, struct err *err)
 {
 	char key[48];
 	if (f->port->max_step <= 0) {
-		return err_set(err, ERR_REFUSED, "'%.40s' does not know where it stands, so focusd has to count: write the "
-			"length of its way in steps as max_step = N", f->peer.device);
+		return err_set(err, ERR_REFUSED, "'%.40s' does not know where it stands, so focusd has to count: write "
+			"the length of its way in steps as max_step = N", f->peer.device);
 	}
 	const struct driver_host *host = f->peer.host;
 	snprintf(key, sizeof key, "indi:counted:%d", host->number);
@@ -186,6 +186,7 @@ static enum err_code indi_focuser_identify(void *ctx, struct focuser_caps *caps,
 	caps->min_step = f->min_step;
 	caps->max_increment = increment < f->max_step ? steps(increment) : f->max_step;
 	caps->step_size_um = NAN;
+	caps->told_at_rest = f->counted != NULL;
 	snprintf(caps->identity, sizeof caps->identity, "INDI: %s", device);
 	return ERR_OK;
 }
@@ -227,7 +228,8 @@ static enum err_code before_order(struct indi_focuser *f, const char *property, 
 	const struct indi_store *store = indi_line_look(f->peer.line);
 	enum err_code code = indi_peer_check(&f->peer, store, err);
 	if (code == ERR_OK && indi_store_find(store, f->peer.device, property) == NULL) {
-		code = err_set(err, ERR_NOT_IMPLEMENTED, "INDI's driver of '%.40s' has no %s", f->peer.device, property);
+		code = err_set(err, ERR_NOT_IMPLEMENTED, "INDI's driver of '%.40s' has no %s", f->peer.device,
+			property);
 	}
 	f->sent_at = store->updates;
 	indi_line_done(f->peer.line);
@@ -346,7 +348,8 @@ static int32_t count(struct indi_focuser *f, const struct indi_property *p, bool
 	return atomic_load(&f->counted->position);
 }
 
-static void read_motion(struct indi_focuser *f, const struct indi_property *p, struct focuser_reading *out)
+static void read_motion(struct indi_focuser *f, const struct indi_store *store, const struct indi_property *p,
+	struct focuser_reading *out)
 {
 	int64_t now = real_ms();
 	const struct indi_member *m = indi_member_find(p, ABS_MEMBER);
@@ -364,6 +367,11 @@ static void read_motion(struct indi_focuser *f, const struct indi_property *p, s
 		f->position = count(f, p, out->moving);
 		out->reset_seen = (f->doubtful || (f->under_way && p->state == INDI_ALERT)) && !out->moving;
 		f->doubtful = f->doubtful && out->moving;
+	}
+	if (f->under_way && f->ours && f->counted == NULL && p->state == INDI_ALERT && p->updates > f->sent_at) {
+		out->motion_failed = true;
+		err_set(&out->failure, ERR_STALLED, "'%.40s' gave up on its way to %d: %.120s", f->peer.device,
+			(int)f->target, indi_last_words(store, f->peer.device, f->sent_at));
 	}
 	f->under_way = out->moving;
 	f->ours = f->ours && out->moving;
@@ -388,7 +396,7 @@ static enum err_code indi_focuser_poll(void *ctx, unsigned want, struct focuser_
 			move_property(f));
 	}
 	if (code == ERR_OK) {
-		read_motion(f, p, &reading);
+		read_motion(f, store, p, &reading);
 		const struct indi_member *temperature = temperature_of(store, f->peer.device);
 		reading.temperature_valid = temperature != NULL && isfinite(temperature->value);
 		reading.temperature_c = reading.temperature_valid ? temperature->value : 0.0;
@@ -441,8 +449,8 @@ static enum err_code indi_focuser_set_position(void *ctx, int32_t position, stru
 	struct told told = {f, position};
 	code = indi_line_set(f->peer.line, f->peer.device, "FOCUS_SYNC", &set, 1, err);
 	if (code == ERR_OK) {
-		code = indi_line_wait(f->peer.line, f->peer.host, true, stands_there, &told, real_ms() + SET_POSITION_MS,
-			err);
+		code = indi_line_wait(f->peer.line, f->peer.host, true, stands_there, &told,
+			real_ms() + SET_POSITION_MS, err);
 	}
 	if (code == ERR_OK) {
 		code = check_alert(f, "FOCUS_SYNC", f->sent_at, "to be told where it stands", err);
@@ -456,6 +464,7 @@ const struct focuser_driver indi_driver = {
 	.ctx_size = sizeof(struct indi_focuser),
 	.uses_port = true,
 	.uses_device = true,
+	.behind_server = true,
 	.count = FOCUSER_COUNT_MAY_BE_LOST,
 	/* What the server tells is posted; these are for what happens in silence. */
 	.poll_moving_ms = 250,

@@ -230,8 +230,8 @@ enum err_code indi_peer_up(struct indi_peer *peer,
 		code = indi_line_wait(peer->line, peer->host, true, is_ready, &w, deadline_ms, err);
 	}
 	return code != ERR_TIMEOUT ? code
-		: err_set(err, ERR_TIMEOUT, "INDI's driver of '%.40s' is connected but does not tell what a %s has to tell",
-			  peer->device, kind_word(peer->kind));
+		: err_set(err, ERR_TIMEOUT, "INDI's driver of '%.40s' is connected but does not tell what a %s has to "
+			  "tell", peer->device, kind_word(peer->kind));
 }
 
 enum err_code indi_peer_posted(struct indi_peer *peer, struct err *err)

@@ -28,7 +28,8 @@ bool indi_number_parse(const char *text, double *out)
 	}
 	while (parts < 3) {
 		size_t len = strcspn(text, " \t\r\n:;");
-		if (!text_parse_double((struct span){text, len}, &part[parts]) || (parts > 0 && text[0] == '-')) {
+		/* One sign, in front. */
+		if (text[0] == '-' || text[0] == '+' || !text_parse_double((struct span){text, len}, &part[parts])) {
 			return false;
 		}
 		parts++;

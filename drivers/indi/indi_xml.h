@@ -51,8 +51,8 @@ enum err_code indi_xml_create(const struct indi_xml_handlers *handlers, void *ct
 	struct err *err);
 void indi_xml_destroy(struct indi_xml *x);
 
-/* Takes the next bytes and calls the handlers.  ERR_PROTOCOL with a sentence when this is no INDI, ERR_NOMEM; the reader
- * is of no use afterwards. */
+/* Takes the next bytes and calls the handlers.  ERR_PROTOCOL with a sentence when this is no INDI, ERR_NOMEM; the
+ * reader is of no use afterwards. */
 enum err_code indi_xml_feed(struct indi_xml *x, const char *data, size_t len, struct err *err);
 
 #endif

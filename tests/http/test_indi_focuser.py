@@ -10,7 +10,8 @@ REFUSED = 0x503
 
 
 def config(server, extra="", number=0):
-    return f"[focuser.{number}]\ndriver = indi\nport = tcp://127.0.0.1:{server.port}\n{extra}"
+    text = f"[focuser.0]\ndriver = indi\nport = tcp://127.0.0.1:{server.port}\n{extra}"
+    return text.replace("focuser.0", f"focuser.{number}")
 
 
 @pytest.fixture
@@ -140,6 +141,20 @@ def _still(server):
         return not server.get("focuser/0/ismoving")
     except AlpacaError:
         return False
+
+
+def test_a_move_that_fails_on_its_way_says_why(indi, serve):
+    focuser = FakeFocuser(indi, "Toy", move_s=30, steps_on_way=300)
+    server = serve(config(indi))
+    server.put("focuser/0/move", Position=50000)
+    until(lambda: server.get("focuser/0/position") > 20100, "the motor runs")
+    with indi.lock:
+        focuser.cancel()
+        focuser.set("ABS_FOCUS_POSITION", "Alert", message="[ERROR] over current")
+    until(lambda: "over current" in server.log(), "the driver's words are told")
+    assert "over current" in error_of(lambda: server.get("focuser/0/ismoving")).message
+    # It is not sent again.
+    assert len(indi.sent_to("Toy", "ABS_FOCUS_POSITION")) == 1
 
 
 def test_backlash_belongs_to_exactly_one(indi, serve):

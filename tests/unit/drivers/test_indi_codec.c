@@ -90,18 +90,22 @@ static const char session[] =
 	"    <defText name=\"DRIVER_NAME\" label='Name > \"title\"'>\nA &lt;b&gt; &amp; c\n    </defText>\n"
 	"    <defText name=\"DRIVER_INTERFACE\" label=\"Interface\">\n8\n    </defText>\n"
 	"</defTextVector>\n"
-	"<defNumberVector device=\"Focuser Simulator\" name=\"ABS_FOCUS_POSITION\" state=\"Ok\" perm=\"rw\" timeout=\"60\">\n"
+	"<defNumberVector device=\"Focuser Simulator\" name=\"ABS_FOCUS_POSITION\" state=\"Ok\" perm=\"rw\" "
+	"timeout=\"60\">\n"
 	"    <defNumber name=\"FOCUS_ABSOLUTE_POSITION\" label=\"Steps\" format=\"%.f\" min=\"0\" max=\"100000\" "
 	"step=\"1000\">\n50000\n    </defNumber>\n"
 	"</defNumberVector>\n"
-	"<setSwitchVector device=\"Focuser Simulator\" name=\"CONNECTION\" state=\"Ok\" timestamp=\"2026-11-28T18:12:51\">\n"
+	"<setSwitchVector device=\"Focuser Simulator\" name=\"CONNECTION\" state=\"Ok\" "
+	"timestamp=\"2026-11-28T18:12:51\">\n"
 	"    <oneSwitch name=\"CONNECT\">\nOn\n    </oneSwitch>\n"
 	"    <oneSwitch name=\"DISCONNECT\">\nOff\n    </oneSwitch>\n"
 	"</setSwitchVector>\n"
 	"<setNumberVector device=\"Focuser Simulator\" name=\"ABS_FOCUS_POSITION\" state=\"Busy\"/>\n"
 	"<setBLOBVector device=\"CCD\" name=\"CCD1\" state=\"Ok\">\n"
-	"  <oneBLOB name=\"CCD1\" size=\"6\" enclen=\"9\" format=\".fits\">\nZm9v\nYmFy\n  </oneBLOB>\n</setBLOBVector>\n"
-	"<message device=\"Focuser Simulator\" timestamp=\"2026-11-28T18:12:52\" message=\"[ERROR] it is stuck\"/>\n";
+	"  <oneBLOB name=\"CCD1\" size=\"6\" enclen=\"9\" format=\".fits\">\nZm9v\nYmFy\n  </oneBLOB>\n"
+	"</setBLOBVector>\n"
+	"<message device=\"Focuser Simulator\" timestamp=\"2026-11-28T18:12:52\" "
+	"message=\"[ERROR] it is stuck\"/>\n";
 
 static void a_session_in_pieces_of_any_size(void **state)
 {
@@ -145,13 +149,15 @@ static void what_is_deleted_is_gone(void **state)
 	struct heard h;
 	assert_int_equal(hear(&h, DEFINE("A", "P", "1") DEFINE("A", "Q", "2") DEFINE("B", "P", "3")
 		DEFINE("A", "P", "4") "<delProperty device=\"A\" name=\"Q\"/>"
-		"<setNumberVector device=\"A\" name=\"Q\"><oneNumber name=\"N\">5</oneNumber></setNumberVector>", 999), ERR_OK);
+		"<setNumberVector device=\"A\" name=\"Q\"><oneNumber name=\"N\">5</oneNumber></setNumberVector>", 999),
+		ERR_OK);
 	/* A second definition takes the place of the first, and news of what is not there are nothing. */
 	assert_int_equal(h.store.properties, 2);
 	assert_true(indi_store_number(&h.store, "A", "P", "N") == 4.0);
 	assert_null(indi_store_find(&h.store, "A", "Q"));
 	indi_store_fini(&h.store);
-	assert_int_equal(hear(&h, DEFINE("A", "P", "1") DEFINE("B", "P", "3") "<delProperty device=\"A\"/>", 999), ERR_OK);
+	assert_int_equal(hear(&h, DEFINE("A", "P", "1") DEFINE("B", "P", "3") "<delProperty device=\"A\"/>", 999),
+		ERR_OK);
 	assert_null(indi_store_find(&h.store, "A", "P"));
 	assert_true(isnan(indi_store_number(&h.store, "A", "P", "N")));
 	assert_true(indi_store_number(&h.store, "B", "P", "N") == 3.0);
