@@ -190,7 +190,8 @@ enum err_code alpaca_param_parse(const struct http_request *req, const struct pa
 	if (!ok && param->type == PARAM_I32 && found == 0 && text_parse_double(span_of(text), &real) &&
 		(real < INT32_MIN || real > INT32_MAX)) {
 		return err_set(err, ERR_INVALID_VALUE,
-			"Parameter %s must be from %" PRId32 " to %" PRId32 ", not %.40s.", param->name, INT32_MIN, INT32_MAX, text);
+			"Parameter %s must be from %" PRId32 " to %" PRId32 ", not %.40s.", param->name, INT32_MIN,
+			INT32_MAX, text);
 	}
 	if (!ok) {
 		return err_set(err, ERR_INVALID_VALUE, "Parameter %s must be %s, not \"%.40s\".",
