@@ -36,8 +36,9 @@ struct focuser_memory {
 	int64_t patience_real_ms;   /* until when that operation waits for it */
 	int64_t progress_ms;        /* device clock; when the way was last noted */
 	int64_t retry_real_ms;      /* when an entry that failed is tried again at rest */
-	struct log_repeat late;
-	struct log_repeat doubtful; /* moves with a position that is not known */
+	struct log_lasting late;     /* moves begin before they are on the disk */
+	struct log_lasting doubtful; /* moves with a position that is not known */
+	struct log_lasting doubts;   /* the position is found to be not known */
 };
 
 /* Without the lock, before the link comes up: reads the journal, once. */
@@ -45,6 +46,10 @@ void memory_open(struct device *dev);
 
 /* Writes what is still to be written and frees the journal.  The worker must have ended. */
 void memory_close(struct device *dev);
+
+/* The device's limits are known anew, and nothing was noted since: finds what a focusd that numbered positions
+ * otherwise has left behind, and says so. */
+void memory_renumber(struct device *dev);
 
 /* The link came up and the device has said where it is: decides how far the position is trusted. */
 void memory_judge(struct device *dev);

@@ -34,6 +34,8 @@ struct focuser_state {
 	int32_t remembered;        /* where it stands by the count from before a shift, or where it was last seen */
 	bool can_set_position;     /* the device can be told where it stands */
 	bool journal_failing;      /* the newest entry is not on the disk: a power cut loses the position */
+	bool stop_owed;            /* a STOP could not be sent: it is the first order when the link is back */
+	char stop_words[FOCUSER_WHY]; /* a sentence about it, or about what became of it; "" nothing to tell */
 	bool temperature_supported;
 	bool temperature_valid;
 	double temperature_c;
@@ -62,8 +64,10 @@ void focuser_state(struct device *dev, struct focuser_state *out);
  * lease: ERR_INVALID_OPERATION naming it.  Link lost: ERR_IO with a sentence. */
 enum err_code focuser_move(struct device *dev, int32_t target, struct err *err);
 
-/* Stops now and aborts a run that holds the lease; nothing moves afterwards.  Fine at rest.  Link lost:
- * ERR_IO with a sentence, and a motor that still moves, or calibrates, when it is back is stopped then. */
+/* Stops now and aborts a run that holds the lease; nothing moves afterwards.  Fine at rest.  Link lost: ERR_IO with a
+ * sentence.  The motion that was under way when the link went is owed the STOP then: it is sent before the link is up
+ * again, as the first order, if the motor still makes that motion (stop_owed.h); also when a client has closed the lost
+ * link meanwhile. */
 enum err_code focuser_halt(struct device *dev, struct err *err);
 
 /* Completion property (IsMoving): a failed move is reported here to everybody for 5 s, then *out is false. */
@@ -142,7 +146,8 @@ enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target,
 enum err_code focuser_run_wait(struct device *dev, uint64_t op, const _Atomic bool *cancel,
 	int64_t deadline_ms, struct err *err);
 
-/* Blocks (jobs only) until the motor rests or the link is down, at the latest until deadline_ms on clock_real(). */
+/* Blocks (jobs only) until the motor rests or the link is down, at the latest until deadline_ms on clock_real().  A
+ * link that is being closed is waited for, since the motor is stopped then. */
 void focuser_wait_rest(struct device *dev, int64_t deadline_ms);
 
 #endif
