@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,52 +51,39 @@ static int try_listen(const struct sockaddr *address, socklen_t len)
 	return fd;
 }
 
-int http_listen(const char *bind_to, int port, int *bound_port, bool *loopback, struct err *err)
+static int try_address(const struct bind_address *where, int port)
 {
-	const char *where = bind_to != NULL ? bind_to : "";
+	struct sockaddr_storage address;
+	socklen_t len = bind_address_of(where, port, &address);
+	if (len == 0) {
+		errno = ENODEV;
+		return -1;
+	}
+	return try_listen((const struct sockaddr *)&address, len);
+}
+
+static int try_everywhere(int port)
+{
 	struct sockaddr_in6 any6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
 	struct sockaddr_in any4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	int fd = -1;
-	if (where[0] == '\0' || strcmp(where, "all") == 0) {
-		where = "all addresses";
-		fd = try_listen((const struct sockaddr *)&any6, sizeof any6);
-		/* A kernel without IPv6 says EAFNOSUPPORT, and one that has it switched off EADDRNOTAVAIL. */
-		if (fd < 0 && errno != EADDRINUSE && errno != EACCES) {
-			fd = try_listen((const struct sockaddr *)&any4, sizeof any4);
-		}
-	} else {
-		char host[64];
-		char service[8];
-		bool bracket = where[0] == '[';
-		snprintf(host, sizeof host, "%s", bracket ? where + 1 : where);
-		if (bracket) {
-			host[strcspn(host, "]")] = '\0';
-		}
-		if (strcmp(host, "localhost") == 0) {
-			snprintf(host, sizeof host, "127.0.0.1");
-		}
-		snprintf(service, sizeof service, "%d", port);
-		struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-			.ai_socktype = SOCK_STREAM};
-		struct addrinfo *found = NULL;
-		if (getaddrinfo(host, service, &hints, &found) != 0) {
-			err_set(err, ERR_IO, "cannot listen on \"%s\": it is not an IP address",
-				where);
-			return -1;
-		}
-		fd = try_listen(found->ai_addr, found->ai_addrlen);
-		int why = errno;
-		freeaddrinfo(found);
-		errno = why;
+	int fd = try_listen((const struct sockaddr *)&any6, sizeof any6);
+	/* A kernel without IPv6 says EAFNOSUPPORT, and one that has it switched off EADDRNOTAVAIL. */
+	if (fd < 0 && errno != EADDRINUSE && errno != EACCES) {
+		fd = try_listen((const struct sockaddr *)&any4, sizeof any4);
 	}
-	if (fd < 0) {
-		err_set(err, ERR_IO, "cannot listen on port %d of %s: %s%s", port, where,
-			strerror(errno),
-			errno == EADDRINUSE
-				? " (by another Alpaca server or another focusd; choose a "
-				  "different port or stop that one)"
-				: "");
-		return -1;
+	return fd;
+}
+
+enum listen_result http_listen(const struct bind_address *where, int port, int *fd, int *bound_port, struct err *err)
+{
+	*fd = where != NULL ? try_address(where, port) : try_everywhere(port);
+	if (*fd < 0) {
+		int why = errno;
+		err_set(err, ERR_IO, "cannot listen on port %d of %s: %s%s", port,
+			where != NULL ? where->text : "all addresses", strerror(why),
+			why == EADDRINUSE ? " (by another Alpaca server or another focusd; choose a different port or "
+					    "stop that one)" : "");
+		return why == EADDRNOTAVAIL || why == ENODEV ? LISTEN_LATER : LISTEN_FAILED;
 	}
 	union {
 		struct sockaddr any;
@@ -105,13 +91,9 @@ int http_listen(const char *bind_to, int port, int *bound_port, bool *loopback, 
 		struct sockaddr_in6 v6;
 	} bound = {.v6 = {0}};
 	socklen_t len = sizeof bound;
-	if (getsockname(fd, &bound.any, &len) == 0) {
-		bool is_v4 = bound.any.sa_family == AF_INET;
-		*bound_port = ntohs(is_v4 ? bound.v4.sin_port : bound.v6.sin6_port);
-		*loopback = is_v4 ? (ntohl(bound.v4.sin_addr.s_addr) >> 24) == 127
-				  : IN6_IS_ADDR_LOOPBACK(&bound.v6.sin6_addr);
-	}
-	return fd;
+	getsockname(*fd, &bound.any, &len);
+	*bound_port = ntohs(bound.any.sa_family == AF_INET ? bound.v4.sin_port : bound.v6.sin6_port);
+	return LISTEN_OK;
 }
 
 void http_raise_file_limit(void)
