@@ -116,15 +116,17 @@ static int load_config(const struct serve_options *options, const struct config_
 	if (rc == ERR_OK) {
 		rc = config_check(config, drivers, &errors);
 	}
-	fputs(buf_text(&errors), stderr);
-	buf_fini(&errors);
-	if (rc != ERR_OK) {
-		return EXIT_USAGE;
-	}
+	size_t warnings_at = errors.len;
 	if (options->check) {
-		printf("%s: no errors\n", path == NULL ? "configuration" : path);
+		config_warn(config, drivers, &errors);
 	}
-	return EXIT_DONE;
+	fputs(buf_text(&errors), stderr);
+	if (rc == ERR_OK && options->check) {
+		printf("%s: no errors%s\n", path == NULL ? "configuration" : path,
+			errors.len > warnings_at ? ", but see the warnings" : "");
+	}
+	buf_fini(&errors);
+	return rc == ERR_OK ? EXIT_DONE : EXIT_USAGE;
 }
 
 /* Puts what the command line says above what the files say. */

@@ -5,7 +5,9 @@
 
 #include "camera_driver.h"
 #include "focuser_driver.h"
+#include "http.h"
 #include "ports.h"
+#include "transport.h"
 
 static void name_candidates(const char *name, char *out, size_t cap)
 {
@@ -38,6 +40,8 @@ static struct config_driver focuser_facts(const struct focuser_driver *driver, c
 		.sets_step_mode = driver->sets_step_mode,
 		.has_tempcomp = driver->set_tempcomp != NULL,
 		.uses_device = driver->uses_device,
+		.read_port = transport_read_name,
+		.look_port = transport_look,
 	};
 }
 
@@ -49,6 +53,9 @@ static struct config_driver camera_facts(const struct camera_driver *driver)
 		.uses_port = driver->uses_port,
 		.uses_path = driver->uses_path,
 		.uses_device = driver->uses_device,
+		.read_port = transport_read_name,
+		.look_port = transport_look,
+		.look_path = driver->look_path,
 	};
 }
 
@@ -80,7 +87,12 @@ bool driver_facts_init(struct driver_facts *facts)
 		facts->cameras[i] = camera_facts(camera_drivers[i]);
 	}
 	facts->table = (struct config_drivers){
-		.focusers = facts->focusers, .cameras = facts->cameras, .name_candidates = name_candidates};
+		.focusers = facts->focusers,
+		.cameras = facts->cameras,
+		.name_candidates = name_candidates,
+		.read_bind = http_bind_read,
+		.look_bind = http_bind_look,
+	};
 	return true;
 }
 

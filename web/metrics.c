@@ -32,7 +32,10 @@ static bool is_focuser(const struct device *dev)
 	return device_info(dev)->kind == &focuser_kind;
 }
 
-enum focuser_metric { METRIC_POSITION, METRIC_KNOWN, METRIC_JOURNAL, METRIC_TEMPERATURE, METRIC_MOVING };
+enum focuser_metric {
+	METRIC_POSITION, METRIC_MOTOR_POSITION, METRIC_KNOWN, METRIC_JOURNAL, METRIC_TEMPERATURE, METRIC_MOVING,
+	METRIC_STOP
+};
 
 static void focuser_family(struct web *web, struct buf *out, enum focuser_metric which,
 	const char *name, const char *help)
@@ -50,6 +53,9 @@ static void focuser_family(struct web *web, struct buf *out, enum focuser_metric
 		case METRIC_POSITION:
 			value = s.position_valid && !s.position_stale ? (double)s.position : NAN;
 			break;
+		case METRIC_MOTOR_POSITION:
+			value = s.position_valid && !s.position_stale ? (double)s.motor_position : NAN;
+			break;
 		case METRIC_KNOWN:
 			value = s.trust == POSITION_KNOWN ? 1 : 0;
 			break;
@@ -61,6 +67,9 @@ static void focuser_family(struct web *web, struct buf *out, enum focuser_metric
 			break;
 		case METRIC_MOVING:
 			value = s.is_moving ? 1 : 0;
+			break;
+		case METRIC_STOP:
+			value = s.stop_owed ? 1 : 0;
 			break;
 		}
 		sample(out, name, dev, value);
@@ -176,6 +185,8 @@ enum http_result metrics_answer(struct web *web, const char *rest, const struct 
 	buf_printf(out, "focusd_build_info{version=\"%s\"} 1\n", FOCUSD_VERSION);
 	focuser_family(web, out, METRIC_POSITION, "focusd_focuser_position_steps",
 		"Position of the focuser; absent while it is unknown or stale.");
+	focuser_family(web, out, METRIC_MOTOR_POSITION, "focusd_focuser_motor_position_steps",
+		"The same by the motor's own count, which begins elsewhere where positions are shifted or reversed.");
 	focuser_family(web, out, METRIC_KNOWN, "focusd_focuser_position_known",
 		"Whether the position can be trusted.");
 	trust_family(web, out);
@@ -185,6 +196,8 @@ enum http_result metrics_answer(struct web *web, const char *rest, const struct 
 		"Temperature; absent without a reading.");
 	focuser_family(web, out, METRIC_MOVING, "focusd_focuser_moving",
 		"Whether the focuser is moving.");
+	focuser_family(web, out, METRIC_STOP, "focusd_focuser_stop_owed",
+		"Whether a STOP could not be sent and waits for the link to be back.");
 	link_families(web, out);
 	run_families(web, out);
 	http_family(web, out);

@@ -60,10 +60,13 @@ enum http_result runs_list_answer(struct web *web, const char *rest, const struc
 		return result;
 	}
 	if (answer.err.code != ERR_OK) {
-		log_warn("web", "the history of runs cannot be read: %s", answer.err.text);
+		if (log_lasting_news(&web->history_failures, answer.err.text)) {
+			log_warn("web", "the history of runs cannot be read: %s", answer.err.text);
+		}
 		http_text(res, failed_status(answer.err.code), "The history of runs cannot be read: %s",
 			answer.err.text);
 	} else {
+		(void)log_lasting_over(&web->history_failures);
 		web_body(res, "application/json", answer.text.ceiling);
 		res->body = answer.text;
 		buf_init(&answer.text, 0);

@@ -53,6 +53,35 @@ static void common(struct json_writer *w, struct device *dev, enum device_link l
 	key_text(w, "last_failure", failure);
 }
 
+/* The newest move that was asked to go beyond the limits; null when it was not. */
+static void clamped_json(struct json_writer *w, const struct focuser_state *s)
+{
+	json_key(w, "clamped");
+	if (!s->clamped) {
+		json_null(w);
+		return;
+	}
+	json_object(w);
+	json_key_int(w, "asked", s->asked);
+	json_key_int(w, "to", s->target);
+	json_end_object(w);
+}
+
+/* How positions and the motor's own numbers belong together (numbering.h); null before the first link. */
+static void numbering_json(struct json_writer *w, const struct numbering *n)
+{
+	json_key(w, "numbering");
+	if (!n->known) {
+		json_null(w);
+		return;
+	}
+	json_object(w);
+	json_key_int(w, "low", n->low);
+	json_key_int(w, "high", n->high);
+	json_key_bool(w, "reversed", n->reversed);
+	json_end_object(w);
+}
+
 static void focuser_json(struct web *web, struct device *dev, struct json_writer *w)
 {
 	int number = device_info(dev)->number;
@@ -67,6 +96,8 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 	key_steps(w, "position", s.position_valid, s.position);
 	key_steps(w, "motor_position", s.position_valid, s.motor_position);
 	key_steps(w, "target", s.is_moving, s.target);
+	clamped_json(w, &s);
+	numbering_json(w, &s.numbering);
 	json_key_bool(w, "position_stale", s.position_stale);
 	json_key_double(w, "position_age_s", s.position_valid ? (double)s.position_age_ms / 1000 : NAN);
 	json_key_string(w, "trust", focuser_trust_name(s.trust));
@@ -74,6 +105,8 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 	key_steps(w, "remembered_position", s.remembered_known, s.remembered);
 	json_key_bool(w, "can_set_position", s.can_set_position);
 	json_key_bool(w, "journal_failing", s.journal_failing);
+	json_key_bool(w, "stop_owed", s.stop_owed);
+	key_text(w, "stop_words", s.stop_words);
 	json_key_bool(w, "temperature_supported", s.temperature_supported);
 	json_key_double(w, "temperature_c", s.temperature_valid ? s.temperature_c : NAN);
 	json_key_int(w, "min_step", s.min_step);

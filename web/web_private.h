@@ -11,6 +11,7 @@
 #include "focuser.h"
 #include "holds.h"
 #include "json.h"
+#include "log.h"
 #include "renderer.h"
 #include "web.h"
 
@@ -51,6 +52,7 @@ struct web {
 	struct preview_slot slots[WEB_PREVIEW_SLOTS];
 	uint64_t uses;
 	struct holds *picture_readers; /* of rendered pictures */
+	struct log_lasting history_failures; /* what the log was told of a history that cannot be read */
 };
 
 /* What stands now of [server]: a copy. */

@@ -17,7 +17,7 @@ static const char between[] = ", \t";
 /* Says what is wrong with a word that is no address, and what its author probably wanted to write. */
 static enum err_code no_address(const char *word, struct err *err)
 {
-	const char *colon = strrchr(word, ':');
+	const char *colon = strchr(word, ':');
 	if (strpbrk(word, "\"'") != NULL) {
 		return err_set(err, ERR_INVALID_VALUE, "%s: the address to listen on is written without quotes", word);
 	}
@@ -25,9 +25,9 @@ static enum err_code no_address(const char *word, struct err *err)
 		return err_set(err, ERR_INVALID_VALUE, "\"%s\" is no address to listen on: write the IP address alone, "
 			"such as 192.168.1.20, or all", word);
 	}
-	if (colon != NULL && (strchr(word, ':') == colon || (colon > word && colon[-1] == ']'))) {
-		return err_set(err, ERR_INVALID_VALUE, "\"%s\": the port number stands in a line of its own: "
-			"bind = %.*s and port = %s", word, (int)(colon - word), word, colon + 1);
+	if (colon != NULL && (word[0] == '[' || strchr(colon + 1, ':') == NULL)) {
+		return err_set(err, ERR_INVALID_VALUE, "\"%s\": bind takes the address alone, the port number stands in "
+			"a line of its own, port = ...", word);
 	}
 	return err_set(err, ERR_INVALID_VALUE, "\"%s\" is no IP address: write one that this machine has, such as "
 		"192.168.1.20, or all", word);

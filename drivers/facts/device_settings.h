@@ -31,6 +31,7 @@ struct simulator_config {
 	int32_t stall_after;      /* every move after so many jams; default 0 = none */
 	double fail_chance;       /* share of exposures that fail in read-out; default 0 */
 	int32_t fail_every;       /* every Nth exposure fails; default 0 = none */
+	double readout_s;         /* of a whole frame in the normal mode; default 0 */
 	bool truth;               /* simulator-truth.jsonl is written; default no */
 };
 

@@ -37,7 +37,7 @@ enum camera_driver_state {
 	CAMERA_DRIVER_IDLE,    /* nothing goes on; in place of READY: the exposure was lost */
 	CAMERA_DRIVER_EXPOSING,
 	CAMERA_DRIVER_READY,   /* read_frame or read_lent may be called */
-	CAMERA_DRIVER_READING, /* no light is collected any more, the pixels are not there yet */
+	CAMERA_DRIVER_READING, /* no light is collected any more, the pixels are not all there yet */
 };
 
 struct camera_reading {
@@ -66,6 +66,10 @@ struct camera_driver {
 	bool uses_port;                 /* `port` must be configured */
 	bool uses_device;               /* heeds `device`: several may be behind one port */
 	bool uses_path;                 /* `path` must be configured */
+	/* Says what is wrong with a `path` on the disk at this moment: ERR_IO, or ERR_INVALID_VALUE when nothing in it
+	 * can be
+	 * used.  It reads names only, and is called without open.  NULL: nothing can be said. */
+	enum err_code (*look_path)(const char *path, struct err *err);
 	bool simulated;                 /* runs on the scaled clock */
 	bool owns_position;             /* frames carry the position they were recorded at */
 	bool needs_focuser;             /* an exposure cannot be made unless it is known where the focuser stands */
@@ -103,11 +107,15 @@ struct camera_driver {
 	 * ERR_CANCELLED. */
 	enum err_code (*read_frame)(void *ctx, void *out, size_t count, struct frame_info *info,
 		struct err *err);
-	/* These two, both or neither, take the place of read_frame, for drivers that make their pixels themselves: core
-	 * lends the frame that it is going to publish, which has caps.frame_type, as soon as the exposure has begun, so
-	 * that a large one is in memory once and there when the exposure ends.  The driver fills it by frame_fill(), on
-	 * threads of its own too; when read_lent, abort or close has returned it must not touch it any more.  read_lent
-	 * fills info as read_frame does; while it waits for the rest it watches host->urgent. */
+	/* These two, both or neither, take the place of read_frame, for drivers that make their pixels themselves
+	 * or get them piece by piece: core lends the frame that it is going to publish, which has caps.frame_type,
+	 * as soon as the exposure has begun, so that a large one is in memory once and there when the exposure
+	 * ends, or when the device's own read-out does.  The driver fills it by frame_fill(), on threads of its
+	 * own too, which also transposes the rows and takes their statistics as they come; when read_lent, abort
+	 * or close has returned it must not touch it any more.  Such a driver says READING while rows are missing
+	 * and READY when the frame is whole, since clients are told that the camera exposes or reads until
+	 * read_lent has returned.  read_lent fills info as read_frame does; should rows be missing all the same,
+	 * it waits for them and watches host->urgent. */
 	void (*lend_frame)(void *ctx, struct frame *frame);
 	enum err_code (*read_lent)(void *ctx, struct frame_info *info, struct err *err);
 

@@ -64,6 +64,13 @@ struct transport_settings {
 enum err_code transport_open(const char *where, const struct transport_settings *settings,
 	int64_t deadline_ms, struct transport **out, struct err *err);
 
+/* Whether the text can be the name of a port, as transport_open() takes it: ERR_INVALID_VALUE with a sentence that says
+ * what is wrong with it and what would be right.  Pure. */
+enum err_code transport_read_name(const char *where, struct err *err);
+/* The same, and whether the port is there at this moment and can be one: ERR_IO.  Opens nothing; a host on the network
+ * is not asked. */
+enum err_code transport_look(const char *where, struct err *err);
+
 /* Whether opening this port may reset a controller behind it (the DTR edge of a serial port does on
  * most Arduino boards); false for pseudo terminals and TCP. */
 bool transport_can_reset(const char *where);

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A camera that serves recorded frames as if they were exposed at this moment: an exposure takes the time that was
- * asked for and delivers the frame that was recorded nearest to where the focuser stands, together with the position
- * of that frame.
+ * asked for and delivers the frame that was recorded nearest to where the focuser stood when it began, together with
+ * the position of that frame. The file is read while the exposure goes on, so that the frame is there when it ends.
  */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "camera_driver.h"
 #include "log.h"
+#include "replay_fetch.h"
 #include "replay_frames.h"
-
-#define NO_FRAME SIZE_MAX
 
 struct replay_camera {
 	const struct driver_host *host;
@@ -24,10 +22,10 @@ struct replay_camera {
 	bool exposing;
 	int64_t start_ms;
 	int64_t ready_ms;
-	size_t chosen;
-	/* The last frame read, because the same one is often asked for again. */
-	struct fits_frame cached;
-	size_t cached_index;
+	struct replay_entry *chosen;
+	struct frame *frame;            /* lent by core; NULL: not lent so far */
+	struct replay_fetch *fetch;     /* which owns kept and levels while it is there */
+	struct replay_recording kept;
 };
 
 extern const struct camera_driver replay_camera_driver;
@@ -84,7 +82,6 @@ static enum err_code replay_open(void *ctx, const struct camera_port *port,
 {
 	struct replay_camera *c = ctx;
 	c->host = host;
-	c->cached_index = NO_FRAME;
 	enum err_code code = replay_frames_list(&c->frames, port->path, host->source, err);
 	if (code != ERR_OK) {
 		return code;
@@ -113,13 +110,21 @@ static enum err_code replay_open(void *ctx, const struct camera_port *port,
 	return ERR_OK;
 }
 
+/* Ends the exposure, whichever way it went. */
+static void finish(struct replay_camera *c)
+{
+	replay_fetch_end(c->fetch);
+	c->fetch = NULL;
+	c->frame = NULL;
+	c->exposing = false;
+}
+
 static void replay_close(void *ctx)
 {
 	struct replay_camera *c = ctx;
-	fits_frame_free(&c->cached);
+	finish(c);
+	replay_recording_free(&c->kept);
 	replay_frames_fini(&c->frames);
-	c->cached_index = NO_FRAME;
-	c->exposing = false;
 }
 
 static enum err_code replay_start(void *ctx, const struct exposure_request *request,
@@ -136,12 +141,28 @@ static enum err_code replay_start(void *ctx, const struct exposure_request *requ
 		return err_set(err, ERR_INVALID_OPERATION, "recorded frames are chosen by the focuser's "
 			"position, and it is not known: connect the focuser first");
 	}
+	struct replay_entry *entry = &c->frames.entries[replay_frames_pick(&c->frames, request->focuser_position)];
+	if (request->bin < 1 || request->start_x < 0 || request->start_y < 0
+		|| request->start_x + request->num_x > entry->width / request->bin
+		|| request->start_y + request->num_y > entry->height / request->bin) {
+		return err_set(err, ERR_INVALID_VALUE, "the recorded frames have %d x %d px: there is no such part of "
+			"them at binning %d", (int)entry->width, (int)entry->height, request->bin);
+	}
 	c->request = *request;
-	c->chosen = replay_frames_pick(&c->frames, request->focuser_position);
+	c->chosen = entry;
 	c->start_ms = clock_now_ms(c->host->clock);
 	c->ready_ms = c->start_ms + (int64_t)ceil(request->duration_s * 1000.0);
 	c->exposing = true;
 	return ERR_OK;
+}
+
+/* An abort is noticed after so long at the latest (real milliseconds). */
+#define WAIT_MS 10
+
+/* Whether the frame is complete, or never will be; waits a little for it, so that its end is seen at once. */
+static bool fetched(struct replay_camera *c)
+{
+	return c->fetch == NULL || replay_fetch_wait(c->fetch, WAIT_MS);
 }
 
 static enum err_code replay_poll(void *ctx, struct camera_reading *out, struct err *err)
@@ -156,7 +177,8 @@ static enum err_code replay_poll(void *ctx, struct camera_reading *out, struct e
 	int64_t now = clock_now_ms(c->host->clock);
 	out->elapsed_s = fmin((double)(now - c->start_ms) / 1000.0, c->request.duration_s);
 	if (now >= c->ready_ms) {
-		out->state = CAMERA_DRIVER_READY;
+		out->state = fetched(c) ? CAMERA_DRIVER_READY : CAMERA_DRIVER_READING;
+		out->next_poll_ms = 1;
 		return ERR_OK;
 	}
 	out->state = CAMERA_DRIVER_EXPOSING;
@@ -168,8 +190,7 @@ static enum err_code replay_poll(void *ctx, struct camera_reading *out, struct e
 static enum err_code replay_abort(void *ctx, struct err *err)
 {
 	(void)err;
-	struct replay_camera *c = ctx;
-	c->exposing = false;
+	finish(ctx);
 	return ERR_OK;
 }
 
@@ -184,66 +205,32 @@ static enum err_code replay_stop(void *ctx, struct err *err)
 	return ERR_OK;
 }
 
-/* Reads the chosen frame into c->cached, unless it is there already. */
-static enum err_code load(struct replay_camera *c, struct err *err)
-{
-	if (c->cached_index == c->chosen) {
-		return ERR_OK;
-	}
-	const struct replay_entry *entry = &c->frames.entries[c->chosen];
-	struct fits_frame fresh = {.pixels = NULL};
-	/* A float holds the values of the other types exactly and takes half the memory. */
-	bool exact = c->frames.type == IMAGE_I32 || c->frames.type == IMAGE_F64;
-	enum err_code code = exact ? fits_frame_read_exact(entry->path, &fresh, err)
-				   : fits_frame_read(entry->path, &fresh, err);
-	if (code != ERR_OK) {
-		return code;
-	}
-	if (fresh.width != entry->width || fresh.height != entry->height || fresh.type != entry->type) {
-		fits_frame_free(&fresh);
-		return err_set(err, ERR_IO, "%s is not the file it was: its size or type has changed",
-			entry->name);
-	}
-	fits_frame_free(&c->cached);
-	c->cached = fresh;
-	c->cached_index = c->chosen;
-	if (c->frames.type == IMAGE_U16
-		&& replay_levels_fit(&c->levels, fresh.pixels, (size_t)fresh.width * (size_t)fresh.height)) {
-		log_warn(c->host->source, "%s has negative values: %g is added to each pixel from here on",
-			entry->name, -c->levels.zero);
-	}
-	return ERR_OK;
-}
-
-static enum err_code replay_read(void *ctx, void *out, size_t count, struct frame_info *info,
-	struct err *err)
+static void replay_lend(void *ctx, struct frame *frame)
 {
 	struct replay_camera *c = ctx;
+	const struct replay_fetch_job job = {
+		.entry = c->chosen,
+		.type = c->frames.type,
+		.kept = &c->kept,
+		.levels = &c->levels,
+		.bin = c->request.bin,
+		.start_x = c->request.start_x,
+		.start_y = c->request.start_y,
+		.frame = frame,
+		.source = c->host->source,
+	};
+	c->frame = frame;
+	c->fetch = replay_fetch_begin(&job);
+}
+
+static void describe(const struct replay_camera *c, struct frame_info *info)
+{
 	const struct exposure_request *r = &c->request;
-	if (!c->exposing || clock_now_ms(c->host->clock) < c->ready_ms) {
-		return err_set(err, ERR_INVALID_OPERATION, "no exposure is ready");
-	}
-	struct replay_entry *entry = &c->frames.entries[c->chosen];
-	if (r->bin < 1 || r->start_x < 0 || r->start_y < 0
-		|| r->start_x + r->num_x > entry->width / r->bin
-		|| r->start_y + r->num_y > entry->height / r->bin
-		|| count < (size_t)r->num_x * (size_t)r->num_y) {
-		return err_set(err, ERR_INTERNAL, "the frame that was asked for does not fit");
-	}
-	enum err_code code = load(c, err);
-	if (code != ERR_OK) {
-		c->exposing = false;
-		return code;
-	}
-	replay_cut(&c->levels, c->frames.type, &c->cached, r->bin, r->start_x, r->start_y, r->num_x, r->num_y, out);
-	memset(info, 0, sizeof *info);
-	info->width = r->num_x;
-	info->height = r->num_y;
-	info->planes = 1;
-	info->bin = r->bin;
+	const struct replay_entry *entry = c->chosen;
+	*info = (struct frame_info){.width = r->num_x, .height = r->num_y, .planes = 1, .bin = r->bin};
 	/* A mean over cells of a mosaic has no colour. */
-	info->mosaic = r->bin == 1 ? c->cached.mosaic : IMAGE_MONO;
-	double full = c->cached.full_scale_adu;
+	info->mosaic = r->bin == 1 ? c->kept.frame.mosaic : IMAGE_MONO;
+	double full = c->kept.frame.full_scale_adu;
 	if (c->frames.type == IMAGE_U16) {
 		full -= c->levels.zero;
 		full = full > UINT16_MAX ? UINT16_MAX : full;
@@ -255,9 +242,28 @@ static enum err_code replay_read(void *ctx, void *out, size_t count, struct fram
 	info->position_steps = entry->position_steps;
 	info->recording_id = entry->id;
 	snprintf(info->label, sizeof info->label, "%s", entry->name);
-	entry->served++;
-	c->exposing = false;
-	return ERR_OK;
+}
+
+static enum err_code replay_read_lent(void *ctx, struct frame_info *info, struct err *err)
+{
+	struct replay_camera *c = ctx;
+	if (!c->exposing || c->frame == NULL || clock_now_ms(c->host->clock) < c->ready_ms) {
+		return err_set(err, ERR_INVALID_OPERATION, "no exposure is ready");
+	}
+	while (!fetched(c)) {
+		if (c->host->urgent != NULL && c->host->urgent(c->host->urgent_ctx)) {
+			finish(c);
+			return err_set(err, ERR_CANCELLED, "something else came first");
+		}
+	}
+	enum err_code code = c->fetch != NULL ? replay_fetch_result(c->fetch, err)
+					      : err_set(err, ERR_NOMEM, "no memory to read %s", c->chosen->name);
+	if (code == ERR_OK) {
+		describe(c, info);
+		c->chosen->served++;
+	}
+	finish(c);
+	return code;
 }
 
 const struct camera_driver replay_camera_driver = {
@@ -265,6 +271,7 @@ const struct camera_driver replay_camera_driver = {
 	.title = "Recorded frames",
 	.ctx_size = sizeof(struct replay_camera),
 	.uses_path = true,
+	.look_path = replay_frames_look,
 	.simulated = true,
 	.owns_position = true,
 	.needs_focuser = true,
@@ -274,5 +281,6 @@ const struct camera_driver replay_camera_driver = {
 	.poll = replay_poll,
 	.abort = replay_abort,
 	.stop = replay_stop,
-	.read_frame = replay_read,
+	.lend_frame = replay_lend,
+	.read_lent = replay_read_lent,
 };

@@ -186,6 +186,35 @@ static void tell_left_out(const struct left_out *left, const char *source)
 	}
 }
 
+static int is_frame(const struct dirent *file)
+{
+	return fits_name_is_frame(file->d_name);
+}
+
+/* Says why a folder of frames cannot be read; people copy examples, and write what only a shell understands. */
+static enum err_code no_folder(const char *folder, int why, struct err *err)
+{
+	const char *hint = folder[0] == '~' || folder[0] == '$' ? "; ~ and $ mean nothing here, write the whole path"
+			 : folder[0] == '"' || folder[0] == '\'' ? "; a path is written without quotes"
+			 : folder[0] != '/' ? "; write the whole path, from / on"
+			 : "";
+	return err_set(err, ERR_IO, "cannot read the folder of frames %.100s: %s%s", folder, strerror(why), hint);
+}
+
+enum err_code replay_frames_look(const char *folder, struct err *err)
+{
+	struct dirent **names = NULL;
+	int n = scandir(folder, &names, is_frame, NULL);
+	if (n < 0) {
+		return no_folder(folder, errno, err);
+	}
+	for (int i = 0; i < n; i++) {
+		free(names[i]);
+	}
+	free(names);
+	return n > 0 ? ERR_OK : err_set(err, ERR_INVALID_VALUE, "there is no FITS frame in %.150s", folder);
+}
+
 enum err_code replay_frames_list(struct replay_frames *frames, const char *folder,
 	const char *source, struct err *err)
 {
@@ -193,8 +222,7 @@ enum err_code replay_frames_list(struct replay_frames *frames, const char *folde
 	struct dirent **names = NULL;
 	int n = scandir(folder, &names, NULL, alphasort);
 	if (n < 0) {
-		return err_set(err, ERR_IO, "cannot read the folder of frames %s: %s", folder,
-			strerror(errno));
+		return no_folder(folder, errno, err);
 	}
 	struct left_out left = {0};
 	int status = 0;

@@ -40,6 +40,8 @@ struct replay_frames {
  * when the folder cannot be read, ERR_INVALID_VALUE when it has nothing to deliver; both name it. */
 enum err_code replay_frames_list(struct replay_frames *frames, const char *folder,
 	const char *source, struct err *err);
+/* Whether the folder can be read and holds a file that is called like a frame; fails as replay_frames_list(). */
+enum err_code replay_frames_look(const char *folder, struct err *err);
 void replay_frames_fini(struct replay_frames *frames);
 
 /* Index of the frame recorded nearest to position; of several at equal distance the one delivered

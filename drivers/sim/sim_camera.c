@@ -74,9 +74,14 @@ static const double base_electrons_per_adu = 0.8;
 static const double exposure_min_s = 0.001;
 static const double exposure_max_s = 3600.0;
 
-/* The read-out of a whole frame takes so long in each mode, and the faster one is noisier by this factor. */
-static const double readout_s[2] = {0.15, 0.06};
+/* The read-out of a whole frame takes this share of the configured time in each mode, and the faster mode is noisier by
+ * this factor: somewhat like the two speeds of a CCD camera. */
+static const double readout_share[2] = {1.0, 0.4};
 static const double noise_factor[2] = {1.0, 1.6};
+
+/* While it exposes, the camera looks at the scene at least this often, so that a picture that a move or a halt has made
+ * untrue is begun anew soon after that, and not when the exposure ends (device's milliseconds). */
+static const int look_ms = 250;
 
 /* Guide pulses move the sky at half of the sky's own pace, and no further than the field reaches beyond the sensor. */
 static const double guide_arcsec_s = 7.5;
@@ -419,9 +424,18 @@ static enum err_code camera_start(void *ctx, const struct exposure_request *requ
 	c->start_utc_ms = clock_utc_ms();
 	double rows = (double)request->num_y * request->bin / c->settings.height;
 	c->ready_ms = now
-		+ (int64_t)ceil((c->taken_s + readout_s[mode_of(request)] * rows) * 1000.0);
+		+ (int64_t)ceil((c->taken_s + readout_share[mode_of(request)] * c->settings.readout_s * rows) * 1000.0);
 	c->exposing = true;
 	return ERR_OK;
+}
+
+/* An abort is noticed after so long at the latest (real milliseconds). */
+#define WAIT_MS 10
+
+/* Whether the picture is complete; waits a little for it, so that its end is seen at once. */
+static bool painted(struct sim_camera *c)
+{
+	return c->paint == NULL || sim_paint_wait(c->paint, WAIT_MS);
 }
 
 static enum err_code camera_poll(void *ctx, struct camera_reading *out, struct err *err)
@@ -438,12 +452,13 @@ static enum err_code camera_poll(void *ctx, struct camera_reading *out, struct e
 	out->elapsed_s = fmin((double)(now - c->start_ms) / 1000.0, c->taken_s);
 	paint(c);
 	if (now >= c->ready_ms) {
-		out->state = CAMERA_DRIVER_READY;
+		out->state = painted(c) ? CAMERA_DRIVER_READY : CAMERA_DRIVER_READING;
+		out->next_poll_ms = 1;
 		return ERR_OK;
 	}
 	out->state = now < closed_ms ? CAMERA_DRIVER_EXPOSING : CAMERA_DRIVER_READING;
 	int64_t left = (now < closed_ms ? closed_ms : c->ready_ms) - now;
-	out->next_poll_ms = left < 1000 ? (int)left : 1000;
+	out->next_poll_ms = left < look_ms ? (int)left : look_ms;
 	return ERR_OK;
 }
 
@@ -514,9 +529,6 @@ static void camera_lend(void *ctx, struct frame *frame)
 	paint(c);
 }
 
-/* An abort is noticed after so long at the latest (real milliseconds). */
-#define WAIT_MS 10
-
 static enum err_code camera_read_lent(void *ctx, struct frame_info *info, struct err *err)
 {
 	struct sim_camera *c = ctx;
@@ -524,7 +536,7 @@ static enum err_code camera_read_lent(void *ctx, struct frame_info *info, struct
 		return err_set(err, ERR_INVALID_OPERATION, "no exposure is ready");
 	}
 	paint(c);
-	while (c->paint != NULL && !sim_paint_wait(c->paint, WAIT_MS)) {
+	while (!painted(c)) {
 		if (c->host->urgent != NULL && c->host->urgent(c->host->urgent_ctx)) {
 			finish(c);
 			return err_set(err, ERR_CANCELLED, "something else came first");

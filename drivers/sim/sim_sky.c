@@ -114,6 +114,7 @@ void sim_settings_init(struct sim_settings *s, const struct driver_host *host, i
 	s->stall_after = sim->stall_after;
 	s->fail_chance = sim->fail_chance;
 	s->fail_every = sim->fail_every;
+	s->readout_s = fmax(0.0, sim->readout_s);
 }
 
 double sim_star_fwhm_um(const struct sim_settings *s, double seeing_arcsec)

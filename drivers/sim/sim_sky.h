@@ -80,6 +80,7 @@ struct sim_settings {
 	double tilt_x_um, tilt_y_um, curvature_um;
 	double stall_chance, fail_chance;
 	int32_t stall_after, fail_every;
+	double readout_s;              /* of a whole frame in the normal mode */
 };
 
 /* Fills in the settings; focuser is the number of the focuser that moves these optics. */

@@ -71,6 +71,12 @@ struct tcp_address {
 	char port[8];
 };
 
+/* Splits such an address; ERR_INVALID_VALUE with a sentence that says what is wrong with it.  Pure. */
+enum err_code tcp_address_parse(const char *text, struct tcp_address *out, struct err *err);
+
+/* Follows links to the device of a port; path has room for PATH_MAX bytes.  ERR_IO, when there is none just now. */
+enum err_code transport_find(const char *where, char *path, struct err *err);
+
 /* Looks the host up, at most until deadline_ms.  *out belongs to the caller (freeaddrinfo).
  * ERR_TIMEOUT, ERR_IO. */
 enum err_code tcp_resolve(const struct tcp_address *address, int64_t deadline_ms,

@@ -46,35 +46,6 @@ static const struct transport_ops tcp_ops = {
 	.destroy = destroy,
 };
 
-/* "host:port", "1.2.3.4:port", "[::1]:port". */
-static bool parse_address(const char *text, struct tcp_address *out)
-{
-	const char *colon = strrchr(text, ':');
-	if (colon == NULL || colon == text) {
-		return false;
-	}
-	const char *host = text;
-	size_t host_len = (size_t)(colon - text);
-	if (host[0] == '[') {
-		if (host_len < 3 || host[host_len - 1] != ']') {
-			return false;
-		}
-		host++;
-		host_len -= 2;
-	} else if (memchr(host, ':', host_len) != NULL) {
-		return false;
-	}
-	uint32_t port = 0;
-	if (host_len >= sizeof out->host || !text_parse_u32(span_of(colon + 1), &port) ||
-		port == 0 || port > 65535) {
-		return false;
-	}
-	memcpy(out->host, host, host_len);
-	out->host[host_len] = '\0';
-	snprintf(out->port, sizeof out->port, "%u", (unsigned)port);
-	return true;
-}
-
 /* 0, or the errno of the failure. */
 static int connect_until(int fd, const struct addrinfo *to, int64_t deadline_ms)
 {
@@ -119,11 +90,11 @@ enum err_code tcp_pipe_open(const char *where, int64_t deadline_ms, struct trans
 	struct err *err)
 {
 	struct tcp_address address;
-	if (!parse_address(where, &address)) {
-		return err_set(err, ERR_INVALID_VALUE, "'tcp://%s' is not tcp://host:port", where);
-	}
+	enum err_code code = tcp_address_parse(where, &address, err);
 	struct addrinfo *list = NULL;
-	enum err_code code = tcp_resolve(&address, deadline_ms, &list, err);
+	if (code == ERR_OK) {
+		code = tcp_resolve(&address, deadline_ms, &list, err);
+	}
 	if (code != ERR_OK) {
 		return code;
 	}

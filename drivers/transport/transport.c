@@ -2,7 +2,6 @@
 /* Chooses the kind of pipe from the name; see transport.h. */
 #include "transport.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,20 +35,16 @@ bool transport_rate_matters(const char *where)
 enum err_code transport_open(const char *where, const struct transport_settings *settings,
 	int64_t deadline_ms, struct transport **out, struct err *err)
 {
-	if (begins(where, tcp_scheme)) {
+	char path[PATH_MAX];
+	enum err_code code = transport_read_name(where, err);
+	if (code == ERR_OK && begins(where, tcp_scheme)) {
 		return tcp_pipe_open(where + strlen(tcp_scheme), deadline_ms, out, err);
 	}
-	if (where[0] != '/') {
-		return err_set(err, ERR_INVALID_VALUE,
-			"'%s' is no port: give /dev/... or tcp://host:port", where);
+	if (code == ERR_OK) {
+		code = transport_find(where, path, err);
 	}
-	char path[PATH_MAX];
-	if (realpath(where, path) == NULL) {
-		if (errno == ENOENT) {
-			return err_set(err, ERR_IO, "there is no %s: unplugged or without power?",
-				where);
-		}
-		return err_set(err, ERR_IO, "cannot find %s: %s", where, strerror(errno));
+	if (code != ERR_OK) {
+		return code;
 	}
 	if (begins(path, pty_folder)) {
 		return termios_pipe_open(path, settings, out, err);

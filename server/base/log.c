@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,15 +86,42 @@ void log_write(enum log_level level, const char *source, const char *fmt, ...)
 	(void)ignored;
 }
 
-int log_repeat_due(struct log_repeat *repeat)
+static pthread_mutex_t lasting_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* FNV-1a (Fowler, Noll, Vo; RFC 9923) of the text without its digits. */
+static unsigned long reason_hash(const char *reason)
 {
-	repeat->count++;
-	return repeat->count <= 10 || repeat->count % 100 == 0;
+	uint64_t hash = 14695981039346656037u;
+	for (const char *c = reason; *c != '\0'; c++) {
+		if (*c < '0' || *c > '9') {
+			hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+		}
+	}
+	return (unsigned long)hash;
 }
 
-unsigned log_repeat_reset(struct log_repeat *repeat)
+int log_lasting_news(struct log_lasting *state, const char *reason)
 {
-	unsigned count = repeat->count;
-	repeat->count = 0;
+	unsigned long hash = reason_hash(reason);
+	int news = 1;
+	pthread_mutex_lock(&lasting_lock);
+	state->count++;
+	for (unsigned i = 0; i < state->reasons; i++) {
+		news = state->told[i] == hash ? 0 : news;
+	}
+	if (news) {
+		unsigned at = state->reasons < LOG_REASONS ? state->reasons++ : state->oldest++ % LOG_REASONS;
+		state->told[at] = hash;
+	}
+	pthread_mutex_unlock(&lasting_lock);
+	return news;
+}
+
+unsigned log_lasting_over(struct log_lasting *state)
+{
+	pthread_mutex_lock(&lasting_lock);
+	unsigned count = state->count;
+	*state = (struct log_lasting){0};
+	pthread_mutex_unlock(&lasting_lock);
 	return count;
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The configuration as a whole: sections, defaults, and where each value was given. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config_private.h"
 
@@ -35,6 +37,67 @@ const struct config_option *config_option_find(const char *section, const char *
 	return NULL;
 }
 
+/* The number of edits (insert, delete, replace) that make b of a, without regard to case; both are short. */
+static size_t distance(const char *a, const char *b)
+{
+	enum { LONGEST = 32 };
+	size_t m = strlen(b);
+	if (strlen(a) > LONGEST || m > LONGEST) {
+		return LONGEST;
+	}
+	size_t row[LONGEST + 1];
+	for (size_t j = 0; j <= m; j++) {
+		row[j] = j;
+	}
+	for (size_t i = 1; a[i - 1] != '\0'; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= m; j++) {
+			size_t best = diagonal + (tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]));
+			best = row[j] + 1 < best ? row[j] + 1 : best;
+			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+			diagonal = row[j];
+			row[j] = best;
+		}
+	}
+	return row[m];
+}
+
+size_t config_unlike(const char *given, const char *known)
+{
+	enum { SHORTEST = 3 };
+	size_t given_len = strlen(given);
+	size_t known_len = strlen(known);
+	size_t shorter = given_len < known_len ? given_len : known_len;
+	size_t edits = distance(given, known);
+	return edits > 1 && shorter >= SHORTEST && strncasecmp(given, known, shorter) == 0 ? 1 : edits;
+}
+
+/* Proposes the section that was probably meant, "; did you mean [focuser.0]?", or lists them all. */
+static void propose_section(const char *given, char *out, size_t cap)
+{
+	/* What a person wrote: letters, perhaps a dot or a blank, perhaps a number. */
+	size_t stem = strcspn(given, ".0123456789 ");
+	const char *digits = given + stem + strspn(given + stem, ". ");
+	char name[64];
+	snprintf(name, sizeof name, "%.*s", (int)stem, given);
+	size_t least = CONFIG_MISSPELT_MOST + 1;
+	snprintf(out, cap, "; there are server, focuser.N, camera.N, telescope.N, autofocus and simulator");
+	for (int i = 0; i < CONFIG_SECTION_COUNT; i++) {
+		const struct config_section *section = &config_sections[i];
+		char known[32];
+		snprintf(known, sizeof known, "%.*s", (int)strcspn(section->name, "."), section->name);
+		size_t unlike = config_unlike(name, known);
+		if (stem > 0 && unlike < least) {
+			bool has_digit = digits[0] >= '0' && digits[0] < '0' + CONFIG_MAX_DEVICES && digits[1] == '\0';
+			least = unlike;
+			snprintf(out, cap, section->numbered ? "; did you mean [%s.%c]?" : "; did you mean [%s]?",
+				known,
+				has_digit ? digits[0] : '0');
+		}
+	}
+}
+
 enum err_code config_section_parse(struct span name, int *row, int *number, struct err *err)
 {
 	int shown = (int)(name.len > 60 ? 60 : name.len);
@@ -62,40 +125,12 @@ enum err_code config_section_parse(struct span name, int *row, int *number, stru
 		*number = (int)found;
 		return ERR_OK;
 	}
-	return err_set(err, ERR_INVALID_VALUE,
-		"there is no section [%.*s]; there are server, focuser.N, camera.N, telescope.N, autofocus and "
-		"simulator",
-		shown, name.data);
+	char given[64];
+	char proposal[100];
+	snprintf(given, sizeof given, "%.*s", shown, name.data);
+	propose_section(given, proposal, sizeof proposal);
+	return err_set(err, ERR_INVALID_VALUE, "there is no section [%s]%s", given, proposal);
 }
-
-/* The number of edits (insert, delete, replace) that make b of a; both are short. */
-static size_t distance(const char *a, const char *b)
-{
-	enum { LONGEST = 32 };
-	size_t m = strlen(b);
-	if (strlen(a) > LONGEST || m > LONGEST) {
-		return LONGEST;
-	}
-	size_t row[LONGEST + 1];
-	for (size_t j = 0; j <= m; j++) {
-		row[j] = j;
-	}
-	for (size_t i = 1; a[i - 1] != '\0'; i++) {
-		size_t diagonal = row[0];
-		row[0] = i;
-		for (size_t j = 1; j <= m; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-			best = row[j] + 1 < best ? row[j] + 1 : best;
-			best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-			diagonal = row[j];
-			row[j] = best;
-		}
-	}
-	return row[m];
-}
-
-/* A key is taken for a misspelt one when a known key is at most so many edits away. */
-#define MISSPELT_MOST 2
 
 enum err_code config_option_seek(int row, const char *key, const struct config_option **out, struct err *err)
 {
@@ -106,10 +141,11 @@ enum err_code config_option_seek(int row, const char *key, const struct config_o
 		return ERR_OK;
 	}
 	const char *near = NULL;
-	size_t least = MISSPELT_MOST + 1;
+	size_t least = CONFIG_MISSPELT_MOST + 1;
 	for (size_t i = 0; i < config_option_count; i++) {
-		if (strcmp(config_options[i].section, section) == 0 && distance(key, config_options[i].name) < least) {
-			least = distance(key, config_options[i].name);
+		size_t unlike = config_unlike(key, config_options[i].name);
+		if (strcmp(config_options[i].section, section) == 0 && unlike < least) {
+			least = unlike;
 			near = config_options[i].name;
 		}
 	}

@@ -129,7 +129,11 @@ static bool check_line(struct reading *r, const char *line, size_t len)
 		len -= 3;
 	}
 	if (memchr(line, '\0', len) != NULL) {
-		complain(r, "the line contains a NUL byte: this is no text file");
+		complain(r, "the line contains a NUL byte: this is no text file, or one in UTF-16; save it as UTF-8");
+		return false;
+	}
+	if (memchr(line, '\r', len) != NULL) {
+		complain(r, "there is a CR inside the line: save the file with line ends of Unix or Windows");
 		return false;
 	}
 	if (is_rest(line)) {

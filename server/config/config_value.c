@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Turns text into the field of an option by the option's row of the table, and the field back into text. */
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -51,10 +52,39 @@ static enum err_code bounds_error(const struct config_option *o, const char *tex
 		high, note, text);
 }
 
-/* Many people put a comment with '#' behind a value, but inih takes '#' for a comment only at the start of a line. */
-static const char *comment_hint(const char *text)
+const char *config_value_hint(const char *text)
 {
-	return strchr(text, '#') != NULL ? " (a comment behind a value begins with ' ;')" : "";
+	size_t len = strlen(text);
+	if (len > 0 && (text[0] == '"' || text[0] == '\'')) {
+		return " (it is written without quotes)";
+	}
+	/* Many people put a comment with '#' behind a value, but inih takes '#' for a comment only at the start of a
+	 * line. */
+	if (strchr(text, '#') != NULL) {
+		return " (a comment behind a value begins with ' ;')";
+	}
+	return "";
+}
+
+/* The same for numbers. */
+static const char *number_hint(const struct config_option *o, const char *text)
+{
+	const char *hint = config_value_hint(text);
+	if (hint[0] != '\0') {
+		return hint;
+	}
+	if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) {
+		return " (it is written in decimal)";
+	}
+	const char *rest = text + strspn(text, "+-0123456789.");
+	const char *word = rest + strspn(rest, " ");
+	if (rest > text && *rest != '\0' && text[strspn(text, "0123456789 ,'")] == '\0') {
+		return o->type == CONFIG_INT ? " (digits are not grouped)" : "";
+	}
+	if (rest > text && isalpha((unsigned char)*word) && o->unit[0] != '\0') {
+		return " (the unit is not written)";
+	}
+	return "";
 }
 
 static enum err_code set_text(
@@ -97,7 +127,7 @@ static enum err_code set_choice(
 		n += more > 0 && (size_t)more < sizeof list - n ? (size_t)more : 0;
 	}
 	return err_set(err, ERR_INVALID_VALUE, "%s must be %s, not '%.40s'%s", o->name, list, text,
-		comment_hint(text));
+		config_value_hint(text));
 }
 
 static enum err_code set_temperature(
@@ -128,7 +158,7 @@ static enum err_code set_temperature(
 	return err_set(err, ERR_INVALID_VALUE,
 		"temperature_source must be self, focuser.0 to focuser.%d, action or none, not "
 		"'%.40s'%s",
-		CONFIG_MAX_DEVICES - 1, text, comment_hint(text));
+		CONFIG_MAX_DEVICES - 1, text, config_value_hint(text));
 }
 
 static enum err_code set_int(const struct config_option *o, const char *text, void *field, bool checked,
@@ -143,7 +173,7 @@ static enum err_code set_int(const struct config_option *o, const char *text, vo
 		}
 		return err_set(err, ERR_INVALID_VALUE,
 			"%s must be a whole number, not '%.40s'%s", o->name, text,
-			comment_hint(text));
+			number_hint(o, text));
 	}
 	if (checked && (value < o->low || value > o->high)) {
 		return bounds_error(o, text, err);
@@ -160,7 +190,7 @@ static enum err_code set_double(const struct config_option *o, const char *text,
 		if (!text_parse_double(span_of(text), &value)) {
 			return err_set(err, ERR_INVALID_VALUE,
 				"%s must be a number with a decimal point, not '%.40s'%s",
-				o->name, text, comment_hint(text));
+				o->name, text, number_hint(o, text));
 		}
 		if (checked && !(value >= o->low && value <= o->high)) {
 			return bounds_error(o, text, err);
@@ -190,7 +220,7 @@ enum err_code config_option_parse(struct config *config, const struct config_opt
 		if (!parse_bool(text, &value)) {
 			return err_set(err, ERR_INVALID_VALUE,
 				"%s must be yes or no, not '%.40s'%s", o->name, text,
-				comment_hint(text));
+				config_value_hint(text));
 		}
 		memcpy(field, &value, sizeof value);
 		return ERR_OK;

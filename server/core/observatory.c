@@ -37,7 +37,7 @@ static bool where_focuser_stands(void *ctx, int number, double *steps)
 	}
 	struct focuser_state state;
 	focuser_state(focuser, &state);
-	*steps = state.motor_position;
+	*steps = state.measured_position;
 	return state.position_valid;
 }
 

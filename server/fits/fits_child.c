@@ -108,17 +108,21 @@ static void be_child(int fd, const char *path, enum fits_want want)
 
 /* ---- the caller ---- */
 
-/* Waits until the child has closed its end of the pipe; false when the time is up. */
-static bool wait_for_end(int end, int64_t deadline_ms)
+/* How the waiting for a child ended. */
+enum waited { CHILD_ENDED, CHILD_LATE, CHILD_UNWANTED };
+
+/* Waits until the child has closed its end of the pipe, the time is up, or the caller gives the frame up. */
+static enum waited wait_for_end(int end, int give_up, int64_t deadline_ms)
 {
 	for (;;) {
-		struct pollfd wait = {.fd = end, .events = POLLIN};
-		int n = poll(&wait, 1, clock_poll_timeout(clock_real(), deadline_ms));
+		/* poll() passes over a negative descriptor. */
+		struct pollfd wait[] = {{.fd = end, .events = POLLIN}, {.fd = give_up, .events = POLLIN}};
+		int n = poll(wait, 2, clock_poll_timeout(clock_real(), deadline_ms));
 		if (n > 0) {
-			return true;
+			return wait[0].revents != 0 ? CHILD_ENDED : CHILD_UNWANTED;
 		}
 		if ((n == 0 && clock_now_ms(clock_real()) >= deadline_ms) || (n < 0 && errno != EINTR)) {
-			return false;
+			return CHILD_LATE;
 		}
 	}
 }
@@ -188,7 +192,28 @@ static enum err_code take_answer(const char *path, enum fits_want want, int fd, 
 	return ERR_OK;
 }
 
-enum err_code fits_child_read(const char *path, enum fits_want want, struct fits_frame *out, struct err *err)
+/* Waits for the child that reads path, ends it when it takes too long or is not wanted any more, and takes over what it
+ * left. */
+static enum err_code see_through(pid_t pid, const char *path, enum fits_want want, int end, int give_up, int fd,
+	struct fits_frame *out, struct err *err)
+{
+	int64_t time_ms = want == FITS_FACTS ? FITS_CHILD_FACTS_MS : FITS_CHILD_PIXELS_MS;
+	enum waited how = wait_for_end(end, give_up, clock_now_ms(clock_real()) + time_ms);
+	if (how != CHILD_ENDED) {
+		kill(pid, SIGKILL);
+	}
+	int status = reap(pid);
+	if (how == CHILD_UNWANTED) {
+		return err_set(err, ERR_CANCELLED, "reading %s was given up", path);
+	}
+	if (how == CHILD_LATE || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+		return tell_end(path, how == CHILD_LATE, status, time_ms, err);
+	}
+	return take_answer(path, want, fd, out, err);
+}
+
+enum err_code fits_child_read(const char *path, enum fits_want want, int give_up, struct fits_frame *out,
+	struct err *err)
 {
 	enum err_code code = fits_library_load(err);
 	if (code != ERR_OK) {
@@ -220,14 +245,7 @@ enum err_code fits_child_read(const char *path, enum fits_want want, struct fits
 	if (pid < 0) {
 		code = err_set(err, ERR_NOMEM, "cannot read %s: %s", path, strerror(why));
 	} else {
-		bool late = !wait_for_end(end[0], clock_now_ms(clock_real()) + time_ms);
-		if (late) {
-			kill(pid, SIGKILL);
-		}
-		int status = reap(pid);
-		code = late || !WIFEXITED(status) || WEXITSTATUS(status) != 0
-			? tell_end(path, late, status, time_ms, err)
-			: take_answer(path, want, fd, out, err);
+		code = see_through(pid, path, want, end[0], give_up, fd, out, err);
 	}
 	close(end[0]);
 	close(fd);

@@ -65,19 +65,23 @@ static enum err_code name_format(const char *path, struct err *err)
 enum err_code fits_frame_stat(const char *path, struct fits_frame *out, struct err *err)
 {
 	enum err_code code = name_format(path, err);
-	return code != ERR_OK ? code : fits_child_read(path, FITS_FACTS, out, err);
+	return code != ERR_OK ? code : fits_child_read(path, FITS_FACTS, -1, out, err);
+}
+
+enum err_code fits_frame_read_unless(const char *path, bool exact, int give_up, struct fits_frame *out, struct err *err)
+{
+	enum err_code code = name_format(path, err);
+	return code != ERR_OK ? code : fits_child_read(path, exact ? FITS_DOUBLES : FITS_FLOATS, give_up, out, err);
 }
 
 enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err)
 {
-	enum err_code code = name_format(path, err);
-	return code != ERR_OK ? code : fits_child_read(path, FITS_FLOATS, out, err);
+	return fits_frame_read_unless(path, false, -1, out, err);
 }
 
 enum err_code fits_frame_read_exact(const char *path, struct fits_frame *out, struct err *err)
 {
-	enum err_code code = name_format(path, err);
-	return code != ERR_OK ? code : fits_child_read(path, FITS_DOUBLES, out, err);
+	return fits_frame_read_unless(path, true, -1, out, err);
 }
 
 void fits_frame_free(struct fits_frame *frame)

@@ -35,7 +35,7 @@ struct position_journal {
 	int fd;               /* -1: not open */
 	uint64_t sequence;    /* of the last entry that is on the disk; 0: nothing on the disk counts */
 	struct position_entry last;
-	struct log_repeat failures;
+	struct log_lasting failures;
 	char bytes[POSITION_JOURNAL_SIZE];
 };
 
@@ -180,7 +180,7 @@ static bool write_entry(struct position_journal *j, const struct position_entry 
 	}
 	if (code == ERR_OK) {
 		j->sequence++;
-		unsigned lost = log_repeat_reset(&j->failures);
+		unsigned lost = log_lasting_over(&j->failures);
 		if (lost > 0) {
 			log_info(j->source, "the position is remembered again after %u failed writes", lost);
 		}
@@ -190,7 +190,7 @@ static bool write_entry(struct position_journal *j, const struct position_entry 
 		close(j->fd);
 		j->fd = -1;
 	}
-	if (log_repeat_due(&j->failures)) {
+	if (log_lasting_news(&j->failures, err.text)) {
 		log_warn(j->source, "the position cannot be remembered: %s", err.text);
 	}
 	return false;

@@ -61,9 +61,13 @@ static void print_members(const struct position_entry *e, struct buf *out)
 		json_key_null(&w, "offset");
 	}
 	key_text(&w, "why", e->why);
-	json_key_bool(&w, "reverse", e->reverse);
+	json_key_bool(&w, "reverse", e->numbering.reversed);
 	json_key_int(&w, "max_step", e->max_step);
-	json_key_int(&w, "mirror", e->mirror);
+	json_key_int(&w, "mirror", e->numbering.high);
+	if (!e->before_shift) {
+		json_key_int(&w, "lowest", e->numbering.low);
+		json_key_bool(&w, "calibrated", e->numbering.calibrated);
+	}
 	json_key_string(&w, "driver", e->driver);
 	json_key_string(&w, "device", e->device);
 	json_key_string(&w, "port", e->port);
@@ -122,6 +126,19 @@ static bool take_one_of(const struct json *json, const char *name, const char *c
 	return false;
 }
 
+/* Takes the numbering of an entry; the two members that 0.1.0 did not write may be missing together. */
+static bool take_numbering(const struct json *json, struct position_entry *e)
+{
+	const struct json *reverse = json_get(json, "reverse");
+	const struct json *calibrated = json_get(json, "calibrated");
+	e->before_shift = calibrated == NULL && json_get(json, "lowest") == NULL;
+	e->numbering.known = true;
+	return reverse != NULL && json_as_bool(reverse, &e->numbering.reversed) &&
+	       take_steps(json, "mirror", &e->numbering.high) &&
+	       (e->before_shift || (take_steps(json, "lowest", &e->numbering.low) && calibrated != NULL &&
+					   json_as_bool(calibrated, &e->numbering.calibrated)));
+}
+
 static bool take_members(const struct json *json, struct position_entry *e)
 {
 	static const char *const motions[] = {"rest", "moving"};
@@ -133,7 +150,6 @@ static bool take_members(const struct json *json, struct position_entry *e)
 	int moving;
 	int trust;
 	const struct json *offset = json_get(json, "offset");
-	const struct json *reverse = json_get(json, "reverse");
 	const struct json *number = json_get(json, "sequence");
 	if (!take_text(json, "format", format, sizeof format) || strcmp(format, FORMAT) != 0 ||
 		!take_steps(json, "version", &version) || version != VERSION || number == NULL ||
@@ -144,9 +160,8 @@ static bool take_members(const struct json *json, struct position_entry *e)
 		!take_steps(json, "target", &e->target) || !take_steps(json, "low", &e->low) ||
 		!take_steps(json, "high", &e->high) || e->low > e->high ||
 		!take_one_of(json, "trust", trusts, 3, &trust) || offset == NULL ||
-		!take_text(json, "why", e->why, sizeof e->why) || reverse == NULL ||
-		!json_as_bool(reverse, &e->reverse) || !take_steps(json, "max_step", &e->max_step) ||
-		!take_steps(json, "mirror", &e->mirror) ||
+		!take_text(json, "why", e->why, sizeof e->why) || !take_steps(json, "max_step", &e->max_step) ||
+		!take_numbering(json, e) ||
 		!take_text(json, "driver", e->driver, sizeof e->driver) ||
 		!take_text(json, "device", e->device, sizeof e->device) ||
 		!take_text(json, "port", e->port, sizeof e->port) ||

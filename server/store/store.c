@@ -47,8 +47,8 @@ static void reserve(struct store *store)
 	enum err_code code = runs_db_reserve(store->db, below, RESERVE_IDS, &highest, &reserved, &err);
 	if (code == ERR_OK) {
 		raise_next_id(store, highest + 1);
-		(void)log_repeat_reset(&store->reserve_failures);
-	} else if (log_repeat_due(&store->reserve_failures)) {
+		(void)log_lasting_over(&store->reserve_failures);
+	} else if (log_lasting_news(&store->reserve_failures, err.text)) {
 		log_warn("store", "%s; without that a power cut may lead to a number that was used before", err.text);
 	}
 	pthread_mutex_lock(&store->lock);
@@ -65,7 +65,7 @@ static void tell_kept(struct store *store, const struct err *why)
 {
 	for (size_t i = 0; i < store->kept.count; i++) {
 		struct kept_run *item = &store->kept.item[i];
-		if (item->told || !log_repeat_due(&store->write_failures)) {
+		if (item->told) {
 			continue;
 		}
 		item->told = true;
@@ -94,7 +94,9 @@ static void write_run(struct store *store)
 	run_free(copy);
 	if (code == ERR_OK && told) {
 		log_info("store", "run %llu is written", (unsigned long long)id);
-	} else if (code == ERR_OK && took >= SLOW_MS && log_repeat_due(&store->slow)) {
+	} else if (code == ERR_OK && took < SLOW_MS) {
+		(void)log_lasting_over(&store->slow);
+	} else if (code == ERR_OK && log_lasting_news(&store->slow, "slow")) {
 		log_warn("store", "the disk is slow: run %llu took %.1f s to be written", (unsigned long long)id,
 			(double)took / 1000);
 	}
@@ -106,9 +108,6 @@ static void write_run(struct store *store)
 	if (code == ERR_OK) {
 		store->write_ms = 0;
 		kept_written(&store->kept, id, version);
-		if (store->kept.count == 0) {
-			(void)log_repeat_reset(&store->write_failures);
-		}
 	} else {
 		store->write_ms = clock_now_ms(clock_real()) + WRITE_AGAIN_MS;
 		tell_kept(store, &err);

@@ -62,9 +62,8 @@ struct store {
 	struct learned learned;
 
 	/* Only the thread uses these. */
-	struct log_repeat write_failures;
-	struct log_repeat reserve_failures;
-	struct log_repeat slow;
+	struct log_lasting reserve_failures;
+	struct log_lasting slow;     /* the disk takes seconds for a run */
 };
 
 /* Answers one question that is due; false when none is. The caller holds the lock, which is given back meanwhile. */

@@ -225,12 +225,12 @@ void transcript_write_pending(struct transcript *t, const struct transcript_ring
 		t->written += (off_t)text.len;
 	}
 	if (!good) {
-		if (log_repeat_due(&t->failures)) {
+		if (log_lasting_news(&t->failures, strerror(error))) {
 			log_warn(t->source, "cannot write the transcript %s: %s", t->file, strerror(error));
 		}
 		transcript_close_file(t);
 	} else {
-		(void)log_repeat_reset(&t->failures);
+		(void)log_lasting_over(&t->failures);
 	}
 	buf_fini(&text);
 }

@@ -33,7 +33,7 @@ struct transcript {
 	struct transcript_ring taken;
 	int fd;
 	off_t written;
-	struct log_repeat failures;
+	struct log_lasting failures;
 };
 
 struct transcripts {

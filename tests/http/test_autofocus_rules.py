@@ -169,6 +169,48 @@ def test_a_link_that_is_back_at_once_does_not_go_on(make_rig):
     assert rig.starts() == before
 
 
+@pytest.mark.parametrize("moving", [False, True])
+def test_a_disconnect_ends_the_run_as_that(make_rig, moving):
+    """A person's word, by PUT connected or the page's button, is no lost link: the run is aborted, says who left it, and
+    the motor stands where the run says."""
+    rig = make_rig(time_factor=20 if moving else 1)
+    server = rig.server
+    started = server.action("Autofocus", {"exposure_s": 1 if moving else 60})["run"]
+    if moving:
+        until(lambda: abs(server.get("focuser/0/position") - 14000) > 50 and server.get("focuser/0/ismoving"),
+              "it is away and moves")
+    else:
+        until(exposing(server), "the first exposure")
+    before = rig.starts()
+    name = server.get("focuser/0/name")
+    server.put("focuser/0/connected", Connected="False")
+    recorded = until(lambda: (lambda r: r["state"] != "running" and r["phase"] == "over" and r)(
+        server.raw("GET", f"/focusd/v1/runs/{started}").json()), "the run is over")
+    assert recorded["state"] == "aborted"
+    assert f"{name} was disconnected" in recorded["reason"]
+    assert "link" not in recorded["reason"]
+    server.put("focuser/0/connected", Connected="True")
+    run, number = server.wait_run()
+    assert (run["state"], number) == ("aborted", CANCELLED)
+    assert run["reason"] == recorded["reason"]
+    assert server.get("focuser/0/position") == run["final_position"]
+    assert str(run["final_position"]) in run["reason"]
+    assert rig.starts() == before
+
+
+def test_a_disconnect_of_the_camera_ends_the_run_as_that(make_rig):
+    rig = make_rig(time_factor=20)
+    server = rig.server
+    server.action("Autofocus", {"exposure_s": 20})
+    until(lambda: abs(server.get("focuser/0/position") - 14000) > 50, "it is away")
+    name = server.get("camera/0/name")
+    server.put("camera/0/connected", Connected="False")
+    run, number = server.wait_run()
+    assert (run["state"], number) == ("aborted", CANCELLED)
+    assert f"{name} was disconnected" in run["reason"] and "back where the run began" in run["reason"]
+    assert run["final_position"] == server.wait_still() == 14000
+
+
 def test_over_means_free(make_observatory):
     """Whoever reads that the run is over may move, expose or start again in the next request."""
     server = make_observatory(time_factor=200, config="[simulator]\nwidth = 640\nheight = 480\n"

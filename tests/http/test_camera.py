@@ -43,6 +43,16 @@ def test_states_of_an_exposure(slow):
     slow.put("camera/0/abortexposure")  # fine when idle
 
 
+def test_the_next_exposure_may_follow_at_once(slow):
+    """The official protocol checker starts the next exposure as soon as CameraState is not Exposing any more: a camera
+    without a read-out of its own is idle then, and has the picture, as the state machine of ICameraV4 wants it."""
+    for _ in range(4):
+        slow.put("camera/0/startexposure", Duration=1, Light="False")
+        until(lambda: slow.get("camera/0/camerastate") not in (1, 2), "the exposure is over", pause_s=0)
+        assert slow.get("camera/0/camerastate") == 0
+        assert slow.get("camera/0/imageready") is True
+
+
 def test_no_image_before_the_first_exposure(connected):
     with pytest.raises(AlpacaError) as error:
         connected.get("camera/0/imagearray")

@@ -3,12 +3,13 @@
 
 What the emulator is comes from the description of the AUX bus: 300 counts a second, limits 2000..40000, a
 calibration of some 200 seconds in 12 steps that ends in the middle, 1000 counts to a turn of the knob.
+Published positions begin with 0 at the lower limit, so they are the motor's own less 2000.
 """
 import json
 import re
 
 import pytest
-from conftest import (INVALID_OPERATION, INVALID_VALUE, NOT_CONNECTED, AlpacaError, Emulator, until)
+from conftest import (INVALID_OPERATION, NOT_CONNECTED, AlpacaError, Emulator, until)
 
 
 class Motor(Emulator):
@@ -79,33 +80,38 @@ def ended(server):
 def test_moves_and_halts(make_motor, make_server):
     motor = make_motor()
     server = make_server(motor)
-    assert server.get("focuser/0/position") == 20000
-    assert server.get("focuser/0/maxstep") == 40000
-    for target in (23000, 2000, 40000, 39999, 20000):
+    assert server.get("focuser/0/position") == 18000
+    assert server.get("focuser/0/maxstep") == 38000
+    for target in (21000, 0, 38000, 37999, 18000):
         server.put("focuser/0/move", Position=target)
         assert server.get("focuser/0/ismoving") is True
         assert server.wait_still() == target
-    message = refused(lambda: server.put("focuser/0/move", Position=1999), INVALID_VALUE, "2000")
-    assert "min_step" in message
-    server.put("focuser/0/move", Position=40000)
-    until(lambda: server.get("focuser/0/position") > 20000, "the motor runs")
+        state = server.focuser_state()
+        assert abs(state["motor_position"] - (target + 2000)) <= 2
+        assert state["numbering"] == {"low": 2000, "high": 40000, "reversed": False}
+    # 2000 = 0007D0, the lower limit by the motor's own count.
+    assert r"\x02\x00\x07\xD0" in motor.sent()
+    assert re.search(r"^focusd_focuser_position_steps\{.*\} 18000$", server.raw("GET", "/metrics").text, re.M)
+    assert re.search(r"^focusd_focuser_motor_position_steps\{.*\} (1999[89]|2000[0-2])$", server.raw("GET", "/metrics").text, re.M)
+    server.put("focuser/0/move", Position=38000)
+    until(lambda: server.get("focuser/0/position") > 18000, "the motor runs")
     server.put("focuser/0/halt")
-    assert 20000 < server.wait_still() < 40000
+    assert 18000 < server.wait_still() < 38000
     assert STOP in motor.sent() and CALIBRATE not in motor.sent()
 
 
 def test_the_last_leg_goes_up(make_motor, make_server):
     motor = make_motor()
     server = make_server(motor, "backlash_steps = 400\n")
-    server.put("focuser/0/move", Position=10000)
-    assert server.wait_still() == 10000
-    # 9600 = 002580 fast, then 10000 = 002710 slowly.
+    server.put("focuser/0/move", Position=8000)
+    assert server.wait_still() == 8000
+    # The motor's 9600 = 002580 fast, then 10000 = 002710 slowly.
     assert r"\x02\x00%\x80" in motor.sent()
     assert r"\x17\x00'\x10" in motor.sent()
     before = len(motor.sent())
-    server.put("focuser/0/move", Position=12000)
-    assert server.wait_still() == 12000
-    # Upwards it goes directly: one goto, to 12000 = 002EE0.
+    server.put("focuser/0/move", Position=10000)
+    assert server.wait_still() == 10000
+    # Upwards it goes directly: one goto, to the motor's 12000 = 002EE0.
     assert motor.sent()[before:].count(r";\x06 \x12") == 1
     assert r"\x02\x00.\xE0" in motor.sent()[before:]
 
@@ -129,15 +135,15 @@ def test_reversed(make_motor, make_server):
 @pytest.mark.parametrize("fault", ["bare-ack", "echo", "foreign", "partial", "slow-start", "reset"])
 def test_moves_in_spite_of(make_motor, make_server, fault):
     server = make_server(make_motor("--fault", fault))
-    server.put("focuser/0/move", Position=23000)
-    assert server.wait_still() == 23000
+    server.put("focuser/0/move", Position=21000)
+    assert server.wait_still() == 21000
 
 
 def test_a_goto_that_ends_elsewhere_is_repeated_slowly(make_motor, make_server):
     motor = make_motor("--fault", "wrong-position")
     server = make_server(motor)
-    server.put("focuser/0/move", Position=23000)
-    assert server.wait_still() == 23000
+    server.put("focuser/0/move", Position=21000)
+    assert server.wait_still() == 21000
     assert r"\x02\x00Y\xD8" in motor.sent()
     assert r"\x17\x00Y\xD8" in motor.sent()
 
@@ -151,8 +157,8 @@ def test_another_device_is_refused(make_motor, make_observatory):
 def test_through_a_hand_controller(make_motor, make_server):
     motor = make_motor("--fault", "hand-controller")
     server = make_server(motor, "quirks = hand-controller\n")
-    # 9000 = 002328: 23 is '#', which ends replies.
-    for target in (9000, 23000):
+    # The motor's 9000 = 002328: 23 is '#', which ends replies.
+    for target in (7000, 21000):
         server.put("focuser/0/move", Position=target)
         assert server.wait_still() == target
     assert r"P\x04\x12\x02\x00#(\x00" in motor.sent()
@@ -211,10 +217,10 @@ def test_calibrates(make_motor, make_server):
     assert done["state"] == "done" and done["progress"] == 1 and done["reason"] is None
     assert done["limits"] == {"low": 2000, "high": 40000}
     # It stands in the middle now, and moves.
-    assert server.wait_still() == 21000
-    assert server.get("focuser/0/maxstep") == 40000
-    server.put("focuser/0/move", Position=23000)
-    assert server.wait_still() == 23000
+    assert server.wait_still() == 19000
+    assert server.get("focuser/0/maxstep") == 38000
+    server.put("focuser/0/move", Position=0)
+    assert server.wait_still() == 0
     assert motor.sent().count(CALIBRATE) == 1
     assert ABORT_CALIBRATION not in motor.sent() and STOP not in motor.sent()
 
@@ -271,7 +277,7 @@ def test_a_calibration_goes_on_without_the_link(make_motor, make_server):
     motor.start(21000, "--verbose")
     done = ended(server)
     assert done["state"] == "done" and done["limits"] == {"low": 2000, "high": 40000}
-    assert server.wait_still() == 21000
+    assert server.wait_still() == 19000
 
 
 @pytest.mark.parametrize("how", ["abort", "halt"])
@@ -305,7 +311,7 @@ def test_others_do_not_have_it(observatory):
 def test_turns_are_shown(make_motor, make_server):
     server = make_server(make_motor(position=7990))
     page = server.raw("GET", "/setup/v1/focuser/0/setup").text
-    assert "7990 steps = 7.99 turns" in page
-    assert "40000 steps = 40.00 turns" in page
+    assert "5990 steps = 5.99 turns" in page
+    assert "38000 steps = 38.00 turns" in page
     assert "200 to 1000" in page
     assert server.get("focuser/0/description") == "Celestron focus motor, firmware 7.15.8240, 1000 steps a turn"

@@ -95,3 +95,19 @@ def test_what_was_recorded_arrives(make_observatory, tmp_path, name):
 
     preview = server.raw("GET", "/focusd/v1/camera/0/preview.jpg")
     assert preview.status == 200 and preview.body[:2] == b"\xff\xd8"
+
+
+def test_recordings_are_there_when_the_exposure_ends(make_observatory, tmp_path):
+    """As with a simulated camera: the next exposure may follow as soon as CameraState is not Exposing any more."""
+    for position in (100, 200, 300, 400):
+        write_fits(tmp_path / f"x_{position}_1s.fits", 16, "h", whole(0, 65535), 32768)
+    server = make_observatory(simulate=False, time_factor=1, config=(
+        f"[focuser.0]\ndriver = simulator\n[camera.0]\ndriver = replay\npath = {tmp_path}\n"))
+    server.connect()
+    for position in (100, 200, 300, 400):
+        server.put("focuser/0/move", Position=position)
+        until(lambda: not server.get("focuser/0/ismoving"), "the focuser has arrived")
+        server.put("camera/0/startexposure", Duration=1, Light="True")
+        until(lambda: server.get("camera/0/camerastate") not in (1, 2), "the exposure is over", pause_s=0)
+        assert server.get("camera/0/camerastate") == 0
+        assert server.get("camera/0/imageready") is True

@@ -31,17 +31,27 @@ int log_level_parse(const char *name, enum log_level *level);
 void log_write(enum log_level level, const char *source, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Remembers how often a failure was repeated, so that a broken cable does not fill the disk: the first ten are written,
- * then one in a hundred. Each place that can fail again and again has one of its own, zeroed at first. */
-struct log_repeat {
-	unsigned count;
+/* So many reasons of one lasting state are told apart. */
+enum { LOG_REASONS = 8 };
+
+/*
+ * A state that may last all night and is met again every few seconds: an absent device, a full disk. It is worth a line
+ * when it begins and when its reason becomes another, not each time that it is met. Each place that can meet such a
+ * state has one of these, zeroed at first. Any thread may call, also two at once.
+ */
+struct log_lasting {
+	unsigned count;                /* how often it was met since it began */
+	unsigned reasons;              /* how many reasons are remembered */
+	unsigned oldest;               /* the one that gives way to a new one */
+	unsigned long told[LOG_REASONS];
 };
 
-/* Counts one failure more; non-zero when this one should be written. */
-int log_repeat_due(struct log_repeat *repeat);
+/* The state was met, for this reason: non-zero when a line should be written. Numbers in the reason do not make it
+ * another, so that "silent for 12 s" and "silent for 17 s" are one; reasons that take turns are written once each. */
+int log_lasting_news(struct log_lasting *state, const char *reason);
 
-/* Forgets the count; returns it, so that recovery can say how many there were. */
-unsigned log_repeat_reset(struct log_repeat *repeat);
+/* The state is over: returns how often it was met, so that a last line can say so; 0 when it had not begun. */
+unsigned log_lasting_over(struct log_lasting *state);
 
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)

@@ -136,6 +136,12 @@ struct config_driver {
 	bool sets_speed, sets_step_mode, has_tempcomp; /* it heeds speed, step_mode, tempcomp_steps_per_c */
 	bool uses_path;         /* `path` must be given; only cameras use it */
 	bool uses_device;       /* heeds `device`, which tells several behind one port apart */
+	/* What the parser that runs later says of a `port` or a `path`.  read_port is pure: ERR_INVALID_VALUE.  The
+	 * other
+	 * two look at what is there at this moment, and open nothing.  NULL: nothing can be said. */
+	enum err_code (*read_port)(const char *port, struct err *err);
+	enum err_code (*look_port)(const char *port, struct err *err);
+	enum err_code (*look_path)(const char *path, struct err *err);
 };
 
 /* All drivers of the program, each list ended by a NULL name. */
@@ -144,11 +150,19 @@ struct config_drivers {
 	/* Names the ports that might have such a focuser, "port = NAME" after "port = NAME", cut to cap bytes; "" none.
 	 * Asked only where port = auto stands for a driver that does not find its port.  NULL: nothing is known. */
 	void (*name_candidates)(const char *driver, char *out, size_t cap);
+	/* The same for `bind`; "" is all addresses.  NULL: nothing can be said. */
+	enum err_code (*read_bind)(const char *bind, struct err *err);
+	enum err_code (*look_bind)(const char *bind, struct err *err);
 };
 
-/* Checks that span sections: drivers exist, port or path given where needed, nothing given that the driver does not
- * heed, partners exist, limits in order.  Errors as config_read(). */
+/* Checks that span sections or need what runs later: drivers exist, port or path given where needed and readable,
+ * nothing given that the driver does not heed, partners exist, limits in order.  Errors as config_read(). */
 enum err_code config_check(const struct config *config, const struct config_drivers *drivers, struct buf *errors);
+
+/* What a configuration without errors probably does not mean: what is not there at this moment (ports, folders,
+ * addresses), and what does nothing.  Appended to `warnings` one line each, "file:line: warning: [focuser.0] sentence".
+ * It looks at the disk and may take as long as that. */
+void config_warn(const struct config *config, const struct config_drivers *drivers, struct buf *warnings);
 
 /* The place where option `key` of section "server" or "focuser.N" was given in the files; file is 0 where it was not.
  * This is for people only: what a value means never depends on its place. */

@@ -17,7 +17,9 @@ static void end_without_frame(struct device *dev, const struct err *why)
 	struct camera_core *c = camera_of(dev);
 	exposure_over(&c->exposure, why);
 	if (why->code != ERR_CANCELLED) {
-		log_error(dev->info.source, "exposure failed: %s", why->text);
+		if (log_lasting_news(&c->exposure.failures, why->text)) {
+			log_error(dev->info.source, "exposure failed: %s", why->text);
+		}
 		c->exposure.failed = !c->exposure.private;
 		device_failed(dev, c->exposure.private ? NULL : &c->exposure.told, why);
 	}
@@ -78,7 +80,15 @@ static struct step stop_exposure(struct device *dev)
 static void publish_frame(struct device *dev, struct frame *frame)
 {
 	struct camera_core *c = camera_of(dev);
+	bool retried = c->exposure.retried && !c->exposure.private;
 	exposure_over(&c->exposure, NULL);
+	unsigned failures = log_lasting_over(&c->exposure.failures);
+	if (failures > 0) {
+		log_info(dev->info.source, "an exposure succeeded after %u that failed", failures);
+	}
+	if (!retried) {
+		(void)log_lasting_over(&c->exposure.torn);
+	}
 	dev->last_failure[0] = '\0';
 	if (c->exposure.private) {
 		picture_keep_for_run(&c->picture, frame);
@@ -99,8 +109,10 @@ static struct step read_out(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct err err = {0};
-	exposure_read_out(&c->exposure);
-	device_changed(dev);
+	if (!camera_drive_lends(dev)) {
+		exposure_read_out(&c->exposure);
+		device_changed(dev);
+	}
 	struct exposure_request request = c->exposure.request;
 	struct frame *frame = NULL;
 	enum err_code code = camera_drive_read(dev, &request, &frame, &err);
@@ -118,7 +130,9 @@ static struct step read_out(struct device *dev)
 		&& request.duration_s <= RETRY_LONGEST_S) {
 		/* A client that gets no picture may go on with the last one that it had, so the exposure is made
 		 * again. */
-		log_warn(dev->info.source, "read-out failed, exposing again: %s", err.text);
+		if (log_lasting_news(&c->exposure.torn, err.text)) {
+			log_warn(dev->info.source, "read-out failed, exposing again: %s", err.text);
+		}
 		device_count_error(dev, code);
 		exposure_again(&c->exposure);
 		device_changed(dev);
@@ -238,8 +252,9 @@ static void camera_came_up(struct device *dev, bool again)
 		camera_reset(dev);
 	}
 	camera_climate_came_up(dev, again);
-	log_info(dev->info.source, "%s %dx%d px", c->caps.identity, (int)c->caps.width,
-		(int)c->caps.height);
+	if (!dev->quiet_return) {
+		log_info(dev->info.source, "%s %dx%d px", c->caps.identity, (int)c->caps.width, (int)c->caps.height);
+	}
 }
 
 static void camera_went_down(struct device *dev, const struct err *why)

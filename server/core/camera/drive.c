@@ -58,6 +58,11 @@ static void take_back(struct camera_core *c)
 	c->lent = NULL;
 }
 
+bool camera_drive_lends(struct device *dev)
+{
+	return camera_of(dev)->driver->lend_frame != NULL;
+}
+
 enum err_code camera_drive_start(struct device *dev, struct exposure_request *request, struct err *err)
 {
 	struct camera_core *c = camera_of(dev);

@@ -25,6 +25,8 @@ struct guide_wish;
  * exposed when this fails with anything but ERR_IO.  A request that does not know where the focuser stands has that
  * filled in. */
 enum err_code camera_drive_start(struct device *dev, struct exposure_request *request, struct err *err);
+/* Whether the driver fills the frame while it exposes, so that nothing is left to be fetched when it is ready. */
+bool camera_drive_lends(struct device *dev);
 /* How the exposure goes; *out is all 0 after a failure. */
 enum err_code camera_drive_poll(struct device *dev, struct camera_reading *out, struct err *err);
 /* Ends the exposure early, with its picture. */

@@ -17,7 +17,7 @@ enum expose_phase {
 	EXPOSE_NONE,
 	EXPOSE_ACCEPTED, /* the hardware has yet to be told */
 	EXPOSE_RUNNING,
-	EXPOSE_READING,  /* the driver fetches the picture */
+	EXPOSE_READING,  /* a driver that fills no lent frame fetches the picture */
 };
 
 struct exposure {
@@ -37,6 +37,8 @@ struct exposure {
 	uint64_t done_op;     /* the newest exposure that is over, and how it ended */
 	struct err done;      /* ERR_OK: with a picture */
 	struct told_failure told; /* of a client's */
+	struct log_lasting failures; /* what the log was told of exposures that fail one after the other */
+	struct log_lasting torn;     /* and of read-outs that succeed at the second try only */
 };
 
 /* A new exposure, which replaces what is known of the last one.  None is going on. */

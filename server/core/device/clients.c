@@ -190,12 +190,18 @@ enum err_code device_disconnect(struct device *dev, const struct client *client,
 		dev->keep_trying = false;
 	}
 	*closing = !others && dev->link != LINK_DOWN;
+	struct lease lease = {0};
 	if (*closing) {
+		device_lease_disconnected(dev);
+		lease = dev->lease;
 		dev->want_link = false;
 		dev->link = LINK_CLOSING;
 		device_wake_urgent(dev);
 	}
 	device_changed(dev);
 	pthread_mutex_unlock(&dev->lock);
+	if (lease.run != 0) {
+		lease.poke(lease.arg);
+	}
 	return ERR_OK;
 }

@@ -46,3 +46,12 @@ void device_lease_lost(struct device *dev)
 		dev->lease.interrupt(dev->lease.arg, LEASE_LINK_LOST);
 	}
 }
+
+void device_lease_disconnected(struct device *dev)
+{
+	if (dev->lease.run == 0) {
+		return;
+	}
+	dev->lease.blocked |= dev->class->loss_ends_lease;
+	dev->lease.interrupt(dev->lease.arg, dev->class->loss_ends_lease ? LEASE_DISCONNECTED : LEASE_LEFT);
+}

@@ -25,6 +25,8 @@
 /* A lost link is up again after this, whatever was not read: a client that kept its connection waits for its motor.
  * The slowest sensor known needs 900 ms (a Moonlite's conversion of 800 ms and the question). */
 #define READ_AGAIN_MS 1500
+/* A link that was up for this long, real milliseconds, is a steady one: its loss is news. */
+#define STEADY_MS 60000
 /* With connect = start the device is tried this often until it opens for the first time. */
 #define KEEP_TRYING_MS 5000
 
@@ -48,7 +50,7 @@ static void open_failed(struct device *dev, const struct err *err)
 	if (dev->link == LINK_CLOSING) {
 		return;
 	}
-	if (log_repeat_due(&dev->link_failures)) {
+	if (log_lasting_news(&dev->link_failures, err->text)) {
 		log_warn(dev->info.source, "cannot open: %s", err->text);
 	}
 	dev->connect_error = *err;
@@ -84,10 +86,17 @@ static void open_failed(struct device *dev, const struct err *err)
 static void came_up(struct device *dev)
 {
 	bool again = dev->was_up;
-	unsigned failures = log_repeat_reset(&dev->link_failures);
-	if (again) {
+	unsigned failures = log_lasting_over(&dev->link_failures);
+	dev->up_since_ms = clock_now_ms(clock_real());
+	if (!again) {
+		dev->quiet_return = false;
+		(void)log_lasting_over(&dev->link_losses);
+	}
+	if (again && !dev->quiet_return) {
 		log_info(dev->info.source, "link is back after %u failed tries", failures);
-	} else {
+	} else if (!again && failures > 1) {
+		log_info(dev->info.source, "connected after %u failed tries", failures);
+	} else if (!again) {
 		log_info(dev->info.source, "connected");
 	}
 	dev->link = LINK_UP;
@@ -100,12 +109,29 @@ static void came_up(struct device *dev)
 	device_changed(dev);
 }
 
+/* Tells the log of a loss. A cable that is loose for hours is told once; what was told is forgotten when a link has
+ * lasted. */
+static void tell_loss(struct device *dev, const struct err *err)
+{
+	unsigned before = 0;
+	if (clock_now_ms(clock_real()) - dev->up_since_ms >= STEADY_MS) {
+		before = log_lasting_over(&dev->link_losses);
+	}
+	if (before > 1) {
+		log_warn(dev->info.source, "in the meantime the link was lost %u times and came back", before);
+	}
+	dev->quiet_return = !log_lasting_news(&dev->link_losses, err->text);
+	if (!dev->quiet_return) {
+		log_warn(dev->info.source, "link lost: %s", err->text);
+	}
+}
+
 static void link_lost(struct device *dev, const struct err *err)
 {
 	if (dev->link == LINK_CLOSING) {
 		return;
 	}
-	log_warn(dev->info.source, "link lost: %s", err->text);
+	tell_loss(dev, err);
 	transcript_fault(dev->transcript, err->text);
 	dev->link = LINK_LOST;
 	dev->lost_told = false;
@@ -125,11 +151,14 @@ static void close_link(struct device *dev)
 	dev->link = LINK_CLOSING;
 	if (dev->usable) {
 		dev->class->stop(dev);
+	} else {
+		/* What kept the link from coming back hinders nobody any more. */
+		dev->last_failure[0] = '\0';
 	}
 	close_driver(dev);
 	struct err err;
 	err_set(&err, ERR_NOT_CONNECTED, "%s was disconnected", dev->info.name);
-	device_lease_lost(dev);
+	device_lease_disconnected(dev);
 	dev->class->went_down(dev, &err);
 	dev->was_up = false;
 	dev->connect_error = err;

@@ -9,7 +9,7 @@ static bool looks_forgotten(const struct focuser_core *f)
 {
 	const struct focuser_memory *m = &f->memory;
 	if (f->driver->count != FOCUSER_COUNT_MAY_BE_LOST || !f->motion.known || !m->has_last ||
-		f->motion.moving || focuser_to_motor(f, f->motion.position) != 0) {
+		f->motion.moving || numbering_motor(&f->numbering, f->motion.position) != 0) {
 		return false;
 	}
 	int32_t nearest = m->last.moving ? m->last.low : m->last.position;

@@ -33,6 +33,10 @@ bool drive_poll_failed(struct focuser_core *f, enum err_code code)
 enum err_code drive_move(struct device *dev, int32_t target, struct err *err)
 {
 	const struct focuser_core *f = focuser_of(dev);
+	if (!numbering_holds(&f->numbering, target)) {
+		return err_set(err, ERR_INVALID_VALUE, "%s is not sent to %d by its own count: its limits are %d and "
+			"%d", dev->info.name, (int)target, (int)f->numbering.low, (int)f->numbering.high);
+	}
 	pthread_mutex_unlock(&dev->lock);
 	transcript_say(dev->transcript, TRANSCRIPT_CALL, "move %d", (int)target);
 	return back(dev, f->driver->start_move(f->ctx, target, err));

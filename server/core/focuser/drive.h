@@ -21,7 +21,7 @@ struct focuser_reading;
 
 /* Reads into f->fresh; want is an or of enum focuser_want. */
 enum err_code drive_poll(struct device *dev, unsigned want, struct err *err);
-/* target in the motor's steps. */
+/* target in the motor's steps; one outside its own limits is not sent: ERR_INVALID_VALUE. */
 enum err_code drive_move(struct device *dev, int32_t target, struct err *err);
 enum err_code drive_halt(struct device *dev, struct err *err);
 enum err_code drive_tempcomp(struct device *dev, bool on, struct err *err);

@@ -17,10 +17,6 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (target >= 0 && target <= f->caps.max_step && target < f->rules.min_step) {
-		return err_set(err, ERR_INVALID_VALUE, "position %d is below min_step %d of %s", (int)target,
-			(int)f->rules.min_step, dev->info.name);
-	}
 	if (!f->motion.known) {
 		return err_set(err, ERR_VALUE_NOT_SET, "%s does not know where it stands", dev->info.name);
 	}
@@ -32,7 +28,9 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (clamped != target) {
+	f->clamped = clamped != target;
+	f->asked = target;
+	if (f->clamped) {
 		log_info(dev->info.source, "move clamped wanted=%d to=%d", (int)target, (int)clamped);
 	}
 	f->move_told.until_ms = 0;
@@ -45,10 +43,12 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 			f->done = (struct err){0};
 			f->target = clamped;
 		}
+		device_changed(dev);
 		return ERR_OK;
 	}
 	f->op++;
 	f->target = clamped;
+	stop_kept_end_news(&f->stop);
 	focuser_set_phase(dev, MOVE_ACCEPTED);
 	*wake = !dev->woken && clock_now_ms(dev->clock) >= f->gather_until_ms;
 	dev->woken = true;
@@ -121,7 +121,7 @@ enum err_code focuser_run_wait(struct device *dev, uint64_t op, const _Atomic bo
 void focuser_wait_rest(struct device *dev, int64_t deadline_ms)
 {
 	pthread_mutex_lock(&dev->lock);
-	while (dev->link == LINK_UP && focuser_busy(dev, NULL) &&
+	while ((dev->link == LINK_CLOSING || (dev->link == LINK_UP && focuser_busy(dev, NULL))) &&
 		!clock_wait(clock_real(), &dev->changed, &dev->lock, deadline_ms)) {
 	}
 	pthread_mutex_unlock(&dev->lock);
@@ -138,14 +138,13 @@ enum err_code focuser_halt(struct device *dev, struct err *err)
 	}
 	enum err_code code = ERR_OK;
 	if (dev->link != LINK_UP) {
-		/* Nothing of ours moves without a link; a lost one is worth an error, and a motor that
-		 * still moves when it is back is stopped then. */
-		halt_owe(&f->halt, dev->link == LINK_LOST);
-		code = dev->link == LINK_LOST ? device_need_link(dev, err) : ERR_OK;
+		code = stop_kept_wish(dev, err);
 	} else if (f->phase == MOVE_CALIBRATING) {
+		stop_kept_end_news(&f->stop);
 		calibration_wish_abort(f);
 		device_wake_urgent(dev);
 	} else {
+		stop_kept_end_news(&f->stop);
 		if (f->phase != MOVE_NONE && f->phase != MOVE_HALTING) {
 			/* Remaining legs are dropped here and now, before the worker gets to the wire. */
 			f->done_op = f->op;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of a focuser, put together from its parts.  Each part is a struct with a file that alone writes it:
- * motion (what was last read), leg (the way of a move), halt, arrival, phase, temperature, position_memory,
+ * motion (what was last read), leg (the way of a move), halt, stop_kept, arrival, phase, temperature, position_memory,
  * set_position, calibration, port.  focuser.c writes what clients wish, worker.c decides what comes next, link_up.c
  * is the life of the link, and drive.c alone calls the driver.
  */
@@ -17,10 +17,12 @@
 #include "halt.h"
 #include "leg.h"
 #include "motion.h"
+#include "numbering.h"
 #include "phase.h"
 #include "port.h"
 #include "position_memory.h"
 #include "set_position.h"
+#include "stop_kept.h"
 #include "temperature.h"
 
 /* All under the device's lock, except that ctx, port, book, fresh_caps, identified, first_* and fresh belong to the
@@ -39,8 +41,7 @@ struct focuser_core {
 
 	struct focuser_caps caps; /* its max_step as clients see it, and as configured */
 	bool caps_known;
-	int32_t mirror;          /* the motor's highest position; with reverse clients see 0 there */
-	int32_t motor_low;       /* and its lowest */
+	struct numbering numbering; /* positions of clients are the motor's by this, and only by this */
 	enum moves_approach approach;
 	struct moves_rules rules;
 
@@ -62,12 +63,15 @@ struct focuser_core {
 	uint64_t op;             /* the newest accepted */
 	uint64_t looked_op;      /* the motor was looked at since this was accepted */
 	int32_t target;
+	bool clamped;            /* of the newest move that was accepted: its target was held to the limits */
+	int32_t asked;           /* and what the client had asked for */
 	int64_t gather_until_ms; /* device clock: the worker looks for a newer target then by itself */
 	uint64_t done_op;        /* the newest that is over, and how it ended */
 	struct err done;
 	struct told_failure move_told;
 	struct leg leg;
 	struct halt halt;
+	struct stop_kept stop;
 	struct arrival arrival;
 };
 

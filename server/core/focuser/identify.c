@@ -76,14 +76,24 @@ enum err_code identify_again(struct device *dev, struct err *err)
 void identify_take_caps(struct device *dev)
 {
 	struct focuser_core *f = focuser_of(dev);
-	int32_t low = f->fresh_caps.min_step > f->cfg->min_step ? f->fresh_caps.min_step
-								  : f->cfg->min_step;
 	f->caps = f->fresh_caps;
-	f->mirror = f->caps.max_step;
-	f->motor_low = f->caps.min_step;
-	if (f->cfg->reverse) {
-		f->caps.max_step -= f->caps.min_step;
-		low = f->cfg->min_step;
+	struct numbering numbering = {
+		.known = true,
+		.reversed = f->cfg->reverse,
+		.calibrated = f->driver->calibrate != NULL,
+		.low = f->caps.min_step,
+		.high = f->caps.max_step,
+	};
+	if (!numbering_equal(&numbering, &f->numbering)) {
+		/* Where the last move arrived, and what it was asked for, are numbers of the old numbering. */
+		arrival_forget(f);
+		f->clamped = false;
+	}
+	f->numbering = numbering;
+	f->caps.min_step = 0;
+	f->caps.max_step = numbering_highest(&numbering);
+	if (f->caps.max_increment > f->caps.max_step) {
+		f->caps.max_increment = f->caps.max_step;
 	}
 	if (f->cfg->port.max_step > 0 && f->cfg->port.max_step < f->caps.max_step) {
 		f->caps.max_step = f->cfg->port.max_step;
@@ -93,7 +103,7 @@ void identify_take_caps(struct device *dev)
 	}
 	f->caps_known = true;
 	f->rules = (struct moves_rules){
-		.min_step = low < f->caps.max_step ? low : f->caps.max_step,
+		.min_step = f->cfg->min_step < f->caps.max_step ? f->cfg->min_step : f->caps.max_step,
 		.max_step = f->caps.max_step,
 		.backlash_steps = f->cfg->backlash_steps,
 		.approach = f->approach,

@@ -80,6 +80,11 @@ static int64_t way_ms(const struct focuser_core *f, int64_t steps)
 	return (int64_t)(1000.0 * (double)steps / speed);
 }
 
+int64_t leg_time_ms(const struct focuser_core *f, int64_t steps)
+{
+	return LEG_ALLOWANCE_MS + way_ms(f, steps);
+}
+
 /* Sends the motor from where it stands towards the point under way, as far as one leg goes. */
 static struct step start_leg(struct device *dev)
 {
@@ -94,7 +99,7 @@ static struct step start_leg(struct device *dev)
 	arrival_forget(f);
 	motion_sent(&f->motion);
 	halt_forgive(&f->halt);
-	enum err_code code = drive_move(dev, focuser_to_motor(f, f->leg.target), &err);
+	enum err_code code = drive_move(dev, numbering_motor(&f->numbering, f->leg.target), &err);
 	if (code == ERR_IO) {
 		return step_lost(&err);
 	}
@@ -115,7 +120,7 @@ static struct step start_leg(struct device *dev)
 		return step_again();
 	}
 	int64_t way = focuser_distance(f->leg.target, f->motion.position);
-	f->leg.deadline_ms = now + LEG_ALLOWANCE_MS + way_ms(f, way);
+	f->leg.deadline_ms = now + leg_time_ms(f, way);
 	f->leg.speed_steps_per_ms = 0;
 	f->leg.progress_ms = now;
 	f->leg.progress_position = f->motion.position;
@@ -401,8 +406,8 @@ struct step leg_follow(struct device *dev)
 			f->leg.point = f->leg.plan.count - 1;
 			f->leg.progress_ms = read_ms;
 			f->leg.nearer_ms = read_ms;
-			f->leg.deadline_ms = read_ms + LEG_ALLOWANCE_MS +
-					     way_ms(f, focuser_distance(f->motion.position, f->leg.target));
+			f->leg.deadline_ms =
+				read_ms + leg_time_ms(f, focuser_distance(f->motion.position, f->leg.target));
 			f->leg.rest_polls = 0;
 		}
 		break;

@@ -15,20 +15,6 @@ int32_t focuser_tolerance(const struct focuser_core *f)
 	return f->caps.tolerance_steps > 2 ? f->caps.tolerance_steps : 2;
 }
 
-int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor)
-{
-	if (!f->cfg->reverse) {
-		return motor;
-	}
-	int64_t mirrored = (int64_t)f->mirror - motor;
-	return mirrored > INT32_MAX ? INT32_MAX : (int32_t)mirrored;
-}
-
-int32_t focuser_to_motor(const struct focuser_core *f, int32_t position)
-{
-	return focuser_from_motor(f, position); /* the mirror is its own inverse */
-}
-
 int focuser_approach_sign(const struct focuser_core *f)
 {
 	return f->rules.approach == MOVES_APPROACH_OUT ? 1 : -1;
@@ -96,7 +82,7 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 	if (!r->position_valid || !f->motion.known) {
 		return false;
 	}
-	int32_t position = focuser_from_motor(f, r->position);
+	int32_t position = numbering_published(&f->numbering, r->position);
 	bool odd = false;
 	if (f->phase == MOVE_LEG || f->phase == MOVE_STOPPING || f->phase == MOVE_HALTING) {
 		odd = !on_the_way(f, position);
@@ -150,7 +136,7 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 	bool was_known = f->motion.known;
 	int64_t now = clock_now_ms(dev->clock);
 	if (r->position_valid) {
-		int32_t position = focuser_from_motor(f, r->position);
+		int32_t position = numbering_published(&f->numbering, r->position);
 		if (!f->motion.known || position != f->motion.position) {
 			if (f->motion.known) {
 				note_motion(f, f->motion.position, position);

@@ -15,7 +15,7 @@ struct device;
 struct focuser_core;
 struct focuser_reading;
 
-/* The last reading, in steps as clients see them (reverse applied). */
+/* The last reading, in steps as clients see them (numbering.h). */
 struct motion {
 	bool known;           /* there is a position of this link */
 	int32_t position;
@@ -39,10 +39,6 @@ int64_t focuser_distance(int32_t a, int32_t b);
 
 /* Tolerance of arrival, steps. */
 int32_t focuser_tolerance(const struct focuser_core *f);
-
-/* The motor's steps as clients see them, and back: reverse applied. */
-int32_t focuser_from_motor(const struct focuser_core *f, int32_t motor);
-int32_t focuser_to_motor(const struct focuser_core *f, int32_t position);
 
 /* +1 or -1: the direction of last legs. */
 int focuser_approach_sign(const struct focuser_core *f);

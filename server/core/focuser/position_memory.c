@@ -15,7 +15,7 @@
 
 static int32_t motor_position(const struct focuser_core *f)
 {
-	return focuser_to_motor(f, f->motion.position);
+	return numbering_motor(&f->numbering, f->motion.position);
 }
 
 /* Runs on the journal's thread: the entry is settled, and the worker may be waiting for it. */
@@ -82,9 +82,8 @@ static void fill(struct device *dev, struct position_entry *out)
 		.trust = m->trust,
 		.offset_known = m->offset_known,
 		.offset = m->offset,
-		.reverse = f->cfg->reverse,
+		.numbering = f->numbering,
 		.max_step = f->caps.max_step,
-		.mirror = f->mirror,
 	};
 	clock_utc_text(clock_utc_ms(), out->time);
 	text_copy_clean(out->why, sizeof out->why, m->why);
@@ -184,10 +183,10 @@ static void fill_way(struct device *dev, struct position_entry *out)
 	const struct focuser_memory *m = &f->memory;
 	fill(dev, out);
 	out->moving = true;
-	out->target = focuser_to_motor(f, f->target);
+	out->target = numbering_motor(&f->numbering, f->target);
 	/* The turning point of an overshoot belongs to the way also where none is planned, since a leg that ends
 	 * beyond the target is followed by one. */
-	const int32_t place[] = {out->target, focuser_to_motor(f, turning_point(f, f->target))};
+	const int32_t place[] = {out->target, numbering_motor(&f->numbering, turning_point(f, f->target))};
 	for (size_t i = 0; i < sizeof place / sizeof place[0]; i++) {
 		out->low = place[i] < out->low ? place[i] : out->low;
 		out->high = place[i] > out->high ? place[i] : out->high;
@@ -205,7 +204,7 @@ bool memory_begin(struct device *dev, int64_t *next_ms)
 	struct focuser_memory *m = &f->memory;
 	int64_t now = clock_now_ms(clock_real());
 	if (m->noted_op != f->op || !m->has_last || !m->last.moving) {
-		if (m->trust != POSITION_KNOWN && log_repeat_due(&m->doubtful)) {
+		if (m->trust != POSITION_KNOWN && log_lasting_news(&m->doubtful, focuser_trust_name(m->trust))) {
 			log_warn(dev->info.source, "moves to %d with a position that is %s", (int)f->target,
 				focuser_trust_name(m->trust));
 		}
@@ -216,10 +215,13 @@ bool memory_begin(struct device *dev, int64_t *next_ms)
 		m->patience_real_ms = now + POSITION_JOURNAL_PATIENCE_MS;
 	}
 	if (settled(dev)) {
+		if (now < m->patience_real_ms) {
+			(void)log_lasting_over(&m->late);
+		}
 		return true;
 	}
 	if (now >= m->patience_real_ms) {
-		if (log_repeat_due(&m->late)) {
+		if (log_lasting_news(&m->late, "late")) {
 			log_warn(dev->info.source, "the disk is slow: a move begins before it is noted; until it is, "
 				"a power cut loses the position");
 		}
@@ -269,8 +271,7 @@ void memory_judge(struct device *dev)
 		.keeps = f->driver->count == FOCUSER_COUNT_KEPT,
 		.reset = f->fresh.reset_seen,
 		.tolerance = focuser_tolerance(f),
-		.reverse = f->cfg->reverse,
-		.mirror = f->mirror,
+		.numbering = f->numbering,
 		.driver = dev->info.driver,
 		.device = f->caps.identity,
 		.port_serial = f->book.fresh.serial,
@@ -282,8 +283,11 @@ void memory_judge(struct device *dev)
 	m->offset_known = verdict.offset_known;
 	m->offset = verdict.offset;
 	snprintf(m->why, sizeof m->why, "%s", verdict.why);
-	(void)log_repeat_reset(&m->doubtful);
-	if (m->trust != POSITION_KNOWN) {
+	(void)log_lasting_over(&m->doubtful);
+	if (m->trust == POSITION_KNOWN) {
+		(void)log_lasting_over(&m->doubts);
+	}
+	if (m->trust != POSITION_KNOWN && log_lasting_news(&m->doubts, m->why)) {
 		log_warn(dev->info.source, "position %s: %s", focuser_trust_name(m->trust), m->why);
 	} else if (verdict.note[0] != '\0') {
 		log_warn(dev->info.source, "%s", verdict.note);
@@ -298,6 +302,7 @@ void memory_afresh(struct device *dev)
 	m->offset_known = false;
 	m->offset = 0;
 	m->why[0] = '\0';
+	(void)log_lasting_over(&m->doubts);
 	memory_rest(dev);
 	device_changed(dev);
 }
@@ -305,11 +310,11 @@ void memory_afresh(struct device *dev)
 /* A position in clients' steps by the count from before a shift; false when it is outside the range. */
 static bool by_remembered_count(const struct focuser_core *f, int32_t position, int32_t *out)
 {
-	int64_t count = (int64_t)focuser_to_motor(f, position) + f->memory.offset;
+	int64_t count = (int64_t)numbering_motor(&f->numbering, position) + f->memory.offset;
 	if (count < INT32_MIN || count > INT32_MAX) {
 		return false;
 	}
-	*out = focuser_from_motor(f, (int32_t)count);
+	*out = numbering_published(&f->numbering, count);
 	return *out >= 0 && *out <= f->caps.max_step;
 }
 

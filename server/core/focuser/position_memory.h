@@ -36,8 +36,9 @@ struct focuser_memory {
 	int64_t patience_real_ms;   /* until when that operation waits for it */
 	int64_t progress_ms;        /* device clock; when the way was last noted */
 	int64_t retry_real_ms;      /* when an entry that failed is tried again at rest */
-	struct log_repeat late;
-	struct log_repeat doubtful; /* moves with a position that is not known */
+	struct log_lasting late;     /* moves begin before they are on the disk */
+	struct log_lasting doubtful; /* moves with a position that is not known */
+	struct log_lasting doubts;   /* the position is found to be not known */
 };
 
 /* Without the lock, before the link comes up: reads the journal, once. */

@@ -17,7 +17,7 @@ static int32_t narrow(int64_t steps)
 /* A motor's position as clients see it. */
 static int number(const struct position_seen *seen, int64_t motor)
 {
-	return (int)narrow(seen->reverse ? seen->mirror - motor : motor);
+	return (int)numbering_published(&seen->numbering, motor);
 }
 
 /* "2026-11-21 03:12" of an entry's time; seconds help nobody. */

@@ -38,8 +38,7 @@ struct position_seen {
 	bool keeps;             /* see above */
 	bool reset;             /* the driver says that it began anew since the last reading */
 	int32_t tolerance;      /* steps */
-	bool reverse;           /* for numbers in sentences only */
-	int32_t mirror;         /* with reverse: the motor's position that clients see as 0 */
+	struct numbering numbering; /* of today; sentences tell every number by it */
 	const char *driver, *device, *port_serial;
 };
 

@@ -43,9 +43,10 @@ struct step set_position_step(struct device *dev)
 		return code == ERR_IO ? step_lost(&err) : step_again();
 	}
 	log_info(dev->info.source, "position set to %d, was %d (%s)",
-		(int)focuser_from_motor(f, wish.position), (int)f->motion.position, focuser_trust_name(m->trust));
+		(int)numbering_published(&f->numbering, wish.position), (int)f->motion.position,
+		focuser_trust_name(m->trust));
 	if (wish.to_device) {
-		motion_count_set(&f->motion, focuser_from_motor(f, wish.position));
+		motion_count_set(&f->motion, numbering_published(&f->numbering, wish.position));
 		arrival_forget(f);
 	}
 	memory_afresh(dev);
@@ -104,7 +105,7 @@ enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how,
 	if (code == ERR_OK) {
 		f->set_position.wanted = true;
 		f->set_position.to_device = to_device;
-		f->set_position.position = focuser_to_motor(f, position);
+		f->set_position.position = numbering_motor(&f->numbering, position);
 		*ticket = ++f->set_position.ticket;
 		device_wake_worker(dev);
 		device_changed(dev);

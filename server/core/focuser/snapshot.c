@@ -60,8 +60,12 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.position_stale = f->motion.known && reading_stale(dev),
 		.position_age_ms = f->motion.known ? reading_age_ms(f) : 0,
 		.position = f->motion.known ? arrival_published(f) : 0,
-		.motor_position = f->motion.position,
+		.measured_position = f->motion.position,
+		.motor_position = numbering_motor(&f->numbering, f->motion.position),
+		.numbering = f->numbering,
 		.target = f->target,
+		.clamped = f->clamped,
+		.asked = f->asked,
 		.temperature_supported = temperature_code != ERR_NOT_IMPLEMENTED,
 		.temperature_valid = temperature_code == ERR_OK,
 		.temperature_c = temperature,
@@ -78,6 +82,7 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.leased_to_run = dev->lease.run,
 	};
 	memory_state(dev, out);
+	stop_kept_state(dev, out);
 	snprintf(out->identity, sizeof out->identity, "%s", f->caps.identity);
 	pthread_mutex_unlock(&dev->lock);
 }

@@ -7,6 +7,9 @@
  * while they move. */
 #define TEMPERATURE_FLOOR_MS 120000
 
+/* A probe is well again, and its next trouble worth a line, after so many readings in a row that were believed. */
+#define PROBE_WELL 60
+
 void temperature_configure(struct device *dev)
 {
 	struct focuser_core *f = focuser_of(dev);
@@ -21,7 +24,6 @@ void temperature_configure(struct device *dev)
 void temperature_forget(struct temperature *t)
 {
 	t->probe = (struct thermometer){0};
-	t->word = THERMOMETER_BELIEVED;
 	t->next_ms = 0;
 }
 
@@ -54,7 +56,7 @@ void temperature_came_up(struct device *dev)
 	if (t->first == TEMPERATURE_SAID) {
 		t->next_ms = clock_now_ms(dev->clock) + f->driver->poll_temperature_ms;
 		(void)temperature_take(dev, t->first_c);
-	} else if (t->first == TEMPERATURE_SILENT) {
+	} else if (t->first == TEMPERATURE_SILENT && log_lasting_news(&t->trouble, "silent")) {
 		log_warn(dev->info.source,
 			"the temperature sensor has said nothing yet; clients are told that there is no reading");
 	}
@@ -79,14 +81,16 @@ bool temperature_take(struct device *dev, double celsius)
 	enum thermometer_word word = thermometer_take(t, celsius, clock_now_ms(dev->clock));
 	if (word == THERMOMETER_BELIEVED) {
 		f->temperature.believed_real_ms = clock_now_ms(clock_real());
-	}
-	if (word != f->temperature.word) {
-		f->temperature.word = word;
-		if (word == THERMOMETER_BROKEN) {
-			log_warn(dev->info.source, "the probe says %g C: it is broken or not plugged in", celsius);
-		} else if (word == THERMOMETER_DOUBTED) {
-			log_info(dev->info.source, "the temperature jumps to %g C: not believed yet", celsius);
+		if (++f->temperature.good >= PROBE_WELL) {
+			(void)log_lasting_over(&f->temperature.trouble);
 		}
+	} else {
+		f->temperature.good = 0;
+	}
+	if (word == THERMOMETER_BROKEN && log_lasting_news(&f->temperature.trouble, "broken")) {
+		log_warn(dev->info.source, "the probe says %g C: it is broken or not plugged in", celsius);
+	} else if (word == THERMOMETER_DOUBTED && log_lasting_news(&f->temperature.trouble, "doubted")) {
+		log_info(dev->info.source, "the temperature jumps to %g C: not believed yet", celsius);
 	}
 	return t->known != was_known || (t->known && t->celsius != was);
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "log.h"
 #include "thermometer.h"
 
 struct device;
@@ -23,7 +24,8 @@ enum temperature_first {
 
 struct temperature {
 	struct thermometer probe;    /* the device's own, on the device's clock */
-	enum thermometer_word word;  /* on the probe's last reading */
+	struct log_lasting trouble;  /* what the log was told of the probe */
+	int good;                    /* readings in a row that were believed */
 	bool wanted;                 /* somebody's temperature comes from this probe; constant */
 	int64_t next_ms;             /* device clock; when the probe is to be asked again */
 	double first_c;              /* the probe's word before the link was up, Celsius; the worker's own */

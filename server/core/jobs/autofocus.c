@@ -26,7 +26,7 @@ double autofocus_where(struct autofocus *af)
 {
 	struct focuser_state state;
 	focuser_state(af->focuser, &state);
-	return state.position_valid ? (double)state.motor_position : (double)NAN;
+	return state.position_valid ? (double)state.measured_position : (double)NAN;
 }
 
 int autofocus_choose_binning(const struct autofocus_params *p, const struct config_autofocus *cfg,

@@ -2,7 +2,7 @@
 /*
  * A run as a job: it asks the plan what it wishes, moves, exposes, measures, and tells the plan. At the end of a
  * success the focuser stands at the best position; after a failure or an abort it goes back to where the run began;
- * after a halt or a lost link it stays. There is no arithmetic here.
+ * after a halt, a disconnect or a lost link it stays. There is no arithmetic here.
  */
 #include "autofocus_private.h"
 
@@ -131,7 +131,7 @@ static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bi
 	struct focuser_state f;
 	focuser_state(af->focuser, &f);
 	*setup = (struct af_plan_setup){
-		.start_position = (double)f.motor_position,
+		.start_position = (double)f.measured_position,
 		.min_step = f.min_step,
 		.max_step = f.max_step,
 		.max_radius_steps = cfg->max_radius_steps,
@@ -297,28 +297,59 @@ static void wait_for_rest(struct autofocus *af)
 	focuser_wait_rest(af->focuser, clock_now_ms(clock_real()) + REST_LIMIT_MS);
 }
 
+/* What an aborted run says of its cause. */
+static const char *abort_cause(const struct autofocus *af, char *out, size_t cap)
+{
+	snprintf(out, cap, "aborted");
+	if (atomic_load(&af->jobs.interrupt) == LEASE_LEFT) {
+		snprintf(out, cap, "aborted: %s was disconnected during the run", af->camera->info.name);
+	}
+	return out;
+}
+
 /* Moves the focuser back to where the run began and adds to *end how that went. */
 static void go_back(struct autofocus *af, uint64_t id, double start_position, struct autofocus_end *end)
 {
 	bool aborted = end->state == RUN_ABORTED;
+	char cause[160];
+	abort_cause(af, cause, sizeof cause);
 	show_phase(af, aborted ? RUN_ABORTED : RUN_RUNNING,
 		"aborted; the focuser returns to where the run began", RUN_PHASE_RETURNING);
 	struct err back = {0};
 	struct err first = end->why;
 	if (go_to(af, id, (int32_t)lround(start_position), false, &back) == ERR_OK) {
 		if (aborted) {
-			err_set(&end->why, ERR_CANCELLED, "aborted; the focuser is back where the run began");
+			err_set(&end->why, ERR_CANCELLED, "%s; the focuser is back where the run began", cause);
 		}
 		return;
 	}
-	const char *what = aborted ? "aborted" : first.text;
-	if (atomic_load(&af->jobs.interrupt) == LEASE_HALTED) {
+	const char *what = aborted ? cause : first.text;
+	switch (atomic_load(&af->jobs.interrupt)) {
+	case LEASE_HALTED:
 		wait_for_rest(af);
 		err_set(&end->why, first.code, "%s; halted on the way back, it stands at %.0f", what,
 			autofocus_where(af));
-	} else {
+		break;
+	case LEASE_DISCONNECTED:
+		wait_for_rest(af);
+		err_set(&end->why, first.code, "%s; disconnected on the way back, it stands at %.0f", what,
+			autofocus_where(af));
+		break;
+	default:
 		err_set(&end->why, first.code, "%s; and it could not go back: %s", what, back.text);
 	}
+}
+
+/* Ends a run whose motor somebody stopped: it says so, and when the motor rests also where. */
+static void end_where_it_stopped(struct autofocus *af, const char *what, struct autofocus_end *end)
+{
+	struct err shown;
+	end->state = RUN_ABORTED;
+	err_set(&shown, ERR_CANCELLED, "%s; the focuser stays where it stops", what);
+	show_phase(af, RUN_ABORTED, shown.text, RUN_PHASE_STOPPING);
+	wait_for_rest(af);
+	err_set(&end->why, ERR_CANCELLED, "%s; the focuser stays where it stopped, at %.0f", what,
+		autofocus_where(af));
 }
 
 /* Brings the focuser where the rules say and tells how the run ended. */
@@ -331,25 +362,28 @@ static struct autofocus_end bring_to_end(struct autofocus *af, uint64_t id, enum
 	}
 	end.state = RUN_FAILED;
 	end.why = *why;
-	switch (atomic_load(&af->jobs.interrupt)) {
+	int interrupt = atomic_load(&af->jobs.interrupt);
+	char what[160];
+	switch (interrupt) {
 	case LEASE_HALTED:
-		end.state = RUN_ABORTED;
-		show_phase(af, RUN_ABORTED, "halted; the focuser stays where it stops", RUN_PHASE_STOPPING);
-		wait_for_rest(af);
-		err_set(&end.why, ERR_CANCELLED, "halted; the focuser stays where it stopped, at %.0f",
-			autofocus_where(af));
+		end_where_it_stopped(af, "halted", &end);
+		return end;
+	case LEASE_DISCONNECTED:
+		snprintf(what, sizeof what, "%s was disconnected during the run", af->focuser->info.name);
+		end_where_it_stopped(af, what, &end);
 		return end;
 	case LEASE_ABORT:
+	case LEASE_LEFT:
 		end.state = RUN_ABORTED;
 		break;
 	default:
 		break;
 	}
-	if (atomic_load(&af->jobs.interrupt) == LEASE_LINK_LOST || !link_is_up(af->focuser)) {
+	if (interrupt == LEASE_LINK_LOST || !link_is_up(af->focuser)) {
 		/* A focuser that went astray still has its link, and its halt is already being sent. */
 		wait_for_rest(af);
-		err_set(&end.why, end.why.code, "%s; nothing moves", end.state == RUN_ABORTED ? "aborted"
-										      : why->text);
+		err_set(&end.why, end.why.code, "%s; nothing moves",
+			end.state == RUN_ABORTED ? abort_cause(af, what, sizeof what) : why->text);
 		return end;
 	}
 	go_back(af, id, start_position, &end);

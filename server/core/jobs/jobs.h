@@ -5,7 +5,7 @@
  * its functions, and nothing here changes.
  *
  * The lease: a job takes every device that it uses before it starts.  Until it is over nobody else moves or exposes
- * with them, and a halt, an abort or a lost link interrupts the job.
+ * with them, and a halt, an abort, a disconnect or a lost link interrupts the job.
  */
 #ifndef FOCUSD_JOBS_H
 #define FOCUSD_JOBS_H

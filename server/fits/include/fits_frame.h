@@ -55,6 +55,12 @@ enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct e
 /* Does the same, into out->exact. */
 enum err_code fits_frame_read_exact(const char *path, struct fits_frame *out, struct err *err);
 
+/* Does what fits_frame_read_exact() does when `exact` is true, else what fits_frame_read() does, for a caller who may
+ * lose interest meanwhile: when the descriptor give_up (an eventfd, for example) becomes readable, the child is ended
+ * within milliseconds and the call returns ERR_CANCELLED. The descriptor is looked at and never read from. */
+enum err_code fits_frame_read_unless(const char *path, bool exact, int give_up, struct fits_frame *out,
+	struct err *err);
+
 void fits_frame_free(struct fits_frame *frame);
 
 /* The borrowed view for measuring of a frame from fits_frame_read(). */

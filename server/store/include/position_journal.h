@@ -10,14 +10,17 @@
  *   {"crc32":"0a1b2c3d","format":"focusd-position","version":1,"sequence":7,"time":"2026-...Z",
  *    "motion":"rest"|"moving","position":7600,"from":7600,"target":7600,"low":7600,"high":7600,
  *    "trust":"known"|"shifted"|"unknown","offset":0|null,"why":null|"...","reverse":false,
- *    "max_step":65535,"mirror":65535,"driver":"moonlite","device":"...","port":"...","port_serial":null|"..."}
+ *    "max_step":65535,"mirror":65535,"lowest":0,"calibrated":false,"driver":"moonlite","device":"...","port":"...",
+ *    "port_serial":null|"..."}
  *
  * crc32 is zlib's, eight lower case hex digits, over the bytes from 20 (the quote that opens "format")
  * to 4095, padding and newline included.  A slot that was never used is blanks and a newline.  The
  * entry that counts is the one with the higher sequence number among those whose checksum is right.
  *
- * Numbers of steps are the motor's own, also with reverse; max_step is the limit that clients saw, and mirror the
- * motor's number that they saw as 0 when reverse is true.  position is where the motor was last
+ * Numbers of steps are the motor's own; max_step is the limit that clients saw, and mirror and lowest are the motor's
+ * limits, which with reverse and calibrated make the numbering (numbering.h) that clients saw.  Entries of focusd 0.1.0
+ * have neither lowest nor calibrated: it published the motor's own numbers, and with reverse counted down from mirror,
+ * which is a numbering with a lowest of 0.  position is where the motor was last
  * seen; while it moves, from, target, low and high describe the way, overshoot included.  offset is
  * what has to be added to the motor's count to get the count from before a shift; null where that
  * is not known.
@@ -38,6 +41,7 @@
 
 #include "clock.h"
 #include "err.h"
+#include "numbering.h"
 #include "position_trust.h"
 
 #define POSITION_SLOT_SIZE 4096
@@ -60,8 +64,9 @@ struct position_entry {
 	bool offset_known;
 	int32_t offset;         /* what has to be added to the motor's count to get the count from before the shift */
 	char why[FOCUSER_WHY];  /* for people; "" when the position is known */
-	bool reverse;
-	int32_t max_step, mirror;
+	struct numbering numbering; /* how clients saw these numbers */
+	bool before_shift;      /* written by focusd 0.1.0; see above */
+	int32_t max_step;       /* the highest position that clients saw */
 	char driver[32];
 	char device[96];        /* what the device said it is */
 	char port[256];         /* as configured */

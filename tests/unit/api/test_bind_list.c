@@ -64,11 +64,13 @@ static void what_is_no_address(void **state)
 	static const struct {
 		const char *text, *says;
 	} rows[] = {
-		{"pier", "no IP address"},
+		{"pier3.local", "is no IP address"},
+		{"eth0", "is no IP address"},
+		{"[::1", "the address alone"},
 		{"192.168.1", "no IP address"},
 		{"192.168.1.256", "no IP address"},
-		{"192.168.1.20:11111", "bind = 192.168.1.20 and port = 11111"},
-		{"[::1]:11111", "bind = [::1] and port = 11111"},
+		{"192.168.1.20:11111", "the port number stands in a line of its own"},
+		{"[::1]:11111", "the port number stands in a line of its own"},
 		{"\"192.168.1.20\"", "without quotes"},
 		{"http://192.168.1.20/", "the IP address alone"},
 		{"192.168.1.0/24", "the IP address alone"},

@@ -89,6 +89,42 @@ static void without_a_stop_it_goes_on(void **state)
 	assert_true(calibration(f).ongoing != 0 && calibration(f).ongoing != number);
 }
 
+static bool done(struct fixture *f)
+{
+	struct focuser_state now;
+	focuser_state(f->focuser, &now);
+	return calibration(f).state == CALIBRATION_DONE && !now.is_moving;
+}
+
+/* A calibration that finds another lower limit numbers positions anew: what was published before is forgotten, and the
+ * same place has another number. */
+static void other_limits_number_positions_anew(void **state)
+{
+	struct fixture *f = *state;
+	struct focuser_state now;
+	struct err err;
+	fake.lowest = 1000;
+	snprintf(f->config.focuser[0].driver, sizeof f->config.focuser[0].driver, "fake-slow-calibrator");
+	start(f);
+	fake.speed = 100000;
+	assert_int_equal(focuser_move(f->focuser, 20000, &err), ERR_OK);
+	wait_for(f, at_rest);
+	focuser_state(f->focuser, &now);
+	assert_true(now.position == 9000 && now.motor_position == 10000 && now.max_step == 9000 && now.clamped);
+	fake.calibration_ms = 3000;
+	fake.lowest = 2500;
+	assert_int_equal(focuser_calibrate(f->focuser, &err), ERR_OK);
+	wait_for(f, done);
+	focuser_state(f->focuser, &now);
+	assert_int_equal(now.max_step, 7500);
+	assert_int_equal(now.position, now.motor_position - 2500);
+	assert_false(now.clamped);
+	assert_int_equal(focuser_move(f->focuser, 0, &err), ERR_OK);
+	wait_for(f, at_rest);
+	focuser_state(f->focuser, &now);
+	assert_true(now.position == 0 && now.motor_position == 2500);
+}
+
 /* The motor does not drive on to both ends after the server has ended. */
 static void the_end_tells_it_until_it_is_heard(void **state)
 {
@@ -144,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_stop_outlives_the_link),
 		TEST(without_a_stop_it_goes_on),
+		TEST(other_limits_number_positions_anew),
 		TEST(the_end_tells_it_until_it_is_heard),
 		TEST(a_start_that_is_given_up_is_ended),
 		TEST(not_while_a_position_is_being_set),

@@ -15,17 +15,31 @@
 
 #include "config.h"
 
+/* Stand-ins for the parsers that run later: what begins with "bad" is wrong, what begins with "gone" is not there. */
+static enum err_code read_text_of(const char *text, struct err *err)
+{
+	return strncmp(text, "bad", 3) == 0 ? err_set(err, ERR_INVALID_VALUE, "%s cannot be read", text) : ERR_OK;
+}
+
+static enum err_code look_at(const char *text, struct err *err)
+{
+	return strncmp(text, "gone", 4) == 0 ? err_set(err, ERR_IO, "%s is not there", text) : ERR_OK;
+}
+
+#define PARSERS .read_port = read_text_of, .look_port = look_at
+
 /* Just enough drivers for the checks: names and what they need. */
 static const struct config_driver focusers[] = {
 	{.name = "simulator", .quirks = ""},
-	{.name = "moonlite", .quirks = "even, odd", .uses_port = true},
+	{.name = "moonlite", .quirks = "even, odd", .uses_port = true, PARSERS},
 	{.name = "many", .quirks = "", .uses_port = true, .uses_device = true, .finds_port = true,
-		.has_tempcomp = true},
+		.has_tempcomp = true, PARSERS},
 	{.name = NULL},
 };
 static const struct config_driver cameras[] = {
 	{.name = "simulator", .quirks = ""},
-	{.name = "replay", .quirks = "", .uses_path = true},
+	{.name = "replay", .quirks = "", .uses_path = true, .look_path = look_at},
+	{.name = "wired", .quirks = "", .uses_port = true, PARSERS},
 	{.name = "several", .quirks = "", .uses_device = true},
 	{.name = NULL},
 };
@@ -34,7 +48,7 @@ static void name_candidates(const char *driver, char *out, size_t cap)
 {
 	snprintf(out, cap, "port = /dev/of-%s", driver);
 }
-static const struct config_drivers drivers = {focusers, cameras, name_candidates};
+static const struct config_drivers drivers = {focusers, cameras, name_candidates, read_text_of, look_at};
 
 static char folder[64];
 static struct config config;
@@ -224,6 +238,16 @@ static void test_wrong_values(void **state)
 		{"autofocus", "region = 0", "region must be 0.05 to 1, not 0"},
 		{"autofocus", "region = 1,0", "a decimal point"},
 		{"autofocus", "exposure_s = nan", "must be a number"},
+		{"autofocus", "exposure_s = 3s", "not '3s' (the unit is not written)"},
+		{"autofocus", "exposure_s = \"3\"", "(it is written without quotes)"},
+		{"focuser.0", "settle_ms = 500 ms", "not '500 ms' (the unit is not written)"},
+		{"focuser.0", "max_step = 60,000", "not '60,000' (digits are not grouped)"},
+		{"focuser.0", "max_step = 60 000", "not '60 000' (digits are not grouped)"},
+		{"focuser.0", "max_step = 0xFFFF", "(it is written in decimal)"},
+		{"focuser.0", "approach = 'in'", "(it is written without quotes)"},
+		{"focuser.0", "backlash = 40", "did you mean 'backlash_steps'?"},
+		{"focuser.0", "Driver = moonlite", "did you mean 'driver'?"},
+		{"focuser.0", "name = a\rport = b", "a CR inside the line"},
 		{"autofocus", "exposure_s = inf", "must be a number"},
 		{"autofocus", "save_frames = 1", "save_frames must be yes or no, not '1'"},
 		{"autofocus", "gain = -1", "gain must be 0 to"},
@@ -271,7 +295,13 @@ static void test_wrong_sections(void **state)
 		const char *line, *says;
 	} cases[] = {
 		{"[focusers.0]", "there is no section [focusers.0]"},
-		{"[focuser]", "there is no section [focuser]"},
+		{"[focuser]", "there is no section [focuser]; did you mean [focuser.0]?"},
+		{"[Focuser.3]", "did you mean [focuser.3]?"},
+		{"[focuser3]", "did you mean [focuser.3]?"},
+		{"[focuser 3]", "did you mean [focuser.3]?"},
+		{"[focusser.2]", "did you mean [focuser.2]?"},
+		{"[simulation]", "did you mean [simulator]?"},
+		{"[mount.0]", "[mount.0]; there are server, focuser.N, camera.N, telescope.N, autofocus and simulator"},
 		{"[focuser.8]", "must have a number from 0 to 7"},
 		{"[focuser.]", "must have a number from 0 to 7"},
 		{"[focuser.00]", "must have a number from 0 to 7"},
@@ -412,11 +442,30 @@ static void test_check(void **state)
 		{"[server]\nport = 1\n", 0, "nothing to serve"},
 		{"[focuser.0]\nname = x\n", 1,
 			"driver must be given; there are simulator, moonlite, many"},
+		{"[focuser.0]\ndriver = MoonLite\n", 2, "did you mean 'moonlite'?"},
+		{"[focuser.0]\ndriver = moonlite_v2\n", 2, "did you mean 'moonlite'?"},
+		{"[focuser.0]\ndriver = sim\n", 2, "did you mean 'simulator'?"},
+		{"[focuser.0]\ndriver = zwo\n", 2, "'zwo'; there are simulator, moonlite, many"},
+		{"[focuser.0]\ndriver = \"moonlite\"\n", 2, "'moonlite'? (it is written without quotes)"},
+		{"[focuser.0]\ndriver = moonlite # x\n", 2, "'moonlite'? (a comment behind a value begins with ' ;')"},
+		{"[focuser.0]\ndriver = replay\n", 2, "replay is a driver for [camera.N], not for a focuser"},
+		{"[camera.0]\ndriver = many\n", 2, "many is a driver for [focuser.N], not for a camera"},
+		{"[focuser.0]\ndriver = moonlite\nport = bad one\n", 3, "[focuser.0] bad one cannot be read"},
+		{"[focuser.0]\ndriver = moonlite\nport = Auto\n", 3, "'Auto' is no port: did you mean auto?"},
+		{"[focuser.0]\ndriver = simulator\nport = bad one\n", 0, ""}, /* nobody reads it */
+		{"[camera.0]\ndriver = wired\n", 1, "needs a port"},
+		{"[camera.0]\ndriver = wired\nport = bad\n", 3, "[camera.0] bad cannot be read"},
+		{"[camera.0]\ndriver = wired\nport = auto\n", 0, ""},
+		{"[server]\nbind = bad\n[focuser.0]\ndriver = simulator\n", 2, "[server] bad cannot be read"},
+		{"[focuser.0]\ndriver = simulator\nmin_step = 100\nmax_step = 1000\nbacklash_steps = 900\n", 5,
+			"backlash_steps (900) must be smaller than the range of the focuser, 900 steps"},
+		{"[focuser.0]\ndriver = simulator\nmin_step = 100\nmax_step = 1000\nbacklash_steps = 899\n", 0, ""},
+		{"[focuser.0]\ndriver = simulator\nbacklash_steps = 1000000\n", 0, ""}, /* the device knows its range */
 		{"[focuser.0]\n\ndriver = moonlight\n", 3,
 			"there is no focuser driver 'moonlight'"},
 		{"[focuser.0]\ndriver = moonlite\n", 1, "needs a port"},
 		{"[focuser.0]\ndriver = moonlite\nport =\n", 3, "needs a port"},
-		{"[camera.0]\ndriver = moonlite\n", 2, "there is no camera driver 'moonlite'"},
+		{"[camera.0]\ndriver = gphoto\n", 2, "there is no camera driver 'gphoto'"},
 		{"[camera.0]\ndriver = replay\n", 1, "needs a path"},
 		{"[focuser.0]\ndriver = simulator\nmin_step = 9\nmax_step = 9\n", 3,
 			"below max_step (9)"},
@@ -445,7 +494,7 @@ static void test_check(void **state)
 			"there is no [focuser.1]"},
 		{"[focuser.0]\ndriver = moonlite\nport = /dev/a\n[focuser.1]\ndriver = moonlite\n"
 		 "port = /dev/a\n",
-			6, "[focuser.0] has the same port"},
+			6, "port /dev/a is that of [focuser.0] already"},
 		{"[focuser.0]\ndriver = many\nport = /dev/a\n[focuser.1]\ndriver = many\nport = /dev/a\ndevice = 2\n",
 			0, ""},
 		{"[focuser.0]\ndriver = simulator\n[telescope.1]\naperture_mm = 80\nobstruction_mm "
@@ -463,6 +512,58 @@ static void test_check(void **state)
 			expect_error(cases[i].line, cases[i].says);
 		}
 		assert_int_equal(error_lines(), wrong ? 1 : 0);
+	}
+}
+
+/* Lawful, and yet hardly meant. */
+static void test_warnings(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int line; /* 0: no warning */
+		const char *says;
+	} cases[] = {
+		{"[focuser.0]\ndriver = moonlite\nport = there\n", 0, ""},
+		{"[focuser.0]\ndriver = moonlite\nport = gone\n", 3, "warning: [focuser.0] gone is not there"},
+		{"[focuser.0]\ndriver = many\nport = auto\n", 0, ""},
+		{"[camera.0]\ndriver = wired\nport = gone\n", 3, "warning: [camera.0] gone is not there"},
+		{"[camera.0]\ndriver = replay\npath = gone\n", 3, "warning: [camera.0] gone is not there"},
+		{"[camera.0]\ndriver = simulator\npath = gone\n", 3, "driver simulator does not use path"},
+		{"[focuser.0]\ndriver = simulator\nport = gone\n", 3, "driver simulator does not use port"},
+		{"[focuser.0]\ndriver = simulator\nbaud = 9600\n", 3, "driver simulator does not use baud"},
+		{"[server]\nbind = gone\n[focuser.0]\ndriver = simulator\n", 2, "warning: [server] gone is not there"},
+		{"[server]\nallowed_hosts = pier3, http://pier3/\n", 2, "'http://pier3/' is no host name"},
+		{"[server]\nallowed_hosts = *.local\n", 2, "'*.local' is no host name"},
+		{"[server]\nallowed_hosts = pier3:80 fd00::1\n", 2, "'pier3:80' is no host name"},
+		{"[server]\nname = \"Pier 3\"\n", 2, "name is taken as it stands, \"Pier 3\" (it is written without"},
+		{"[server]\nname = Pier # 3\n", 2, "a comment behind a value begins with ' ;'"},
+		{"[server]\nname = Pier 3 ; not # this\n", 0, ""},
+		{"[focuser.0]\ndriver = moonlite\nport = /dev/null\n[focuser.1]\ndriver = moonlite\n"
+		 "port = /dev/../dev/null\n", 6, "is the same device as /dev/null of [focuser.0]"},
+		{"[focuser.0]\ndriver = simulator\n", 0, ""}, /* other programs may do the focusing */
+		{"[focuser.0]\ndriver = simulator\n[autofocus]\npoints = 9\n", 1, "there is no [camera.0]"},
+		{"[focuser.0]\ndriver = simulator\ncamera = 0\n", 3, "there is no [camera.0]"},
+		{"[focuser.0]\ndriver = simulator\n[camera.1]\ndriver = simulator\n", 1,
+			"there is no [camera.0], so it cannot focus by itself; camera = 1 would be"},
+		{"[focuser.0]\ndriver = simulator\ncamera = 1\n[camera.1]\ndriver = simulator\n", 0, ""},
+		{"[focuser.0]\ndriver = simulator\ntranscript = /nonexistent/x\n", 3, "no folder /nonexistent"},
+		{"[focuser.0]\ndriver = simulator\ntranscript = /tmp/x\n", 0, ""},
+		{"[camera.0]\ndriver = simulator\n[telescope.1]\naperture_mm = 80\n", 3,
+			"belongs to [focuser.1] and [camera.1], and neither is there"},
+		{"[camera.0]\ndriver = simulator\n[telescope.0]\naperture_mm = 1422\nfocal_length_mm = 203\n", 5,
+			"no telescope is as fast as f/0.14"},
+		{"[camera.0]\ndriver = simulator\n[telescope.0]\naperture_mm = 203\nfocal_length_mm = 400\n", 0, ""},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		assert_int_equal(read_text(cases[i].text), ERR_OK);
+		config_warn(&config, &drivers, &errors);
+		bool odd = cases[i].says[0] != '\0';
+		if (odd) {
+			expect_error(cases[i].line, cases[i].says);
+			expect_error(cases[i].line, ": warning: [");
+		}
+		assert_int_equal(error_lines(), odd ? 1 : 0);
 	}
 }
 
@@ -557,6 +658,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_bind, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unreadable, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_check, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_warnings, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_simulate, setup, teardown),
 		cmocka_unit_test(test_every_option_is_documented),
 	};

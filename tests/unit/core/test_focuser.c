@@ -178,7 +178,6 @@ static void limits_hold_with_the_overshoot(void **state)
 	f->config.focuser[0].backlash_steps = 300;
 	fake.speed = 10000;
 	start(f);
-	struct err err;
 	arrive(f, 1200); /* 200 of 300 are left below it */
 	arrive(f, 1000);
 	arrive(f, 1100); /* no steps are left below the target, so the motor goes direct */
@@ -191,8 +190,14 @@ static void limits_hold_with_the_overshoot(void **state)
 	f->target = 1000;
 	wait_for(f, at_rest);
 	assert_int_equal(f->now.position, 1000);
-	assert_int_equal(focuser_move(f->focuser, 999, &err), ERR_INVALID_VALUE);
-	assert_non_null(strstr(err.text, "1000"));
+	assert_true(f->now.clamped && f->now.asked == -5 && f->now.target == 1000);
+	arrive(f, 3000);
+	assert_false(f->now.clamped);
+	go(f, 999);
+	f->target = 1000;
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, 1000);
+	assert_true(f->now.clamped && f->now.asked == 999);
 	for (int i = 0; i < fake.move_count; i++) {
 		assert_in_range(fake.move[i], 1000, 9000);
 	}
@@ -225,6 +230,56 @@ static void reverse_turns_limits_and_approach(void **state)
 	arrive(f, 9800); /* 200 left: the overshoot ends at its 0 */
 	arrive(f, 500);
 	moves_are((const int32_t[]){3700, 4000, 0, 200, 9500}, 5);
+}
+
+/* A motor whose own lower limit is not 0, as after a calibration, is published from 0 on, and the motor is sent by its
+ * own count. */
+static void the_lower_limit_of_the_motor_is_0(void **state)
+{
+	struct fixture *f = *state;
+	fake.lowest = 2000;
+	fake.speed = 20000;
+	f->config.focuser[0].backlash_steps = 300;
+	start(f); /* at the motor's 5000 */
+	assert_int_equal(f->now.position, 3000);
+	assert_int_equal(f->now.measured_position, 3000);
+	assert_int_equal(f->now.motor_position, 5000);
+	assert_int_equal(f->now.max_step, 8000);
+	assert_int_equal(f->now.max_increment, 8000);
+	assert_int_equal(f->now.min_step, 0);
+	arrive(f, 0);
+	arrive(f, 8000);
+	go(f, -10);
+	f->target = 0;
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, 0);
+	go(f, INT32_MAX);
+	f->target = 8000;
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, 8000);
+	arrive(f, 4000);
+	/* No overshoot has room below the limit; the last one has. */
+	moves_are((const int32_t[]){2000, 10000, 2000, 10000, 5700, 6000}, 6);
+}
+
+static void limits_of_the_configuration_count_from_0_too(void **state)
+{
+	struct fixture *f = *state;
+	fake.lowest = 2000;
+	fake.speed = 20000;
+	f->config.focuser[0].reverse = true;
+	f->config.focuser[0].min_step = 100;
+	f->config.focuser[0].port.max_step = 5000;
+	start(f);
+	/* Reversed, the motor's 10000 is 0; it stands at its 5000. */
+	assert_int_equal(f->now.position, 5000);
+	assert_int_equal(f->now.max_step, 5000);
+	go(f, 0);
+	f->target = 100;
+	wait_for(f, at_rest);
+	assert_int_equal(f->now.position, 100);
+	arrive(f, 5000);
+	moves_are((const int32_t[]){9900, 5000}, 2);
 }
 
 /* ---- backlash ---- */
@@ -665,6 +720,8 @@ int main(void)
 		TEST(limits_hold_with_the_overshoot),
 		TEST(a_motor_outside_its_limits_comes_back),
 		TEST(reverse_turns_limits_and_approach),
+		TEST(the_lower_limit_of_the_motor_is_0),
+		TEST(limits_of_the_configuration_count_from_0_too),
 		TEST(the_turning_point_is_no_arrival),
 		TEST(a_device_that_takes_up_its_play_is_the_only_one),
 		TEST(backlash_that_is_told_once),

@@ -397,7 +397,7 @@ static void reversed_numbers_are_kept_as_the_motor_counts(void **state)
 	move(f, 7000);
 	wait_for(f, at_rest);
 	struct position_entry entry = on_disk(f);
-	assert_true(entry.position == 3000 && entry.reverse && entry.max_step == 10000);
+	assert_true(entry.position == 3000 && entry.numbering.reversed && entry.max_step == 10000);
 	stop(f);
 	/* With `reverse` the other way round the motor still stands where it stood. */
 	f->config.focuser[0].reverse = false;

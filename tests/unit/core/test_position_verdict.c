@@ -94,7 +94,8 @@ static void judge(const struct position_entry *last, int32_t says, bool keeps, b
 	snprintf(entry.time, sizeof entry.time, "2026-11-21T03:12:45.678Z");
 	snprintf(entry.driver, sizeof entry.driver, "moonlite");
 	struct position_seen seen = {.position = says, .moving = moving, .keeps = keeps, .tolerance = 2,
-		.reverse = reverse, .mirror = 10000, .driver = "moonlite", .device = "", .port_serial = ""};
+		.numbering = {.known = true, .reversed = reverse, .high = 10000},
+		.driver = "moonlite", .device = "", .port_serial = ""};
 	position_judge(POSITION_READ, &entry, &seen, out);
 }
 
@@ -133,7 +134,8 @@ static void a_reset_that_is_told(void **state)
 {
 	(void)state;
 	struct position_entry last = {WAY(7000, 8000, 7400), .driver = "moonlite", .trust = POSITION_KNOWN};
-	struct position_seen seen = {.position = 7500, .reset = true, .tolerance = 2, .mirror = 10000,
+	struct position_seen seen = {.position = 7500, .reset = true, .tolerance = 2,
+		.numbering = {.known = true, .high = 10000},
 		.driver = "moonlite", .device = "", .port_serial = ""};
 	struct position_verdict v;
 	position_judge(POSITION_READ, &last, &seen, &v);
@@ -153,7 +155,8 @@ static void other_devices_and_damaged_journals(void **state)
 {
 	(void)state;
 	struct position_entry last = {REST(7600), .trust = POSITION_SHIFTED, .driver = "celestron"};
-	struct position_seen seen = {.position = 100, .tolerance = 2, .mirror = 10000, .driver = "moonlite",
+	struct position_seen seen = {.position = 100, .tolerance = 2,
+		.numbering = {.known = true, .high = 10000}, .driver = "moonlite",
 		.device = "Moonlite compatible, firmware 1.0", .port_serial = "B2"};
 	struct position_verdict v;
 	position_judge(POSITION_NONE, NULL, &seen, &v);

@@ -86,7 +86,7 @@ static int setup(void **state)
 	write_file(rig->folder, "focusd.conf",
 		"[server]\nport = 0\n[focuser.0]\ndriver = simulator\nbacklash_steps = 80\n"
 		"[camera.0]\ndriver = simulator\n");
-	write_file(rig->folder, "conf.d/x.conf", "[autofocus]\n\nexposure_s = 4\n");
+	write_file(rig->folder, "conf.d/x.conf", "[autofocus]\n\nexposure_s = 4\n[focuser.0]\nmax_step = 50000\n");
 	snprintf(path, sizeof path, "%s/focusd.conf", rig->folder);
 	struct buf errors;
 	buf_init(&errors, 65536);
@@ -180,6 +180,7 @@ static void the_same_sentences_as_the_check(void **state)
 	refused(rig, "autofocus.points", "nine", ERR_INVALID_VALUE, "points must be a whole number");
 	refused(rig, "autofocus.points", "", ERR_INVALID_VALUE, "points has no value");
 	refused(rig, "focuser.0.approach", "unset", ERR_INVALID_VALUE, "approach must be in or out");
+	refused(rig, "focuser.0.backlash_steps", "60000", ERR_INVALID_VALUE, "smaller than the range of the focuser");
 	refused(rig, "focuser.0.backlash", "1", ERR_INVALID_VALUE, "[focuser.N] has no key 'backlash'");
 	refused(rig, "autofocus.pionts", "9", ERR_INVALID_VALUE, "did you mean 'points'?");
 	refused(rig, "focuser.9.backlash_steps", "1", ERR_INVALID_VALUE, "must have a number from 0 to 7");

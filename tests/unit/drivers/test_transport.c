@@ -200,16 +200,16 @@ static void test_what_cannot_be_opened(void **state)
 		{"/dev/serial/by-id/usb-nothing", ERR_IO, "there is no /dev/serial/by-id/usb-nothing"},
 		{"/dev/null", ERR_IO, "no serial port"},
 		{"/etc/passwd", ERR_IO, "no serial port"},
-		{"ttyUSB0", ERR_INVALID_VALUE, "give /dev/... or tcp://host:port"},
+		{"ttyUSB0", ERR_INVALID_VALUE, "did you mean /dev/ttyUSB0?"},
 		{"", ERR_INVALID_VALUE, "is no port"},
-		{"tcp://", ERR_INVALID_VALUE, "not tcp://host:port"},
-		{"tcp://host", ERR_INVALID_VALUE, "not tcp://host:port"},
+		{"tcp://", ERR_INVALID_VALUE, "names no host"},
+		{"tcp://host", ERR_INVALID_VALUE, "has no port number: write tcp://host:2000"},
 		{"tcp://host:", ERR_INVALID_VALUE, "not tcp://host:port"},
-		{"tcp://:4001", ERR_INVALID_VALUE, "not tcp://host:port"},
+		{"tcp://:4001", ERR_INVALID_VALUE, "names no host"},
 		{"tcp://host:0", ERR_INVALID_VALUE, "not tcp://host:port"},
 		{"tcp://host:65536", ERR_INVALID_VALUE, "not tcp://host:port"},
 		{"tcp://host:4001x", ERR_INVALID_VALUE, "not tcp://host:port"},
-		{"tcp://::1:4001", ERR_INVALID_VALUE, "not tcp://host:port"},
+		{"tcp://::1:4001", ERR_INVALID_VALUE, "stands in brackets"},
 		{"tcp://[]:4001", ERR_INVALID_VALUE, "not tcp://host:port"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -225,6 +225,82 @@ static void test_what_cannot_be_opened(void **state)
 	assert_true(transport_rate_matters("/dev/ttyUSB0"));
 	assert_true(transport_rate_matters("tcp://10.0.0.2:4001"));
 	assert_false(transport_rate_matters("/dev/ttyACM0"));
+}
+
+/* What people write for a port, most of it seen in reports of other programs' users, and what they are told. */
+static void test_names(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *where, *says; /* NULL: it can be a port */
+	} rows[] = {
+		{"/dev/ttyUSB0", NULL},
+		{"/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0", NULL},
+		{"/dev/pts/7", NULL},
+		{"tcp://192.168.4.1:2020", NULL},
+		{"tcp://pier3.local:1", NULL},
+		{"tcp://[fe80::1%eth0]:65535", NULL},
+		{"COM3", "a port of Windows"},
+		{"com12:", "a port of Windows"},
+		{"\\\\.\\COM12", "a port of Windows"},
+		{"company", "is no port: write /dev/serial/by-id/..."},
+		{"dev/ttyUSB0", "did you mean /dev/ttyUSB0?"},
+		{"rfcomm0", "did you mean /dev/rfcomm0?"},
+		{"serial/by-id/usb-x", "did you mean /dev/serial/by-id/usb-x?"},
+		{"by-id/usb-x", "did you mean /dev/serial/by-id/usb-x?"},
+		{"usb-1a86_USB_Serial-if00-port0", "did you mean /dev/serial/by-id/usb-1a86_USB_Serial-if00-port0?"},
+		{"file:///dev/ttyUSB0", "did you mean /dev/ttyUSB0?"},
+		{"telnet://192.168.4.1:23", "one on the network is tcp://host:port"},
+		{"192.168.4.1:2020", "did you mean tcp://192.168.4.1:2020?"},
+		{"tcp:192.168.4.1:2020", "did you mean tcp://192.168.4.1:2020?"},
+		{"192.168.4.1", "is no port"},
+		{"\"/dev/ttyUSB0\"", "without quotes"},
+		{"'/dev/ttyUSB0'", "without quotes"},
+		{"/dev/ttyUSB0 # usb", "a comment behind a value begins with ' ;'"},
+		{"/dev/serial/by-id/usb-*", "wildcard"},
+		{"/dev/ttyUSB?", "wildcard"},
+		{"/dev/serial/by-id/", "is a folder"},
+		{"tcp://192.168.4.1", "has no port number: write tcp://192.168.4.1:2000"},
+		{"tcp://[::1]", "has no port number"},
+		{"tcp://192.168.4.1:2020/", "nothing may follow the port number"},
+		{"tcp://192.168.4.1 2020", "contains blanks"},
+		{"tcp://192.168.4.1:70000", "a port number from 1 to 65535"},
+		{"9600", "is no port"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct err err = {.code = ERR_OK};
+		enum err_code code = transport_read_name(rows[i].where, &err);
+		if (rows[i].says == NULL ? code != ERR_OK
+				: code != ERR_INVALID_VALUE || strstr(err.text, rows[i].says) == NULL) {
+			fail_msg("%s: %d %s", rows[i].where, (int)code, err.text);
+		}
+	}
+}
+
+static void test_looks_without_opening(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *where;
+		enum err_code code;
+		const char *says;
+	} rows[] = {
+		{"/dev/null", ERR_OK, ""}, /* a character device, like every port */
+		{"tcp://nobody.invalid:1", ERR_OK, ""},
+		{"ttyUSB0", ERR_INVALID_VALUE, "did you mean"},
+		{"/dev/ttyUSB77", ERR_IO, "there is no /dev/ttyUSB77: unplugged"},
+		{"/dev/pts/PUT-THE-NUMBER-HERE", ERR_IO, "it lasts as long as the program that made it"},
+		{"/etc/passwd", ERR_IO, "no serial port, but a file of another kind"},
+		{"/etc", ERR_IO, "no serial port, but a folder"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct err err = {.code = ERR_OK};
+		err.text[0] = '\0';
+		enum err_code code = transport_look(rows[i].where, &err);
+		if (code != rows[i].code || strstr(err.text, rows[i].says) == NULL) {
+			fail_msg("%s: %d %s", rows[i].where, (int)code, err.text);
+		}
+	}
 }
 
 static int listen_local(uint16_t *port)
@@ -330,6 +406,8 @@ int main(void)
 		cmocka_unit_test(test_exclusive_and_reopened),
 		cmocka_unit_test(test_link_is_resolved),
 		cmocka_unit_test(test_what_cannot_be_opened),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_looks_without_opening),
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_tcp_reset),
 		cmocka_unit_test(test_tcp_refused),

@@ -91,12 +91,10 @@ static enum err_code read_out(struct rig *rig)
 
 static void expose(struct rig *rig, const struct exposure_request *request)
 {
-	struct err err = {.text = ""};
-	struct camera_reading reading;
 	assert_int_equal(begin(rig, request), ERR_OK);
-	clock_fake_advance(rig->host.camera.clock, (int64_t)(request->duration_s * 1000.0) + 500);
-	assert_int_equal(rig->camera->poll(rig->camera_ctx, &reading, &err), ERR_OK);
-	assert_int_equal(reading.state, CAMERA_DRIVER_READY);
+	double taken_s = fmax(request->duration_s, rig->caps.exposure_min_s);
+	clock_fake_advance(rig->host.camera.clock, (int64_t)(taken_s * 1000.0));
+	test_until_ready(rig->camera, rig->camera_ctx);
 	assert_int_equal(read_out(rig), ERR_OK);
 }
 
@@ -227,6 +225,7 @@ static void test_an_exposure_takes_its_time(void **state)
 	rig_init(&rig, 1);
 	rig.host.simulator.width = 64;
 	rig.host.simulator.height = 64;
+	rig.host.simulator.readout_s = 0.15;
 	rig_open(&rig);
 	struct exposure_request request = whole(&rig, 10.0);
 	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
@@ -244,10 +243,10 @@ static void test_an_exposure_takes_its_time(void **state)
 	clock_fake_advance(rig.host.camera.clock, 6000);
 	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
 	assert_int_equal(reading.state, CAMERA_DRIVER_READING);
-	clock_fake_advance(rig.host.camera.clock, reading.next_poll_ms);
-	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
-	assert_int_equal(reading.state, CAMERA_DRIVER_READY);
 	assert_true(reading.elapsed_s == 10.0);
+	assert_int_equal(reading.next_poll_ms, 150);
+	clock_fake_advance(rig.host.camera.clock, 150);
+	test_until_ready(rig.camera, rig.camera_ctx);
 	assert_int_equal(read_out(&rig),
 		ERR_OK);
 	assert_true(rig.info.exposure_s == 10.0);
@@ -265,12 +264,47 @@ static void test_an_exposure_takes_its_time(void **state)
 	clock_fake_advance(rig.host.camera.clock, 2500);
 	assert_int_equal(rig.camera->stop(rig.camera_ctx, &err), ERR_OK);
 	clock_fake_advance(rig.host.camera.clock, 500);
-	assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
-	assert_int_equal(reading.state, CAMERA_DRIVER_READY);
+	test_until_ready(rig.camera, rig.camera_ctx);
 	assert_int_equal(read_out(&rig),
 		ERR_OK);
 	assert_true(rig.info.exposure_s == 2.5);
 	rig_fini(&rig);
+}
+
+/* The read-out takes as long as the configuration says, and no time by itself; the faster mode takes 0.4 of it, half of
+ * the rows half of it (focusd.conf(5)). */
+static void test_the_time_of_a_read_out(void **state)
+{
+	(void)state;
+	static const struct {
+		double readout_s;
+		int mode;
+		int32_t rows;
+		int64_t late_ms;
+	} row[] = {{0, 0, 64, 0}, {0, 1, 64, 0}, {2, 0, 64, 2000}, {2, 1, 64, 800}, {2, 0, 32, 1000}};
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		struct rig rig;
+		struct camera_reading reading;
+		struct err err;
+		rig_init(&rig, 1);
+		rig.host.simulator.width = 64;
+		rig.host.simulator.height = 64;
+		rig.host.simulator.readout_s = row[i].readout_s;
+		rig_open(&rig);
+		struct exposure_request request = whole(&rig, 1.0);
+		request.num_y = row[i].rows;
+		request.readout_mode = row[i].mode;
+		assert_int_equal(begin(&rig, &request), ERR_OK);
+		clock_fake_advance(rig.host.camera.clock, 1000 + row[i].late_ms - 1);
+		assert_int_equal(rig.camera->poll(rig.camera_ctx, &reading, &err), ERR_OK);
+		assert_int_equal(reading.state,
+			row[i].late_ms > 1 ? CAMERA_DRIVER_READING : CAMERA_DRIVER_EXPOSING);
+		assert_int_equal(reading.next_poll_ms, 1);
+		clock_fake_advance(rig.host.camera.clock, 1);
+		test_until_ready(rig.camera, rig.camera_ctx);
+		assert_int_equal(read_out(&rig), ERR_OK);
+		rig_fini(&rig);
+	}
 }
 
 /* Levels and noise of a dark frame: offset 50 is 500 ADU; 0.8 e/ADU and 3.5 e at gain 0, ten times
@@ -543,6 +577,7 @@ int main(void)
 		cmocka_unit_test(test_the_v_curve_of_measured_frames),
 		cmocka_unit_test(test_same_seed_same_frames),
 		cmocka_unit_test(test_an_exposure_takes_its_time),
+		cmocka_unit_test(test_the_time_of_a_read_out),
 		cmocka_unit_test(test_the_sensor),
 		cmocka_unit_test(test_photon_noise),
 		cmocka_unit_test(test_saturation_and_hot_pixels),

@@ -12,13 +12,17 @@
 
 #include <dirent.h>
 #include <fitsio.h>
+#include <poll.h>
+#include <sched.h>
 #include <stdio.h>
+#include <sys/inotify.h>
 #include <unistd.h>
 
 #include "camera_driver.h"
 #include "measure.h"
 #include "replay_frames.h"
 #include "sim_host.h"
+#include "sim_lend.h"
 
 enum { WIDE = 6, HIGH = 4 };
 
@@ -34,6 +38,7 @@ struct rig {
 		double widest[WIDE * HIGH];
 	};
 	struct frame_info info;
+	struct test_lend lend;
 };
 
 static void rig_init(struct rig *rig)
@@ -51,6 +56,7 @@ static void rig_init(struct rig *rig)
 static void rig_fini(struct rig *rig)
 {
 	rig->camera->close(rig->ctx);
+	test_lend_fini(&rig->lend);
 	free(rig->ctx);
 	struct dirent **names;
 	int n = scandir(rig->folder, &names, NULL, alphasort);
@@ -104,16 +110,22 @@ static struct exposure_request at(double position)
 		.focuser_known = true, .focuser_position = position};
 }
 
+static enum err_code begin(struct rig *rig, const struct exposure_request *request)
+{
+	return test_begin(&rig->lend, rig->camera, rig->ctx, &rig->caps, request);
+}
+
+static enum err_code read_out(struct rig *rig, void *row_major)
+{
+	return test_read(&rig->lend, rig->camera, rig->ctx, row_major, &rig->info);
+}
+
 static void expose(struct rig *rig, const struct exposure_request *request)
 {
-	struct err err = {.text = ""};
-	assert_int_equal(rig->camera->start_exposure(rig->ctx, request, &err), ERR_OK);
+	assert_int_equal(begin(rig, request), ERR_OK);
 	clock_fake_advance(rig->host.camera.clock, (int64_t)(request->duration_s * 1000.0));
-	struct camera_reading reading;
-	assert_int_equal(rig->camera->poll(rig->ctx, &reading, &err), ERR_OK);
-	assert_int_equal(reading.state, CAMERA_DRIVER_READY);
-	assert_int_equal(rig->camera->read_frame(rig->ctx, rig->pixels, WIDE * HIGH, &rig->info,
-		&err), ERR_OK);
+	test_until_ready(rig->camera, rig->ctx);
+	assert_int_equal(read_out(rig, rig->pixels), ERR_OK);
 }
 
 static void test_the_nearest_frame(void **state)
@@ -181,7 +193,7 @@ static void test_equal_distances_take_turns(void **state)
 	}
 	/* An aborted exposure has delivered nothing: the turn is not lost. */
 	struct exposure_request request = at(100);
-	assert_int_equal(rig.camera->start_exposure(rig.ctx, &request, &err), ERR_OK);
+	assert_int_equal(begin(&rig, &request), ERR_OK);
 	assert_int_equal(rig.camera->abort(rig.ctx, &err), ERR_OK);
 	expose(&rig, &request);
 	assert_int_equal(rig.pixels[0], 1);
@@ -218,10 +230,7 @@ static void test_subframe_and_binning(void **state)
 	assert_memory_equal(rig.pixels, binned, sizeof binned);
 
 	request.num_x = 3;
-	assert_int_equal(rig.camera->start_exposure(rig.ctx, &request, &err), ERR_OK);
-	clock_fake_advance(rig.host.camera.clock, 2000);
-	assert_int_equal(rig.camera->read_frame(rig.ctx, rig.pixels, WIDE * HIGH, &rig.info, &err),
-		ERR_INTERNAL);
+	assert_int_equal(rig.camera->start_exposure(rig.ctx, &request, &err), ERR_INVALID_VALUE);
 	rig_fini(&rig);
 }
 
@@ -240,25 +249,90 @@ static void test_time_and_the_unknown_position(void **state)
 	assert_non_null(strstr(err.text, "focuser"));
 	request.focuser_known = true;
 	request.duration_s = 4.0;
-	assert_int_equal(rig.camera->start_exposure(rig.ctx, &request, &err), ERR_OK);
+	assert_int_equal(begin(&rig, &request), ERR_OK);
 	clock_fake_advance(rig.host.camera.clock, 3999);
 	assert_int_equal(rig.camera->poll(rig.ctx, &reading, &err), ERR_OK);
 	assert_int_equal(reading.state, CAMERA_DRIVER_EXPOSING);
 	assert_int_equal(reading.next_poll_ms, 1);
-	assert_int_equal(rig.camera->read_frame(rig.ctx, rig.pixels, WIDE * HIGH, &rig.info, &err),
-		ERR_INVALID_OPERATION);
+	assert_int_equal(read_out(&rig, rig.pixels), ERR_INVALID_OPERATION);
 	clock_fake_advance(rig.host.camera.clock, 1);
+	test_until_ready(rig.camera, rig.ctx);
 	assert_int_equal(rig.camera->poll(rig.ctx, &reading, &err), ERR_OK);
-	assert_int_equal(reading.state, CAMERA_DRIVER_READY);
 	assert_true(reading.elapsed_s == 4.0);
-	/* A file that went away is an error with its name, and the camera lives on. */
+	assert_int_equal(read_out(&rig, rig.pixels), ERR_OK);
+	rig_fini(&rig);
+}
+
+/* A file that went away is an error with its name, and the camera lives on. */
+static void test_a_file_that_went_away(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	struct camera_reading reading;
+	rig_init(&rig);
+	write_frame(&rig, "a_100_1s.fits", USHORT_IMG, WIDE, HIGH, 100, NAN);
+	assert_int_equal(rig_open(&rig, &err), ERR_OK);
 	char path[200];
 	snprintf(path, sizeof path, "%s/a_100_1s.fits", rig.folder);
 	unlink(path);
-	assert_int_equal(rig.camera->read_frame(rig.ctx, rig.pixels, WIDE * HIGH, &rig.info, &err),
-		ERR_IO);
+	struct exposure_request request = at(100);
+	assert_int_equal(begin(&rig, &request), ERR_OK);
+	clock_fake_advance(rig.host.camera.clock, 2000);
+	test_until_ready(rig.camera, rig.ctx);
+	assert_int_equal(rig.camera->read_lent(rig.ctx, &rig.info, &err), ERR_IO);
+	assert_non_null(strstr(err.text, "a_100_1s.fits"));
 	assert_int_equal(rig.camera->poll(rig.ctx, &reading, &err), ERR_OK);
 	assert_int_equal(reading.state, CAMERA_DRIVER_IDLE);
+	rig_fini(&rig);
+}
+
+/* The file is read while light is collected, before anybody asks for the frame: the exposure's clock stands still until
+ * the system tells that the file was opened, which it does not do when nobody opens it. */
+static void test_the_file_is_read_during_the_exposure(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	rig_init(&rig);
+	write_frame(&rig, "a_100_1s.fits", USHORT_IMG, WIDE, HIGH, 100, NAN);
+	assert_int_equal(rig_open(&rig, &err), ERR_OK);
+	int events = inotify_init1(IN_CLOEXEC);
+	assert_true(events >= 0 && inotify_add_watch(events, rig.folder, IN_OPEN) >= 0);
+	struct exposure_request request = at(100);
+	assert_int_equal(begin(&rig, &request), ERR_OK);
+	struct pollfd opened = {.fd = events, .events = POLLIN};
+	assert_int_equal(poll(&opened, 1, 60000), 1);
+	clock_fake_advance(rig.host.camera.clock, 2000);
+	test_until_ready(rig.camera, rig.ctx);
+	assert_int_equal(read_out(&rig, rig.pixels), ERR_OK);
+	assert_int_equal(rig.pixels[0], 100);
+	close(events);
+	rig_fini(&rig);
+}
+
+/* Whoever wants an abort does not wait until a file has been read, which takes as long as the disk and the compression
+ * want: at every moment of it the abort ends, and the exposure after it is whole. */
+static void test_aborted_while_it_reads(void **state)
+{
+	(void)state;
+	struct rig rig;
+	struct err err;
+	rig_init(&rig);
+	write_frame(&rig, "a_100_1s.fits", USHORT_IMG, 3000, 2000, 100, NAN);
+	write_frame(&rig, "b_200_1s.fits", USHORT_IMG, 3000, 2000, 200, NAN);
+	assert_int_equal(rig_open(&rig, &err), ERR_OK);
+	for (int i = 0; i < 40; i++) {
+		struct exposure_request request = at(i % 2 == 0 ? 100 : 200);
+		assert_int_equal(begin(&rig, &request), ERR_OK);
+		for (int spin = 0; spin < i * i; spin++) {
+			sched_yield();
+		}
+		assert_int_equal(rig.camera->abort(rig.ctx, &err), ERR_OK);
+	}
+	struct exposure_request request = at(200);
+	expose(&rig, &request);
+	assert_int_equal(rig.pixels[0], 200);
 	rig_fini(&rig);
 }
 
@@ -465,10 +539,10 @@ static void test_the_c8_sweep(void **state)
 		struct exposure_request request = at(row[i].ask);
 		request.num_x = 1164;
 		request.num_y = 880;
-		assert_int_equal(rig.camera->start_exposure(rig.ctx, &request, &err), ERR_OK);
+		assert_int_equal(begin(&rig, &request), ERR_OK);
 		clock_fake_advance(rig.host.camera.clock, 2000);
-		assert_int_equal(rig.camera->read_frame(rig.ctx, pixels, 1164 * 880, &rig.info, &err),
-			ERR_OK);
+		test_until_ready(rig.camera, rig.ctx);
+		assert_int_equal(read_out(&rig, pixels), ERR_OK);
 		assert_true(rig.info.position_steps == row[i].position);
 		assert_true(fabs(rig.info.exposure_s - row[i].exposure_s) < 0.01);
 		struct image image = {
@@ -493,6 +567,9 @@ int main(void)
 		cmocka_unit_test(test_equal_distances_take_turns),
 		cmocka_unit_test(test_subframe_and_binning),
 		cmocka_unit_test(test_time_and_the_unknown_position),
+		cmocka_unit_test(test_a_file_that_went_away),
+		cmocka_unit_test(test_the_file_is_read_during_the_exposure),
+		cmocka_unit_test(test_aborted_while_it_reads),
 		cmocka_unit_test(test_folders_without_frames),
 		cmocka_unit_test(test_odd_frames_are_left_out),
 		cmocka_unit_test(test_levels),

@@ -56,9 +56,9 @@ static struct position_entry sample(uint64_t sequence)
 		.offset_known = true,
 		.offset = -7600,
 		.why = "It says \"0\"\\, but stood at 7600 \xC2\xB1 2",
-		.reverse = true,
+		.numbering = {.known = true, .reversed = true, .calibrated = sequence % 2 == 0,
+			.low = 2000, .high = 65535},
 		.max_step = 60000,
-		.mirror = 65535,
 		.driver = "moonlite",
 		.device = "Moonlite compatible, firmware 1.0",
 		.port = "/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0",
@@ -70,8 +70,11 @@ static void assert_same(const struct position_entry *a, const struct position_en
 {
 	assert_true(a->sequence == b->sequence && a->moving == b->moving && a->position == b->position &&
 		    a->from == b->from && a->target == b->target && a->low == b->low && a->high == b->high &&
-		    a->trust == b->trust && a->offset_known == b->offset_known && a->reverse == b->reverse &&
-		    a->max_step == b->max_step && a->mirror == b->mirror);
+		    a->trust == b->trust && a->offset_known == b->offset_known &&
+		    a->max_step == b->max_step && a->before_shift == b->before_shift);
+	assert_true(a->numbering.known == b->numbering.known && a->numbering.reversed == b->numbering.reversed &&
+		    a->numbering.calibrated == b->numbering.calibrated && a->numbering.low == b->numbering.low &&
+		    a->numbering.high == b->numbering.high);
 	assert_true(!a->offset_known || a->offset == b->offset);
 	assert_string_equal(a->time, b->time);
 	assert_string_equal(a->why, b->why);
@@ -112,7 +115,8 @@ static void a_slot_says_what_was_put_in(void **state)
 	assert_same(&e, &out);
 	/* The emptiest and the longest that can be. */
 	e = (struct position_entry){.sequence = 9000000000000000, .trust = POSITION_UNKNOWN,
-		.position = INT32_MIN, .low = INT32_MIN, .high = INT32_MAX, .target = INT32_MAX};
+		.position = INT32_MIN, .low = INT32_MIN, .high = INT32_MAX, .target = INT32_MAX,
+		.numbering = {.known = true, .low = INT32_MIN, .high = INT32_MAX}};
 	assert_true(position_slot_print(&e, slot));
 	assert_true(position_slot_parse(slot, &out));
 	assert_same(&e, &out);
@@ -124,6 +128,36 @@ static void a_slot_says_what_was_put_in(void **state)
 	assert_true(position_slot_print(&e, slot));
 	assert_true(position_slot_parse(slot, &out));
 	assert_same(&e, &out);
+}
+
+/* A slot of focusd 0.1.0, put together from the description of its format in that release. */
+static void an_entry_of_0_1_0(void **state)
+{
+	(void)state;
+	static const char members[] =
+		"\"format\":\"focusd-position\",\"version\":1,\"sequence\":7,\"time\":\"2026-11-21T03:12:45.678Z\","
+		"\"motion\":\"rest\",\"position\":20000,\"from\":20000,\"target\":20000,\"low\":20000,\"high\":20000,"
+		"\"trust\":\"known\",\"offset\":null,\"why\":null,\"reverse\":false,\"max_step\":40000,"
+		"\"mirror\":40000,\"driver\":\"celestron\",\"device\":\"Celestron focus motor, firmware 7.15.8240\","
+		"\"port\":\"/dev/ttyACM0\",\"port_serial\":null}";
+	char slot[POSITION_SLOT_SIZE];
+	memset(slot, ' ', sizeof slot);
+	memcpy(slot + 20, members, sizeof members - 1);
+	slot[sizeof slot - 1] = '\n';
+	char prefix[21];
+	snprintf(prefix, sizeof prefix, "{\"crc32\":\"%08x\",", sum_of(slot + 20, sizeof slot - 20));
+	memcpy(slot, prefix, 20);
+	struct position_entry e;
+	assert_true(position_slot_parse(slot, &e));
+	assert_true(e.before_shift);
+	assert_int_equal(e.position, 20000);
+	/* What its clients saw, too: the motor's own number. */
+	assert_int_equal(numbering_published(&e.numbering, e.position), 20000);
+	assert_int_equal(e.numbering.high, 40000);
+	/* One that is carried on says no more than it did. */
+	char again[POSITION_SLOT_SIZE];
+	assert_true(position_slot_print(&e, again));
+	assert_memory_equal(slot, again, sizeof slot);
 }
 
 static void every_flipped_bit_is_noticed(void **state)
@@ -416,6 +450,7 @@ int main(void)
 	log_set_level(LOG_ERROR);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_slot_says_what_was_put_in),
+		cmocka_unit_test(an_entry_of_0_1_0),
 		cmocka_unit_test(every_flipped_bit_is_noticed),
 		cmocka_unit_test(nonsense_is_refused),
 		cmocka_unit_test(no_cut_loses_anything),

@@ -131,7 +131,14 @@ struct device_class {
 };
 
 /* Why a job was interrupted from outside; a later one is stronger and is never taken back. */
-enum lease_interrupt { LEASE_RUNNING, LEASE_ABORT, LEASE_LINK_LOST, LEASE_HALTED };
+enum lease_interrupt {
+	LEASE_RUNNING,
+	LEASE_ABORT,        /* the job ends in good order */
+	LEASE_LEFT,         /* the same, because a client disconnected a device whose loss does not end the lease */
+	LEASE_DISCONNECTED, /* a client disconnected a device whose loss ends the lease: nothing moves any more */
+	LEASE_LINK_LOST,    /* the link of such a device was lost, or it cannot be trusted: nothing moves any more */
+	LEASE_HALTED,       /* nothing moves any more */
+};
 
 /* Exclusive use by a job. interrupt is called under the device's lock and only sets atomics; poke is called afterwards
  * without any lock and wakes the holder. */
@@ -214,7 +221,10 @@ struct device {
 	struct told_failure connect_told;
 	char last_failure[240];
 	uint64_t errors[ERR_CODE_COUNT]; /* failed exchanges since the start */
-	struct log_repeat link_failures;
+	struct log_lasting link_failures; /* the link cannot be opened */
+	struct log_lasting link_losses;   /* the link is lost again and again */
+	int64_t up_since_ms;    /* clock_real(); valid while LINK_UP */
+	bool quiet_return;      /* the log was not told that the link was lost, and is not told that it is back */
 	char tty[32];           /* name of the open serial port, "ttyUSB0"; "" when there is none or it is not known */
 	bool pulled;            /* that port was unplugged, and the loss was not yet noticed by reading */
 	struct lease lease;
@@ -276,5 +286,8 @@ void device_lease_drop(struct device *dev, uint64_t run);
 /* Ends the job that holds the lease of a focuser, because the link is gone; the job moves nothing any more, even if the
  * link returns before the job has noticed. The caller holds the lock. */
 void device_lease_lost(struct device *dev);
+/* Ends the job that holds the lease, because a client disconnects the device; where the loss of the link ends the
+ * lease, the job moves nothing any more. The caller holds the lock and pokes the holder when it has given it back. */
+void device_lease_disconnected(struct device *dev);
 
 #endif

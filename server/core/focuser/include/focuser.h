@@ -11,9 +11,10 @@
 
 #include "device.h"
 #include "moves.h"
+#include "numbering.h"
 #include "position_trust.h"
 
-/* One consistent copy of the state.  Positions in steps as clients see them (reverse applied). */
+/* One consistent copy of the state.  Positions in steps as clients see them (numbering.h) unless said otherwise. */
 struct focuser_state {
 	enum device_link link;
 	bool is_moving;
@@ -21,14 +22,20 @@ struct focuser_state {
 	bool position_stale;       /* older than three poll periods, or the link is lost */
 	int64_t position_age_ms;
 	int32_t position;          /* the target exactly once a move has ended within tolerance */
-	int32_t motor_position;    /* what the motor said */
+	int32_t measured_position; /* what the motor said; may be outside 0..max_step */
+	int32_t motor_position;    /* the same by the motor's own count */
+	struct numbering numbering; /* how the two counts belong together; of the last link */
 	int32_t target;            /* of the running or last move */
+	bool clamped;              /* that move was asked to go beyond the limits, and goes to the nearest of them */
+	int32_t asked;             /* what it was asked for then, any number */
 	enum focuser_trust trust;
 	char trust_why[FOCUSER_WHY]; /* a sentence while it is not known; "" before the first link */
 	bool remembered_known;     /* `remembered` holds something */
 	int32_t remembered;        /* where it stands by the count from before a shift, or where it was last seen */
 	bool can_set_position;     /* the device can be told where it stands */
 	bool journal_failing;      /* the newest entry is not on the disk: a power cut loses the position */
+	bool stop_owed;            /* a STOP could not be sent: it is the first order when the link is back */
+	char stop_words[FOCUSER_WHY]; /* a sentence about it, or about what became of it; "" nothing to tell */
 	bool temperature_supported;
 	bool temperature_valid;
 	double temperature_c;
@@ -52,12 +59,15 @@ void focuser_state(struct device *dev, struct focuser_state *out);
 /* The Alpaca members.  All need the link (ERR_NOT_CONNECTED); the caller has checked the client. */
 
 /* Begins a move and returns; is_moving is true before this returns (unless already there).  target
- * beyond 0..max_step is clamped silently; below min_step: ERR_INVALID_VALUE.  While a run holds the
+ * outside min_step..max_step is clamped silently, as the official checker wants it; the state and the log say so.
+ * While a run holds the
  * lease: ERR_INVALID_OPERATION naming it.  Link lost: ERR_IO with a sentence. */
 enum err_code focuser_move(struct device *dev, int32_t target, struct err *err);
 
-/* Stops now and aborts a run that holds the lease; nothing moves afterwards.  Fine at rest.  Link lost:
- * ERR_IO with a sentence, and a motor that still moves, or calibrates, when it is back is stopped then. */
+/* Stops now and aborts a run that holds the lease; nothing moves afterwards.  Fine at rest.  Link lost: ERR_IO with a
+ * sentence.  The motion that was under way when the link went is owed the STOP then: it is sent before the link is up
+ * again, as the first order, if the motor still makes that motion (stop_owed.h); also when a client has closed the lost
+ * link meanwhile. */
 enum err_code focuser_halt(struct device *dev, struct err *err);
 
 /* Completion property (IsMoving): a failed move is reported here to everybody for 5 s, then *out is false. */
@@ -136,7 +146,8 @@ enum err_code focuser_run_move(struct device *dev, uint64_t run, int32_t target,
 enum err_code focuser_run_wait(struct device *dev, uint64_t op, const _Atomic bool *cancel,
 	int64_t deadline_ms, struct err *err);
 
-/* Blocks (jobs only) until the motor rests or the link is down, at the latest until deadline_ms on clock_real(). */
+/* Blocks (jobs only) until the motor rests or the link is down, at the latest until deadline_ms on clock_real().  A
+ * link that is being closed is waited for, since the motor is stopped then. */
 void focuser_wait_rest(struct device *dev, int64_t deadline_ms);
 
 #endif

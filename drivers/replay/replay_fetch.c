@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "replay_fetch.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+
+/* The thread, and the child that reads the file for it, are so nice, in the sense of nice(2), so that clients that ask
+ * for a position are served first. */
+#define THREAD_NICE 5
+/* So many rows go into the frame at once: whole cache lines of each of its columns. */
+#define STRIP_ROWS 32
+
+struct replay_fetch {
+	struct replay_fetch_job job;
+	int give_up;             /* an eventfd, readable from when the owner ends the fetch */
+	atomic_bool cancelled;
+	pthread_mutex_t lock;
+	pthread_cond_t over;
+	bool done;
+	struct err result;       /* valid when `done` is true */
+	pthread_t thread;
+};
+
+void replay_recording_free(struct replay_recording *recording)
+{
+	fits_frame_free(&recording->frame);
+	*recording = (struct replay_recording){.entry = NULL};
+}
+
+/* Reads the file into job->kept, unless it is there already. */
+static enum err_code load(struct replay_fetch *f, struct err *err)
+{
+	const struct replay_fetch_job *job = &f->job;
+	const struct replay_entry *entry = job->entry;
+	struct replay_recording *kept = job->kept;
+	if (kept->entry == entry) {
+		return ERR_OK;
+	}
+	/* Only one recording is in memory at a time. */
+	replay_recording_free(kept);
+	struct fits_frame fresh = {.pixels = NULL};
+	/* A float holds the values of the other types exactly and takes half the memory. */
+	bool exact = job->type == IMAGE_I32 || job->type == IMAGE_F64;
+	enum err_code code = fits_frame_read_unless(entry->path, exact, f->give_up, &fresh, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (fresh.width != entry->width || fresh.height != entry->height || fresh.type != entry->type) {
+		fits_frame_free(&fresh);
+		return err_set(err, ERR_IO, "%s is not the file it was: its size or type has changed", entry->name);
+	}
+	*kept = (struct replay_recording){.frame = fresh, .entry = entry};
+	if (job->type == IMAGE_U16
+		&& replay_levels_fit(job->levels, fresh.pixels, (size_t)fresh.width * (size_t)fresh.height)) {
+		log_warn(job->source, "%s has negative values: %g is added to each pixel from here on", entry->name,
+			-job->levels->zero);
+	}
+	return ERR_OK;
+}
+
+static enum err_code cut(struct replay_fetch *f, struct err *err)
+{
+	const struct replay_fetch_job *job = &f->job;
+	const struct frame_info *info = &job->frame->info;
+	void *strip = malloc(STRIP_ROWS * (size_t)info->width * image_type_size(job->type));
+	if (strip == NULL) {
+		return err_set(err, ERR_NOMEM, "no memory for the rows of a frame");
+	}
+	for (int32_t first = 0; first < info->height && !atomic_load(&f->cancelled); first += STRIP_ROWS) {
+		int32_t rows = info->height - first < STRIP_ROWS ? info->height - first : STRIP_ROWS;
+		replay_cut(job->levels, job->type, &job->kept->frame, job->bin, job->start_x, job->start_y + first,
+			info->width, rows, strip);
+		frame_fill(job->frame, first, rows, strip);
+	}
+	free(strip);
+	return ERR_OK;
+}
+
+static void *fetch_main(void *arg)
+{
+	struct replay_fetch *f = arg;
+	struct err err = {.code = ERR_OK};
+	/* On Linux a nice value belongs to a thread, not to the process, and a child inherits it. */
+	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
+	if (load(f, &err) == ERR_OK) {
+		cut(f, &err);
+	}
+	pthread_mutex_lock(&f->lock);
+	f->result = err;
+	f->done = true;
+	pthread_cond_signal(&f->over);
+	pthread_mutex_unlock(&f->lock);
+	return NULL;
+}
+
+static void destroy(struct replay_fetch *f)
+{
+	pthread_cond_destroy(&f->over);
+	pthread_mutex_destroy(&f->lock);
+	close(f->give_up);
+	free(f);
+}
+
+struct replay_fetch *replay_fetch_begin(const struct replay_fetch_job *job)
+{
+	int give_up = eventfd(0, EFD_CLOEXEC);
+	struct replay_fetch *f = give_up >= 0 ? calloc(1, sizeof *f) : NULL;
+	if (f == NULL) {
+		if (give_up >= 0) {
+			close(give_up);
+		}
+		return NULL;
+	}
+	f->job = *job;
+	f->give_up = give_up;
+	pthread_mutex_init(&f->lock, NULL);
+	clock_cond_init(&f->over);
+	if (pthread_create(&f->thread, NULL, fetch_main, f) != 0) {
+		destroy(f);
+		return NULL;
+	}
+	return f;
+}
+
+bool replay_fetch_wait(struct replay_fetch *f, int most_ms)
+{
+	int64_t until_ms = clock_now_ms(clock_real()) + most_ms;
+	pthread_mutex_lock(&f->lock);
+	while (!f->done && !clock_wait(clock_real(), &f->over, &f->lock, until_ms)) {
+	}
+	bool done = f->done;
+	pthread_mutex_unlock(&f->lock);
+	return done;
+}
+
+enum err_code replay_fetch_result(const struct replay_fetch *f, struct err *err)
+{
+	return f->result.code == ERR_OK ? ERR_OK : err_copy(err, &f->result);
+}
+
+void replay_fetch_end(struct replay_fetch *f)
+{
+	if (f == NULL) {
+		return;
+	}
+	atomic_store(&f->cancelled, true);
+	eventfd_write(f->give_up, 1);
+	pthread_join(f->thread, NULL);
+	destroy(f);
+}
