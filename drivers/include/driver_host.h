@@ -58,6 +58,10 @@ struct driver_host {
 	double step_size_um;      /* of the focuser concerned (for a camera: the one that focuses it); NAN */
 	int number;               /* the device's own number, that of its section */
 	int partner;              /* number of the sibling: a camera's focuser, a focuser's camera; -1 */
+	/* Where the motor of this focuser stood when the server before this one last saw it, in the motor's own
+	 * steps: for simulations, whose motor nothing else keeps.  Of other devices never known. */
+	bool stood_known;
+	int32_t stood;
 	/* Memory shared by every driver that asks for the same key, zeroed when first asked for, kept
 	 * until the server ends.  What is in it must be atomic.  NULL when out of memory.  For simulations, whose
 	 * sky outlives every link; what belongs to a connection is joined. */

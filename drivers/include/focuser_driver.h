@@ -97,7 +97,7 @@ struct focuser_reading {
 enum focuser_count {
 	FOCUSER_COUNT_MAY_BE_LOST, /* it may come back as 0 or as something older */
 	FOCUSER_COUNT_KEPT,        /* another number means that the motor was moved */
-	FOCUSER_COUNT_SIMULATED,   /* a simulation, which begins anew each time: nothing is remembered */
+	FOCUSER_COUNT_SIMULATED,   /* a simulation, which begins where it stood (struct driver_host): kept, too */
 };
 
 struct focuser_driver {

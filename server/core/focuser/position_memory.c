@@ -41,11 +41,15 @@ void memory_open(struct device *dev)
 		return;
 	}
 	m->opened = true;
-	if (f->driver->count == FOCUSER_COUNT_SIMULATED || dev->host.state_dir == NULL) {
+	if (dev->host.state_dir == NULL) {
 		return;
 	}
+	/* A simulated focuser must not write over what is remembered of a real one, which may have the same number in
+	 * another configuration on this directory. */
+	bool simulated = f->driver->count == FOCUSER_COUNT_SIMULATED;
 	char path[1100];
-	snprintf(path, sizeof path, "%s/position-%d", dev->host.state_dir, dev->info.number);
+	snprintf(path, sizeof path, "%s/%sposition-%d", dev->host.state_dir, simulated ? "simulator-" : "",
+		dev->info.number);
 	struct err why = {0};
 	m->found = position_journal_read(path, &m->last, &why);
 	m->has_last = m->found == POSITION_READ || m->found == POSITION_MENDED;
@@ -54,6 +58,8 @@ void memory_open(struct device *dev)
 	} else if (m->found == POSITION_MENDED) {
 		log_info(dev->info.source, "the newest entry of %s was cut off; the one before it counts", path);
 	}
+	dev->host.stood_known = simulated && m->has_last;
+	dev->host.stood = m->last.position;
 	m->journal = position_journal_create(path, dev->info.source, m->has_last ? &m->last : NULL,
 		journal_done, dev);
 	if (m->journal == NULL) {
@@ -268,7 +274,7 @@ void memory_judge(struct device *dev)
 	struct position_seen seen = {
 		.position = motor_position(f),
 		.moving = f->motion.moving,
-		.keeps = f->driver->count == FOCUSER_COUNT_KEPT,
+		.keeps = f->driver->count != FOCUSER_COUNT_MAY_BE_LOST,
 		.reset = f->fresh.reset_seen,
 		.tolerance = focuser_tolerance(f),
 		.numbering = f->numbering,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal of where a motor is, `position-N` in the state directory: written so that a power cut at
- * any instant loses nothing, and read by anybody (it is two lines of JSON).
+ * The journal of where a motor is, `position-N` in the state directory (`simulator-position-N` for a simulated one):
+ * written so that a power cut at any instant loses nothing, and read by anybody (it is two lines of JSON).
  *
  * The file is two slots of 4096 bytes, which take turns: an entry with an odd sequence number goes to
  * the second, one with an even number to the first, so what was written last is never written over and
