@@ -120,6 +120,7 @@ void identify_renew(struct device *dev)
 	arrival_forget(f);
 	halt_drop_wish(&f->halt);
 	focuser_take_reading(dev, &f->fresh);
+	memory_renumber(dev);
 	if (f->calibration.state == CALIBRATION_DONE) {
 		memory_afresh(dev);
 	} else {

@@ -76,6 +76,7 @@ void link_up_came(struct device *dev, bool again)
 		f->move_told.until_ms = 0;
 	}
 	focuser_take_reading(dev, &f->fresh);
+	memory_renumber(dev);
 	memory_judge(dev);
 	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
 	if (!dev->quiet_return) {
