@@ -26,8 +26,8 @@ static enum err_code no_address(const char *word, struct err *err)
 			"such as 192.168.1.20, or all", word);
 	}
 	if (colon != NULL && (word[0] == '[' || strchr(colon + 1, ':') == NULL)) {
-		return err_set(err, ERR_INVALID_VALUE, "\"%s\": bind takes the address alone, the port number stands in "
-			"a line of its own, port = ...", word);
+		return err_set(err, ERR_INVALID_VALUE, "\"%s\": bind takes the address alone, the port number stands "
+			"in a line of its own, port = ...", word);
 	}
 	return err_set(err, ERR_INVALID_VALUE, "\"%s\" is no IP address: write one that this machine has, such as "
 		"192.168.1.20, or all", word);
