@@ -39,7 +39,8 @@ const struct config_option config_options[] = {
 	{"focuser.N", "driver", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "which driver speaks to it; must be given", FIELD(focuser[0].driver)},
 	{"focuser.N", "port", CONFIG_TEXT, "", .fallback = "-", .initial = "",
-		.help = "where the device is: /dev/serial/by-id/..., /dev/pts/..., tcp://host:port, auto",
+		.help = "where the device is: /dev/serial/by-id/..., /dev/pts/..., tcp://host:port, host:port/number, "
+			"auto",
 		FIELD(focuser[0].port.port)},
 	{"focuser.N", "baud", CONFIG_INT, "bit/s", .low = 300, .high = 4000000,
 		.fallback = "the driver's", .initial = "0", .help = "speed of the serial line",
