@@ -13,6 +13,7 @@ extern const struct focuser_driver celestron_driver;
 extern const struct focuser_driver moonlite_driver;
 extern const struct focuser_driver myfocuserpro2_driver;
 extern const struct focuser_driver sim_focuser_driver;
+extern const struct camera_driver alpaca_camera_driver;
 extern const struct camera_driver sim_camera_driver;
 extern const struct camera_driver replay_camera_driver;
 
@@ -28,6 +29,7 @@ const struct focuser_driver *const focuser_drivers[] = {
 const struct camera_driver *const camera_drivers[] = {
 	&sim_camera_driver,
 	&replay_camera_driver,
+	&alpaca_camera_driver,
 	NULL,
 };
 
