@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../alpaca_upstream.h"
+
 /* ---- simulator: a small sensor, so that many frames take little time ---- */
 
 static void simulate(struct camera_setting *setting, enum simulator_colour colour)
@@ -107,14 +109,72 @@ static void lose_folder(struct camera_setting *setting)
 	snprintf(setting->port.path, sizeof setting->port.path, "%s/nowhere", setting->folder);
 }
 
+/* ---- alpaca: another server in this process, on the fake clock ---- */
+
+static void offer(struct camera_setting *setting, int max_adu, int element, int sensor_type)
+{
+	setting->upstream = calloc(1, sizeof *setting->upstream);
+	if (setting->upstream == NULL) {
+		abort();
+	}
+	/* The clock that stands still but for the test, so that exposures take no time. */
+	setting->host.camera.clock = setting->host.focuser.clock;
+	setting->host.camera.urgent_fd = -1;
+	*setting->upstream = (struct upstream){
+		.clock = setting->host.camera.clock,
+		.max_adu = max_adu,
+		.element = element,
+		.sensor_type = sensor_type,
+		.planes = sensor_type == 1 ? 3 : 1,
+	};
+	upstream_start(setting->upstream);
+	snprintf(setting->port.port, sizeof setting->port.port, "127.0.0.1:%d/0", setting->upstream->port);
+}
+
+/* Numbers of element types: Alpaca API reference, ImageBytes. */
+static void offer_u16(struct camera_setting *setting)
+{
+	offer(setting, 65535, 8, 0);
+}
+
+static void offer_u8(struct camera_setting *setting)
+{
+	offer(setting, 255, 6, 2);
+}
+
+static void offer_i32(struct camera_setting *setting)
+{
+	offer(setting, 1000000, 2, 1);
+}
+
+static void offer_wrong_size(struct camera_setting *setting)
+{
+	atomic_store(&setting->upstream->spoilt, true);
+}
+
+static void stop_offering(struct camera_setting *setting)
+{
+	upstream_stop(setting->upstream);
+	free(setting->upstream);
+}
+
+/* Port 1 (tcpmux) has no server on a machine of these days. */
+static void nobody_there(struct camera_setting *setting)
+{
+	snprintf(setting->port.port, sizeof setting->port.port, "127.0.0.1:1/0");
+}
+
 const struct camera_row camera_rows[] = {
-	{"simulator", "monochrome", IMAGE_U16, 1, simulate_mono, simulate_failures, NULL},
-	{"simulator", "mosaic", IMAGE_U16, 1, simulate_bayer, simulate_failures, NULL},
-	{"simulator", "three colours", IMAGE_U16, 3, simulate_rgb, simulate_failures, NULL},
-	{"replay", "8 bits", IMAGE_U8, 1, record_u8, cut_files, lose_folder},
-	{"replay", "16 bits", IMAGE_U16, 1, record_u16, cut_files, lose_folder},
-	{"replay", "32 bits", IMAGE_I32, 1, record_i32, cut_files, lose_folder},
-	{"replay", "float", IMAGE_F32, 1, record_f32, cut_files, lose_folder},
-	{"replay", "double", IMAGE_F64, 1, record_f64, cut_files, lose_folder},
-	{NULL, NULL, IMAGE_U16, 0, NULL, NULL, NULL},
+	{"simulator", "monochrome", IMAGE_U16, 1, simulate_mono, simulate_failures, NULL, NULL},
+	{"simulator", "mosaic", IMAGE_U16, 1, simulate_bayer, simulate_failures, NULL, NULL},
+	{"simulator", "three colours", IMAGE_U16, 3, simulate_rgb, simulate_failures, NULL, NULL},
+	{"replay", "8 bits", IMAGE_U8, 1, record_u8, cut_files, NULL, lose_folder},
+	{"replay", "16 bits", IMAGE_U16, 1, record_u16, cut_files, NULL, lose_folder},
+	{"replay", "32 bits", IMAGE_I32, 1, record_i32, cut_files, NULL, lose_folder},
+	{"replay", "float", IMAGE_F32, 1, record_f32, cut_files, NULL, lose_folder},
+	{"replay", "double", IMAGE_F64, 1, record_f64, cut_files, NULL, lose_folder},
+	{"alpaca", "16 bits", IMAGE_U16, 1, offer_u16, offer_wrong_size, stop_offering, nobody_there},
+	{"alpaca", "8 bits, mosaic", IMAGE_U8, 1, offer_u8, offer_wrong_size, stop_offering, nobody_there},
+	{"alpaca", "32 bits, three colours", IMAGE_I32, 3, offer_i32, offer_wrong_size, stop_offering, nobody_there},
+	{NULL, NULL, IMAGE_U16, 0, NULL, NULL, NULL, NULL},
 };
