@@ -33,6 +33,8 @@
 #define PICTURE_MS 120000
 /* "Idle" in the place of the picture: it may be on its way on the other connection. */
 #define IDLE_GRACE_MS 2000
+/* While it is waited for; its coming is posted, so this is for what else may happen. */
+#define PICTURE_LOOK_MS 100
 /* The rest of an exposure counts down; when it grows by more than this, somebody has begun another one. */
 #define GROWS_S 0.5
 /* A picture can be this much earlier than the clocks say. */
@@ -186,7 +188,8 @@ static void read_caps(const struct indi_camera *c, const struct indi_store *stor
 	caps->has_gain = read_range(store, device, INDI_GAIN, &caps->gain_min, &caps->gain_max, &caps->gain_default);
 	caps->has_offset = read_range(store, device, INDI_OFFSET, &caps->offset_min, &caps->offset_max,
 		&caps->offset_default);
-	caps->has_shutter = false;
+	caps->electrons_per_adu = NAN;
+	caps->full_well_e = NAN;
 	caps->readout_modes = readout_modes;
 	snprintf(caps->identity, sizeof caps->identity, "INDI: %.50s", device);
 	read_cooler(store, device, caps);
@@ -416,7 +419,7 @@ static enum err_code indi_camera_poll(void *ctx, struct camera_reading *out, str
 		? CAMERA_DRIVER_READY : dark ? CAMERA_DRIVER_READING : CAMERA_DRIVER_EXPOSING;
 	/* News are posted; this is for what happens in silence. */
 	int64_t left = c->ends_ms - now;
-	out->next_poll_ms = left > 0 && left < 1000 ? (int)left : 1000;
+	out->next_poll_ms = left <= 0 ? PICTURE_LOOK_MS : left < 1000 ? (int)left : 1000;
 	return ERR_OK;
 }
 
