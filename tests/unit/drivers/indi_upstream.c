@@ -72,8 +72,8 @@ static void tell_frame(struct indi_upstream *u, const char *word, const char *on
 {
 	tell(u, "<%sNumberVector device=\"" DEVICE "\" name=\"CCD_FRAME\" state=\"Ok\" perm=\"rw\">"
 		"<%sNumber name=\"X\">%d</%sNumber><%sNumber name=\"Y\">%d</%sNumber>"
-		"<%sNumber name=\"WIDTH\">%d</%sNumber><%sNumber name=\"HEIGHT\">%d</%sNumber></%sNumberVector>\n", word,
-		one, u->frame[0], one, one, u->frame[1], one, one, u->frame[2], one, one, u->frame[3], one, word);
+		"<%sNumber name=\"WIDTH\">%d</%sNumber><%sNumber name=\"HEIGHT\">%d</%sNumber></%sNumberVector>\n",
+		word, one, u->frame[0], one, one, u->frame[1], one, one, u->frame[2], one, one, u->frame[3], one, word);
 }
 
 static void define(struct indi_upstream *u)
@@ -217,7 +217,8 @@ static void obey(struct indi_upstream *u, int who, const char *text)
 	} else if (strstr(text, "\"CCD_BINNING\"") != NULL) {
 		u->bin = (int)number_behind(text, "HOR_BIN");
 		tell(u, "<setNumberVector device=\"" DEVICE "\" name=\"CCD_BINNING\" state=\"Ok\"><oneNumber "
-			"name=\"HOR_BIN\">%d</oneNumber><oneNumber name=\"VER_BIN\">%d</oneNumber></setNumberVector>\n", u->bin, u->bin);
+			"name=\"HOR_BIN\">%d</oneNumber><oneNumber name=\"VER_BIN\">%d</oneNumber></setNumberVector>\n",
+			u->bin, u->bin);
 	} else if (strstr(text, "\"CCD_FRAME\"") != NULL) {
 		static const char *const members[] = {"X", "Y", "WIDTH", "HEIGHT"};
 		for (int i = 0; i < 4; i++) {
