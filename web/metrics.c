@@ -33,7 +33,8 @@ static bool is_focuser(const struct device *dev)
 }
 
 enum focuser_metric {
-	METRIC_POSITION, METRIC_MOTOR_POSITION, METRIC_KNOWN, METRIC_JOURNAL, METRIC_TEMPERATURE, METRIC_MOVING
+	METRIC_POSITION, METRIC_MOTOR_POSITION, METRIC_KNOWN, METRIC_JOURNAL, METRIC_TEMPERATURE, METRIC_MOVING,
+	METRIC_STOP
 };
 
 static void focuser_family(struct web *web, struct buf *out, enum focuser_metric which,
@@ -66,6 +67,9 @@ static void focuser_family(struct web *web, struct buf *out, enum focuser_metric
 			break;
 		case METRIC_MOVING:
 			value = s.is_moving ? 1 : 0;
+			break;
+		case METRIC_STOP:
+			value = s.stop_owed ? 1 : 0;
 			break;
 		}
 		sample(out, name, dev, value);
@@ -213,6 +217,8 @@ enum http_result metrics_answer(struct web *web, const char *rest, const struct 
 		"Temperature; absent without a reading.");
 	focuser_family(web, out, METRIC_MOVING, "focusd_focuser_moving",
 		"Whether the focuser is moving.");
+	focuser_family(web, out, METRIC_STOP, "focusd_focuser_stop_owed",
+		"Whether a STOP could not be sent and waits for the link to be back.");
 	link_families(web, out);
 	run_families(web, out);
 	http_family(web, out);

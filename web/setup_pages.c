@@ -336,7 +336,8 @@ static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 			row(out, "Surely between", "", "%d and %d", (int)s.within_low, (int)s.within_high);
 		}
 		if (s.outside) {
-			row(out, "The motor stands at", "", "%d, outside 0..%d", (int)s.measured_position, (int)s.max_step);
+			row(out, "The motor stands at", "", "%d, outside 0..%d", (int)s.measured_position,
+				(int)s.max_step);
 		}
 		if (s.trust_why[0] != '\0') {
 			row(out, "Why not known", "", "%s.", s.trust_why);

@@ -108,6 +108,8 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 	key_steps(w, "remembered_position", s.remembered_known, s.remembered);
 	json_key_bool(w, "can_set_position", s.can_set_position);
 	json_key_bool(w, "journal_failing", s.journal_failing);
+	json_key_bool(w, "stop_owed", s.stop_owed);
+	key_text(w, "stop_words", s.stop_words);
 	json_key_bool(w, "temperature_supported", s.temperature_supported);
 	json_key_double(w, "temperature_c", s.temperature_valid ? s.temperature_c : NAN);
 	json_key_int(w, "min_step", s.min_step);

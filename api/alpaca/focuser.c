@@ -3,6 +3,7 @@
 #include "focuser.h"
 
 #include <math.h>
+#include <stdio.h>
 
 #include "alpaca_call.h"
 #include "clock.h"
@@ -132,7 +133,17 @@ enum http_result focuser_get_temperature(struct call *call)
 enum http_result focuser_put_halt(struct call *call)
 {
 	struct err err = {.code = ERR_OK};
-	enum err_code code = focuser_halt(call->dev, &err);
+	enum err_code code = device_require(call->dev, &call->client, &err);
+	if (code == ERR_OK) {
+		code = focuser_halt(call->dev, &err);
+	} else if (device_link(call->dev) != LINK_UP) {
+		/* Whoever presses STOP after the link has been lost for a minute reads that the focuser is not
+		 * connected, and the motor may move all the same: the STOP is kept for it, and the answer says so. */
+		struct err kept = {.code = ERR_OK};
+		if (focuser_halt(call->dev, &kept) != ERR_OK) {
+			snprintf(err.text, sizeof err.text, "%s", kept.text);
+		}
+	}
 	return reply_result(call, code, &err);
 }
 

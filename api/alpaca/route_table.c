@@ -91,7 +91,7 @@ const struct route alpaca_routes[] = {
 	READ(ROUTE_FOCUSER, "temperature", VALUE_DOUBLE, ROUTE_LINK, focuser_get_temperature),
 	WRITE(ROUTE_FOCUSER, "tempcomp", VALUE_NONE, ROUTE_LINK, focuser_put_tempcomp, {"TempComp",
 		PARAM_BOOL, false}),
-	WRITE(ROUTE_FOCUSER, "halt", VALUE_NONE, ROUTE_LINK, focuser_put_halt, NO_PARAMS),
+	WRITE(ROUTE_FOCUSER, "halt", VALUE_NONE, 0, focuser_put_halt, NO_PARAMS),
 	WRITE(ROUTE_FOCUSER, "move", VALUE_NONE, ROUTE_LINK, focuser_put_move, {"Position",
 		 PARAM_I32, false}),
 

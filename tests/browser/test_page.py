@@ -179,10 +179,19 @@ def test_messages_go_when_they_are_no_longer_true(page):
     page.click(".focuser .in")
     assert said() == "Not connected. Press Connect first."
     assert page.one(".focuser .in").get_attribute("title") == said()
-    # What the server itself refuses is said in words that fit a page: it names no calls of the API.
+    # Why no run can be started stands beside the button, for each device that a run needs.
+    why_off = lambda: page.one(".autofocus .why-off").text
+    assert why_off() == f"{page.one('.focuser .name').text} is not connected. Press Connect first."
+    assert page.one(".autofocus .start").get_attribute("aria-disabled") == "true"
+    before = page.newest_run()
     page.click(".autofocus .start")
-    page.wait(lambda: page.one(".autofocus .say").text.endswith("is not connected: connect it first."), "why not")
+    page.click(".focuser .connect")
+    page.wait(lambda: why_off() == f"{page.one('.camera .name').text} is not connected. Press Connect first.",
+              "the camera is missing")
     page.connect()
+    page.wait(lambda: why_off() == "" and page.one(".autofocus .start").get_attribute("aria-disabled") == "false",
+              "nothing is missing")
+    assert page.newest_run() == before
     page.wait(lambda: said() == "" and page.one(".focuser .in").get_attribute("title") == "", "the message gone")
     page.wait(lambda: not page.moving(), "rest")
     page.one("#stop").click()

@@ -68,8 +68,9 @@ export async function action(device, name, parameters = '') {
 }
 
 // Halts, whatever else is wrong: tries three times, and as a fresh client where this one has said
-// "disconnect" and so has no say any more.
-export async function halt(device) {
+// "disconnect" and so has no say any more.  failing(error) is told of each try without an answer that is followed by
+// another one.
+export async function halt(device, failing) {
   let last;
   for (let i = 0; i < 3; i++) {
     try {
@@ -78,6 +79,9 @@ export async function halt(device) {
       last = e;
       if (e.number > 0 && e.number !== NOT_CONNECTED) {
         break;
+      }
+      if (i < 2 && e.number <= 0) {
+        failing(e);
       }
     }
   }

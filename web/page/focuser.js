@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The card of one focuser and the card of its autofocus runs.
-import {action, halt, put} from './alpaca.js';
-import {Chart} from './chart.js';
-import {
-  CALIBRATIONS, STATES, TRUSTS, duration, known, link, number, outcome, phase, sentence,
-} from './words.js';
+// The card of one focuser, and what all cards have.
+import {action, put} from './alpaca.js';
+import {CALIBRATIONS, TRUSTS, duration, known, link, number, sentence} from './words.js';
 
 const SIZES = [1, 10, 100, 1000];
 
@@ -13,7 +10,7 @@ export function stamp(id) {
 }
 
 // A status region speaks up whenever its text is set, so it is set only when it changes.
-function setText(element, text) {
+export function setText(element, text) {
   if (element.textContent !== text) {
     element.textContent = text;
   }
@@ -187,6 +184,7 @@ export class FocuserCard {
     this.showCalibration(state, up);
     this.showDoubt(state, up);
     this.showProtection(state, up);
+    this.showStop(state);
     const failure = sentence(state.last_failure);
     this.pick('.failure').textContent = failure && failure !== this.say.element.textContent ?
       `Last failure: ${failure}` : '';
@@ -232,7 +230,7 @@ export class FocuserCard {
       this.pick('.calibration-state').textContent = limits + last;
     }
     // Nothing moves without limits, so what helps is there to see, once; and put away when it has helped.
-    const needed = up && Boolean(state.move_refusal);
+    const needed = up && Boolean(state.move_refusal) && Boolean(c) && !c.limits;
     if (needed !== this.offered && !running) {
       this.offered = needed;
       details.open = needed;
@@ -307,6 +305,14 @@ export class FocuserCard {
     unprotected.hidden = !(up && state.journal_failing);
     setText(unprotected, unprotected.hidden ? '' : '⚠ Position unprotected: it could not be written down. ' +
       'If the power fails now, nobody knows afterwards where the focuser stands.');
+  }
+
+  // A STOP that waits for the link, or what became of it.
+  showStop(state) {
+    const stop = this.pick('.stop-words');
+    stop.hidden = !state.stop_words;
+    stop.classList.toggle('bad', state.stop_owed);
+    setText(stop, state.stop_words ? `⚠ ${state.stop_words}` : '');
   }
 
   // Positions begin with 0 at the motor's own limit; the motor's own number stands beside them where it differs, and
@@ -393,109 +399,5 @@ export class FocuserCard {
     } else {
       this.move(button, Number(text));
     }
-  }
-
-  halt() {
-    return halt(this.device);
-  }
-}
-
-export class AutofocusCard {
-  constructor(focuser) {
-    this.focuser = focuser;
-    this.card = stamp('autofocus-template');
-    this.pick = (name) => this.card.querySelector(name);
-    this.card.id = `autofocus-${focuser.device.number}`;
-    this.say = new Say(this.pick('.say'));
-    this.chart = new Chart(this.pick('.chart'), this.pick('.readout'));
-    this.run = null;   // the newest
-    this.old = null;   // one from the history, shown instead
-    this.pick('.start').addEventListener('click', (e) => this.start(e.currentTarget));
-    this.pick('.abort').addEventListener('click', (e) => this.abort(e.currentTarget));
-    this.pick('.newest').addEventListener('click', () => this.showOld(null));
-    this.pick('.options form').addEventListener('submit', (e) => e.preventDefault());
-  }
-
-  start(button) {
-    const parameters = {};
-    for (const input of this.card.querySelectorAll('.options input')) {
-      const text = input.value.trim().replace(',', '.');
-      if (text !== '') {
-        if (!Number.isFinite(Number(text))) {
-          this.say.tell(`“${input.value}” is not a number.`, true);
-          return;
-        }
-        parameters[input.name] = Number(text);
-      }
-    }
-    this.say.run(button, async () => {
-      await action(this.focuser.device, 'Autofocus',
-        Object.keys(parameters).length ? parameters : '');
-      this.showOld(null);
-    });
-  }
-
-  abort(button) {
-    this.say.run(button, () => action(this.focuser.device, 'AutofocusAbort'));
-  }
-
-  showRun(run) {
-    this.run = run;
-    if (run.state === 'running') {
-      this.old = null;
-    }
-    this.show();
-  }
-
-  showOld(run) {
-    this.old = run;
-    this.show();
-  }
-
-  show() {
-    const run = this.old || this.run;
-    const running = this.run && this.run.state === 'running';
-    this.pick('.start').hidden = Boolean(running);
-    this.pick('.abort').hidden = !running;
-    this.pick('.going').hidden = !running;
-    this.pick('.old').hidden = !this.old;
-    this.pick('.curve .empty').hidden = Boolean(run && run.points && run.points.length);
-    this.pick('.table').hidden = !run;
-    if (!run) {
-      return;
-    }
-    const pill = this.pick('.run-state');
-    pill.textContent = STATES[run.state] || run.state;
-    pill.dataset.state = run.state;
-    this.card.dataset.state = run.state;
-    this.pick('.old-text').textContent = `Run ${run.run} from the history.`;
-    this.pick('.going progress').value = run.progress || 0;
-    const count = (run.points || []).length;
-    this.pick('.phase').textContent = running ?
-      `${phase(run.phase)} · ${number(100 * (run.progress || 0))} % · ${count} ` +
-      (count === 1 ? 'point' : 'points') : '';
-    const {head, detail} = outcome(run);
-    this.pick('.result').hidden = !head;
-    this.pick('.result-head').textContent = head;
-    this.pick('.result-detail').textContent = detail;
-    this.chart.show(run);
-    this.showTable(run);
-  }
-
-  showTable(run) {
-    for (const format of ['json', 'csv', 'nina']) {
-      this.pick(`a.${format}`).href = `/focusd/v1/runs/${run.run}` +
-        (format === 'json' ? '' : `?format=${format}`);
-    }
-    const rows = (run.points || []).map((p) => {
-      const row = document.createElement('tr');
-      const note = p.validation ? 'check' : p.used === false ? p.why || 'left out' : '';
-      for (const text of [number(p.position), number(p.hfr_px, 2), number(p.error_px, 2),
-        number(p.stars), note]) {
-        row.insertCell().textContent = text;
-      }
-      return row;
-    });
-    this.pick('tbody').replaceChildren(...rows);
   }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // The status page: listens to /events and hands every state to the card it belongs to.
+import {AutofocusCard} from './autofocus.js';
 import {CameraCard, Viewer} from './camera.js';
-import {AutofocusCard, FocuserCard, untilBusy} from './focuser.js';
+import {FocuserCard} from './focuser.js';
 import {History, loadRun} from './history.js';
+import {Stop} from './stop.js';
 import {TRUSTS, link, number, sentence} from './words.js';
 
 // The server says something every 5 s at least.
@@ -45,6 +47,8 @@ function makeGroups(devices) {
     if (wanted.has(state.camera)) {
       cards.push(camera(wanted.get(state.camera)));
     }
+    autofocus.camera = cameras.get(state.camera) || null;
+    autofocus.news();
     group(`focuser-${state.number}`, state.name, cards);
   }
   for (const state of [...wanted.values()]) {
@@ -107,12 +111,17 @@ function showDevice(state) {
     const entry = focusers.get(state.number);
     if (entry) {
       entry.card.show(state);
+      entry.autofocus.news();
+      stop.news(entry.card);
       if (state.run) {
         runs.set(state.run, state.number);
       }
     }
   } else if (cameras.has(state.number)) {
     cameras.get(state.number).show(state);
+    for (const {autofocus} of focusers.values()) {
+      autofocus.news();
+    }
   }
 }
 
@@ -202,11 +211,12 @@ function listen() {
 }
 
 // What the banner says, by who says it: a lost server must not hide that STOP did not arrive.
-const notes = {stop: '', news: '', other: ''};
+const notes = new Map();
 function note(who, text) {
-  if (notes[who] !== text) {
-    notes[who] = text;
-    const all = Object.values(notes).filter(Boolean).join(' ');
+  if ((notes.get(who) || '') !== text) {
+    notes.set(who, text);
+    const stops = [...notes.keys()].filter((key) => key.startsWith('stop'));
+    const all = [...stops, 'news', 'other'].map((key) => notes.get(key)).filter(Boolean).join(' ');
     $('banner').textContent = all;
     $('banner').hidden = all === '';
   }
@@ -236,32 +246,7 @@ document.addEventListener('visibilitychange', () => {
   }
 });
 
-// ---- STOP ----
-
-async function stop() {
-  const button = $('stop');
-  button.classList.add('pressed');
-  const entries = [...focusers.values()];
-  // Halt first: it ends a run where the focuser stands.  An abort of the exposure before it would let
-  // the run drive the focuser back.
-  const results = await Promise.allSettled(entries.map((entry) => entry.card.halt()));
-  await Promise.allSettled([...cameras.values()].filter((c) => c.state.link === 'up')
-    .map((c) => c.abort()));
-  const failed = results.map((result, i) => ({result, card: entries[i].card}))
-    .filter(({result, card}) => result.status === 'rejected' && card.state.link === 'up' ||
-      result.status === 'rejected' && result.reason.number === 0);
-  note('stop', failed.length ? failed.map(({result, card}) =>
-    `STOP did not reach ${card.state.name}: ${sentence(result.reason.message)}`).join(' ') +
-    ' Press it again, or cut the power.' : '');
-  if (!failed.length) {
-    for (const entry of entries.filter((e) => e.card.state.link === 'up')) {
-      entry.card.say.tell('Stopped.', false, untilBusy(entry.card.state));
-    }
-  }
-  button.classList.remove('pressed');
-}
-
-$('stop').addEventListener('click', stop);
+const stop = new Stop($('stop'), focusers, cameras, note);
 $('address').textContent = location.host;
 listen();
 tick();

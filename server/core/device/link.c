@@ -151,6 +151,9 @@ static void close_link(struct device *dev)
 	dev->link = LINK_CLOSING;
 	if (dev->usable) {
 		dev->class->stop(dev);
+	} else {
+		/* What kept the link from coming back hinders nobody any more. */
+		dev->last_failure[0] = '\0';
 	}
 	close_driver(dev);
 	struct err err;
@@ -327,7 +330,7 @@ static void *worker_main(void *arg)
 	pthread_mutex_lock(&dev->lock);
 	while (!dev->quit) {
 		dev->woken = false;
-		atomic_store(&dev->urgent, false);
+		device_seen_urgent(dev);
 		take_settings(dev);
 		struct step told = dev->opened ? host_hand_over(dev) : step_again();
 		if (told.what == STEP_LOST && dev->link == LINK_UP) {

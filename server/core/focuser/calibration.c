@@ -72,7 +72,8 @@ void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 	out->progress = out->progress > 1 ? 1 : out->progress;
 	snprintf(out->reason, sizeof out->reason, "%s",
 		out->state == CALIBRATION_RUNNING ? "" : c->reason);
-	snprintf(out->refusal, sizeof out->refusal, "%s", f->caps.move_refusal);
+	snprintf(out->refusal, sizeof out->refusal, "%s",
+		f->caps.move_refusal[0] != '\0' ? f->caps.move_refusal : f->renumbered.refusal);
 	pthread_mutex_unlock(&dev->lock);
 }
 
@@ -108,6 +109,7 @@ enum err_code focuser_calibrate(struct device *dev, struct err *err)
 		f->done_op = f->op;
 		focuser_set_phase(dev, MOVE_CALIBRATING);
 		arrival_forget(f);
+		stop_kept_end_news(&f->stop);
 		f->move_told.until_ms = 0;
 		log_info(dev->info.source, "calibration: drives to both ends");
 		device_wake_worker(dev);
@@ -131,7 +133,8 @@ enum err_code focuser_calibrate_abort(struct device *dev, struct err *err)
 	enum err_code code = device_need_link(dev, err);
 	/* The calibration goes on in the device, and is aborted when the link is back. */
 	if (dev->link == LINK_LOST && f->calibration.state == CALIBRATION_RUNNING) {
-		halt_owe(&f->halt, true);
+		code = stop_kept_wish(dev, err);
+		device_changed(dev);
 	}
 	if (code == ERR_OK && f->driver->calibrate == NULL) {
 		code = err_set(err, ERR_NOT_IMPLEMENTED, "%s cannot calibrate itself", dev->info.name);
@@ -156,6 +159,9 @@ enum err_code calibration_refuses_move(struct device *dev, struct err *err)
 	if (f->caps.move_refusal[0] != '\0') {
 		return err_set(err, ERR_INVALID_OPERATION, "%s is %s", dev->info.name,
 			f->caps.move_refusal);
+	}
+	if (f->renumbered.refusal[0] != '\0') {
+		return err_set(err, ERR_INVALID_OPERATION, "%s is %s", dev->info.name, f->renumbered.refusal);
 	}
 	return ERR_OK;
 }
@@ -363,6 +369,18 @@ static struct step limits_anew(struct device *dev)
 		(int)f->motion.position, (int)f->rules.min_step, (int)f->caps.max_step);
 	device_changed(dev);
 	return step_again();
+}
+
+int64_t calibration_must_end_ms(const struct focuser_core *f)
+{
+	return f->calibration.began_ms + TOTAL_MS;
+}
+
+void calibration_was_ended(struct device *dev)
+{
+	if (focuser_of(dev)->phase == MOVE_CALIBRATING) {
+		end_calibration(dev, CALIBRATION_ABORTED, "");
+	}
 }
 
 struct step calibration_step(struct device *dev)

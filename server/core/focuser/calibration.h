@@ -41,6 +41,12 @@ bool focuser_unfit(struct device *dev, struct err *err);
 /* Any thread: the worker shall end the calibration. */
 void calibration_wish_abort(struct focuser_core *f);
 
+/* When the calibration that was begun last has ended at the latest, ms of the device's clock. */
+int64_t calibration_must_end_ms(const struct focuser_core *f);
+
+/* Worker: the device was told to end its calibration while the link came up; fine when none is known of. */
+void calibration_was_ended(struct device *dev);
+
 /* Worker: the next thing to do in MOVE_CALIBRATING. */
 struct step calibration_step(struct device *dev);
 

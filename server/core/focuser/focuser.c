@@ -48,6 +48,7 @@ static enum err_code accept_move(struct device *dev, int32_t target, bool *wake,
 	}
 	f->op++;
 	f->target = clamped;
+	stop_kept_end_news(&f->stop);
 	focuser_set_phase(dev, MOVE_ACCEPTED);
 	*wake = !dev->woken && clock_now_ms(dev->clock) >= f->gather_until_ms;
 	dev->woken = true;
@@ -137,14 +138,13 @@ enum err_code focuser_halt(struct device *dev, struct err *err)
 	}
 	enum err_code code = ERR_OK;
 	if (dev->link != LINK_UP) {
-		/* Nothing of ours moves without a link; a lost one is worth an error, and a motor that
-		 * still moves when it is back is stopped then. */
-		halt_owe(&f->halt, dev->link == LINK_LOST);
-		code = dev->link == LINK_LOST ? device_need_link(dev, err) : ERR_OK;
+		code = stop_kept_wish(dev, err);
 	} else if (f->phase == MOVE_CALIBRATING) {
+		stop_kept_end_news(&f->stop);
 		calibration_wish_abort(f);
 		device_wake_urgent(dev);
 	} else {
+		stop_kept_end_news(&f->stop);
 		if (f->phase != MOVE_NONE && f->phase != MOVE_HALTING) {
 			/* Remaining legs are dropped here and now, before the worker gets to the wire. */
 			f->done_op = f->op;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The inside of a focuser, put together from its parts.  Each part is a struct with a file that alone writes it:
- * motion (what was last read), leg (the way of a move), halt, arrival, phase, temperature, position_memory,
+ * motion (what was last read), leg (the way of a move), halt, stop_kept, arrival, phase, temperature, position_memory,
  * set_position, calibration, port.  focuser.c writes what clients wish, worker.c decides what comes next, link_up.c
  * is the life of the link, and drive.c alone calls the driver.
  */
@@ -21,7 +21,9 @@
 #include "phase.h"
 #include "port.h"
 #include "position_memory.h"
+#include "renumbered.h"
 #include "set_position.h"
+#include "stop_kept.h"
 #include "temperature.h"
 
 /* All under the device's lock, except that ctx, port, book, fresh_caps, identified, first_* and fresh belong to the
@@ -41,6 +43,7 @@ struct focuser_core {
 	struct focuser_caps caps; /* its max_step as clients see it, and as configured */
 	bool caps_known;
 	struct numbering numbering; /* positions of clients are the motor's by this, and only by this */
+	struct renumbered renumbered; /* what a focusd that numbered otherwise has left behind */
 	enum moves_approach approach;
 	struct moves_rules rules;
 
@@ -71,6 +74,7 @@ struct focuser_core {
 	struct told_failure move_told;
 	struct leg leg;
 	struct halt halt;
+	struct stop_kept stop;
 	struct arrival arrival;
 };
 

@@ -18,11 +18,6 @@ void halt_wish(struct halt *h)
 	h->repeats = 0;
 }
 
-void halt_owe(struct halt *h, bool owed)
-{
-	h->owed = owed;
-}
-
 void halt_forget(struct halt *h)
 {
 	h->wanted = false;
@@ -45,18 +40,15 @@ void halt_watch_from(struct halt *h, int64_t now_ms)
 	h->told_ms = now_ms;
 }
 
-void halt_went_down(struct halt *h, bool lost, bool under_way)
-{
-	h->owed = lost && (h->wanted || h->watched || under_way);
-	halt_forget(h);
-}
-
 void focuser_watch_halt(struct device *dev)
 {
 	struct focuser_core *f = focuser_of(dev);
 	struct halt *h = &f->halt;
 	if (!f->motion.moving) {
 		h->watched = false;
+	}
+	if (!f->motion.moving && !f->motion.drifting) {
+		stop_kept_at_rest(dev);
 	}
 	if (!h->watched || clock_now_ms(dev->clock) - h->told_ms < HALT_AGAIN_MS) {
 		return;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A halt, from the wish to the motor's rest.  struct halt is written by halt.c alone.  All with the device's
- * lock held.
+ * A halt, from the wish to the motor's rest, while the link is up.  struct halt is written by halt.c alone.  All with
+ * the device's lock held.
  */
 #ifndef FOCUSD_FOCUSER_HALT_H
 #define FOCUSD_FOCUSER_HALT_H
@@ -19,16 +19,12 @@ struct halt {
 	int repeats;      /* further halts, because the motor did not stop */
 	int64_t told_ms;  /* device clock; when the driver was last told to stop */
 	bool watched;     /* the motor must come to rest, or the driver is told again */
-	bool owed;        /* wished without a link, or not known to be heard when the link went */
 };
 
 /* Any thread: the worker shall stop the motor. */
 void halt_wish(struct halt *h);
 
-/* Any thread: a halt was wished while the link was lost (or is not owed any more). */
-void halt_owe(struct halt *h, bool owed);
-
-/* Worker: the link came up; nothing is wished of it yet.  What is owed stays owed. */
+/* Worker: the link went or came up; nothing is wished of it any more. */
 void halt_forget(struct halt *h);
 
 /* Worker: what was wished before the device was identified anew has been carried out. */
@@ -40,9 +36,6 @@ void halt_forgive(struct halt *h);
 /* Worker: the motor still runs out of a motion that was ended by other means than a halt: it must come to rest
  * from now_ms (device clock) on. */
 void halt_watch_from(struct halt *h, int64_t now_ms);
-
-/* Worker: the link went; under_way says that a motion was to end.  lost: not by a client's wish. */
-void halt_went_down(struct halt *h, bool lost, bool under_way);
 
 /* Worker: carries out the wish. */
 struct step focuser_do_halt(struct device *dev);

@@ -80,6 +80,11 @@ static int64_t way_ms(const struct focuser_core *f, int64_t steps)
 	return (int64_t)(1000.0 * (double)steps / speed);
 }
 
+int64_t leg_time_ms(const struct focuser_core *f, int64_t steps)
+{
+	return LEG_ALLOWANCE_MS + way_ms(f, steps);
+}
+
 /* Sends the motor from where it stands towards the point under way, as far as one leg goes. */
 static struct step start_leg(struct device *dev)
 {
@@ -115,7 +120,7 @@ static struct step start_leg(struct device *dev)
 		return step_again();
 	}
 	int64_t way = focuser_distance(f->leg.target, f->motion.position);
-	f->leg.deadline_ms = now + LEG_ALLOWANCE_MS + way_ms(f, way);
+	f->leg.deadline_ms = now + leg_time_ms(f, way);
 	f->leg.speed_steps_per_ms = 0;
 	f->leg.progress_ms = now;
 	f->leg.progress_position = f->motion.position;
@@ -321,6 +326,11 @@ static struct step watch_leg(struct device *dev)
 {
 	struct focuser_core *f = focuser_of(dev);
 	int64_t now = clock_now_ms(dev->clock);
+	if (f->fresh.motion_failed) {
+		halt_wish(&f->halt);
+		leg_end_move(dev, &f->fresh.failure);
+		return step_again();
+	}
 	if (f->motion.position != f->leg.progress_position) {
 		int64_t took_ms = now - f->leg.progress_ms;
 		f->leg.speed_steps_per_ms = took_ms <= 0 ? 0
@@ -401,8 +411,8 @@ struct step leg_follow(struct device *dev)
 			f->leg.point = f->leg.plan.count - 1;
 			f->leg.progress_ms = read_ms;
 			f->leg.nearer_ms = read_ms;
-			f->leg.deadline_ms = read_ms + LEG_ALLOWANCE_MS +
-					     way_ms(f, focuser_distance(f->motion.position, f->leg.target));
+			f->leg.deadline_ms =
+				read_ms + leg_time_ms(f, focuser_distance(f->motion.position, f->leg.target));
 			f->leg.rest_polls = 0;
 		}
 		break;

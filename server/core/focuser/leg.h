@@ -15,6 +15,7 @@
 #include "step.h"
 
 struct device;
+struct focuser_core;
 
 /* Positions in steps as clients see them; times on the device's clock. */
 struct leg {
@@ -41,6 +42,10 @@ struct step leg_begin_move(struct device *dev);
 
 /* After a reading that belongs to the present operation and phase: what it means for them. */
 struct step leg_follow(struct device *dev);
+
+/* The time within which a motor has gone so many steps (>= 0) at the slowest speed that is to be believed, and has come
+ * to rest; ms of the device's clock. */
+int64_t leg_time_ms(const struct focuser_core *f, int64_t steps);
 
 /* The operation is over: at its target (err NULL), or not. */
 void leg_end_move(struct device *dev, const struct err *err);

@@ -3,6 +3,7 @@
 
 #include "focuser_private.h"
 #include "identify.h"
+#include "link_stop.h"
 #include "port.h"
 
 /* On disconnect the motor is halted in so many rounds, and looked at so often in each until it rests. */
@@ -13,6 +14,9 @@ enum err_code link_up_open(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = focuser_of(dev);
 	memory_open(dev);
+	pthread_mutex_lock(&dev->lock);
+	stop_kept_lapse(dev);
+	pthread_mutex_unlock(&dev->lock);
 	f->identified = false;
 	f->first_read = false;
 	f->fresh = (struct focuser_reading){0};
@@ -25,8 +29,12 @@ bool link_up_read_all(struct device *dev, struct err *err)
 {
 	struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_lock(&dev->lock);
-	bool halt_owed = f->halt.owed;
+	enum err_code code = link_stop_pay(dev, err);
+	bool halt_owed = f->stop.owed;
 	pthread_mutex_unlock(&dev->lock);
+	if (code == ERR_IO) {
+		return false;
+	}
 	/* A motor that runs may have to be stopped at any moment, and that needs the link. */
 	bool moves = (f->fresh.moving_valid && f->fresh.moving) || f->fresh_caps.calibrating;
 	if (halt_owed || moves || !temperature_missing(dev)) {
@@ -40,19 +48,15 @@ bool link_up_read_all(struct device *dev, struct err *err)
 	return !temperature_missing(dev);
 }
 
-/* Halts a motor that still moves when somebody wished it to stop before the link was back. */
-static void pay_halt(struct device *dev)
+enum err_code link_up_identify(struct device *dev, struct err *err)
 {
-	struct focuser_core *f = focuser_of(dev);
-	if (f->halt.owed && (f->motion.moving || f->caps.calibrating)) {
-		log_warn(dev->info.source, "still moves after the link was lost; halting");
-		if (f->phase == MOVE_CALIBRATING) {
-			calibration_wish_abort(f);
-		} else {
-			halt_wish(&f->halt);
-		}
+	enum err_code code = identify_device(dev, err);
+	if (code == ERR_OK) {
+		pthread_mutex_lock(&dev->lock);
+		code = link_stop_pay(dev, err);
+		pthread_mutex_unlock(&dev->lock);
 	}
-	halt_owe(&f->halt, false);
+	return code;
 }
 
 void link_up_came(struct device *dev, bool again)
@@ -72,6 +76,7 @@ void link_up_came(struct device *dev, bool again)
 		f->move_told.until_ms = 0;
 	}
 	focuser_take_reading(dev, &f->fresh);
+	memory_renumber(dev);
 	memory_judge(dev);
 	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
 	if (!dev->quiet_return) {
@@ -82,14 +87,14 @@ void link_up_came(struct device *dev, bool again)
 		log_warn(dev->info.source, "%s", f->caps.move_refusal);
 	}
 	calibration_came_up(dev);
-	pay_halt(dev);
+	link_stop_came(dev);
 }
 
 void link_up_went(struct device *dev, const struct err *why)
 {
 	struct focuser_core *f = focuser_of(dev);
-	bool ending = f->phase == MOVE_HALTING || (f->phase == MOVE_CALIBRATING && f->calibration.abort_due);
-	halt_went_down(&f->halt, dev->link == LINK_LOST, ending);
+	link_stop_went(dev, dev->link == LINK_LOST, why);
+	halt_forget(&f->halt);
 	motion_lost_sight(&f->motion);
 	temperature_forget(&f->temperature);
 	calibration_went_down(dev, dev->link == LINK_CLOSING);
@@ -138,7 +143,7 @@ void link_up_stop(struct device *dev)
 	enum err_code code = ERR_OK;
 	for (int round = 0; !rests && code != ERR_IO && round < STOP_ROUNDS; round++) {
 		/* Nothing is more urgent than this halt, so no call of it gives up for something urgent. */
-		atomic_store(&dev->urgent, false);
+		device_seen_urgent(dev);
 		code = calibrating ? drive_calibrate(dev, false, &err) : drive_halt(dev, &err);
 		if (code == ERR_OK) {
 			calibrating = false;

@@ -142,7 +142,8 @@ static void tell_outside(struct device *dev)
 	struct focuser_core *f = focuser_of(dev);
 	if (focuser_outside(f)) {
 		if (log_lasting_news(&f->outside, f->motion.position < 0 ? "below" : "above")) {
-			log_warn(dev->info.source, "stands at %d (motor's own number %d), outside 0..%d; clients are told %d",
+			log_warn(dev->info.source,
+				"stands at %d (motor's own number %d), outside 0..%d; clients are told %d",
 				(int)f->motion.position, (int)numbering_motor(&f->numbering, f->motion.position),
 				(int)f->caps.max_step, (int)arrival_published(f));
 		}

@@ -8,6 +8,7 @@
  *
  *   nothing remembered, or by another driver or USB adapter    known: the device's word, without fuss
  *   the journal is damaged                                     unknown
+ *   calibrated meanwhile, which numbers positions anew         as it was; the device's word counts
  *   remembered at rest, device near it                         as it was: mostly known
  *   at rest, elsewhere, keeps                                  known: moved by hand or another program
  *   at rest, elsewhere, may forget                             shifted
@@ -23,8 +24,8 @@
  *                                                              fell back to a number from the way
  *   moving, device not on the way, may forget                  unknown
  *
- * A motor that lost its count on the way is within the way, by the count of before: the span says so in terms of what the
- * device says.
+ * A motor that lost its count on the way is within the way, by the count of before: the span says so in terms of what
+ * the device says.
  *
  * A shift that nobody has settled yet goes on, with the offset as it is now; it ends by itself when the
  * device says again what was remembered.  An unknown position stays unknown until SetPosition.
@@ -43,7 +44,7 @@ struct position_seen {
 	bool moving;
 	bool keeps;             /* see above */
 	bool reset;             /* the driver says that it began anew since the last reading */
-	bool halted;            /* it was told to stop on its way when it was last heard of, or is owed that */
+	bool halted;            /* it was told to stop on its way, as far as anybody knows */
 	int32_t tolerance;      /* steps */
 	struct numbering numbering; /* of today; sentences tell every number by it */
 	const char *driver, *device, *port_serial;

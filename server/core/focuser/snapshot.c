@@ -83,6 +83,7 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.leased_to_run = dev->lease.run,
 	};
 	memory_state(dev, out);
+	stop_kept_state(dev, out);
 	snprintf(out->identity, sizeof out->identity, "%s", f->caps.identity);
 	pthread_mutex_unlock(&dev->lock);
 }

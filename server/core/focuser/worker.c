@@ -5,7 +5,6 @@
  */
 #include "count_lost.h"
 #include "focuser_private.h"
-#include "identify.h"
 #include "link_up.h"
 
 static struct step poll_device(struct device *dev)
@@ -144,7 +143,7 @@ static struct step focuser_posted(struct device *dev, const void *data, size_t s
 
 const struct device_class focuser_class = {
 	.open = link_up_open,
-	.identify = identify_device,
+	.identify = link_up_identify,
 	.read_all = link_up_read_all,
 	.close = drive_close,
 	.open_wait_ms = link_up_open_wait_ms,

@@ -20,6 +20,7 @@ static struct {
 	int64_t since_ms;
 	bool moving;
 	int64_t hand_ms;
+	struct clock *clock; /* of the last open */
 } motor;
 
 void fake_reset(void)
@@ -36,6 +37,14 @@ void fake_put_motor(int32_t position)
 {
 	motor.moving = false;
 	motor.from = motor.via = motor.to = position;
+}
+
+void fake_drive_motor(int32_t from, int32_t to)
+{
+	fake_put_motor(from);
+	motor.to = motor.via = to;
+	motor.since_ms = clock_now_ms(motor.clock);
+	motor.moving = true;
 }
 
 struct fake_focuser {
@@ -113,6 +122,7 @@ static enum err_code focuser_open(void *ctx, const struct focuser_port *port,
 	if (motor.from < 0) {
 		motor.from = motor.via = motor.to = atomic_load(&fake.start_position);
 	}
+	motor.clock = host->clock;
 	snprintf(fake.device, sizeof fake.device, "%s", port->device);
 	return ERR_OK;
 }
@@ -178,11 +188,26 @@ static enum err_code focuser_start_move(void *ctx, int32_t target, struct err *e
 	return ERR_OK;
 }
 
+/* An order to stop is on its way for as long as the test wants. */
+static void order(void)
+{
+	atomic_store(&fake.ordering, true);
+	while (atomic_load(&fake.orders_wait)) {
+		sched_yield();
+	}
+	atomic_store(&fake.ordering, false);
+}
+
 static enum err_code focuser_halt_now(void *ctx, struct err *err)
 {
+	order();
 	enum err_code code = trouble(err);
 	if (code != ERR_OK) {
 		return code;
+	}
+	if (atomic_load(&fake.failing_halts) > 0) {
+		atomic_fetch_sub(&fake.failing_halts, 1);
+		return err_set(err, ERR_TIMEOUT, "no answer to the halt");
 	}
 	atomic_fetch_add(&fake.halt_count, 1);
 	if (atomic_load(&fake.deaf_halts) > 0) {
@@ -274,6 +299,9 @@ static enum err_code focuser_set_count(void *ctx, int32_t position, struct err *
 static enum err_code focuser_calibrate_now(void *ctx, bool begin, struct err *err)
 {
 	(void)ctx;
+	if (!begin) {
+		order();
+	}
 	enum err_code code = trouble(err);
 	if (code != ERR_OK) {
 		return code;

@@ -27,6 +27,9 @@ struct fake {
 	char device[96];            /* the port's device at the last open() that succeeded; read it when the link is
 				     * up */
 	_Atomic int deaf_halts;     /* so many halts are taken and do nothing */
+	_Atomic int failing_halts;  /* so many halts are not heard and say timeout */
+	_Atomic bool orders_wait;   /* halts and ends of calibrations are carried out when this is false again */
+	_Atomic bool ordering;      /* one is waiting for that */
 	_Atomic int late_ms;        /* the motor begins so many ms after start_move, device clock */
 	_Atomic int failing_starts; /* so many start_move calls start the motor and say timeout */
 	_Atomic int32_t lowest;     /* the motor's lower limit, as after a calibration */
@@ -99,5 +102,9 @@ double fake_element(int type, size_t i);
 /* Puts the motor at a position by its own count, as a reset of the board or a hand on the box does. It may be called
  * only while nobody is connected. */
 void fake_put_motor(int32_t position);
+
+/* Puts it there and sends it off to another position, as somebody else does.  It may be called only while nobody is
+ * connected or the port is gone. */
+void fake_drive_motor(int32_t from, int32_t to);
 
 #endif

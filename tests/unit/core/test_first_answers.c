@@ -110,8 +110,11 @@ static bool relinked(struct fixture *f)
 static void a_halt_that_is_owed_does_not_wait_for_a_probe(void **state)
 {
 	struct fixture *f = *state;
+	fake.speed = 20;
 	start(f);
 	struct err err;
+	assert_int_equal(focuser_move(f->focuser, 9000, &err), ERR_OK);
+	wait_for(f, leg_started);
 	fake.gone = true;
 	wait_for(f, lost);
 	assert_int_equal(focuser_halt(f->focuser, &err), ERR_IO);

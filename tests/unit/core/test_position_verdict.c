@@ -123,8 +123,8 @@ static void the_table(void **state)
 	}
 }
 
-/* After a power cut on the way the motor is somewhere on that way, by the count of before; what the span says is what is
- * wrong with the device's number. */
+/* After a power cut on the way the motor is somewhere on that way, by the count of before; what the span says is what
+ * is wrong with the device's number. */
 static void a_motor_cut_short_is_somewhere_on_its_way(void **state)
 {
 	(void)state;
@@ -155,7 +155,7 @@ static void a_motor_cut_short_is_somewhere_on_its_way(void **state)
 	assert_false(v.span_known);
 }
 
-/* A halt that was sent, or is owed, explains why a motor rests on its way. */
+/* A halt that was sent explains why a motor rests on its way. */
 static void a_motor_that_was_halted_rests_where_it_is(void **state)
 {
 	(void)state;
@@ -177,6 +177,33 @@ static void numbers_are_told_as_clients_know_them(void **state)
 	assert_string_equal(v.why,
 		"It says 10000, as after a reset, but stood at 2400 (last seen 2026-11-21 03:12 UTC)");
 	assert_int_equal(v.offset, 7600); /* the motor's own */
+}
+
+/* Somebody else has calibrated the motor: its number says nothing about where it was. */
+static void a_calibration_of_somebody_else(void **state)
+{
+	(void)state;
+	struct position_entry last = {REST(20000), .driver = "celestron", .trust = POSITION_KNOWN,
+		.numbering = {.known = true, .calibrated = true, .low = 2000, .high = 40000}};
+	struct position_seen seen = {.position = 21500, .keeps = true, .tolerance = 2,
+		.numbering = {.known = true, .calibrated = true, .low = 1500, .high = 40000},
+		.driver = "celestron", .device = "", .port_serial = ""};
+	struct position_verdict v;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_int_equal(v.trust, POSITION_KNOWN);
+	assert_non_null(strstr(v.note, "limits are 1500 and 40000 now, and it stands at 20000"));
+	/* An entry of 0.1.0 does not say the lower limit, so the upper one alone can tell. */
+	last.before_shift = true;
+	last.numbering.low = 0;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_non_null(strstr(v.note, "moved from 18500 to 20000"));
+	seen.numbering.high = 39000;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_non_null(strstr(v.note, "limits are 1500 and 39000"));
+	last.trust = POSITION_UNKNOWN;
+	snprintf(last.why, sizeof last.why, "A calibration was begun");
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_int_equal(v.trust, POSITION_UNKNOWN);
 }
 
 /* The driver says that the device began anew: in a move its number is worth nothing, wherever it lies. */
@@ -257,6 +284,7 @@ int main(void)
 		cmocka_unit_test(a_motor_cut_short_is_somewhere_on_its_way),
 		cmocka_unit_test(a_motor_that_was_halted_rests_where_it_is),
 		cmocka_unit_test(numbers_are_told_as_clients_know_them),
+		cmocka_unit_test(a_calibration_of_somebody_else),
 		cmocka_unit_test(a_reset_that_is_told),
 		cmocka_unit_test(other_devices_and_damaged_journals),
 		cmocka_unit_test(the_ends_of_the_numbers),

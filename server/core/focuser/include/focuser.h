@@ -37,6 +37,8 @@ struct focuser_state {
 	bool outside;              /* the motor rests outside 0..max_step, see measured_position */
 	bool can_set_position;     /* the device can be told where it stands */
 	bool journal_failing;      /* the newest entry is not on the disk: a power cut loses the position */
+	bool stop_owed;            /* a STOP could not be sent: it is the first order when the link is back */
+	char stop_words[FOCUSER_WHY]; /* a sentence about it, or about what became of it; "" nothing to tell */
 	bool temperature_supported;
 	bool temperature_valid;
 	double temperature_c;
@@ -65,8 +67,10 @@ void focuser_state(struct device *dev, struct focuser_state *out);
  * lease: ERR_INVALID_OPERATION naming it.  Link lost: ERR_IO with a sentence. */
 enum err_code focuser_move(struct device *dev, int32_t target, struct err *err);
 
-/* Stops now and aborts a run that holds the lease; nothing moves afterwards.  Fine at rest.  Link lost:
- * ERR_IO with a sentence, and a motor that still moves, or calibrates, when it is back is stopped then. */
+/* Stops now and aborts a run that holds the lease; nothing moves afterwards.  Fine at rest.  Link lost: ERR_IO with a
+ * sentence.  The motion that was under way when the link went is owed the STOP then: it is sent before the link is up
+ * again, as the first order, if the motor still makes that motion (stop_owed.h); also when a client has closed the lost
+ * link meanwhile. */
 enum err_code focuser_halt(struct device *dev, struct err *err);
 
 /* Completion property (IsMoving): a failed move is reported here to everybody for 5 s, then *out is false. */
