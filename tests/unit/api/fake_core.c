@@ -608,7 +608,7 @@ uint64_t autofocus_running(struct autofocus *af)
 	return id;
 }
 
-enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
+enum err_code autofocus_measure_start(struct autofocus *af, int camera, double exposure_s,
 	int binning, int gain, uint64_t *job, struct err *err)
 {
 	(void)exposure_s;
@@ -617,6 +617,7 @@ enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 	(void)err;
 	fake_lock();
 	af->measurements++;
+	af->measured_camera = camera;
 	fake_unlock();
 	*job = 5;
 	return ERR_OK;
