@@ -48,7 +48,7 @@ struct action {
 	/* An action that starts something and returns at once: the number of that; see ongoing_fn. NULL: it starts
 	 * nothing. */
 	ongoing_fn ongoing;
-	bool (*has)(struct call *call); /* whether the device of the call, which is of the kind, has it; NULL: all have */
+	bool (*has)(struct call *call); /* whether the call's device, of such a kind, has it; NULL: all have */
 	/* Whether the action makes sense at this moment; if not, an error with the reason. It is asked once the
 	 * parameters are right; NULL: the action always does. */
 	enum err_code (*sensible)(struct call *call, struct err *err);
