@@ -89,6 +89,9 @@ static void fill(struct device *dev, struct position_entry *out)
 		.offset_known = m->offset_known,
 		.offset = m->offset,
 		.numbering = f->numbering,
+		.before_shift = f->renumbered.undecided,
+		.old_min_step = f->renumbered.old_min_step,
+		.old_max_step = f->renumbered.old_max_step,
 		.max_step = f->caps.max_step,
 	};
 	clock_utc_text(clock_utc_ms(), out->time);
@@ -97,6 +100,26 @@ static void fill(struct device *dev, struct position_entry *out)
 	text_copy_clean(out->device, sizeof out->device, f->caps.identity);
 	text_copy_clean(out->port, sizeof out->port, dev->info.where);
 	text_copy_clean(out->port_serial, sizeof out->port_serial, f->book.fresh.serial);
+}
+
+void memory_renumber(struct device *dev)
+{
+	struct focuser_core *f = focuser_of(dev);
+	bool held = f->renumbered.refusal[0] != '\0';
+	renumbered_judge(&(struct renumbered_case){
+		.last = f->memory.has_last ? &f->memory.last : NULL,
+		.driver = dev->info.driver,
+		.numbering = f->numbering,
+		.limits_known = f->caps.move_refusal[0] == '\0',
+		.min_step = f->cfg->min_step,
+		.max_step = f->cfg->port.max_step,
+	}, &f->renumbered);
+	if (f->renumbered.note[0] != '\0') {
+		log_warn(dev->info.source, "%s", f->renumbered.note);
+	}
+	if (f->renumbered.refusal[0] != '\0' && !held) {
+		log_error(dev->info.source, "%s is %s", dev->info.name, f->renumbered.refusal);
+	}
 }
 
 static void note(struct device *dev, const struct position_entry *entry)
@@ -137,6 +160,14 @@ static bool settled(struct device *dev)
 	return true;
 }
 
+/* Whether the numbers of both entries are to be read in the same way. */
+static bool same_numbers(const struct position_entry *a, const struct position_entry *b)
+{
+	return a->before_shift == b->before_shift && a->old_min_step == b->old_min_step &&
+	       a->old_max_step == b->old_max_step && a->numbering.low == b->numbering.low &&
+	       a->numbering.high == b->numbering.high && a->numbering.reversed == b->numbering.reversed;
+}
+
 void memory_seen(struct device *dev)
 {
 	struct focuser_core *f = focuser_of(dev);
@@ -156,7 +187,7 @@ void memory_seen(struct device *dev)
 		fill(dev, &now);
 		bool same = m->has_last && !m->last.moving && m->last.trust == now.trust &&
 			    m->last.offset_known == now.offset_known && m->last.offset == now.offset &&
-			    strcmp(m->last.driver, now.driver) == 0 &&
+			    same_numbers(&m->last, &now) && strcmp(m->last.driver, now.driver) == 0 &&
 			    strcmp(m->last.port_serial, now.port_serial) == 0 &&
 			    focuser_distance(m->last.position, now.position) <= focuser_tolerance(f);
 		bool retry = done && m->failing && clock_now_ms(clock_real()) >= m->retry_real_ms;
