@@ -253,6 +253,11 @@ static void fail_flat(struct af_plan *plan, const struct view *v)
 			"too few for a curve", v->n, plan->p.low, plan->p.high);
 		return;
 	}
+	if (v->x[0] == v->x[v->n - 1]) {
+		af_fail(plan, ERR_NO_MINIMUM, "all %zu frames come from one position, %.0f: a curve needs different "
+			"ones", v->n, v->x[0]);
+		return;
+	}
 	af_fail(plan, ERR_NO_MINIMUM, "the star size does not change between %.0f and %.0f: the motor "
 		"turns but the optics do not follow (coupling, slip), or clouds hide the stars",
 		v->x[0], v->x[v->n - 1]);
