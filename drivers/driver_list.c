@@ -8,6 +8,7 @@
 #include "camera_driver.h"
 #include "focuser_driver.h"
 
+extern const struct focuser_driver alpaca_driver;
 extern const struct focuser_driver celestron_driver;
 extern const struct focuser_driver moonlite_driver;
 extern const struct focuser_driver myfocuserpro2_driver;
@@ -19,6 +20,7 @@ const struct focuser_driver *const focuser_drivers[] = {
 	&celestron_driver,
 	&moonlite_driver,
 	&myfocuserpro2_driver,
+	&alpaca_driver,
 	&sim_focuser_driver,
 	NULL,
 };

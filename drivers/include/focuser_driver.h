@@ -89,6 +89,10 @@ struct focuser_reading {
 	bool calibration_valid;
 	enum focuser_calibrating calibration;
 	int calibration_step;    /* of calibration_steps, while it runs */
+	/* The device itself says that the motion that it was told has failed, and why: a leg that is under way ends
+	 * with this, and the motor is not sent again. */
+	bool motion_failed;
+	struct err failure;
 };
 
 /* What becomes of the motor's count without power, or when its port is opened (which resets many
@@ -97,7 +101,7 @@ struct focuser_reading {
 enum focuser_count {
 	FOCUSER_COUNT_MAY_BE_LOST, /* it may come back as 0 or as something older */
 	FOCUSER_COUNT_KEPT,        /* another number means that the motor was moved */
-	FOCUSER_COUNT_SIMULATED,   /* a simulation, which begins anew each time: nothing is remembered */
+	FOCUSER_COUNT_SIMULATED,   /* a simulation, which begins where it stood (struct driver_host): kept, too */
 };
 
 struct focuser_driver {
@@ -106,6 +110,12 @@ struct focuser_driver {
 	size_t ctx_size;             /* of the private context, zeroed before open */
 	bool uses_port;              /* `port` must be configured */
 	bool uses_device;            /* heeds `device`: several may be behind one port */
+	/* Its port names a server in the network: the driver gets it as it was configured, looks for the server itself,
+	 * also where it says auto, and no serial port is chosen, listened to or watched for it. */
+	bool behind_server;
+	/* What its own parser says of a `port`: ERR_INVALID_VALUE with a sentence that shows what is understood.  Pure,
+	 * any thread; for `focusd --check`.  NULL: it is a serial port, or tcp://. */
+	enum err_code (*read_port)(const char *port, struct err *err);
 	bool simulated;              /* runs on the scaled clock */
 	enum focuser_count count;
 	const struct focuser_usb_id *usb_ids; /* where its devices are found; NULL = nowhere in particular */

@@ -24,6 +24,9 @@
 #include "clock.h"
 #include "fits_library.h"
 #include "fits_parse.h"
+#include "pgm_parse.h"
+#include "raw_library.h"
+#include "raw_parse.h"
 #include "text.h"
 
 /* The facts take so many bytes before the pixels: whole pages on every machine that this runs on. */
@@ -95,12 +98,26 @@ static void shut_in(int fd, int64_t time_ms)
 	}
 }
 
-static void be_child(int fd, const char *path, enum fits_want want)
+static enum err_code parse(const struct fits_file *file, const struct fits_room *room, struct fits_frame *out,
+	struct err *err)
+{
+	switch (file->kind) {
+	case FILE_PGM:
+		return pgm_parse(file->path, room, out, err);
+	case FILE_RAW:
+		return raw_parse(file->path, file->kind_name, room, out, err);
+	case FILE_FITS:
+		break;
+	}
+	return fits_parse(file->path, room, out, err);
+}
+
+static void be_child(int fd, const struct fits_file *file, enum fits_want want)
 {
 	static struct answer answer; /* a child has a copy of its own */
 	memset(&answer, 0, sizeof answer);
 	struct fits_room room = {.exact = want == FITS_DOUBLES, .take = room_in_file, .arg = &fd};
-	answer.code = fits_parse(path, want != FITS_FACTS ? &room : NULL, &answer.frame, &answer.err);
+	answer.code = parse(file, want != FITS_FACTS ? &room : NULL, &answer.frame, &answer.err);
 	answer.complete = true;
 	ssize_t n = pwrite(fd, &answer, sizeof answer, 0);
 	_exit(n == (ssize_t)sizeof answer ? 0 : 1);
@@ -144,14 +161,14 @@ static enum err_code tell_end(const char *path, bool late, int status, int64_t t
 			(int)(time_ms / 1000));
 	}
 	const char *how = WIFSIGNALED(status) ? sigdescr_np(WTERMSIG(status)) : NULL;
-	return err_set(err, ERR_IO, "%s is damaged: the FITS library failed on it (%s)", path,
+	return err_set(err, ERR_IO, "%s is damaged: the library that reads it failed (%s)", path,
 		how != NULL ? how : "it gave no answer");
 }
 
 /* Takes over what the child left in the file. */
 static enum err_code take_answer(const char *path, enum fits_want want, int fd, struct fits_frame *out, struct err *err)
 {
-	static const char untrue[] = "%s is damaged: the FITS library was led astray by it";
+	static const char untrue[] = "%s is damaged: the library that reads it was led astray";
 	struct answer answer;
 	struct stat file;
 	if (pread(fd, &answer, sizeof answer, 0) != (ssize_t)sizeof answer || !answer.complete ||
@@ -169,7 +186,8 @@ static enum err_code take_answer(const char *path, enum fits_want want, int fd, 
 	frame.mapping = NULL;
 	if (frame.width <= 0 || frame.height <= 0 || frame.bin < 1 ||
 		(int64_t)frame.width > FITS_MOST_PIXELS / frame.height ||
-		(frame.mosaic != IMAGE_MONO && frame.mosaic != IMAGE_BAYER) || (unsigned)frame.type > IMAGE_F64) {
+		(frame.mosaic != IMAGE_MONO && frame.mosaic != IMAGE_BAYER) || (frame.bayer_x & ~1) != 0 ||
+		(frame.bayer_y & ~1) != 0 || (unsigned)frame.type > IMAGE_F64) {
 		return err_set(err, ERR_IO, untrue, path);
 	}
 	if (want != FITS_FACTS) {
@@ -212,10 +230,17 @@ static enum err_code see_through(pid_t pid, const char *path, enum fits_want wan
 	return take_answer(path, want, fd, out, err);
 }
 
-enum err_code fits_child_read(const char *path, enum fits_want want, int give_up, struct fits_frame *out,
+/* Has the library that the child needs loaded. */
+static enum err_code load_library(enum file_kind kind, struct err *err)
+{
+	return kind == FILE_FITS ? fits_library_load(err) : kind == FILE_RAW ? raw_library_load(err) : ERR_OK;
+}
+
+enum err_code fits_child_read(const struct fits_file *file, enum fits_want want, int give_up, struct fits_frame *out,
 	struct err *err)
 {
-	enum err_code code = fits_library_load(err);
+	const char *path = file->path;
+	enum err_code code = load_library(file->kind, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -238,7 +263,7 @@ enum err_code fits_child_read(const char *path, enum fits_want want, int give_up
 		 * input. */
 		dup2(end[1], STDIN_FILENO);
 		shut_in(fd, time_ms);
-		be_child(fd, path, want);
+		be_child(fd, file, want);
 	}
 	int why = errno;
 	close(end[1]);

@@ -22,12 +22,21 @@
  * (double). */
 enum fits_want { FITS_FACTS, FITS_FLOATS, FITS_DOUBLES };
 
+/* Which parser a file is for, by its first bytes. */
+enum file_kind { FILE_FITS, FILE_PGM, FILE_RAW };
+
+struct fits_file {
+	const char *path;
+	enum file_kind kind;
+	const char *kind_name; /* for people: "a raw file of a Canon camera" */
+};
+
 /* Reads the facts of a file and, unless only these are wanted, its pixels, into memory that was shared with the child
  * and that fits_frame_free() gives back. The call blocks until the child ends, at most as long as said above, or until
  * the descriptor give_up (-1: none) becomes readable, upon which the child is killed; any thread may make it, several
  * at once. ERR_IO with a sentence when the file cannot be read, is damaged, or took too long; ERR_CANCELLED when it was
  * given up; ERR_NOMEM. */
-enum err_code fits_child_read(const char *path, enum fits_want want, int give_up, struct fits_frame *out,
+enum err_code fits_child_read(const struct fits_file *file, enum fits_want want, int give_up, struct fits_frame *out,
 	struct err *err);
 
 #endif

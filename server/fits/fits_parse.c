@@ -68,12 +68,22 @@ static bool names_mosaic(const char *text)
 	return count[0] == 1 && count[1] == 2 && count[2] == 1 && !isalpha((unsigned char)text[4]);
 }
 
-static enum image_mosaic read_mosaic(fitsfile *file)
+/* An offset of a mosaic against the pattern that its header names, 0 or 1; 0 when the header does not say. */
+static int32_t read_offset(fitsfile *file, const char *key)
+{
+	double v;
+	return read_number(file, key, &v) && fmod(fabs(v), 2.0) >= 1.0 ? 1 : 0;
+}
+
+static enum image_mosaic read_mosaic(fitsfile *file, int32_t *red_x, int32_t *red_y)
 {
 	static const char *const keys[] = {"BAYERPAT", "COLORTYP", "FILTER"};
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
 		char text[FLEN_VALUE];
 		if (read_text(file, keys[i], text, sizeof text) && names_mosaic(text)) {
+			int red = (int)strcspn(text, "Rr");
+			*red_x = (red % 2) ^ read_offset(file, "XBAYROFF");
+			*red_y = (red / 2) ^ read_offset(file, "YBAYROFF");
 			return IMAGE_BAYER;
 		}
 	}
@@ -228,7 +238,7 @@ static enum err_code read_facts(const char *path, fitsfile *file, struct fits_fr
 	}
 	out->width = (int32_t)axes[0];
 	out->height = (int32_t)axes[1];
-	out->mosaic = *planes == 1 ? read_mosaic(file) : IMAGE_MONO;
+	out->mosaic = *planes == 1 ? read_mosaic(file, &out->bayer_x, &out->bayer_y) : IMAGE_MONO;
 	out->full_scale_adu = header_full_scale(file, &scaling->maximum);
 	if (!read_number(file, "BZERO", &scaling->bzero)) {
 		scaling->bzero = 0.0;

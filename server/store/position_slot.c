@@ -68,6 +68,12 @@ static void print_members(const struct position_entry *e, struct buf *out)
 		json_key_int(&w, "lowest", e->numbering.low);
 		json_key_bool(&w, "calibrated", e->numbering.calibrated);
 	}
+	if (e->old_min_step != 0) {
+		json_key_int(&w, "old_min_step", e->old_min_step);
+	}
+	if (e->old_max_step != 0) {
+		json_key_int(&w, "old_max_step", e->old_max_step);
+	}
 	json_key_string(&w, "driver", e->driver);
 	json_key_string(&w, "device", e->device);
 	json_key_string(&w, "port", e->port);
@@ -132,6 +138,10 @@ static bool take_numbering(const struct json *json, struct position_entry *e)
 	const struct json *reverse = json_get(json, "reverse");
 	const struct json *calibrated = json_get(json, "calibrated");
 	e->before_shift = calibrated == NULL && json_get(json, "lowest") == NULL;
+	if ((json_get(json, "old_min_step") != NULL && !take_steps(json, "old_min_step", &e->old_min_step)) ||
+		(json_get(json, "old_max_step") != NULL && !take_steps(json, "old_max_step", &e->old_max_step))) {
+		return false;
+	}
 	e->numbering.known = true;
 	return reverse != NULL && json_as_bool(reverse, &e->numbering.reversed) &&
 	       take_steps(json, "mirror", &e->numbering.high) &&

@@ -45,6 +45,7 @@ MAY = {
     "drivers/std": [VALUES, SEAMS],
     "drivers/ports": [VALUES, SEAMS],
     "drivers/transport": [VALUES, SEAMS, "drivers/std", "drivers/ports"],
+    "drivers/alpaca": [VALUES, SEAMS, "drivers/std"],
     "drivers/celestron": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/moonlite": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/myfocuserpro2": [VALUES, SEAMS, "drivers/std", "drivers/transport"],

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Memory of the position as clients see it: SetPosition, what is told where, and a disk that refuses."""
 import json
+import re
 import shutil
 
 import position_file
@@ -164,3 +165,36 @@ def test_a_rehearsal_leaves_the_real_journal_alone(make_observatory):
     server.wait_still()
     server.stop()
     assert not (server.folder / "state" / "position-0").exists()
+
+
+def test_a_simulated_focuser_stands_where_it_stood(make_observatory):
+    server = make_observatory(seed=None)
+    server.connect()
+    target = 12345 if server.get("focuser/0/position") != 12345 else 12000
+    server.put("focuser/0/move", Position=target)
+    server.wait_still()
+    server.stop()
+    server.start()
+    server.connect()
+    assert server.get("focuser/0/position") == target
+    assert trust_metric(server) == ["known"]
+    # The sky is the one that it stood under; another directory has another.
+    seeds = re.findall(r"seed (\d+)", server.log())
+    assert len(seeds) == 2 and seeds[0] == seeds[1]
+    assert re.findall(r"seed (\d+)", make_observatory(seed=None).log()) != seeds[:1]
+
+
+def test_a_simulated_focuser_that_was_cut_off_on_its_way_stands_on_it(make_observatory):
+    server = make_observatory(time_factor=1)
+    server.connect()
+    begins = server.get("focuser/0/position")
+    target = 0 if begins > 15000 else 30000
+    server.put("focuser/0/move", Position=target)
+    until(lambda: server.get("focuser/0/position") != begins, "the motor turns")
+    server.process.kill()
+    server.process.communicate()
+    server.close()
+    server.start()
+    server.connect()
+    assert min(begins, target) <= server.get("focuser/0/position") <= max(begins, target)
+    assert server.get("focuser/0/ismoving") is False

@@ -230,7 +230,7 @@ export class FocuserCard {
       this.pick('.calibration-state').textContent = limits + last;
     }
     // Nothing moves without limits, so what helps is there to see, once; and put away when it has helped.
-    const needed = up && Boolean(state.move_refusal);
+    const needed = up && Boolean(state.move_refusal) && Boolean(c) && !c.limits;
     if (needed !== this.offered && !running) {
       this.offered = needed;
       details.open = needed;

@@ -21,6 +21,7 @@
 #include "phase.h"
 #include "port.h"
 #include "position_memory.h"
+#include "renumbered.h"
 #include "set_position.h"
 #include "stop_kept.h"
 #include "temperature.h"
@@ -42,6 +43,7 @@ struct focuser_core {
 	struct focuser_caps caps; /* its max_step as clients see it, and as configured */
 	bool caps_known;
 	struct numbering numbering; /* positions of clients are the motor's by this, and only by this */
+	struct renumbered renumbered; /* what a focusd that numbered otherwise has left behind */
 	enum moves_approach approach;
 	struct moves_rules rules;
 

@@ -326,6 +326,11 @@ static struct step watch_leg(struct device *dev)
 {
 	struct focuser_core *f = focuser_of(dev);
 	int64_t now = clock_now_ms(dev->clock);
+	if (f->fresh.motion_failed) {
+		halt_wish(&f->halt);
+		leg_end_move(dev, &f->fresh.failure);
+		return step_again();
+	}
 	if (f->motion.position != f->leg.progress_position) {
 		int64_t took_ms = now - f->leg.progress_ms;
 		f->leg.speed_steps_per_ms = took_ms <= 0 ? 0

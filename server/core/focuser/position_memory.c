@@ -41,11 +41,15 @@ void memory_open(struct device *dev)
 		return;
 	}
 	m->opened = true;
-	if (f->driver->count == FOCUSER_COUNT_SIMULATED || dev->host.state_dir == NULL) {
+	if (dev->host.state_dir == NULL) {
 		return;
 	}
+	/* A simulated focuser must not write over what is remembered of a real one, which may have the same number in
+	 * another configuration on this directory. */
+	bool simulated = f->driver->count == FOCUSER_COUNT_SIMULATED;
 	char path[1100];
-	snprintf(path, sizeof path, "%s/position-%d", dev->host.state_dir, dev->info.number);
+	snprintf(path, sizeof path, "%s/%sposition-%d", dev->host.state_dir, simulated ? "simulator-" : "",
+		dev->info.number);
 	struct err why = {0};
 	m->found = position_journal_read(path, &m->last, &why);
 	m->has_last = m->found == POSITION_READ || m->found == POSITION_MENDED;
@@ -54,6 +58,8 @@ void memory_open(struct device *dev)
 	} else if (m->found == POSITION_MENDED) {
 		log_info(dev->info.source, "the newest entry of %s was cut off; the one before it counts", path);
 	}
+	dev->host.stood_known = simulated && m->has_last;
+	dev->host.stood = m->last.position;
 	m->journal = position_journal_create(path, dev->info.source, m->has_last ? &m->last : NULL,
 		journal_done, dev);
 	if (m->journal == NULL) {
@@ -83,6 +89,9 @@ static void fill(struct device *dev, struct position_entry *out)
 		.offset_known = m->offset_known,
 		.offset = m->offset,
 		.numbering = f->numbering,
+		.before_shift = f->renumbered.undecided,
+		.old_min_step = f->renumbered.old_min_step,
+		.old_max_step = f->renumbered.old_max_step,
 		.max_step = f->caps.max_step,
 	};
 	clock_utc_text(clock_utc_ms(), out->time);
@@ -91,6 +100,26 @@ static void fill(struct device *dev, struct position_entry *out)
 	text_copy_clean(out->device, sizeof out->device, f->caps.identity);
 	text_copy_clean(out->port, sizeof out->port, dev->info.where);
 	text_copy_clean(out->port_serial, sizeof out->port_serial, f->book.fresh.serial);
+}
+
+void memory_renumber(struct device *dev)
+{
+	struct focuser_core *f = focuser_of(dev);
+	bool held = f->renumbered.refusal[0] != '\0';
+	renumbered_judge(&(struct renumbered_case){
+		.last = f->memory.has_last ? &f->memory.last : NULL,
+		.driver = dev->info.driver,
+		.numbering = f->numbering,
+		.limits_known = f->caps.move_refusal[0] == '\0',
+		.min_step = f->cfg->min_step,
+		.max_step = f->cfg->port.max_step,
+	}, &f->renumbered);
+	if (f->renumbered.note[0] != '\0') {
+		log_warn(dev->info.source, "%s", f->renumbered.note);
+	}
+	if (f->renumbered.refusal[0] != '\0' && !held) {
+		log_error(dev->info.source, "%s is %s", dev->info.name, f->renumbered.refusal);
+	}
 }
 
 static void note(struct device *dev, const struct position_entry *entry)
@@ -131,6 +160,14 @@ static bool settled(struct device *dev)
 	return true;
 }
 
+/* Whether the numbers of both entries are to be read in the same way. */
+static bool same_numbers(const struct position_entry *a, const struct position_entry *b)
+{
+	return a->before_shift == b->before_shift && a->old_min_step == b->old_min_step &&
+	       a->old_max_step == b->old_max_step && a->numbering.low == b->numbering.low &&
+	       a->numbering.high == b->numbering.high && a->numbering.reversed == b->numbering.reversed;
+}
+
 void memory_seen(struct device *dev)
 {
 	struct focuser_core *f = focuser_of(dev);
@@ -150,7 +187,7 @@ void memory_seen(struct device *dev)
 		fill(dev, &now);
 		bool same = m->has_last && !m->last.moving && m->last.trust == now.trust &&
 			    m->last.offset_known == now.offset_known && m->last.offset == now.offset &&
-			    strcmp(m->last.driver, now.driver) == 0 &&
+			    same_numbers(&m->last, &now) && strcmp(m->last.driver, now.driver) == 0 &&
 			    strcmp(m->last.port_serial, now.port_serial) == 0 &&
 			    focuser_distance(m->last.position, now.position) <= focuser_tolerance(f);
 		bool retry = done && m->failing && clock_now_ms(clock_real()) >= m->retry_real_ms;
@@ -268,7 +305,7 @@ void memory_judge(struct device *dev)
 	struct position_seen seen = {
 		.position = motor_position(f),
 		.moving = f->motion.moving,
-		.keeps = f->driver->count == FOCUSER_COUNT_KEPT,
+		.keeps = f->driver->count != FOCUSER_COUNT_MAY_BE_LOST,
 		.reset = f->fresh.reset_seen,
 		.tolerance = focuser_tolerance(f),
 		.numbering = f->numbering,

@@ -47,6 +47,10 @@ void memory_open(struct device *dev);
 /* Writes what is still to be written and frees the journal.  The worker must have ended. */
 void memory_close(struct device *dev);
 
+/* The device's limits are known anew, and nothing was noted since: finds what a focusd that numbered positions
+ * otherwise has left behind, and says so. */
+void memory_renumber(struct device *dev);
+
 /* The link came up and the device has said where it is: decides how far the position is trusted. */
 void memory_judge(struct device *dev);
 

@@ -113,6 +113,15 @@ static void judge_moving(const struct position_entry *last, const struct positio
 	carry_offset(last, seen, out);
 }
 
+/* Whether a calibration lies between the journal and now, so that their numbers cannot be compared. */
+static bool numbered_anew(const struct position_entry *last, const struct position_seen *seen)
+{
+	const struct numbering *then = &last->numbering;
+	const struct numbering *now = &seen->numbering;
+	return then->known && now->known && now->calibrated &&
+	       (then->high != now->high || (!last->before_shift && then->low != now->low));
+}
+
 void position_judge(enum position_found found, const struct position_entry *last,
 	const struct position_seen *seen, struct position_verdict *out)
 {
@@ -133,7 +142,11 @@ void position_judge(enum position_found found, const struct position_entry *last
 			number(seen, seen->position));
 		return;
 	}
-	if (last->moving) {
+	if (numbered_anew(last, seen)) {
+		snprintf(out->note, sizeof out->note,
+			"was calibrated while focusd was not there: its limits are %d and %d now, and it stands at %d",
+			(int)seen->numbering.low, (int)seen->numbering.high, number(seen, seen->position));
+	} else if (last->moving) {
 		judge_moving(last, seen, out);
 	} else {
 		judge_rest(last, seen, out);

@@ -8,6 +8,7 @@
  *
  *   nothing remembered, or by another driver or USB adapter    known: the device's word, without fuss
  *   the journal is damaged                                     unknown
+ *   calibrated meanwhile, which numbers positions anew         as it was; the device's word counts
  *   remembered at rest, device near it                         as it was: mostly known
  *   at rest, elsewhere, keeps                                  known: moved by hand or another program
  *   at rest, elsewhere, may forget                             shifted

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames in FITS files (plain, .gz, .fz) as other programs left them: faults of real headers are
- * tolerated.  Each file is taken apart in a child process with limits on time and memory, so that a damaged one
- * ends in a sentence and never in the caller.  Called by the replay camera, `focusd measure` and `focusd fit`;
- * any thread, no shared state; the calls block until the child has ended.
+ * Frames in files as other programs left them: FITS (plain, .gz, .fz), whose real headers have faults that are
+ * tolerated, grey PGM, and raw files of cameras (DNG and others).  Each file is taken apart in a child process with
+ * limits on time and memory, so that a damaged one ends in a sentence and never in the caller.  Called by cameras
+ * whose frames come in files, `focusd measure` and `focusd fit`; any thread, no shared state; the calls block until
+ * the child has ended.
  */
 #ifndef FOCUSD_FITS_FRAME_H
 #define FOCUSD_FITS_FRAME_H
@@ -37,6 +38,7 @@ struct fits_frame {
 	 * numbers beyond 2^53 are rounded). */
 	enum image_type type;
 	enum image_mosaic mosaic;  /* from BAYERPAT, COLORTYP or a FILTER that names a mosaic */
+	int32_t bayer_x, bayer_y;  /* column and row, 0 or 1, of the first red cell of a mosaic */
 	double full_scale_adu;     /* from SATURATE, DATAMAX or the data's own type and width; NAN */
 	struct fits_position position;
 	double exposure_s;         /* EXPTIME or EXPOSURE, else from the name; NAN */
@@ -46,7 +48,7 @@ struct fits_frame {
 	size_t mapping_size;       /* bytes */
 };
 
-/* Reads the largest image with two axes of a file (the first of equals: some programs put a thumbnail in front; of
+/* Reads the largest image with two axes of a FITS file (the first of equals: some programs put a thumbnail in front; of
  * three planes the second, green, is taken) into out->pixels: exactly where the type is IMAGE_U8, IMAGE_U16 or
  * IMAGE_F32, rounded to 24 bits otherwise, which is less than any noise.  ERR_IO with a sentence when it cannot:
  * another format is named, a damaged file is called so, one that takes longer than 30 s is given up.  out is

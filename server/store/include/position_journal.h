@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal of where a motor is, `position-N` in the state directory: written so that a power cut at
- * any instant loses nothing, and read by anybody (it is two lines of JSON).
+ * The journal of where a motor is, `position-N` in the state directory (`simulator-position-N` for a simulated one):
+ * written so that a power cut at any instant loses nothing, and read by anybody (it is two lines of JSON).
  *
  * The file is two slots of 4096 bytes, which take turns: an entry with an odd sequence number goes to
  * the second, one with an even number to the first, so what was written last is never written over and
@@ -20,7 +20,8 @@
  * Numbers of steps are the motor's own; max_step is the limit that clients saw, and mirror and lowest are the motor's
  * limits, which with reverse and calibrated make the numbering (numbering.h) that clients saw.  Entries of focusd 0.1.0
  * have neither lowest nor calibrated: it published the motor's own numbers, and with reverse counted down from mirror,
- * which is a numbering with a lowest of 0.  position is where the motor was last
+ * which is a numbering with a lowest of 0.  old_min_step and old_max_step are there only where limits of that time are
+ * refused.  position is where the motor was last
  * seen; while it moves, from, target, low and high describe the way, overshoot included.  offset is
  * what has to be added to the motor's count to get the count from before a shift; null where that
  * is not known.
@@ -66,6 +67,9 @@ struct position_entry {
 	char why[FOCUSER_WHY];  /* for people; "" when the position is known */
 	struct numbering numbering; /* how clients saw these numbers */
 	bool before_shift;      /* written by focusd 0.1.0; see above */
+	/* Configured limits that were written for the motor's own numbers, which 0.1.0 published, and that are refused
+	 * until they are changed; 0 none. */
+	int32_t old_min_step, old_max_step;
 	int32_t max_step;       /* the highest position that clients saw */
 	char driver[32];
 	char device[96];        /* what the device said it is */

@@ -405,15 +405,20 @@ static void test_bind(void **state)
 	static const struct {
 		const char *given, *means;
 	} cases[] = {
-		{"all", ""}, {"*", ""}, {"", ""}, {"::1", "::1"}, {"192.168.1.20", "192.168.1.20"}};
+		{"all", ""}, {"*", ""}, {"", ""}, {"::1", "::1"}, {"192.168.1.20", "192.168.1.20"},
+		{"192.168.1.20, 127.0.0.1", "192.168.1.20, 127.0.0.1"}};
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		char text[100];
 		snprintf(text, sizeof text, "[server]\nbind = %s\n", cases[i].given);
 		assert_int_equal(read_text(text), ERR_OK);
 		assert_string_equal(config.server.bind, cases[i].means);
 	}
-	assert_false(config_set_bind(
-		&config, "0123456789012345678901234567890123456789012345678901234567890123"));
+	char longer[sizeof config.server.bind + 1];
+	memset(longer, '1', sizeof longer - 1);
+	longer[sizeof longer - 1] = '\0';
+	assert_false(config_set_bind(&config, longer));
+	longer[sizeof longer - 2] = '\0';
+	assert_true(config_set_bind(&config, longer));
 }
 
 static void test_unreadable(void **state)

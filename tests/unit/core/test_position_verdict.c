@@ -129,6 +129,33 @@ static void numbers_are_told_as_clients_know_them(void **state)
 	assert_int_equal(v.offset, 7600); /* the motor's own */
 }
 
+/* Somebody else has calibrated the motor: its number says nothing about where it was. */
+static void a_calibration_of_somebody_else(void **state)
+{
+	(void)state;
+	struct position_entry last = {REST(20000), .driver = "celestron", .trust = POSITION_KNOWN,
+		.numbering = {.known = true, .calibrated = true, .low = 2000, .high = 40000}};
+	struct position_seen seen = {.position = 21500, .keeps = true, .tolerance = 2,
+		.numbering = {.known = true, .calibrated = true, .low = 1500, .high = 40000},
+		.driver = "celestron", .device = "", .port_serial = ""};
+	struct position_verdict v;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_int_equal(v.trust, POSITION_KNOWN);
+	assert_non_null(strstr(v.note, "limits are 1500 and 40000 now, and it stands at 20000"));
+	/* An entry of 0.1.0 does not say the lower limit, so the upper one alone can tell. */
+	last.before_shift = true;
+	last.numbering.low = 0;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_non_null(strstr(v.note, "moved from 18500 to 20000"));
+	seen.numbering.high = 39000;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_non_null(strstr(v.note, "limits are 1500 and 39000"));
+	last.trust = POSITION_UNKNOWN;
+	snprintf(last.why, sizeof last.why, "A calibration was begun");
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_int_equal(v.trust, POSITION_UNKNOWN);
+}
+
 /* The driver says that the device began anew: in a move its number is worth nothing, wherever it lies. */
 static void a_reset_that_is_told(void **state)
 {
@@ -205,6 +232,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_table),
 		cmocka_unit_test(numbers_are_told_as_clients_know_them),
+		cmocka_unit_test(a_calibration_of_somebody_else),
 		cmocka_unit_test(a_reset_that_is_told),
 		cmocka_unit_test(other_devices_and_damaged_journals),
 		cmocka_unit_test(the_ends_of_the_numbers),
