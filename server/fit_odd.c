@@ -81,14 +81,13 @@ bool fit_same_scale(const struct fit_scale *scales, size_t n, char *why, size_t 
 			alike += said ? scales[k].bin == a->bin
 				      : scales[k].width == a->width && scales[k].height == a->height;
 		}
+		static const char advice[] = "their sizes in pixels do not compare; fit them apart";
 		if (said) {
-			snprintf(why, cap, "%zu of %zu frames are binned %d x %d, others %d x %d: their sizes in "
-				"pixels do not compare; fit them apart", alike, n, (int)a->bin, (int)a->bin, (int)b->bin,
-				(int)b->bin);
+			snprintf(why, cap, "%zu of %zu frames are binned %d x %d, others %d x %d: %s", alike, n,
+				(int)a->bin, (int)a->bin, (int)b->bin, (int)b->bin, advice);
 		} else {
-			snprintf(why, cap, "%zu of %zu frames have %d x %d px, others %d x %d, as if binned: their "
-				"sizes in pixels do not compare; fit them apart", alike, n, (int)a->width, (int)a->height,
-				(int)b->width, (int)b->height);
+			snprintf(why, cap, "%zu of %zu frames have %d x %d px, others %d x %d, as if binned: %s", alike, n,
+				(int)a->width, (int)a->height, (int)b->width, (int)b->height, advice);
 		}
 		return false;
 	}

@@ -12,9 +12,10 @@
  * they do not know.
  * Given: steps[n], finite.
  * Returned: odd[n]; how many are.
- * Notes: 1) odd are a quarter of the positions or fewer, on one side of the rest and further away than 10 times what
- * the rest spans.  A sweep spans the curve; what lies ten sweeps away tells nothing of it, even if it is true.  2) several
- * groups are found one after the other.  3) nothing is odd where the rest is one place. */
+ * Notes: 1) odd are a quarter of the positions or fewer, on one side of the rest and further away than 10 times
+ * what the rest spans.  A sweep spans the curve; what lies ten sweeps away tells nothing of it, even if it is true.
+ * 2) several groups are found one after the other.  3) nothing is odd where the rest is one place.
+ */
 size_t fit_odd_positions(const double *steps, size_t n, bool *odd);
 
 /* How a frame was read out. */

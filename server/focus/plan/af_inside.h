@@ -65,7 +65,11 @@ void af_fail_blank(struct af_plan *plan);
  * that is known from history or optics, and where there is none, that it is not known (false). */
 bool af_where(const struct af_plan *plan, char *out, size_t cap);
 
-/* Ends the plan with ERR_NO_MINIMUM and what af_where() says, when all that was measured are rings; else false. */
+/* Whether all that was measured are rings (af_where.c); then out says so, with what af_where() says, in at most cap
+ * bytes. */
+bool af_only_rings(const struct af_plan *plan, char *out, size_t cap);
+
+/* Ends the plan with ERR_NO_MINIMUM when all that was measured are rings; else false. */
 bool af_fail_rings(struct af_plan *plan);
 
 /* Fills wish.via for the way from where the plan sent the focuser last, and keeps the book of it. */

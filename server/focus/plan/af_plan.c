@@ -189,6 +189,16 @@ void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup)
 	af_ask(plan, setup->start_position);
 }
 
+bool af_fail_rings(struct af_plan *plan)
+{
+	char why[sizeof plan->wish.reason];
+	bool only = af_only_rings(plan, why, sizeof why);
+	if (only) {
+		af_fail(plan, ERR_NO_MINIMUM, "%s", why);
+	}
+	return only;
+}
+
 void af_fail_blank(struct af_plan *plan)
 {
 	if (af_fail_rings(plan)) {

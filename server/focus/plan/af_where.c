@@ -94,7 +94,7 @@ bool af_where(const struct af_plan *plan, char *out, size_t cap)
 	return false;
 }
 
-bool af_fail_rings(struct af_plan *plan)
+bool af_only_rings(const struct af_plan *plan, char *out, size_t cap)
 {
 	int measured = 0, rings = 0;
 	for (size_t i = 0; i < plan->point_count; i++) {
@@ -107,7 +107,7 @@ bool af_fail_rings(struct af_plan *plan)
 	struct trend t = trend_of(plan);
 	char where[120];
 	af_where(plan, where, sizeof where);
-	af_fail(plan, ERR_NO_MINIMUM, "only large rings, HFR %.0f to %.0f px in %d frames: %s%s", t.least, t.most,
-		rings, where, plan->p.clouds > 0 ? "; they lose light, too: clouds?" : "");
+	snprintf(out, cap, "only large rings, HFR %.0f to %.0f px in %d frames: %s%s", t.least, t.most, rings, where,
+		plan->p.clouds > 0 ? "; they lose light, too: clouds?" : "");
 	return true;
 }
