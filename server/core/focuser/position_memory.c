@@ -164,8 +164,7 @@ static bool settled(struct device *dev)
 static bool same_numbers(const struct position_entry *a, const struct position_entry *b)
 {
 	return a->before_shift == b->before_shift && a->old_min_step == b->old_min_step &&
-	       a->old_max_step == b->old_max_step && a->numbering.low == b->numbering.low &&
-	       a->numbering.high == b->numbering.high && a->numbering.reversed == b->numbering.reversed;
+	       a->old_max_step == b->old_max_step && numbering_same(&a->numbering, &b->numbering);
 }
 
 void memory_seen(struct device *dev)

@@ -415,6 +415,33 @@ static void reversed_numbers_are_kept_as_the_motor_counts(void **state)
 	assert_int_equal(on_disk(f).position, 3000);
 }
 
+/* A motor whose lower limit is 1000 by its own count: what lasts, and what the device is told, is by that count. */
+static void shifted_numbers_are_kept_as_the_motor_counts(void **state)
+{
+	struct fixture *f = *state;
+	fake.lowest = 1000;
+	fake.start_position = 4000;
+	start(f);
+	assert_int_equal(look(f).position, 3000);
+	move(f, 4000);
+	wait_for(f, at_rest);
+	struct position_entry entry = on_disk(f);
+	assert_true(entry.position == 5000 && entry.max_step == 9000 && !entry.before_shift);
+	assert_true(entry.numbering.low == 1000 && entry.numbering.high == 10000);
+	stop(f);
+	fake_put_motor(0);
+	start(f);
+	assert_int_equal(look(f).trust, POSITION_SHIFTED);
+	assert_true(look(f).position == 0 && look(f).measured_position == -1000 && look(f).motor_position == 0);
+	assert_int_equal(look(f).remembered, 4000);
+	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_OK);
+	assert_true(look(f).position == 4000 && look(f).motor_position == 5000);
+	assert_int_equal(on_disk(f).position, 5000);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 9000), ERR_OK);
+	assert_int_equal(look(f).motor_position, 10000);
+	assert_int_equal(set_position(f, FOCUSER_SET_TO, 9001), ERR_INVALID_VALUE);
+}
+
 int main(void)
 {
 	log_set_level(LOG_ERROR);
@@ -436,6 +463,7 @@ int main(void)
 		TEST(a_stall_stays_unknown_until_somebody_says_where_it_is),
 		TEST(set_position_is_refused_when_it_cannot_be_meant),
 		TEST(reversed_numbers_are_kept_as_the_motor_counts),
+		TEST(shifted_numbers_are_kept_as_the_motor_counts),
 	};
 	return cmocka_run_group_tests_name("position memory", tests, NULL, NULL);
 }
