@@ -86,8 +86,8 @@ bool fit_same_scale(const struct fit_scale *scales, size_t n, char *why, size_t 
 			snprintf(why, cap, "%zu of %zu frames are binned %d x %d, others %d x %d: %s", alike, n,
 				(int)a->bin, (int)a->bin, (int)b->bin, (int)b->bin, advice);
 		} else {
-			snprintf(why, cap, "%zu of %zu frames have %d x %d px, others %d x %d, as if binned: %s", alike, n,
-				(int)a->width, (int)a->height, (int)b->width, (int)b->height, advice);
+			snprintf(why, cap, "%zu of %zu frames have %d x %d px, others %d x %d, as if binned: %s", alike,
+				n, (int)a->width, (int)a->height, (int)b->width, (int)b->height, advice);
 		}
 		return false;
 	}
