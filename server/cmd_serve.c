@@ -114,8 +114,10 @@ static int load_config(const struct serve_options *options, const struct config_
 	if (options->simulate) {
 		config_simulate(config);
 	}
-	if (rc == ERR_OK) {
-		rc = config_check(config, drivers, &errors);
+	/* A file with wrong lines is checked as far as it could be read, so that everything is told at once. */
+	if (rc != ERR_IO) {
+		enum err_code found = config_check(config, drivers, &errors);
+		rc = rc == ERR_OK ? found : rc;
 	}
 	size_t warnings_at = errors.len;
 	if (options->check) {

@@ -128,11 +128,14 @@ static void parameters_explain_themselves(void **state)
 		{"Position=1.0", "", "", "whole number"},
 		{"Position=", "", "", "whole number"},
 		{"Position=abc", "", "", "\"abc\""},
-		{"Position=99999999999", "", "", "whole number"},
-		{"position=5", "", "", "upper and lower case"},
+		{"Position=99999999999", "", "",
+			"must be from -2147483648 to 2147483647, not 99999999999"},
+		{"Position=1e3", "", "", "whole number"},
+		{"position=5", "", "", "must be exactly Position"},
 		{"", "Position=5", "", "not in the URL"},
 		{"{\"Position\":5}", "", "application/json", "not as JSON"},
-		{"", "", "", "missing"},
+		{"", "", "",
+			"missing: it must be a whole number, in the body of the PUT as a form, as in Position=1000"},
 	};
 	const struct param param = {"Position", PARAM_I32, false};
 	for (size_t i = 0; i < COUNT(cases); i++) {

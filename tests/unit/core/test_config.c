@@ -554,6 +554,7 @@ static void test_warnings(void **state)
 		{"[focuser.0]\ndriver = simulator\ncamera = 1\n[camera.1]\ndriver = simulator\n", 0, ""},
 		{"[focuser.0]\ndriver = simulator\ntranscript = /nonexistent/x\n", 3, "no folder /nonexistent"},
 		{"[focuser.0]\ndriver = simulator\ntranscript = /tmp/x\n", 0, ""},
+		{"[focuser.0]\ndriver = simulator\nmin_step = 500\n", 3, "the limit test of the Alpaca checker fails"},
 		{"[camera.0]\ndriver = simulator\n[telescope.1]\naperture_mm = 80\n", 3,
 			"belongs to [focuser.1] and [camera.1], and neither is there"},
 		{"[camera.0]\ndriver = simulator\n[telescope.0]\naperture_mm = 1422\nfocal_length_mm = 203\n", 5,
