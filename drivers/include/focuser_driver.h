@@ -52,6 +52,9 @@ struct focuser_caps {
 	/* It may take up backlash by going past its target and back, and does not say how far: passing its target
 	 * is then its own affair.  A reading that tells the amount ends this. */
 	bool backlash_untold;
+	/* Its position is told at rest only and stays as it was while the motor runs, so the way cannot be watched:
+	 * core gives it the time that the slowest believable motor would take, and looks at the end. */
+	bool told_at_rest;
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
 	 * since a device that is found again after a loss is compared by it. */
 	char identity[96];
