@@ -10,6 +10,7 @@
 
 extern const struct focuser_driver alpaca_driver;
 extern const struct focuser_driver celestron_driver;
+extern const struct focuser_driver indi_driver;
 extern const struct focuser_driver moonlite_driver;
 extern const struct focuser_driver myfocuserpro2_driver;
 extern const struct focuser_driver sim_focuser_driver;
@@ -22,6 +23,7 @@ const struct focuser_driver *const focuser_drivers[] = {
 	&moonlite_driver,
 	&myfocuserpro2_driver,
 	&alpaca_driver,
+	&indi_driver,
 	&sim_focuser_driver,
 	NULL,
 };

@@ -4,10 +4,11 @@
 The journal is written here as that release described it; the motor is the emulator of Celestron's, whose limits 2000
 and 40000 come from the description of its protocol, so that its own 20000 is 18000 today."""
 import json
+import sqlite3
 import zlib
 
 import pytest
-from conftest import INVALID_OPERATION, AlpacaError, Device
+from conftest import INVALID_OPERATION, AlpacaError, Device, until
 from position_file import SLOT, read
 
 
@@ -87,6 +88,47 @@ def test_limits_of_that_time_are_refused(start, old, advice, today):
     server = start(old)
     server.put("focuser/0/move", Position=10000)
     assert server.wait_still() == 10000
+
+
+def test_runs_belong_to_their_calibration(make_observatory, tmp_path):
+    """Runs hold the motor's own numbers; after another calibration the list says that theirs are not today's."""
+    motor = Device(tmp_path, "celestron", position=20000, time_factor=50)
+    text = (f"[focuser.0]\ndriver = celestron\nport = {motor.path}\nopen_wait_ms = 0\n{{}}"
+            "[camera.0]\ndriver = simulator\n")
+    server = make_observatory(folder=tmp_path, simulate=False, config=text.format(""))
+    server.connect()
+    started = server.action("Autofocus", {"exposure_s": 0.1})
+    until(lambda: server.action("AutofocusStatus")["exposures"] > 0, "a first frame")
+    server.action("AutofocusAbort")
+    run, _ = server.wait_run()
+    assert run["run"] == started["run"] and run["start_position"] == 18000 and run["numbers"] == "today"
+    assert run["calibration"] == {"low": 2000, "high": 40000, "reversed": False}
+    server.stop()
+    rows = sqlite3.connect(tmp_path / "state" / "focusd.db")
+    assert rows.execute("SELECT start_position, motor_low, motor_high FROM runs").fetchone() == (20000, 2000, 40000)
+    rows.close()
+
+    def shown(server):
+        listed = json.loads(server.raw("GET", "/focusd/v1/runs").text)[0]
+        one = json.loads(server.raw("GET", f"/focusd/v1/runs/{run['run']}").text)
+        acted = server.action("AutofocusStatus", str(run["run"]))
+        for other in (one, acted):
+            assert {key: other[key] for key in listed} == listed
+        assert one["points"][0]["position"] == one["start_position"]
+        return listed["start_position"], listed["numbers"]
+
+    server = make_observatory(folder=tmp_path, simulate=False, config=text.format("reverse = yes\n"))
+    assert shown(server) == (18000, None)  # nobody has asked the motor for its limits yet
+    server.connect()
+    assert shown(server) == (20000, "today")
+    server.stop()
+    motor.stop()
+    motor = Device(tmp_path, "celestron", position=20000, time_factor=50, max=30000)  # somebody has calibrated it
+    server = make_observatory(folder=tmp_path, simulate=False, config=text.format(""))
+    server.connect()
+    assert "was calibrated while focusd was not there: its limits are 2000 and 30000 now" in server.log()
+    assert shown(server) == (18000, "other")
+    motor.stop()
 
 
 def test_reversed_numbers_stay(start, tmp_path):

@@ -50,7 +50,7 @@ void leg_end_move(struct device *dev, const struct err *err)
 		arrival_at(f, f->target);
 		dev->last_failure[0] = '\0';
 		log_debug(dev->info.source, "arrived position=%d motor=%d", (int)f->target,
-			(int)f->motion.position);
+			(int)numbering_motor(&f->numbering, f->motion.position));
 		memory_seen(dev);
 	}
 	device_changed(dev);
@@ -362,13 +362,14 @@ static struct step watch_leg(struct device *dev)
 		stalled(dev, &why);
 		return step_again();
 	}
-	if (now - f->leg.progress_ms > FOCUSER_STALL_MS) {
+	bool watched = !f->caps.told_at_rest;
+	if (watched && now - f->leg.progress_ms > FOCUSER_STALL_MS) {
 		err_set(&why, ERR_STALLED, "%s says it moves but stands at %d on the way to %d",
 			dev->info.name, (int)f->motion.position, (int)f->leg.target);
 		stalled(dev, &why);
 		return step_again();
 	}
-	if (now - f->leg.nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
+	if (watched && now - f->leg.nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
 		err_set(&why, ERR_STALLED, "%s moves, but not towards %d: it is at %d", dev->info.name,
 			(int)f->leg.target, (int)f->motion.position);
 		stalled(dev, &why);

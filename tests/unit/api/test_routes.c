@@ -308,6 +308,10 @@ static void actions(void **state)
 		{"Action=AutofocusAbort&Parameters=", 0, "none"},
 		{"Action=Autofocus&Parameters=%7B%22stepp%22%3A+5%7D", 0x401, "\\\"stepp\\\""},
 		{"Action=Autofocus&Parameters={\"points\":2}", 0x401, "points must be"},
+		{"Action=Autofocus&Parameters={\"points\":\"9\"}", 0x401, "from 5 to 31, without quotes"},
+		{"Action=Autofocus&Parameters={\"exposure\":3}", 0x401,
+			"has no parameter \\\"exposure\\\"; it has exposure_s, points, step, filter, binning, gain, "
+			"camera."},
 		{"Action=Autofocus&Parameters={\"exposure_s\":\"1\"}", 0x401, "exposure_s must be"},
 		{"Action=Autofocus&Parameters=[1]", 0x401, "JSON object"},
 		{"Action=Autofocus&Parameters=rubbish", 0x401, "JSON object"},
@@ -477,6 +481,12 @@ static void waiting_for_a_run(void **state)
 	fake_finish_measure(fake);
 	answer = again(HTTP_PUT, ACT, "Action=MeasureStars&Parameters={\"exposure_s\":2}");
 	assert_has(&answer, "\"Value\":\"{\\\"stars\\\":12}\"");
+	/* The focuser's own camera measures, and the one that was asked when it is a camera. */
+	assert_int_equal(fake->autofocus.measured_camera, -1);
+	ask(HTTP_PUT, "/api/v1/camera/0/action", "Action=measurestars&Parameters=");
+	assert_int_equal(fake->autofocus.measured_camera, 0);
+	answer = ask(HTTP_PUT, "/api/v1/camera/0/action", "Action=Autofocus&Parameters=");
+	assert_int_equal(number(&answer), 0x40C);
 }
 
 static void connecting_waits(void **state)
