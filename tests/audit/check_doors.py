@@ -27,7 +27,7 @@ DOORS = {
     "ini.h": ["server/config/config*.c"],
     # Threads and locks: never in the arithmetic, in codecs or in a driver.
     "pthread.h": ["server/base/include/clock.h", "server/base/image.c", "server/base/log.c", "server/store/*", "server/core/*", "server/config/settings*", "server/cmd_serve.c", "api/*", "web/*",
-                  "drivers/sim/sim_paint.c", "drivers/replay/replay_fetch.c", "drivers/transport/resolve.c",
+                  "drivers/sim/sim_paint.c", "drivers/files/frame_fetch.c", "drivers/transport/resolve.c",
                   "server/fits/fits_library.c", "server/fits/raw_library.c"],
     "zlib.h": ["web/pages.c", "server/store/position_slot.c"],
 }
