@@ -35,6 +35,19 @@ void frame_recording_free(struct frame_recording *recording)
 	*recording = (struct frame_recording){.file = NULL};
 }
 
+void frame_recording_describe(const struct frame_recording *recording, const struct frame_levels *levels,
+	enum image_type type, struct frame_info *info)
+{
+	/* A mean over cells of a mosaic has no colour. */
+	info->mosaic = info->bin == 1 ? recording->frame.mosaic : IMAGE_MONO;
+	double full = recording->frame.full_scale_adu;
+	if (type == IMAGE_U16) {
+		full -= levels->zero;
+		full = full > UINT16_MAX ? UINT16_MAX : full;
+	}
+	info->full_scale_adu = full;
+}
+
 /* Reads the file into job->kept, unless it is there already. */
 static enum err_code load(struct frame_fetch *f, struct err *err)
 {

@@ -51,21 +51,15 @@ static void folder_name(const char *path, char *out, size_t cap)
  * which the sensors of all frames saturate, or 0 (unknown) where headers do not say. */
 static int32_t max_adu(const struct replay_frames *frames)
 {
-	if (frames->type == IMAGE_U8) {
-		return UINT8_MAX;
-	}
-	if (frames->type == IMAGE_U16) {
-		return UINT16_MAX;
+	if (frames->type == IMAGE_U8 || frames->type == IMAGE_U16) {
+		return frame_type_most(frames->type, NAN);
 	}
 	double full = 0.0;
 	for (size_t i = 0; i < frames->count; i++) {
 		double of_this = frames->entries[i].full_scale_adu;
 		full = isfinite(of_this) ? fmax(full, of_this) : INFINITY;
 	}
-	if (full > 0.0 && full <= INT32_MAX) {
-		return (int32_t)ceil(full);
-	}
-	return frames->type == IMAGE_I32 ? INT32_MAX : 0;
+	return frame_type_most(frames->type, full);
 }
 
 /* Warns of a type that not every client can show: some take whole numbers only. */
@@ -230,14 +224,7 @@ static void describe(const struct replay_camera *c, struct frame_info *info)
 	const struct exposure_request *r = &c->request;
 	const struct replay_entry *entry = c->chosen;
 	*info = (struct frame_info){.width = r->num_x, .height = r->num_y, .planes = 1, .bin = r->bin};
-	/* A mean over cells of a mosaic has no colour. */
-	info->mosaic = r->bin == 1 ? c->kept.frame.mosaic : IMAGE_MONO;
-	double full = c->kept.frame.full_scale_adu;
-	if (c->frames.type == IMAGE_U16) {
-		full -= c->levels.zero;
-		full = full > UINT16_MAX ? UINT16_MAX : full;
-	}
-	info->full_scale_adu = full;
+	frame_recording_describe(&c->kept, &c->levels, c->frames.type, info);
 	/* For so long the recorded pixels collected light; the time that passed here added none. */
 	info->exposure_s = isfinite(entry->exposure_s) ? entry->exposure_s : r->duration_s;
 	info->position_known = true;

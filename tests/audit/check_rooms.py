@@ -50,6 +50,7 @@ MAY = {
     "drivers/myfocuserpro2": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/sim": [VALUES, SEAMS, "drivers/std", "server/fits"],
     "drivers/files": ["server/fits"],
+    "drivers/exec": [VALUES, SEAMS, "drivers/std", "drivers/files", "server/fits"],
     "drivers/replay": [VALUES, SEAMS, "drivers/std", "drivers/files", "server/fits"],
     "drivers": [VALUES, SEAMS],
     "drivers/emulators/std": [],

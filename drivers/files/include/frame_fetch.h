@@ -33,6 +33,11 @@ struct frame_recording {
 /* Drops the recording. */
 void frame_recording_free(struct frame_recording *recording);
 
+/* Fills mosaic and full_scale_adu of info, whose bin is filled already, for a part of this recording as elements of
+ * `type`. */
+void frame_recording_describe(const struct frame_recording *recording, const struct frame_levels *levels,
+	enum image_type type, struct frame_info *info);
+
 /* What is to be fetched.  Everything that is pointed to is borrowed, and `kept`, `levels` and the frame's pixels belong
  * to the fetch until it is over. */
 struct frame_fetch_job {
