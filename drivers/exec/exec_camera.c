@@ -138,7 +138,8 @@ static enum err_code fill(struct exec_camera *c, const struct exposure_request *
 /* What is wrong with command and frame as they are written, and whether there is such a program. */
 static enum err_code exec_look(const struct camera_port *port, struct err *err)
 {
-	static const struct exec_values sample = {.exposure_s = 1.0, .gain = 1, .bin = 1, .light = true, .out = "/tmp/x"};
+	static const struct exec_values sample = {
+		.exposure_s = 1.0, .gain = 1, .bin = 1, .light = true, .out = "/tmp/x"};
 	char frame[256];
 	struct exec_words words;
 	enum err_code code = exec_words(port->command, &sample, &words, err);
@@ -153,8 +154,8 @@ static enum err_code exec_look(const struct camera_port *port, struct err *err)
 			"/usr/bin/%.60s: no shell looks for it", words.argv[0]);
 	}
 	if (!exec_has_place(port->frame[0] != '\0' ? port->frame : "{out}", "out")) {
-		return err_set(err, ERR_INVALID_VALUE, "frame must contain {out}, as in {out}.dng: every frame has a name of "
-			"its own");
+		return err_set(err, ERR_INVALID_VALUE, "frame must contain {out}, as in {out}.dng: every frame has a "
+			"name of its own");
 	}
 	if (!exec_has_place(port->command, "out")) {
 		return err_set(err, ERR_INVALID_VALUE, "command must contain {out}: where the frame is to be written");
@@ -251,7 +252,8 @@ static bool command_over(struct exec_camera *c)
 		err_set(&c->failure, ERR_TIMEOUT, "%s did not end within %d s and was ended; it said last: %.120s",
 			program_of(c), (int)((c->deadline_ms - c->start_ms) / 1000),
 			c->child.said[0] != '\0' ? c->child.said : "nothing");
-	} else if (exec_child_verdict(&c->child, program_of(c), &c->failure) == ERR_OK && access(c->path, R_OK) != 0) {
+	} else if (exec_child_verdict(&c->child, program_of(c), &c->failure) == ERR_OK &&
+		   access(c->path, R_OK) != 0) {
 		const char *slash = strrchr(c->path, '/');
 		err_set(&c->failure, ERR_REFUSED, "%s said that all is well, and wrote no %s; it said last: %.100s",
 			program_of(c), slash != NULL ? slash + 1 : c->path,
@@ -280,7 +282,7 @@ static enum err_code exec_poll(void *ctx, struct camera_reading *out, struct err
 	if (c->phase == EXEC_FAILED) {
 		out->state = CAMERA_DRIVER_READY;
 	} else if (out->elapsed_s < c->request.duration_s) {
-		/* Also where the command has ended sooner, as one that copies a file does: clients count on the time. */
+		/* Also where the command ended sooner, as one that copies a file does: clients count on the time. */
 		out->state = CAMERA_DRIVER_EXPOSING;
 	} else {
 		out->state = fetched ? CAMERA_DRIVER_READY : CAMERA_DRIVER_READING;
@@ -304,8 +306,9 @@ static enum err_code explain(struct exec_camera *c, struct err *err)
 	if (code == ERR_IO && fits_frame_stat(c->path, &now, NULL) == ERR_OK &&
 		(now.width != c->file.width || now.height != c->file.height || now.type != c->file.type)) {
 		atomic_store(&c->known->known, false);
-		return err_set(err, ERR_IO, "the frames of %s are %d x %d px now and were %d x %d: the camera is looked at "
-			"anew", program_of(c), (int)now.width, (int)now.height, (int)c->file.width, (int)c->file.height);
+		return err_set(err, ERR_IO, "the frames of %s are %d x %d px now and were %d x %d: the camera is "
+			"looked at anew", program_of(c), (int)now.width, (int)now.height, (int)c->file.width,
+			(int)c->file.height);
 	}
 	err_copy(err, &why);
 	return code == ERR_IO ? recode(err, ERR_PROTOCOL) : code;

@@ -33,7 +33,10 @@ enum image_type frame_type_wider(enum image_type a, enum image_type b)
 
 int32_t frame_type_most(enum image_type type, double full_scale_adu)
 {
-	int32_t most = type == IMAGE_U8 ? UINT8_MAX : type == IMAGE_U16 ? UINT16_MAX : type == IMAGE_I32 ? INT32_MAX : 0;
+	int32_t most = type == IMAGE_U8    ? UINT8_MAX
+		       : type == IMAGE_U16 ? UINT16_MAX
+		       : type == IMAGE_I32 ? INT32_MAX
+					   : 0;
 	bool told = full_scale_adu > 0.0 && full_scale_adu <= INT32_MAX;
 	return told && (most == 0 || full_scale_adu < most) ? (int32_t)ceil(full_scale_adu) : most;
 }

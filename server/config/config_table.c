@@ -120,7 +120,8 @@ const struct config_option config_options[] = {
 	{"camera.N", "path", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "folder of recorded frames (replay)", FIELD(camera[0].port.path)},
 	{"camera.N", "command", CONFIG_TEXT, "", .fallback = "-", .initial = "",
-		.help = "program and arguments that write one frame (exec); {s} {ms} {us} {gain} {light} {out} are filled",
+		.help = "program and arguments that write one frame (exec); its places, such as {us} and {out}, are "
+			"filled for each exposure",
 		FIELD(camera[0].port.command)},
 	{"camera.N", "frame", CONFIG_TEXT, "", .fallback = "{out}.fits", .initial = "",
 		.help = "where that frame is then (exec)", FIELD(camera[0].port.frame)},

@@ -13,9 +13,9 @@
 /* The smallest type that holds every value of both. */
 enum image_type frame_type_wider(enum image_type a, enum image_type b);
 
-/* The highest value that an element of this type can have, for clients: what whole numbers of 8 or 16 bits hold, or less
- * where full_scale_adu (NAN unknown) says so; of other types the value at which they saturate, the greatest whole number
- * for IMAGE_I32 where that is unknown, and 0 (unknown) for floats. */
+/* The highest value that an element of this type can have, for clients: what whole numbers of 8 or 16 bits hold, or
+ * less where full_scale_adu (NAN unknown) says so; of other types the value at which they saturate, the greatest whole
+ * number for IMAGE_I32 where that is unknown, and 0 (unknown) for floats. */
 int32_t frame_type_most(enum image_type type, double full_scale_adu);
 
 /* How numbers of 16 bits with a sign fit into IMAGE_U16: zero is subtracted from each. Other types need none of

@@ -143,7 +143,8 @@ struct config_driver {
 	enum err_code (*read_port)(const char *port, struct err *err);
 	enum err_code (*look_port)(const char *port, struct err *err);
 	enum err_code (*look_path)(const char *path, struct err *err);
-	/* The same for `command` and `frame`: ERR_INVALID_VALUE as they are written, ERR_IO as things are at this moment. */
+	/* The same for `command` and `frame`: ERR_INVALID_VALUE as they are written, ERR_IO as things are at this
+	 * moment. */
 	enum err_code (*look_command)(const struct camera_port *port, struct err *err);
 };
 
