@@ -8,7 +8,9 @@
 #include "camera_driver.h"
 #include "focuser_driver.h"
 
+extern const struct focuser_driver alpaca_driver;
 extern const struct focuser_driver celestron_driver;
+extern const struct focuser_driver indi_driver;
 extern const struct focuser_driver moonlite_driver;
 extern const struct focuser_driver myfocuserpro2_driver;
 extern const struct focuser_driver sim_focuser_driver;
@@ -20,6 +22,8 @@ const struct focuser_driver *const focuser_drivers[] = {
 	&celestron_driver,
 	&moonlite_driver,
 	&myfocuserpro2_driver,
+	&alpaca_driver,
+	&indi_driver,
 	&sim_focuser_driver,
 	NULL,
 };

@@ -12,16 +12,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "alpaca.h"
 #include "camera.h"
+#include "camera_driver.h"
 #include "cmd.h"
 #include "config.h"
 #include "discovery.h"
 #include "driver_facts.h"
 #include "focuser.h"
+#include "focuser_driver.h"
 #include "http.h"
 #include "json.h"
 #include "log.h"
@@ -112,8 +114,10 @@ static int load_config(const struct serve_options *options, const struct config_
 	if (options->simulate) {
 		config_simulate(config);
 	}
-	if (rc == ERR_OK) {
-		rc = config_check(config, drivers, &errors);
+	/* A file with wrong lines is checked as far as it could be read, so that everything is told at once. */
+	if (rc != ERR_IO) {
+		enum err_code found = config_check(config, drivers, &errors);
+		rc = rc == ERR_OK ? found : rc;
 	}
 	size_t warnings_at = errors.len;
 	if (options->check) {
@@ -133,10 +137,10 @@ static int apply_options(const struct serve_options *options, struct config *con
 {
 	struct err err;
 	if (options->bind != NULL && !config_set_bind(config, options->bind)) {
-		fprintf(stderr, "focusd: the address of --bind is too long\n");
+		fprintf(stderr, "focusd: the text of --bind is too long\n");
 		return EXIT_USAGE;
 	}
-	if (http_bind_read(config->server.bind, &err) != ERR_OK) {
+	if (options->bind != NULL && http_bind_read(config->server.bind, &err) != ERR_OK) {
 		fprintf(stderr, "focusd: --bind: %s\n", err.text);
 		return EXIT_USAGE;
 	}
@@ -187,15 +191,6 @@ static void prepare_signals(sigset_t *stop)
 		}
 	}
 	pthread_sigmask(SIG_BLOCK, stop, NULL);
-}
-
-static void print_url(char *out, size_t cap, const char *bind, int port)
-{
-	bool everywhere =
-		bind[0] == '\0' || strcmp(bind, "0.0.0.0") == 0 || strcmp(bind, "::") == 0;
-	bool v6 = !everywhere && strchr(bind, ':') != NULL;
-	snprintf(out, cap, "http://%s%s%s:%d/", v6 ? "[" : "", everywhere ? "127.0.0.1" : bind,
-		v6 ? "]" : "", port);
 }
 
 static enum err_code write_ready_file(const char *path, const char *url, int port, struct err *err)
@@ -314,16 +309,79 @@ static enum err_code build(struct serve *serve, const struct config *config,
 	if (events_listen(served->events, wake, serve) != 0) {
 		return err_set(err, ERR_INTERNAL, "no room for another listener to events");
 	}
+	return ERR_OK;
+}
+
+/* Lets clients find the server, which is open: discovery, the ready file, a line on standard output. */
+static enum err_code announce(struct serve *serve, const struct config *config, const char *ready_file, struct err *err)
+{
+	struct http_server *server = serve->server;
+	int port = http_server_port(server);
 	if (config->server.discovery_port != 0) {
 		struct err why;
-		if (discovery_start_for(config->server.bind, config->server.discovery_port, http_server_port(server),
+		if (discovery_start_for(config->server.bind, config->server.discovery_port, port,
 			    http_server_is_loopback(server), &serve->discovery, &why) != ERR_OK) {
 			serve->discovery = NULL;
 			log_warn("discovery", "clients will not find this server by themselves: %s",
 				why.text);
 		}
 	}
-	return ERR_OK;
+	char url[128];
+	http_server_url(server, url, sizeof url);
+	enum err_code rc = ready_file != NULL ? write_ready_file(ready_file, url, port, err) : ERR_OK;
+	if (rc == ERR_OK) {
+		printf("focusd serves %s\n", url);
+		fflush(stdout);
+	}
+	return rc;
+}
+
+/* Waits until the server is open, or for a signal to stop, whose number it returns; else 0. */
+static int wait_until_open(const struct http_server *server, const sigset_t *stop)
+{
+	const struct timespec look_again = {.tv_nsec = 200 * 1000 * 1000};
+	int signal_number = 0;
+	while (signal_number <= 0 && !http_server_is_open(server)) {
+		signal_number = sigtimedwait(stop, NULL, &look_again);
+	}
+	return signal_number > 0 ? signal_number : 0;
+}
+
+static int wait_for_signal(const sigset_t *stop)
+{
+	int signal_number = 0;
+	while (sigwait(stop, &signal_number) != 0) {
+	}
+	return signal_number;
+}
+
+static bool something_is_simulated(const struct config *config)
+{
+	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
+		const struct config_focuser *focuser = &config->focuser[i];
+		const struct config_camera *camera = &config->camera[i];
+		if ((focuser->present && focuser_driver_find(focuser->driver)->simulated)
+			|| (camera->present && camera_driver_find(camera->driver)->simulated)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The seed of a night for which none was given.  It stays with the state directory, because a simulated focuser that
+ * stands where it stood shall find the best focus where it was, too. */
+static uint32_t kept_seed(const struct config *config, const char *dir)
+{
+	char id[37] = "";
+	struct err err;
+	/* The hash FNV-1a, 32 bit (Fowler, Noll, Vo), of an id that was made at random. */
+	uint32_t hash = 0x811C9DC5u;
+	if (something_is_simulated(config) && state_unique_id(dir, "simulated sky", id, &err) == ERR_OK) {
+		for (const char *p = id; *p != '\0'; p++) {
+			hash = (hash ^ (unsigned char)*p) * 0x01000193u;
+		}
+	}
+	return hash;
 }
 
 static int run_server(const struct config *config, const struct config_drivers *drivers,
@@ -340,13 +398,7 @@ static int run_server(const struct config *config, const struct config_drivers *
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return EXIT_FAILED;
 	}
-	uint64_t seed = options->seed;
-	if (!options->has_seed) {
-		uint32_t random = 1;
-		if (getrandom(&random, sizeof random, 0) == (ssize_t)sizeof random) {
-			seed = random;
-		}
-	}
+	uint64_t seed = options->has_seed ? options->seed : kept_seed(config, dir);
 	sigset_t stop;
 	prepare_signals(&stop);
 
@@ -367,13 +419,10 @@ static int run_server(const struct config *config, const struct config_drivers *
 	if (rc == ERR_OK) {
 		rc = build(&serve, config, &observatory, &err);
 	}
-	char url[128] = "";
+	int signal_number = 0;
 	if (rc == ERR_OK) {
-		int port = http_server_port(serve.server);
-		print_url(url, sizeof url, config->server.bind, port);
-		if (options->ready_file != NULL) {
-			rc = write_ready_file(options->ready_file, url, port, &err);
-		}
+		signal_number = wait_until_open(serve.server, &stop);
+		rc = signal_number == 0 ? announce(&serve, config, options->ready_file, &err) : ERR_OK;
 	}
 	if (rc != ERR_OK) {
 		take_down(&serve);
@@ -381,11 +430,8 @@ static int run_server(const struct config *config, const struct config_drivers *
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return EXIT_FAILED;
 	}
-	printf("focusd serves %s\n", url);
-	fflush(stdout);
-
-	int signal_number = 0;
-	while (sigwait(&stop, &signal_number) != 0) {
+	if (signal_number == 0) {
+		signal_number = wait_for_signal(&stop);
 	}
 	for (size_t i = 0; i < sizeof stop_signals / sizeof stop_signals[0]; i++) {
 		if (stop_signals[i].number == signal_number) {

@@ -35,13 +35,13 @@ static struct config_driver focuser_facts(const struct focuser_driver *driver, c
 		.name = driver->name,
 		.quirks = quirks,
 		.uses_port = driver->uses_port,
-		.finds_port = ports_can_find(driver),
+		.finds_port = driver->behind_server || ports_can_find(driver),
 		.sets_speed = driver->sets_speed,
 		.sets_step_mode = driver->sets_step_mode,
 		.has_tempcomp = driver->set_tempcomp != NULL,
 		.uses_device = driver->uses_device,
-		.read_port = transport_read_name,
-		.look_port = transport_look,
+		.read_port = driver->read_port != NULL ? driver->read_port : transport_read_name,
+		.look_port = driver->behind_server ? NULL : transport_look,
 	};
 }
 
@@ -53,8 +53,8 @@ static struct config_driver camera_facts(const struct camera_driver *driver)
 		.uses_port = driver->uses_port,
 		.uses_path = driver->uses_path,
 		.uses_device = driver->uses_device,
-		.read_port = transport_read_name,
-		.look_port = transport_look,
+		.read_port = driver->read_port != NULL ? driver->read_port : transport_read_name,
+		.look_port = driver->read_port != NULL ? NULL : transport_look,
 		.look_path = driver->look_path,
 		.uses_command = driver->uses_command,
 		.look_command = driver->look_command,

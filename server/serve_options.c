@@ -18,7 +18,7 @@ const char serve_help[] =
 	"  -c, --config FILE         configuration (/etc/focusd/focusd.conf, else\n"
 	"                            $XDG_CONFIG_HOME/focusd/focusd.conf)\n"
 	"  -s, --simulate            one simulated focuser and camera instead of the devices\n"
-	"  -b, --bind ADDR           address to listen on (all)\n"
+	"  -b, --bind ADDR           addresses to listen on (all)\n"
 	"  -p, --port N              TCP port (11111; 0 picks a free one)\n"
 	"      --discovery-port N    UDP port of discovery (32227; 0 switches it off)\n"
 	"      --state-dir DIR       where runs and identities are kept\n"

@@ -193,7 +193,9 @@ class Observatory(Client):
         self.log_file = self.folder / "focusd.log"
         self.arguments = [BINARY, "serve", "--port", "0", "--bind", "127.0.0.1", "--discovery-port", "0",
                           "--state-dir", str(self.folder / "state"), "--ready-file", str(self.ready_file),
-                          "--time-factor", str(time_factor), "--seed", str(seed), *extra]
+                          "--time-factor", str(time_factor), *extra]
+        if seed is not None:
+            self.arguments += ["--seed", str(seed)]
         if simulate:
             self.arguments.append("--simulate")
         path = self.folder / "focusd.conf"

@@ -52,7 +52,11 @@ enum http_result runs_list_answer(struct web *web, const char *rest, const struc
 	}
 	struct http_wait *wait = req->wait;
 	if (wait->ticket[0] == 0) {
-		return wait_for(wait, store_ask_list(web->served->store, (int)limit));
+		struct numbering today[CONFIG_MAX_DEVICES];
+		for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
+			today[i] = served_numbering(web->served, i);
+		}
+		return wait_for(wait, store_ask_list(web->served->store, (int)limit, today, CONFIG_MAX_DEVICES));
 	}
 	struct store_answer answer;
 	enum http_result result = picked_up(web, wait, &answer);
@@ -154,6 +158,8 @@ enum http_result runs_one_answer(struct web *web, const char *rest, const struct
 		http_text(res, failed_status(answer.err.code), "Run %" PRIu64 " cannot be read: %s", id,
 			answer.err.text);
 	} else {
+		struct numbering today = served_numbering(web->served, answer.run->focuser);
+		run_renumber(answer.run, &today);
 		web_body(res, formats[f].content_type, 1024 * 1024);
 		formats[f].print(answer.run, &res->body);
 		web_check_body(res);

@@ -23,6 +23,7 @@ struct subscriber {
 	int64_t last_ms;                          /* of the last batch, on web->clock */
 	uint64_t device_version[DEVICES_MAX]; /* by index in the list of devices, as the next */
 	uint64_t run_version[DEVICES_MAX];
+	struct numbering numbering[DEVICES_MAX]; /* by which the run of this focuser was told last */
 };
 
 static void add_event(struct subscriber *sub, const char *name, uint64_t id, const struct buf *data)
@@ -32,12 +33,14 @@ static void add_event(struct subscriber *sub, const char *name, uint64_t id, con
 	buf_puts(&sub->pending, "\n\n");
 }
 
-static void add_run(struct subscriber *sub, struct autofocus *af, uint64_t id, struct buf *scratch)
+static void add_run(struct subscriber *sub, struct autofocus *af, const struct numbering *today, uint64_t id,
+	struct buf *scratch)
 {
 	struct run *run = autofocus_run(af, 0);
 	if (run == NULL) {
 		return;
 	}
+	run_renumber(run, today);
 	buf_clear(scratch);
 	run_json(run, scratch);
 	run_free(run);
@@ -63,7 +66,10 @@ static void collect(struct subscriber *sub)
 		struct autofocus *af = served_autofocus(served, dev);
 		if (af != NULL) {
 			uint64_t run_version = autofocus_version(af);
-			run_changed[i] = whole || run_version != sub->run_version[i];
+			struct numbering today = served_numbering(served, device_info(dev)->number);
+			bool renumbered = !numbering_same(&today, &sub->numbering[i]);
+			sub->numbering[i] = today;
+			run_changed[i] = whole || renumbered || run_version != sub->run_version[i];
 			sub->run_version[i] = run_version;
 		}
 	}
@@ -81,7 +87,7 @@ static void collect(struct subscriber *sub)
 			add_event(sub, info->kind->name, id, &scratch);
 		}
 		if (run_changed[i]) {
-			add_run(sub, served_autofocus(served, dev), id, &scratch);
+			add_run(sub, served_autofocus(served, dev), &sub->numbering[i], id, &scratch);
 		}
 	}
 	if (scratch.failed) {

@@ -17,6 +17,8 @@ static enum http_result reply_run(struct call *call, struct run *run)
 	if (run == NULL) {
 		return reply_string(call, "{\"run\":0,\"state\":\"none\"}");
 	}
+	struct numbering today = served_numbering(call->served, run->focuser);
+	run_renumber(run, &today);
 	struct buf text;
 	buf_init(&text, 1024 * 1024);
 	run_json(run, &text);

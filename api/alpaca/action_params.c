@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads the parameters of an Action by its row. Pure. */
+#include <stdio.h>
 #include <string.h>
 
 #include "action.h"
@@ -61,6 +62,29 @@ static enum err_code bad(const struct action *action, const char *why, struct er
 		action->expected, why[0] != '\0' ? " " : "", why);
 }
 
+/* Says that an action has no such parameter, and which it has. */
+static enum err_code no_member(const struct action *action, const char *name, struct err *err)
+{
+	char clean[48];
+	char list[160] = "";
+	size_t n = 0;
+	text_copy_clean(clean, sizeof clean, name);
+	for (size_t i = 0; i < action_param_count(action) && n < sizeof list; i++) {
+		if (action->param[i].name != NULL) {
+			n += (size_t)snprintf(list + n, sizeof list - n, "%s%s", n > 0 ? ", " : "",
+				action->param[i].name);
+		}
+	}
+	return err_set(err, ERR_INVALID_VALUE, "%s has no parameter \"%s\"; it has %s.", action->name, clean, list);
+}
+
+/* What to add when a number was given as text, "3". */
+static const char *quoted_hint(const struct json *value)
+{
+	const char *text;
+	return json_as_string(value, &text) ? ", without quotes" : "";
+}
+
 static bool in_range(const struct action_param *param, double number)
 {
 	return number >= param->low && number <= param->high;
@@ -75,14 +99,14 @@ static enum err_code read_member(const struct action_param *param, const struct 
 	switch (param->type) {
 	case ACTION_NUMBER:
 		if (!json_as_double(value, &out->number) || !in_range(param, out->number)) {
-			return err_set(err, ERR_INVALID_VALUE, "%s must be a number from %g to %g.", param->name,
-				param->low, param->high);
+			return err_set(err, ERR_INVALID_VALUE, "%s must be a number from %g to %g%s.", param->name,
+				param->low, param->high, quoted_hint(value));
 		}
 		return ERR_OK;
 	case ACTION_WHOLE:
 		if (!json_as_i32(value, &whole) || !in_range(param, whole)) {
-			return err_set(err, ERR_INVALID_VALUE, "%s must be a whole number from %.0f to %.0f.",
-				param->name, param->low, param->high);
+			return err_set(err, ERR_INVALID_VALUE, "%s must be a whole number from %.0f to %.0f%s.",
+				param->name, param->low, param->high, quoted_hint(value));
 		}
 		out->number = whole;
 		return ERR_OK;
@@ -123,9 +147,7 @@ static enum err_code read_object(const struct action *action, struct span text, 
 			k++;
 		}
 		if (k == count) {
-			char clean[48];
-			text_copy_clean(clean, sizeof clean, name);
-			code = err_set(err, ERR_INVALID_VALUE, "%s has no parameter \"%s\".", action->name, clean);
+			code = no_member(action, name, err);
 		} else if (!json_is_null(member)) {
 			code = read_member(&action->param[k], member, &value[k], err);
 			value[k].given = code == ERR_OK;

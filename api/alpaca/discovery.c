@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bind_list.h"
 #include "clock.h"
 #include "discovery_limit.h"
 #include "log.h"
@@ -35,7 +36,7 @@ struct discovery {
 	int port;
 	bool loopback_only;
 	bool skip4, skip6;    /* the HTTP server does not listen in this family */
-	struct in_addr only4; /* the one address that answers; 0 = all */
+	struct bind_list only; /* the addresses that answer; none: all */
 	int fd4, fd6;         /* -1 = not open */
 	bool complained;
 	char reply[32];
@@ -190,6 +191,18 @@ static bool take_allowance(struct discovery *d, const struct sockaddr_storage *f
 
 /* ---- one datagram ---- */
 
+/* Whether the HTTP server listens on the IPv4 address that heard a request. */
+static bool may_hear4(const struct discovery *d, const struct in_addr *heard)
+{
+	bool may = d->only.count == 0;
+	for (int i = 0; i < d->only.count; i++) {
+		const struct bind_address *own = &d->only.at[i];
+		may = may || bind_address_is_any(own) ||
+			(own->family == AF_INET && memcmp(own->bytes, heard, sizeof *heard) == 0);
+	}
+	return may;
+}
+
 /* Keeps the part of the control data that makes the reply leave where the request came in; returns its length, 0 when
  * the request was heard where the HTTP server does not listen. */
 static size_t reply_control(const struct discovery *d, struct msghdr *in, void *out, size_t cap)
@@ -201,7 +214,7 @@ static size_t reply_control(const struct discovery *d, struct msghdr *in, void *
 		if (at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_PKTINFO) {
 			struct in_pktinfo info;
 			memcpy(&info, CMSG_DATA(at), sizeof info);
-			if (d->only4.s_addr != 0 && d->only4.s_addr != info.ipi_spec_dst.s_addr) {
+			if (!may_hear4(d, &info.ipi_spec_dst)) {
 				return 0;
 			}
 			info.ipi_addr.s_addr = 0;
@@ -296,19 +309,18 @@ static void *listen_thread(void *arg)
 	}
 }
 
-/* Decides which families and which address answer. */
-static void limit_to(struct discovery *d, const char *bind_to)
+/* Decides which families answer: "::" means IPv4, too. */
+static void choose_families(struct discovery *d)
 {
-	struct in6_addr v6;
-	d->skip6 = d->loopback_only;
-	if (bind_to[0] == '\0' || strcmp(bind_to, "all") == 0) {
-		return;
+	bool v4 = d->only.count == 0;
+	bool v6 = d->only.count == 0;
+	for (int i = 0; i < d->only.count; i++) {
+		const struct bind_address *own = &d->only.at[i];
+		v6 = v6 || own->family == AF_INET6;
+		v4 = v4 || own->family == AF_INET || bind_address_is_any(own);
 	}
-	if (inet_pton(AF_INET, bind_to, &d->only4) == 1) {
-		d->skip6 = true;
-	} else if (inet_pton(AF_INET6, bind_to, &v6) == 1 && !IN6_IS_ADDR_UNSPECIFIED(&v6)) {
-		d->skip4 = true;
-	}
+	d->skip4 = !v4;
+	d->skip6 = !v6 || d->loopback_only;
 }
 
 enum err_code discovery_start(
@@ -326,7 +338,11 @@ enum err_code discovery_start_for(const char *bind_to, int port, int alpaca_port
 	}
 	d->port = port;
 	d->loopback_only = loopback_only;
-	limit_to(d, bind_to);
+	if (bind_list_parse(bind_to, &d->only, err) != ERR_OK) {
+		free(d);
+		return ERR_INVALID_VALUE;
+	}
+	choose_families(d);
 	d->fd4 = -1;
 	d->fd6 = -1;
 	d->reply_len =

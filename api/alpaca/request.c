@@ -3,6 +3,7 @@
  * and what would be right. */
 #include "alpaca_call.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -109,6 +110,12 @@ static const char *type_text(enum param_type type)
 	return "nothing";
 }
 
+/* A value of that type, to show what a body looks like. */
+static const char *type_example(enum param_type type)
+{
+	return type == PARAM_BOOL ? "True" : type == PARAM_I32 ? "1000" : type == PARAM_DOUBLE ? "1.5" : "text";
+}
+
 /* Says why a parameter that should be there is missing, and names the likely mistakes. */
 static enum err_code missing(
 	const struct http_request *req, const struct param *param, struct err *err)
@@ -116,10 +123,9 @@ static enum err_code missing(
 	char ignored[8];
 	if (http_field(req->body, param->name, true, ignored, sizeof ignored) != -1) {
 		return err_set(err, ERR_INVALID_VALUE,
-			"Parameter %s is missing: it is there in another spelling, but names in "
-			"the body "
-			"of a PUT count upper and lower case.",
-			param->name);
+			"Parameter %s is missing: it is there with other capitals, but in the body of a PUT the name "
+			"must be exactly %s.",
+			param->name, param->name);
 	}
 	if (http_field(req->query, param->name, true, ignored, sizeof ignored) != -1) {
 		return err_set(err, ERR_INVALID_VALUE,
@@ -135,8 +141,8 @@ static enum err_code missing(
 			param->name);
 	}
 	return err_set(err, ERR_INVALID_VALUE,
-		"Parameter %s is missing: it must be %s, in the body of the PUT as a form.",
-		param->name, type_text(param->type));
+		"Parameter %s is missing: it must be %s, in the body of the PUT as a form, as in %s=%s.",
+		param->name, type_text(param->type), param->name, type_example(param->type));
 }
 
 static enum err_code parse_string(const struct http_request *req, const struct param *param,
@@ -179,6 +185,13 @@ enum err_code alpaca_param_parse(const struct http_request *req, const struct pa
 		ok = text_parse_i32(span_of(text), &out->i);
 	} else if (ok && param->type == PARAM_DOUBLE) {
 		ok = text_parse_double(span_of(text), &out->d);
+	}
+	double real;
+	if (!ok && param->type == PARAM_I32 && found == 0 && text_parse_double(span_of(text), &real) &&
+		(real < INT32_MIN || real > INT32_MAX)) {
+		return err_set(err, ERR_INVALID_VALUE,
+			"Parameter %s must be from %" PRId32 " to %" PRId32 ", not %.40s.", param->name, INT32_MIN,
+			INT32_MAX, text);
 	}
 	if (!ok) {
 		return err_set(err, ERR_INVALID_VALUE, "Parameter %s must be %s, not \"%.40s\".",

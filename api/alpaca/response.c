@@ -64,7 +64,7 @@ void reply_tail(const struct call *call, const struct err *err, struct buf *out)
 		return;
 	}
 	/* Number and message are written both or not at all, or clients would see half an error. */
-	buf_printf(out, ",\"ErrorNumber\":%d,\"ErrorMessage\":", err_alpaca_number(err->code));
+	buf_printf(out, ",\"ErrorNumber\":%d,\"ErrorMessage\":", err_number(err));
 	struct json_writer w;
 	json_begin(&w, out);
 	json_string(&w, err->text[0] != '\0' ? err->text : err_name(err->code));

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "http_listen.h"
 #include "log.h"
 
 enum {
@@ -137,6 +136,45 @@ static void on_library_log(void *cls, const char *format, va_list ap)
 	log_debug("http", "library: %s", text);
 }
 
+/* Starts the library's threads; the library takes the first listening socket over. */
+static enum err_code start_library(struct http_server *server, struct err *err)
+{
+	int fd = server->doors.library_fd;
+	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	struct MHD_OptionItem socket[] = {{MHD_OPTION_LISTEN_SOCKET, fd, NULL}, {MHD_OPTION_END, 0, NULL}};
+	if (fd < 0) {
+		flags |= MHD_USE_NO_LISTEN_SOCKET;
+		socket[0] = socket[1]; /* the library takes the two together for a mistake */
+	}
+	server->daemon = MHD_start_daemon(flags, 0,
+		NULL, NULL, http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, server,
+		MHD_OPTION_ARRAY, socket, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS,
+		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
+		MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+#if HTTP_LIBRARY_IS_STRICT
+		MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
+#endif
+		MHD_OPTION_END);
+	if (server->daemon == NULL) {
+		if (fd >= 0) {
+			close(fd);
+		}
+		return err_set(err, ERR_IO, "cannot start the HTTP server");
+	}
+	return ERR_OK;
+}
+
+/* Hands a connection of the doors' own sockets to the library, which closes it when there are too many. */
+static void let_in(void *arg, int fd, const struct sockaddr *from, socklen_t len)
+{
+	struct http_server *server = arg;
+	MHD_add_connection(server->daemon, fd, from, len);
+}
+
 enum err_code http_server_start(const struct http_options *options, http_handler handler, void *arg,
 	struct http_server **out, struct err *err)
 {
@@ -152,61 +190,49 @@ enum err_code http_server_start(const struct http_options *options, http_handler
 	server->behind_ms = options->behind_ms > 0 ? options->behind_ms : BEHIND_MS;
 	http_guard_init(&server->guard, options->server_name, options->allowed_hosts);
 	http_guard_add_domains(&server->guard);
-	int fd = http_listen(options->bind, options->port, &server->port, &server->loopback, err);
-	if (fd < 0) {
+	enum err_code code = http_doors_open(&server->doors, options->bind, options->port, err);
+	if (code != ERR_OK) {
 		free(server);
-		return ERR_IO;
+		return code;
 	}
 	http_raise_file_limit();
 	pthread_mutex_init(&server->lock, NULL);
 	clock_cond_init(&server->cond);
-	int why = pthread_create(&server->caretaker, NULL, http_care, server);
+	code = start_library(server, err);
+	int why = code == ERR_OK ? pthread_create(&server->caretaker, NULL, http_care, server) : 0;
 	if (why != 0) {
-		close(fd);
-		err_set(err, ERR_IO, "cannot start the HTTP server: %s", strerror(why));
-		goto fail;
+		code = err_set(err, ERR_IO, "cannot start the HTTP server: %s", strerror(why));
 	}
-	server->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
-		NULL, NULL, http_on_request, server, MHD_OPTION_EXTERNAL_LOGGER, on_library_log, server,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, (unsigned)HTTP_THREADS,
-		MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)PER_ADDRESS_MAX,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_TIMEOUT_S,
-		MHD_OPTION_URI_LOG_CALLBACK, on_uri, server, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-#if HTTP_LIBRARY_IS_STRICT
-		MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1,
-#endif
-		MHD_OPTION_END);
-	if (server->daemon == NULL) {
-		close(fd);
-		pthread_mutex_lock(&server->lock);
-		server->stopping = true;
-		pthread_cond_signal(&server->cond);
-		pthread_mutex_unlock(&server->lock);
-		pthread_join(server->caretaker, NULL);
-		err_set(err, ERR_IO, "cannot start the HTTP server");
-		goto fail;
+	server->has_caretaker = code == ERR_OK;
+	if (code == ERR_OK) {
+		code = http_doors_start(&server->doors, let_in, server, err);
+	}
+	if (code != ERR_OK) {
+		http_server_stop(server);
+		return code;
 	}
 	*out = server;
 	return ERR_OK;
-fail:
-	pthread_cond_destroy(&server->cond);
-	pthread_mutex_destroy(&server->lock);
-	free(server);
-	return ERR_IO;
 }
 
 bool http_server_is_loopback(const struct http_server *server)
 {
-	return server->loopback;
+	return bind_list_is_loopback(&server->doors.list);
+}
+
+bool http_server_is_open(const struct http_server *server)
+{
+	return atomic_load(&server->doors.is_open);
 }
 
 int http_server_port(const struct http_server *server)
 {
-	return server->port;
+	return http_server_is_open(server) ? server->doors.port : 0;
+}
+
+void http_server_url(const struct http_server *server, char *out, size_t cap)
+{
+	http_doors_url(&server->doors, out, cap);
 }
 
 void http_server_counts(struct http_server *server, uint64_t by_class[6])
@@ -225,9 +251,14 @@ void http_server_stop(struct http_server *server)
 	server->stopping = true;
 	pthread_cond_signal(&server->cond);
 	pthread_mutex_unlock(&server->lock);
+	http_doors_stop(&server->doors);
 	/* The caretaker resumes everybody before it ends; the library must not stop while a connection is suspended. */
-	pthread_join(server->caretaker, NULL);
-	MHD_stop_daemon(server->daemon);
+	if (server->has_caretaker) {
+		pthread_join(server->caretaker, NULL);
+	}
+	if (server->daemon != NULL) {
+		MHD_stop_daemon(server->daemon);
+	}
 	pthread_cond_destroy(&server->cond);
 	pthread_mutex_destroy(&server->lock);
 	free(server);

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "http_doors.h"
 #include "http_guard.h"
 #include "http_peers.h"
 #include "http_turn.h"
@@ -61,12 +62,12 @@ struct http_server {
 	void *arg;
 	struct http_guard guard;
 	bool (*is_page)(const char *path);
-	int port;
-	bool loopback;
+	struct http_doors doors;
 	int64_t request_timeout_ms;
 	int64_t behind_ms;
 	_Atomic size_t answer_bytes;     /* in bodies that clients have not taken */
 	pthread_t caretaker;
+	bool has_caretaker;
 	struct turn turns[HTTP_THREADS]; /* of the library's threads, each takes one with its first connection */
 	_Atomic unsigned turns_taken;
 	_Atomic uint64_t generation;     /* of wakes */

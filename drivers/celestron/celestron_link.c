@@ -126,6 +126,13 @@ struct passed {
 	bool echo, others;
 };
 
+/* A port where nothing has answered yet may lead elsewhere than the quirks say. */
+static const char *quirks_hint(const struct celestron_link *l)
+{
+	return l->hand_controller || l->aux_port || l->network ? ""
+		: "; a hand controller needs quirks = hand-controller, a mount's AUX port quirks = aux-port";
+}
+
 static enum err_code no_answer(const struct celestron_link *l, enum err_code code, uint8_t command,
 	struct passed passed, struct err *err)
 {
@@ -138,6 +145,10 @@ static enum err_code no_answer(const struct celestron_link *l, enum err_code cod
 		return err_set(err, ERR_TIMEOUT,
 			"%s: there is a telescope's bus, but no focus motor answers %s on it", wire_name(&l->wire),
 			command_name(command));
+	}
+	if (!l->found) {
+		err_set(err, code, "%s: noise instead of a focus motor's answer", wire_name(&l->wire));
+		return wire_not_found(&l->wire, code, quirks_hint(l), err);
 	}
 	return err_set(err, code,
 		code == ERR_TIMEOUT ? "%s: the focus motor does not answer %s"
@@ -155,8 +166,9 @@ static enum err_code not_sent(const struct celestron_link *l, enum err_code code
 	return err_set(err, code, "%.150s; for an adapter without CTS: quirks = aux-port no-cts", why.text);
 }
 
-static enum err_code ask_bus(struct celestron_link *l, send_fn send,
-	const struct celestron_packet *request, struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
+/* named is the command that a failure is told of. */
+static enum err_code ask_bus(struct celestron_link *l, send_fn send, const struct celestron_packet *request,
+	uint8_t named, struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
 {
 	char bytes[CELESTRON_MAX_PACKET];
 	struct span out = {.data = bytes, .len = celestron_encode(bytes, request)};
@@ -167,6 +179,7 @@ static enum err_code ask_bus(struct celestron_link *l, send_fn send,
 		code = celestron_decode(frame, reply);
 		if (code == ERR_OK && celestron_answers(request, reply)) {
 			l->doubt = false;
+			l->found = true;
 			if (reply->command == CELESTRON_NOT_UNDERSTOOD) {
 				return err_set(err, ERR_REFUSED,
 					"the focus motor does not understand %s",
@@ -187,7 +200,7 @@ static enum err_code ask_bus(struct celestron_link *l, send_fn send,
 	if (code == ERR_TIMEOUT || code == ERR_PROTOCOL) {
 		/* The exchange has stepped over the echo, so it stands at the beginning of what was received. */
 		passed.echo = l->wire.x.have == out.len && memcmp(l->wire.x.in, out.data, out.len) == 0;
-		return no_answer(l, code, request->command, passed, err);
+		return no_answer(l, code, named, passed, err);
 	}
 	return code;
 }
@@ -204,7 +217,8 @@ static enum err_code clear_doubt(struct celestron_link *l, int64_t deadline_ms, 
 	};
 	struct celestron_packet reply;
 	uint8_t doubted = l->doubted;
-	enum err_code code = ask_bus(l, exchange_ask, &other, &reply, deadline_ms, err);
+	/* What clients wait for is the answer that did not come, so that is the one to tell of. */
+	enum err_code code = ask_bus(l, exchange_ask, &other, doubted, &reply, deadline_ms, err);
 	if (code != ERR_OK) {
 		/* The older answer may still come, as well as this one. */
 		l->doubted = doubted;
@@ -327,7 +341,7 @@ enum err_code celestron_link_ask(struct celestron_link *l, uint8_t command, cons
 			return code;
 		}
 	}
-	return ask_bus(l, exchange_ask, &request, reply, deadline_ms, err);
+	return ask_bus(l, exchange_ask, &request, command, reply, deadline_ms, err);
 }
 
 /* Sends the order also when an older answer is still due, because a stop must get out. */
@@ -335,7 +349,7 @@ static enum err_code order(struct celestron_link *l, const struct celestron_pack
 	struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
 {
 	if (!l->hand_controller) {
-		return ask_bus(l, exchange_order, request, reply, deadline_ms, err);
+		return ask_bus(l, exchange_order, request, request->command, reply, deadline_ms, err);
 	}
 	enum err_code code = settle_debt(l, true, deadline_ms - WRITE_MS, err);
 	if (code == ERR_OK || (code == ERR_TIMEOUT && l->owed < 0)) {

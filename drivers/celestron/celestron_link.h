@@ -18,6 +18,7 @@ struct celestron_link {
 	struct wire wire;
 	bool hand_controller, aux_port, no_cts; /* of the quirks */
 	bool network;
+	bool found;             /* the motor has answered since the port was opened */
 	int64_t keep_alive_ms;  /* network: when to say something next */
 	/* The answer to the command `doubted` did not come.  Until another command is answered it may still come,
 	 * and be taken for the answer to the same command asked again. */

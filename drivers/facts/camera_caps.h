@@ -43,6 +43,7 @@ struct camera_caps {
 	bool has_cooler;                /* on and off, and a set point: set_cooler */
 	bool has_cooler_power;
 	double set_point_min_c, set_point_max_c, set_point_default_c; /* with has_cooler */
+	bool cooler_on;                 /* it cools already, towards set_point_default_c */
 	bool can_pulse_guide;
 };
 

@@ -65,6 +65,9 @@ struct camera_driver {
 	const char *title;              /* what clients show when no name is configured */
 	size_t ctx_size;                /* bytes of the driver's own state, cleared by core before open */
 	bool uses_port;                 /* `port` must be configured */
+	/* Optional, of a driver whose port names a server: what its own parser says of it, ERR_INVALID_VALUE with a
+	 * sentence that shows what is understood.  Pure, any thread; for `focusd --check`. */
+	enum err_code (*read_port)(const char *port, struct err *err);
 	bool uses_device;               /* heeds `device`: several may be behind one port */
 	bool uses_path;                 /* `path` must be configured */
 	/* Says what is wrong with a `path` on the disk at this moment: ERR_IO, or ERR_INVALID_VALUE when nothing in it
@@ -84,6 +87,10 @@ struct camera_driver {
 	 * later; so it does after ERR_IO from any other call, which says that the device is gone. */
 	enum err_code (*open)(void *ctx, const struct camera_port *port,
 		const struct driver_host *host, struct camera_caps *caps, struct err *err);
+	/* Optional: one try (at most 1.2 s) to finish what open began, for a device that takes its time before it can
+	 * tell what it is.  caps are as open left them, and as the try before left them; the link is up when it has
+	 * returned ERR_OK.  Core repeats it, but after ERR_IO. */
+	enum err_code (*identify)(void *ctx, struct camera_caps *caps, struct err *err);
 	/* In any state, after a failed open, too: ends what goes on, lets go of a frame that was lent, gives everything
 	 * back.  A cooler is left as it is. */
 	void (*close)(void *ctx);

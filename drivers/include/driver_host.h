@@ -58,6 +58,10 @@ struct driver_host {
 	double step_size_um;      /* of the focuser concerned (for a camera: the one that focuses it); NAN */
 	int number;               /* the device's own number, that of its section */
 	int partner;              /* number of the sibling: a camera's focuser, a focuser's camera; -1 */
+	/* Where the motor of this focuser stood when the server before this one last saw it, in the motor's own
+	 * steps: for simulations, whose motor nothing else keeps.  Of other devices never known. */
+	bool stood_known;
+	int32_t stood;
 	/* Memory shared by every driver that asks for the same key, zeroed when first asked for, kept
 	 * until the server ends.  What is in it must be atomic.  NULL when out of memory.  For simulations, whose
 	 * sky outlives every link; what belongs to a connection is joined. */
@@ -68,6 +72,14 @@ struct driver_host {
 	 * return ERR_CANCELLED, unless the call is itself a halt or an abort.  NULL: never. */
 	bool (*urgent)(void *urgent_ctx);
 	void *urgent_ctx;
+	/* Becomes readable when something urgent comes up, so that a driver that waits in poll(2) need not look now and
+	 * then.  It may be readable although urgent() says no: then the call that is running polls it no more.  Drivers
+	 * do not read from it.  Counts only where urgent is not NULL; -1: there is none. */
+	int urgent_fd;
+	/* Whether a device of this very server has this Alpaca UniqueID: a driver that speaks to other servers must not
+	 * come back to its own.  Any thread.  NULL: none has. */
+	bool (*is_ours)(void *ours_ctx, const char *unique_id);
+	void *ours_ctx;
 	/* Hands size bytes, 1..DRIVER_POST_BYTES, to the driver's posted() on the device's worker, in the order in
 	 * which they came.  Any thread, also several at once; it copies and never waits longer than for a mutex
 	 * that is held for some instructions.  The driver may hold locks of its own, as long as no call of the

@@ -5,7 +5,8 @@
  * no thread unless its device speaks by itself (driver_host.h).  Errors
  * are returned, not logged.  Each call ends within two seconds (sooner, with ERR_CANCELLED, when the host
  * has something urgent); waiting that takes longer is core's
- * business (open_wait_ms, polling, settling).  Targets arrive already clamped and split into legs.
+ * business (open_wait_ms, polling, settling).  Targets arrive already clamped and split into legs.  All
+ * positions are the motor's own numbers: core alone knows how clients see them (numbering.h).
  */
 #ifndef FOCUSD_FOCUSER_DRIVER_H
 #define FOCUSD_FOCUSER_DRIVER_H
@@ -38,7 +39,7 @@ struct focuser_usb_id {
 /* What identify() found out.  Steps and micrometres; text for people. */
 struct focuser_caps {
 	int32_t max_step;        /* > 0; the highest position the hardware allows */
-	int32_t min_step;        /* >= 0; the lowest, usually 0 */
+	int32_t min_step;        /* >= 0; the lowest, usually 0; clients see it as 0 */
 	int32_t steps_per_turn;  /* of a knob that people turn; 0 = there is none */
 	int32_t max_increment;   /* > 0, <= max_step; longest single leg */
 	bool has_temperature;
@@ -51,6 +52,9 @@ struct focuser_caps {
 	/* It may take up backlash by going past its target and back, and does not say how far: passing its target
 	 * is then its own affair.  A reading that tells the amount ends this. */
 	bool backlash_untold;
+	/* Its position is told at rest only and stays as it was while the motor runs, so the way cannot be watched:
+	 * core gives it the time that the slowest believable motor would take, and looks at the end. */
+	bool told_at_rest;
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
 	 * since a device that is found again after a loss is compared by it. */
 	char identity[96];
@@ -76,7 +80,7 @@ enum focuser_calibrating { FOCUSER_CALIBRATION_IDLE, FOCUSER_CALIBRATION_RUNS, F
 /* One reading; a field counts only with its valid bit. */
 struct focuser_reading {
 	bool position_valid;
-	int32_t position;        /* steps as the motor says; may be outside 0..max_step */
+	int32_t position;        /* steps as the motor says; may be outside min_step..max_step, and below 0 */
 	bool moving_valid;
 	bool moving;
 	/* The device began anew since the last reading, or its count jumped without motion: the position
@@ -89,6 +93,10 @@ struct focuser_reading {
 	bool calibration_valid;
 	enum focuser_calibrating calibration;
 	int calibration_step;    /* of calibration_steps, while it runs */
+	/* The device itself says that the motion that it was told has failed, and why: a leg that is under way ends
+	 * with this, and the motor is not sent again. */
+	bool motion_failed;
+	struct err failure;
 };
 
 /* What becomes of the motor's count without power, or when its port is opened (which resets many
@@ -97,7 +105,7 @@ struct focuser_reading {
 enum focuser_count {
 	FOCUSER_COUNT_MAY_BE_LOST, /* it may come back as 0 or as something older */
 	FOCUSER_COUNT_KEPT,        /* another number means that the motor was moved */
-	FOCUSER_COUNT_SIMULATED,   /* a simulation, which begins anew each time: nothing is remembered */
+	FOCUSER_COUNT_SIMULATED,   /* a simulation, which begins where it stood (struct driver_host): kept, too */
 };
 
 struct focuser_driver {
@@ -106,6 +114,12 @@ struct focuser_driver {
 	size_t ctx_size;             /* of the private context, zeroed before open */
 	bool uses_port;              /* `port` must be configured */
 	bool uses_device;            /* heeds `device`: several may be behind one port */
+	/* Its port names a server in the network: the driver gets it as it was configured, looks for the server itself,
+	 * also where it says auto, and no serial port is chosen, listened to or watched for it. */
+	bool behind_server;
+	/* What its own parser says of a `port`: ERR_INVALID_VALUE with a sentence that shows what is understood.  Pure,
+	 * any thread; for `focusd --check`.  NULL: it is a serial port, or tcp://. */
+	enum err_code (*read_port)(const char *port, struct err *err);
 	bool simulated;              /* runs on the scaled clock */
 	enum focuser_count count;
 	const struct focuser_usb_id *usb_ids; /* where its devices are found; NULL = nowhere in particular */
@@ -136,7 +150,7 @@ struct focuser_driver {
 	enum err_code (*identify)(void *ctx, struct focuser_caps *caps, struct err *err);
 	/* Closes; works in any state, also after a failed open. */
 	void (*close)(void *ctx);
-	/* Begins a leg towards target (0..max_step) and returns; a new target replaces the old. */
+	/* Begins a leg towards target (min_step..max_step of the caps) and returns; a new target replaces the old. */
 	enum err_code (*start_move)(void *ctx, int32_t target, struct err *err);
 	/* Stops now: one exchange, then returns.  Halting at rest is no error. */
 	enum err_code (*halt)(void *ctx, struct err *err);
@@ -149,7 +163,7 @@ struct focuser_driver {
 	enum err_code (*posted)(void *ctx, const void *data, size_t size, struct err *err);
 	/* Optional (NULL = not implemented): the device's own temperature compensation. */
 	enum err_code (*set_tempcomp)(void *ctx, bool on, struct err *err);
-	/* Optional: tells the device where it stands (0..max_step), without motion.  Called at rest only;
+	/* Optional: tells the device where it stands (min_step..max_step), without motion.  Called at rest only;
 	 * ERR_OK when the device has confirmed it. */
 	enum err_code (*set_position)(void *ctx, int32_t position, struct err *err);
 	/* Optional: begins the device's own calibration, which drives to both ends, or aborts it; returns

@@ -177,16 +177,14 @@ static enum err_code moonlite_identify(void *ctx, struct focuser_caps *caps, str
 	char version[3];
 	code = ask_version(m, real_ms() + IDENTIFY_VERSION_MS, version, err);
 	if (code != ERR_OK) {
-		return code;
+		return wire_not_found(&m->wire, code, "", err);
 	}
 	m->wire.x.unsettled = false;
 	struct span frame;
 	code = moonlite_ask_once(m, MOONLITE_GET_POSITION,
 		sooner(real_ms() + IDENTIFY_POSITION_MS, begin_ms + IDENTIFY_MS), &frame, err);
-	if (code == ERR_TIMEOUT && version[0] == '\0') {
-		return err_set(err, ERR_TIMEOUT,
-			"nothing answers on %s: check power, cable, and that this is the right port",
-			wire_name(&m->wire));
+	if (version[0] == '\0') {
+		code = wire_not_found(&m->wire, code, "", err);
 	}
 	if (code == ERR_OK && version[0] == '\0' && !m->quirks.no_version) {
 		/* Some mounts speak a similar language and answer this, too.  Whether the first question may be
@@ -286,8 +284,9 @@ static enum err_code at_rest(struct moonlite *m, int64_t deadline_ms, struct err
 		 * to it. */
 		m->retarget_due = false;
 		m->target_before = m->target;
-		m->target = m->position;
-		code = moonlite_tell(m, MOONLITE_SET_TARGET, m->position, err);
+		/* A target below zero cannot be said. */
+		m->target = m->position < 0 ? 0 : m->position;
+		code = moonlite_tell(m, MOONLITE_SET_TARGET, m->target, err);
 	}
 	if (code == ERR_OK && m->compensation_due) {
 		m->compensation_due = false;

@@ -153,12 +153,7 @@ static enum err_code learn_greeting(struct mfp2 *m, int64_t deadline_ms, struct 
 {
 	struct span frame;
 	enum err_code code = ask_once(m, MFP2_GREET, deadline_ms, &frame, err);
-	if (code == ERR_TIMEOUT) {
-		return err_set(err, ERR_TIMEOUT,
-			"nothing answers on %s: check power, cable, and that this is the right port",
-			wire_name(&m->wire));
-	}
-	return code;
+	return wire_not_found(&m->wire, code, "", err);
 }
 
 static enum err_code learn_version(struct mfp2 *m, int64_t deadline_ms, struct err *err)

@@ -46,6 +46,30 @@ static double reach_of(struct sim_focuser *f, double way)
 	return late || sim_random_uniform(&random) < f->settings.stall_chance ? jam : INFINITY;
 }
 
+/* Puts motor and optics where the night finds them: where they stood when the server ended, else where a first night
+ * begins. */
+static void feed(struct sim_focuser *f)
+{
+	struct sim_sky *sky = f->sky;
+	double best = sim_hidden_best(&f->settings, f->max_step);
+	struct sim_mechanics rest;
+	if (f->host->stood_known) {
+		/* Moves usually end with a leg out, after which the whole backlash lies before a move in. */
+		double stood = fmin(fmax(f->host->stood, 0.0), f->max_step);
+		rest = (struct sim_mechanics){
+			.motor = stood, .offset = f->settings.backlash_steps, .optics = stood};
+	} else {
+		/* Nobody knows from which side the motor came, so the whole backlash lies before a move out. */
+		double start = sim_start_position(&f->settings, best, f->max_step);
+		rest = (struct sim_mechanics){.motor = start, .optics = start + f->settings.backlash_steps};
+	}
+	sim_store(&sky->best, best);
+	sim_store(&sky->step_um, f->settings.step_um);
+	sim_sky_move(sky, &rest, rest.motor, 0.0, INFINITY, atomic_load(&sky->origin_ms));
+	atomic_store(&sky->started, true);
+	atomic_store(&sky->fed, true);
+}
+
 static enum err_code sim_open(void *ctx, const struct focuser_port *port,
 	const struct driver_host *host, struct err *err)
 {
@@ -61,16 +85,7 @@ static enum err_code sim_open(void *ctx, const struct focuser_port *port,
 		? f->settings.speed_steps_per_s : f->max_step / crossing_s;
 	f->sky = sky;
 	if (!atomic_load(&sky->fed)) {
-		double best = sim_hidden_best(&f->settings, f->max_step);
-		double start = sim_start_position(&f->settings, best, f->max_step);
-		sim_store(&sky->best, best);
-		sim_store(&sky->step_um, f->settings.step_um);
-		/* Nobody knows from which side the motor came, so the whole backlash lies before a move out. */
-		struct sim_mechanics rest = {
-			.motor = start, .optics = start + f->settings.backlash_steps};
-		sim_sky_move(sky, &rest, start, 0.0, INFINITY, atomic_load(&sky->origin_ms));
-		atomic_store(&sky->started, true);
-		atomic_store(&sky->fed, true);
+		feed(f);
 	}
 	log_debug(host->source, "hidden best focus best=%.2f motor=%.0f unit_steps=%.1f",
 		sim_load(&sky->best), position_now(f).motor, sim_unit_steps(&f->settings));

@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "pipes.h"
+#include "tcp.h"
 #include "text.h"
 
 /* A peer that acknowledges nothing for this long is gone. */
@@ -86,8 +87,7 @@ static void tune(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof idle_s);
 }
 
-enum err_code tcp_pipe_open(const char *where, int64_t deadline_ms, struct transport **out,
-	struct err *err)
+enum err_code tcp_connect(const char *where, int64_t deadline_ms, int *out, struct err *err)
 {
 	struct tcp_address address;
 	enum err_code code = tcp_address_parse(where, &address, err);
@@ -120,12 +120,24 @@ enum err_code tcp_pipe_open(const char *where, int64_t deadline_ms, struct trans
 		return err_set(err, error == ETIMEDOUT ? ERR_TIMEOUT : ERR_IO,
 			"cannot connect to tcp://%s: %s", where, strerror(error));
 	}
+	tune(fd);
+	*out = fd;
+	return ERR_OK;
+}
+
+enum err_code tcp_pipe_open(const char *where, int64_t deadline_ms, struct transport **out,
+	struct err *err)
+{
+	int fd;
+	enum err_code code = tcp_connect(where, deadline_ms, &fd, err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	struct fd_pipe *pipe = calloc(1, sizeof *pipe);
 	if (pipe == NULL) {
 		close(fd);
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
-	tune(fd);
 	pipe->base.ops = &tcp_ops;
 	pipe->fd = fd;
 	pipe->is_socket = true;

@@ -57,6 +57,20 @@ const char *wire_name(const struct wire *w)
 	return w->pipe->ops->describe(w->pipe);
 }
 
+enum err_code wire_not_found(const struct wire *w, enum err_code code, const char *hint, struct err *err)
+{
+	if (code == ERR_TIMEOUT) {
+		return err_set(err, code,
+			"nothing answers on %s: check power, cable, and that this is the right port%s", wire_name(w),
+			hint);
+	}
+	if (code == ERR_PROTOCOL && err != NULL) {
+		struct err what = *err;
+		return err_set(err, code, "%s: check that this is the right port, and its baud%s", what.text, hint);
+	}
+	return code;
+}
+
 bool wire_urgent(const struct wire *w)
 {
 	return w->x.urgent != NULL && w->x.urgent(w->x.urgent_ctx);

@@ -30,6 +30,7 @@ enum err_code (err_set)(struct err *err, enum err_code code, const char *fmt, ..
 		text[end] = '\0';
 	}
 	err->code = code;
+	err->number = 0;
 	memcpy(err->text, text, sizeof text);
 	return code;
 }
@@ -141,4 +142,9 @@ int err_alpaca_number(enum err_code code)
 		return 0x515;
 	}
 	return 0x4FF;
+}
+
+int err_number(const struct err *err)
+{
+	return err->number != 0 ? err->number : err_alpaca_number(err->code);
 }

@@ -257,6 +257,17 @@ const struct json *json_get(const struct json *object, const char *name)
 		node(object), name);
 }
 
+const struct json *json_get_nocase(const struct json *object, const char *name)
+{
+	return (const struct json *)(const void *)cJSON_GetObjectItem(node(object), name);
+}
+
+const struct json *json_element(const struct json *array, int i)
+{
+	const cJSON *item = cJSON_IsArray(node(array)) ? cJSON_GetArrayItem(node(array), i) : NULL;
+	return (const struct json *)(const void *)item;
+}
+
 bool json_as_double(const struct json *value, double *out)
 {
 	if (!cJSON_IsNumber(node(value)) || !isfinite(node(value)->valuedouble)) {

@@ -20,7 +20,7 @@ const struct config_option config_options[] = {
 	{"server", "location", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "where it stands, for clients to show", .live = true, FIELD(server.location)},
 	{"server", "bind", CONFIG_TEXT, "", .fallback = "all", .initial = "",
-		.help = "address to listen on; all addresses, IPv4 and IPv6, when not given",
+		.help = "addresses to listen on, separated by commas or blanks; all, IPv4 and IPv6, when not given",
 		FIELD(server.bind)},
 	{"server", "port", CONFIG_INT, "", .low = 0, .high = 65535, .fallback = "11111",
 		.help = "TCP port; 0 picks a free one", FIELD(server.port)},
@@ -39,7 +39,8 @@ const struct config_option config_options[] = {
 	{"focuser.N", "driver", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "which driver speaks to it; must be given", FIELD(focuser[0].driver)},
 	{"focuser.N", "port", CONFIG_TEXT, "", .fallback = "-", .initial = "",
-		.help = "where the device is: /dev/serial/by-id/..., /dev/pts/..., tcp://host:port, auto",
+		.help = "where the device is: /dev/serial/by-id/..., /dev/pts/..., tcp://host:port, host:port/number, "
+			"auto",
 		FIELD(focuser[0].port.port)},
 	{"focuser.N", "baud", CONFIG_INT, "bit/s", .low = 300, .high = 4000000,
 		.fallback = "the driver's", .initial = "0", .help = "speed of the serial line",

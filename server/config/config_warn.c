@@ -150,6 +150,12 @@ static void warn_of_focuser(const struct checking *check, int n)
 	}
 	warn_of_shared_port(check, n);
 	warn_of_partner(check, n);
+	if (f->min_step > 0) {
+		config_complain(check, CONFIG_SECTION_FOCUSER, n, "min_step",
+			"positions below min_step (%d) are never entered, so the limit test of the Alpaca checker "
+			"fails there",
+			(int)f->min_step);
+	}
 	const char *slash = strrchr(f->transcript, '/');
 	if (slash != NULL && slash > f->transcript) {
 		char folder[sizeof f->transcript];

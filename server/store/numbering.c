@@ -56,6 +56,12 @@ bool numbering_same_count(const struct numbering *a, const struct numbering *b)
 	return (!a->calibrated && !b->calibrated) || (a->low == b->low && a->high == b->high);
 }
 
+bool numbering_same(const struct numbering *a, const struct numbering *b)
+{
+	return a->known == b->known && a->reversed == b->reversed && a->calibrated == b->calibrated &&
+	       a->low == b->low && a->high == b->high;
+}
+
 bool numbering_equal(const struct numbering *a, const struct numbering *b)
 {
 	if (!a->known || !b->known || a->reversed != b->reversed) {

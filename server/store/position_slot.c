@@ -60,6 +60,10 @@ static void print_members(const struct position_entry *e, struct buf *out)
 	} else {
 		json_key_null(&w, "offset");
 	}
+	if (e->span_known) {
+		json_key_int(&w, "span_low", e->span_low);
+		json_key_int(&w, "span_high", e->span_high);
+	}
 	key_text(&w, "why", e->why);
 	json_key_bool(&w, "reverse", e->numbering.reversed);
 	json_key_int(&w, "max_step", e->max_step);
@@ -67,6 +71,12 @@ static void print_members(const struct position_entry *e, struct buf *out)
 	if (!e->before_shift) {
 		json_key_int(&w, "lowest", e->numbering.low);
 		json_key_bool(&w, "calibrated", e->numbering.calibrated);
+	}
+	if (e->old_min_step != 0) {
+		json_key_int(&w, "old_min_step", e->old_min_step);
+	}
+	if (e->old_max_step != 0) {
+		json_key_int(&w, "old_max_step", e->old_max_step);
 	}
 	json_key_string(&w, "driver", e->driver);
 	json_key_string(&w, "device", e->device);
@@ -132,11 +142,23 @@ static bool take_numbering(const struct json *json, struct position_entry *e)
 	const struct json *reverse = json_get(json, "reverse");
 	const struct json *calibrated = json_get(json, "calibrated");
 	e->before_shift = calibrated == NULL && json_get(json, "lowest") == NULL;
+	if ((json_get(json, "old_min_step") != NULL && !take_steps(json, "old_min_step", &e->old_min_step)) ||
+		(json_get(json, "old_max_step") != NULL && !take_steps(json, "old_max_step", &e->old_max_step))) {
+		return false;
+	}
 	e->numbering.known = true;
 	return reverse != NULL && json_as_bool(reverse, &e->numbering.reversed) &&
 	       take_steps(json, "mirror", &e->numbering.high) &&
 	       (e->before_shift || (take_steps(json, "lowest", &e->numbering.low) && calibrated != NULL &&
 					   json_as_bool(calibrated, &e->numbering.calibrated)));
+}
+
+/* Takes how wrong the count can be; the two members are missing where that is not known. */
+static bool take_span(const struct json *json, struct position_entry *e)
+{
+	e->span_known = json_get(json, "span_low") != NULL || json_get(json, "span_high") != NULL;
+	return !e->span_known || (take_steps(json, "span_low", &e->span_low) &&
+					 take_steps(json, "span_high", &e->span_high) && e->span_low <= e->span_high);
 }
 
 static bool take_members(const struct json *json, struct position_entry *e)
@@ -161,7 +183,7 @@ static bool take_members(const struct json *json, struct position_entry *e)
 		!take_steps(json, "high", &e->high) || e->low > e->high ||
 		!take_one_of(json, "trust", trusts, 3, &trust) || offset == NULL ||
 		!take_text(json, "why", e->why, sizeof e->why) || !take_steps(json, "max_step", &e->max_step) ||
-		!take_numbering(json, e) ||
+		!take_numbering(json, e) || !take_span(json, e) ||
 		!take_text(json, "driver", e->driver, sizeof e->driver) ||
 		!take_text(json, "device", e->device, sizeof e->device) ||
 		!take_text(json, "port", e->port, sizeof e->port) ||

@@ -111,6 +111,22 @@ static void write_fit(struct json_writer *w, const struct run *run)
 	json_end_object(w);
 }
 
+static void write_numbering(struct json_writer *w, const struct run *run)
+{
+	json_key(w, "calibration");
+	if (run->numbering.known) {
+		json_object(w);
+		json_key_int(w, "low", run->numbering.low);
+		json_key_int(w, "high", run->numbering.high);
+		json_key_bool(w, "reversed", run->numbering.reversed);
+		json_end_object(w);
+	} else {
+		json_null(w);
+	}
+	json_key_string(w, "numbers", run->numbers == RUN_NUMBERS_TODAY ? "today"
+				      : run->numbers == RUN_NUMBERS_OTHER ? "other" : NULL);
+}
+
 static void write_run(const struct run *run, bool with_points, struct buf *out)
 {
 	char started[CLOCK_UTC_TEXT];
@@ -152,6 +168,7 @@ static void write_run(const struct run *run, bool with_points, struct buf *out)
 	json_key_double(&w, "r_squared", run->r_squared);
 	key_text(&w, "model", run->model);
 	write_fit(&w, run);
+	write_numbering(&w, run);
 	json_key_int(&w, "exposures", run->exposures);
 	json_key_double(&w, "exposure_s", run->exposure_s);
 	json_key_int(&w, "binning", run->binning);

@@ -82,6 +82,9 @@ static void put_conditions(const struct run *run, struct buf *out)
 			cell(c[0], run->start_position, 0), cell(c[1], run->final_position, 0),
 			(int)run->backlash_steps);
 	}
+	if (run->numbers == RUN_NUMBERS_OTHER) {
+		put_text(out, "", "these positions are of another calibration: today they are other places");
+	}
 	if (isfinite(run->hfr_start_px)) {
 		buf_printf(out, "  %-12s%s px before, %s px after, %s px by the curve\n", "HFR",
 			cell(c[0], run->hfr_start_px, 2), cell(c[1], run->hfr_final_px, 2),

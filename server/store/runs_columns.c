@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* The columns of runs in the order of the table; binding and reading walk the same rows. */
-enum kind { KIND_INT, KIND_CODE, KIND_I64, KIND_REAL, KIND_TEXT };
+enum kind { KIND_BOOL, KIND_INT, KIND_CODE, KIND_I64, KIND_REAL, KIND_TEXT };
 static const struct {
 	const char *name;
 	enum kind kind;
@@ -51,6 +51,11 @@ static const struct {
 	COLUMN("binning", KIND_INT, binning),
 	COLUMN("exposure_s", KIND_REAL, exposure_s),
 	COLUMN("backlash_steps", KIND_INT, backlash_steps),
+	COLUMN("numbered", KIND_BOOL, numbering.known),
+	COLUMN("reversed", KIND_BOOL, numbering.reversed),
+	COLUMN("calibrated", KIND_BOOL, numbering.calibrated),
+	COLUMN("motor_low", KIND_INT, numbering.low),
+	COLUMN("motor_high", KIND_INT, numbering.high),
 #undef COLUMN
 };
 #define COLUMN_COUNT ((int)(sizeof columns / sizeof columns[0]))
@@ -92,7 +97,12 @@ static void bind_column(sqlite3_stmt *stmt, int i, const struct run *run)
 	int32_t number;
 	int64_t wide;
 	double real;
+	bool flag;
 	switch (columns[i].kind) {
+	case KIND_BOOL:
+		memcpy(&flag, field, sizeof flag);
+		sqlite3_bind_int(stmt, i + 1, flag);
+		break;
 	case KIND_INT:
 		memcpy(&number, field, sizeof number);
 		sqlite3_bind_int(stmt, i + 1, number);
@@ -122,7 +132,12 @@ static void read_column(sqlite3_stmt *stmt, int i, struct run *run)
 	int64_t wide;
 	double real;
 	char text[32];
+	bool flag;
 	switch (columns[i].kind) {
+	case KIND_BOOL:
+		flag = sqlite3_column_int(stmt, i) != 0;
+		memcpy(field, &flag, sizeof flag);
+		break;
 	case KIND_INT:
 		number = sqlite3_column_int(stmt, i);
 		memcpy(field, &number, sizeof number);
@@ -160,8 +175,11 @@ int runs_columns_count(void)
 
 void runs_columns_bind(sqlite3_stmt *stmt, const struct run *run)
 {
+	struct run own = *run;
+	own.points = NULL; /* they have a table of their own */
+	run_to_motor(&own);
 	for (int i = 0; i < COLUMN_COUNT; i++) {
-		bind_column(stmt, i, run);
+		bind_column(stmt, i, &own);
 	}
 }
 
@@ -171,5 +189,6 @@ void runs_columns_read(sqlite3_stmt *stmt, struct run *run)
 	for (int i = 0; i < COLUMN_COUNT; i++) {
 		read_column(stmt, i, run);
 	}
+	run_to_published(run);
 	run->progress = run->state == RUN_RUNNING ? 0 : 1;
 }

@@ -44,7 +44,7 @@ static bool load_points(struct runs_db *runs, struct run *run)
 			run->points = more;
 		}
 		struct run_point *p = &run->points[run->point_count++];
-		p->position = runs_read_real(stmt, 0);
+		p->position = numbering_published_part(&run->numbering, runs_read_real(stmt, 0));
 		p->hfr_px = runs_read_real(stmt, 1);
 		p->error_px = runs_read_real(stmt, 2);
 		p->stars = sqlite3_column_int(stmt, 3);

@@ -26,6 +26,13 @@ static const char *const migrations[] = {
 	" number INTEGER NOT NULL, position REAL, hfr_px REAL, error_px REAL, stars INTEGER,"
 	" flux_ratio REAL, used INTEGER, validation INTEGER, why TEXT, PRIMARY KEY (run, number))"
 	" WITHOUT ROWID;",
+	/* From here on positions are the motor's own numbers where numbered is 1, with the limits of the motor that
+	 * they were published by (numbering.h).  Rows from before have NULL there and hold what 0.1.0 published. */
+	"ALTER TABLE runs ADD COLUMN numbered INTEGER;"
+	"ALTER TABLE runs ADD COLUMN reversed INTEGER;"
+	"ALTER TABLE runs ADD COLUMN calibrated INTEGER;"
+	"ALTER TABLE runs ADD COLUMN motor_low INTEGER;"
+	"ALTER TABLE runs ADD COLUMN motor_high INTEGER;",
 };
 #define MIGRATION_COUNT ((int)(sizeof migrations / sizeof migrations[0]))
 

@@ -41,7 +41,7 @@ static bool save_points(struct runs_db *runs, const struct run *run)
 		sqlite3_reset(stmt);
 		sqlite3_bind_int64(stmt, 1, (int64_t)run->id);
 		sqlite3_bind_int64(stmt, 2, (int64_t)i);
-		runs_bind_real(stmt, 3, p->position);
+		runs_bind_real(stmt, 3, numbering_motor_part(&run->numbering, p->position));
 		runs_bind_real(stmt, 4, p->hfr_px);
 		runs_bind_real(stmt, 5, p->error_px);
 		sqlite3_bind_int(stmt, 6, p->stars);

@@ -80,11 +80,16 @@ uint64_t store_ask_run(struct store *store, uint64_t id)
 	return ticket;
 }
 
-uint64_t store_ask_list(struct store *store, int limit)
+uint64_t store_ask_list(struct store *store, int limit, const struct numbering *today, int count)
 {
+	struct ask ask = {.kind = ASK_LIST};
 	uint64_t most = limit < 1 ? 1 : limit > STORE_LIST_MAX ? STORE_LIST_MAX : (uint64_t)limit;
+	ask.number = most;
+	for (int i = 0; i < count && i < STORE_FOCUSERS_MAX; i++) {
+		ask.today[i] = today[i];
+	}
 	pthread_mutex_lock(&store->lock);
-	uint64_t ticket = post(store, &(struct ask){.kind = ASK_LIST, .number = most});
+	uint64_t ticket = post(store, &ask);
 	pthread_mutex_unlock(&store->lock);
 	return ticket;
 }
@@ -174,6 +179,7 @@ struct merge {
 	struct run *kept;
 	size_t kept_count, at;
 	uint64_t left;
+	const struct numbering *today; /* STORE_FOCUSERS_MAX of them */
 	struct buf *out;
 };
 
@@ -182,7 +188,12 @@ static void add_run(struct merge *merge, const struct run *run)
 	if (merge->left > 0) {
 		merge->left--;
 		buf_puts(merge->out, merge->out->len > 1 ? "," : "");
-		run_json_summary(run, merge->out);
+		struct run shown = *run;
+		shown.points = NULL;
+		if (run->focuser >= 0 && run->focuser < STORE_FOCUSERS_MAX) {
+			run_renumber(&shown, &merge->today[run->focuser]);
+		}
+		run_json_summary(&shown, merge->out);
 	}
 }
 
@@ -231,7 +242,9 @@ static bool copy_kept(const struct store *store, struct merge *merge)
 static void make_list(struct store *store, struct ask *ask)
 {
 	struct store_answer answer = {.run = NULL};
-	struct merge merge = {.left = ask->number, .out = &answer.text};
+	struct numbering today[STORE_FOCUSERS_MAX];
+	memcpy(today, ask->today, sizeof today);
+	struct merge merge = {.left = ask->number, .today = today, .out = &answer.text};
 	bool copied = copy_kept(store, &merge);
 	pthread_mutex_unlock(&store->lock);
 	buf_init(&answer.text, LIST_CEILING);

@@ -27,6 +27,7 @@ struct ask {
 	int64_t again_ms;                /* the question is not tried before this; all times are on clock_real() */
 	int64_t deadline_ms;
 	int64_t answered_ms;
+	struct numbering today[STORE_FOCUSERS_MAX]; /* of ASK_LIST */
 	struct store_answer answer;
 	bool known;                      /* of ASK_HISTORY */
 	struct store_history history;

@@ -23,10 +23,33 @@ def registered(root, kind):
 
 
 def serial_drivers(root):
-    """Focuser drivers that have a port."""
+    """Focuser drivers that have a port of their own."""
     for name, path, symbol, body in registered(root, "focuser"):
-        if ".uses_port = true" in body:
+        if ".uses_port = true" in body and ".behind_server = true" not in body:
             yield name, path, symbol
+
+
+def check_bridges(root):
+    """Focuser drivers whose device another server has: what stands for the device is a server in the tests."""
+    def find(pattern, files):
+        return any(re.search(pattern, path.read_text(encoding="utf-8"), re.M)
+                   for path in sorted(root.glob(files)) if path.is_file())
+
+    for name, path, symbol, body in registered(root, "focuser"):
+        if ".behind_server = true" not in body:
+            continue
+        if path.parent.name != name or symbol != f"{name}_driver":
+            yield f"{path.relative_to(root)}: {symbol} should be called {name}_driver and stand in drivers/{name}"
+        if not list(root.glob(f"tests/fuzz/fuzz_{name}*.c")):
+            yield f"{name}: no tests/fuzz/fuzz_{name}*.c tries what the server says"
+        for pattern, files, what in (
+                (rf"\[focuser\.\d\]\\ndriver = {name}\b", "tests/http/test_*.py", "a test through the whole server"),
+                (rf"^\[focuser\.\d\][^\[]*^driver = {name}\b", "packaging/examples/*.conf", "a configuration to copy"),
+                (rf"`{name}`", "README.md", "a row of the hardware table"),
+                (rf"\b{name}\b", "CHANGELOG.md", "a line"),
+                (rf"^\.Cm {name}\b", "packaging/man/focusd.conf.5", "a paragraph under Drivers")):
+            if not find(pattern, files):
+                yield f"{name}: {files} has no focuser of this kind: {what} is missing"
 
 
 def check_cameras(root):
@@ -95,14 +118,22 @@ def self_test():
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         (root / "drivers/toast").mkdir(parents=True)
-        (root / "drivers/driver_list.c").write_text("\t&toaster,\n\t&absent_driver,\n\t&oven,\n", encoding="utf-8")
+        (root / "drivers/driver_list.c").write_text(
+            "\t&toaster,\n\t&absent_driver,\n\t&oven,\n\t&grill,\n", encoding="utf-8")
         (root / "drivers/toast/toast_driver.c").write_text(
             "const struct focuser_driver toaster = {\n\t.name = \"toast\",\n\t.uses_port = true,\n};\n"
             "const struct focuser_driver other = {\n\t.name = \"other\",\n\t.uses_port = true,\n};\n", encoding="utf-8")
+        (root / "drivers/toast/grill.c").write_text(
+            "const struct focuser_driver grill = {\n\t.name = \"grill\",\n\t.uses_port = true,\n"
+            "\t.behind_server = true,\n};\n", encoding="utf-8")
         (root / "drivers/toast/toast_camera.c").write_text(
             "const struct camera_driver oven = {\n\t.name = \"oven\",\n\t.title = \"Oven\",\n};\n", encoding="utf-8")
         found = list(check(root))
         cameras = list(check_cameras(root))
+        bridges = list(check_bridges(root))
+    if len(bridges) != 7 or any("grill" not in line for line in bridges):
+        print("found", *bridges, sep="\n")
+        return 1
     if len(cameras) != 13 or any("oven" not in line for line in cameras):
         print("found", *cameras, sep="\n")
         return 1
@@ -116,7 +147,7 @@ def main():
     if sys.argv[1] == "--self-test":
         return self_test()
     root = pathlib.Path(sys.argv[1])
-    found = list(check(root)) + list(check_cameras(root))
+    found = list(check(root)) + list(check_cameras(root)) + list(check_bridges(root))
     print("\n".join(found))
     return 1 if found else 0
 

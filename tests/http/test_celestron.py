@@ -154,6 +154,15 @@ def test_another_device_is_refused(make_motor, make_observatory):
     refused(lambda: server.put("focuser/0/connected", Connected="True"), 0x502, "PlaneWave EFA")
 
 
+def test_a_dead_port_is_told_by_its_first_reason(make_motor, make_observatory):
+    """Four tries later it is still the port, and not a question that only a motor that was found would be asked."""
+    motor = make_motor("--fault", "silent")
+    server = make_observatory(simulate=False, config=(
+        f"[focuser.0]\ndriver = celestron\nport = {motor.path}\nopen_wait_ms = 0\n"))
+    refused(lambda: server.put("focuser/0/connected", Connected="True"), 0x501, "nothing answers on /dev/pts/",
+            "check power, cable", "quirks = hand-controller", "quirks = aux-port")
+
+
 def test_through_a_hand_controller(make_motor, make_server):
     motor = make_motor("--fault", "hand-controller")
     server = make_server(motor, "quirks = hand-controller\n")

@@ -248,7 +248,7 @@ def test_full_disk_at_the_first_start(tmp_path):
 @pytest.mark.parametrize("end", ["stopped", "killed"])
 def test_full_disk_at_a_later_start(make_observatory, end):
     """What was kept before can still be read, whether or not the last server left its side files."""
-    server = make_observatory(config=SMALL)
+    server = make_observatory(config=SMALL, seed=None)
     server.connect()
     before = server.focus()[0]["run"]
     devices = unique_ids(server)

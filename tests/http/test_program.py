@@ -61,6 +61,17 @@ def test_check(tmp_path):
     assert f"{bad}:5: points must be 5 to 31 (odd or even), not 3" in result.stderr
 
 
+def test_everything_wrong_is_told_at_once(tmp_path):
+    """Lines that cannot be read do not hide what is wrong with those that can."""
+    bad = tmp_path / "bad.conf"
+    bad.write_text("[server]\nbind = eth0\n[focuser.0]\ndriver = moonlite\nport = COM3\nmax_step = 0xFFFF\n"
+                   "[camera.0]\ndriver = replay\npath = ~/frames\n", encoding="utf-8")
+    result = run("--check", "--config", str(bad))
+    assert result.returncode == 2
+    told = re.findall(r":(\d+): (warning)?", result.stderr)
+    assert sorted(told) == [("2", ""), ("5", ""), ("6", ""), ("9", "warning")]
+
+
 @pytest.mark.parametrize("name", sorted(path.name for path in (ROOT / "packaging" / "examples").glob("*.conf")))
 def test_the_examples_are_right(name):
     result = run("--check", "--config", str(ROOT / "packaging" / "examples" / name))

@@ -230,7 +230,7 @@ export class FocuserCard {
       this.pick('.calibration-state').textContent = limits + last;
     }
     // Nothing moves without limits, so what helps is there to see, once; and put away when it has helped.
-    const needed = up && Boolean(state.move_refusal);
+    const needed = up && Boolean(state.move_refusal) && Boolean(c) && !c.limits;
     if (needed !== this.offered && !running) {
       this.offered = needed;
       details.open = needed;
@@ -281,7 +281,9 @@ export class FocuserCard {
       return;
     }
     doubt.dataset.trust = state.trust;
-    setText(this.pick('.doubt-head'), `⚠ ${TRUSTS[state.trust]}`);
+    const within = known(state.within_low) ?
+      `, within ${number(state.within_low)} to ${number(state.within_high)}` : '';
+    setText(this.pick('.doubt-head'), `⚠ ${TRUSTS[state.trust]}${within}`);
     const offer = state.can_set_position && known(state.remembered_position);
     const advice = state.can_set_position ? '' :
       ' This focuser cannot be told where it stands.';
@@ -318,7 +320,10 @@ export class FocuserCard {
   showNumbering(state) {
     const n = state.numbering;
     const differs = Boolean(n) && (n.low !== 0 || n.reversed) && known(state.motor_position);
-    this.pick('.own').textContent = differs ? `motor’s own number ${number(state.motor_position)}` : '';
+    const outside = known(state.outside_at) ?
+      `the motor stands at ${number(state.outside_at)}, outside 0 to ${number(state.max_step)}` : '';
+    const own = differs ? `motor’s own number ${number(state.motor_position)}` : '';
+    this.pick('.own').textContent = [outside, own].filter(Boolean).join(', ');
     const clamped = this.pick('.clamped');
     clamped.hidden = !state.clamped;
     setText(clamped, state.clamped ? `${number(state.clamped.asked)} was asked for; ` +

@@ -17,7 +17,8 @@ function line(run, open) {
   part('end', STATES[run.state] || run.state);
   if (run.state === 'succeeded') {
     part('what', `${number(run.best_position)}` +
-      (known(run.uncertainty_steps) ? ` ± ${number(run.uncertainty_steps, 1)}` : ''));
+      (known(run.uncertainty_steps) ? ` ± ${number(run.uncertainty_steps, 1)}` : '') +
+      (run.numbers === 'other' ? ' of another calibration' : ''));
     part('size', known(run.hfr_final_px) ? `HFR ${number(run.hfr_final_px, 2)}` : '');
     part('temp', known(run.temperature_c) ? `${number(run.temperature_c, 1)} °C` : '');
   } else {

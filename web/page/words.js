@@ -84,6 +84,8 @@ export function outcome(run) {
   if (run.state === 'running') {
     return {head: '', detail: ''};
   }
+  const numbers = run.numbers === 'other' ?
+    'These positions are of another calibration: today they are other places.' : '';
   const sizes = [];
   if (known(run.hfr_final_px)) {
     sizes.push(`HFR ${number(run.hfr_final_px, 2)} px` +
@@ -104,10 +106,13 @@ export function outcome(run) {
       facts.push(`critical focus zone ${number(run.critical_focus_zone_steps)} steps`);
     }
     facts.push(`${run.exposures} exposures in ${duration(run.duration_s)}`);
+    if (numbers) {
+      facts.push(numbers);
+    }
     return {head, detail: facts.join(' · ')};
   }
   const stand = known(run.final_position) ?
     ` The focuser stands at ${number(run.final_position)}.` : '';
   const head = run.state === 'failed' ? 'No focus found' : 'The run was stopped';
-  return {head, detail: (sentence(run.reason) || 'No reason was given.') + stand};
+  return {head, detail: (sentence(run.reason) || 'No reason was given.') + stand + (numbers ? ` ${numbers}` : '')};
 }

@@ -16,8 +16,9 @@ struct discovery;
  * only when no thread or socket can be had. */
 enum err_code discovery_start(
 	int port, int alpaca_port, bool loopback_only, struct discovery **out, struct err *err);
-/* Starts discovery for an HTTP server that listens on one address (an IP literal; "" or "all": everywhere). Only what
- * that address hears is answered, because clients take the reply's source as ours. */
+/* Starts discovery for an HTTP server that listens on these addresses (bind_list.h; "" is everywhere). Only what one of
+ * them hears is answered, because clients take the reply's source as ours; an address may come later.
+ * ERR_INVALID_VALUE when bind_to is no list of addresses. */
 enum err_code discovery_start_for(const char *bind_to, int port, int alpaca_port,
 	bool loopback_only, struct discovery **out, struct err *err);
 

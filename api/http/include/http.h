@@ -98,8 +98,8 @@ int http_field(struct span form, const char *name, bool any_case, char *out, siz
 struct http_server;
 
 struct http_options {
-	const char *bind;        /* "" = all, IPv4 and IPv6 */
-	int port;                /* 0 = a free one */
+	const char *bind;        /* the addresses to listen on, as bind_list.h says; "" = all, IPv4 and IPv6 */
+	int port;                /* of all of them; 0 = a free one */
 	/* Extra names accepted in Host, separated by commas or blanks.  Pages under these names, with any port and by
 	 * http or https, may ask for everything here and read it (CORS, without credentials). */
 	const char *allowed_hosts;
@@ -110,17 +110,24 @@ struct http_options {
 };
 
 /* Whether the text can stand in http_options.bind: ERR_INVALID_VALUE with a sentence that says what would be right.
- * Pure.  The second says in addition whether this machine has the address at this moment: ERR_IO.  Both any thread. */
-enum err_code http_bind_read(const char *bind, struct err *err);
-enum err_code http_bind_look(const char *bind, struct err *err);
+ * Pure.  The second says in addition whether this machine has the addresses at this moment (ERR_IO).  Any thread. */
+enum err_code http_bind_read(const char *bind_to, struct err *err);
+enum err_code http_bind_look(const char *bind_to, struct err *err);
 
-/* Starts the server threads.  ERR_IO when the port cannot be bound (the text names who or what). */
+/* Starts the server threads.  Addresses that this machine does not have at this moment are tried again every two
+ * seconds, and the log says so; the others are served meanwhile.  ERR_INVALID_VALUE when bind is no list of addresses;
+ * ERR_IO when a port is taken or forbidden (the text names who or what). */
 enum err_code http_server_start(const struct http_options *options, http_handler handler, void *arg,
 	struct http_server **out, struct err *err);
 
 /* Whether it listens on loopback only: then discovery answers loopback only. */
 bool http_server_is_loopback(const struct http_server *server);
+/* Whether it listens on any address yet.  Once true it stays so.  Any thread, as the next two. */
+bool http_server_is_open(const struct http_server *server);
+/* The port; 0 before the server is open. */
 int http_server_port(const struct http_server *server);
+/* Writes the URL of the first address that was there ("http://[::1]:11111/"); 128 bytes suffice.  When it is open. */
+void http_server_url(const struct http_server *server, char *out, size_t cap);
 
 /* Calls every waiting handler and stream again soon.  Cheap; any thread, also under other locks. */
 void http_server_wake(struct http_server *server);

@@ -37,6 +37,12 @@ enum err_code wire_hear_out(struct wire *w, int64_t deadline_ms, struct err *err
 /* The name of the open port for people: "/dev/ttyUSB0". */
 const char *wire_name(const struct wire *w);
 
+/* The reason for a device that has not said a word to us since the port was opened: names what people can check,
+ * which a driver's later questions do not.  code is ERR_TIMEOUT (nothing came) or ERR_PROTOCOL (something else came,
+ * and *err says what); any other is returned with *err as it is.  hint, "" or "; ..." for the end of the sentence, says
+ * what this kind of device may need besides. */
+enum err_code wire_not_found(const struct wire *w, enum err_code code, const char *hint, struct err *err);
+
 /* Whether something urgent waits for the call that is running: a driver that is about to start a motor looks
  * once more, since a halt that came meanwhile must not be answered with a start. */
 bool wire_urgent(const struct wire *w);

@@ -35,6 +35,9 @@ enum err_code {
 /* Room for one sentence for a person at a telescope; longer text is cut at a character boundary. */
 struct err {
 	enum err_code code;
+	/* The ErrorNumber, 0x400..0xFFF, that another Alpaca server gave and that clients get as it is; 0: the one that
+	 * belongs to the code.  err_set() makes it 0. */
+	int number;
 	char text[240];
 };
 
@@ -56,5 +59,8 @@ const char *err_name(enum err_code code);
 /* The ErrorNumber on the Alpaca wire: 0 for ERR_OK, 0x400..0x40E, 0x4FF, 0x500..0x515.
  * Source: Alpaca API Reference, error numbers; 0x500 and above are focusd's own. */
 int err_alpaca_number(enum err_code code);
+
+/* The ErrorNumber of this failure: err->number when another server gave one, else that of its code. */
+int err_number(const struct err *err);
 
 #endif

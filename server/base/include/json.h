@@ -60,6 +60,13 @@ bool json_member(const struct json *object, int i, const char **name, const stru
 /* The member of this exact name, or NULL. */
 const struct json *json_get(const struct json *object, const char *name);
 
+/* The first member of this name without regard to ASCII case, or NULL: for what programs that spell names otherwise
+ * have written. */
+const struct json *json_get_nocase(const struct json *object, const char *name);
+
+/* Element i of an array, from 0; NULL past the end and when it is no array.  Takes time in proportion to i. */
+const struct json *json_element(const struct json *array, int i);
+
 /* Reads a value of this type; false (out untouched) when it has another type. An integer must be a whole number within
  * int32_t. */
 bool json_as_double(const struct json *value, double *out);

@@ -40,7 +40,7 @@ enum config_approach {
 struct config_server {
 	char name[64];
 	char location[96];
-	char bind[64];             /* "" = all addresses, IPv4 and IPv6 */
+	char bind[256];            /* addresses separated by commas or blanks; "" = all, IPv4 and IPv6 */
 	int port;                  /* 0 = a free one */
 	int discovery_port;        /* 0 = off */
 	char allowed_hosts[512];   /* names separated by commas or blanks; "" none */

@@ -31,7 +31,8 @@ static enum camera_activity activity_locked(const struct device *dev)
 bool camera_busy(struct device *dev, struct err *err)
 {
 	if (camera_of(dev)->exposure.phase != EXPOSE_NONE) {
-		err_set(err, ERR_INVALID_OPERATION, "%s is busy with an exposure", dev->info.name);
+		err_set(err, ERR_INVALID_OPERATION,
+			"%s is busy with an exposure: wait for its end, or abort it", dev->info.name);
 		return true;
 	}
 	return false;

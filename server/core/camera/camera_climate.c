@@ -127,7 +127,7 @@ void camera_climate_cool(struct device *dev, bool on)
 void camera_climate_reset(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
-	c->cooler.on = false;
+	c->cooler.on = c->caps.has_cooler && c->caps.cooler_on;
 	c->cooler.wanted = false;
 	c->cooler.set_point_c = c->caps.set_point_default_c;
 	c->guide.wish[0].wanted = false;

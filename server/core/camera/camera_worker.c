@@ -210,7 +210,12 @@ static struct step camera_step(struct device *dev)
 
 static enum err_code camera_open(struct device *dev, struct err *err)
 {
-	enum err_code code = camera_drive_open(dev, err);
+	return camera_drive_open(dev, err);
+}
+
+static enum err_code camera_identify(struct device *dev, struct err *err)
+{
+	enum err_code code = camera_drive_identify(dev, err);
 	if (code == ERR_OK) {
 		camera_climate_open(dev);
 	}
@@ -300,6 +305,7 @@ static struct step camera_posted(struct device *dev, const void *data, size_t si
 
 const struct device_class camera_class = {
 	.open = camera_open,
+	.identify = camera_identify,
 	.read_all = camera_read_all,
 	.close = camera_drive_close,
 	.open_wait_ms = camera_open_wait,

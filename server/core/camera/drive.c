@@ -235,6 +235,12 @@ enum err_code camera_drive_open(struct device *dev, struct err *err)
 	return code;
 }
 
+enum err_code camera_drive_identify(struct device *dev, struct err *err)
+{
+	struct camera_core *c = camera_of(dev);
+	return c->driver->identify != NULL ? c->driver->identify(c->ctx, &c->fresh_caps, err) : ERR_OK;
+}
+
 enum err_code camera_drive_first_climate(struct device *dev, struct camera_climate *out, struct err *err)
 {
 	const struct camera_core *c = camera_of(dev);

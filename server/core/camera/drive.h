@@ -56,6 +56,8 @@ enum err_code camera_drive_posted(struct device *dev, const void *data, size_t s
 
 /* What the camera can do goes into c->fresh_caps.  Closes by itself after a failure. */
 enum err_code camera_drive_open(struct device *dev, struct err *err);
+/* One try to learn the rest, into c->fresh_caps; nothing for a driver whose open learns it all. */
+enum err_code camera_drive_identify(struct device *dev, struct err *err);
 enum err_code camera_drive_first_climate(struct device *dev, struct camera_climate *out, struct err *err);
 /* Lent frames and memory kept for frames to come are given back too. */
 void camera_drive_close(struct device *dev);

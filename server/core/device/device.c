@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 /* What clients are promised. A connect is promised an answer within 4.5 s; the time below is shorter, because the
  * answer takes a while on its way. */
@@ -22,6 +23,7 @@ void device_init(struct device *dev)
 	clock_cond_init(&dev->changed);
 	dev->version = 1;
 	dev->link = LINK_DOWN;
+	dev->urgent_fd = -1;
 	dev->patience = usual_patience;
 }
 
@@ -48,7 +50,18 @@ void device_wake_worker(struct device *dev)
 void device_wake_urgent(struct device *dev)
 {
 	atomic_store(&dev->urgent, true);
+	if (dev->urgent_fd >= 0) {
+		(void)eventfd_write(dev->urgent_fd, 1);
+	}
 	device_wake_worker(dev);
+}
+
+void device_seen_urgent(struct device *dev)
+{
+	eventfd_t count;
+	if (atomic_exchange(&dev->urgent, false) && dev->urgent_fd >= 0) {
+		(void)eventfd_read(dev->urgent_fd, &count);
+	}
 }
 
 void device_poke(struct device *dev)

@@ -2,6 +2,9 @@
 #include "host.h"
 
 #include <math.h>
+#include <strings.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "device_private.h"
 #include "mailbox.h"
@@ -11,6 +14,19 @@ static bool something_urgent(void *ctx)
 {
 	struct device *dev = ctx;
 	return atomic_load(&dev->urgent);
+}
+
+/* The list of devices and their ids never change while workers run. */
+static bool is_ours(void *ctx, const char *unique_id)
+{
+	const struct device *dev = ctx;
+	const struct devices *all = dev->needs.siblings;
+	for (int i = 0; all != NULL && i < all->count; i++) {
+		if (strcasecmp(all->device[i]->info.unique_id, unique_id) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Puts a post into the mailbox; a thread of the driver calls this. */
@@ -51,11 +67,19 @@ enum err_code host_prepare(struct device *dev, struct err *err)
 	dev->host.post_ctx = dev;
 	dev->host.urgent = something_urgent;
 	dev->host.urgent_ctx = dev;
+	/* Without a descriptor drivers look now and then. */
+	dev->urgent_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	dev->host.urgent_fd = dev->urgent_fd;
+	dev->host.is_ours = is_ours;
+	dev->host.ours_ctx = dev;
 	return ERR_OK;
 }
 
 void host_end(struct device *dev)
 {
+	if (dev->urgent_fd >= 0) {
+		close(dev->urgent_fd);
+	}
 	mailbox_destroy(dev->mailbox);
 }
 

@@ -330,7 +330,7 @@ static void *worker_main(void *arg)
 	pthread_mutex_lock(&dev->lock);
 	while (!dev->quit) {
 		dev->woken = false;
-		atomic_store(&dev->urgent, false);
+		device_seen_urgent(dev);
 		take_settings(dev);
 		struct step told = dev->opened ? host_hand_over(dev) : step_again();
 		if (told.what == STEP_LOST && dev->link == LINK_UP) {

@@ -72,7 +72,8 @@ void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 	out->progress = out->progress > 1 ? 1 : out->progress;
 	snprintf(out->reason, sizeof out->reason, "%s",
 		out->state == CALIBRATION_RUNNING ? "" : c->reason);
-	snprintf(out->refusal, sizeof out->refusal, "%s", f->caps.move_refusal);
+	snprintf(out->refusal, sizeof out->refusal, "%s",
+		f->caps.move_refusal[0] != '\0' ? f->caps.move_refusal : f->renumbered.refusal);
 	pthread_mutex_unlock(&dev->lock);
 }
 
@@ -158,6 +159,9 @@ enum err_code calibration_refuses_move(struct device *dev, struct err *err)
 	if (f->caps.move_refusal[0] != '\0') {
 		return err_set(err, ERR_INVALID_OPERATION, "%s is %s", dev->info.name,
 			f->caps.move_refusal);
+	}
+	if (f->renumbered.refusal[0] != '\0') {
+		return err_set(err, ERR_INVALID_OPERATION, "%s is %s", dev->info.name, f->renumbered.refusal);
 	}
 	return ERR_OK;
 }

@@ -21,6 +21,7 @@
 #include "phase.h"
 #include "port.h"
 #include "position_memory.h"
+#include "renumbered.h"
 #include "set_position.h"
 #include "stop_kept.h"
 #include "temperature.h"
@@ -42,12 +43,14 @@ struct focuser_core {
 	struct focuser_caps caps; /* its max_step as clients see it, and as configured */
 	bool caps_known;
 	struct numbering numbering; /* positions of clients are the motor's by this, and only by this */
+	struct renumbered renumbered; /* what a focusd that numbered otherwise has left behind */
 	enum moves_approach approach;
 	struct moves_rules rules;
 
 	int64_t next_poll_ms;    /* device clock */
 	unsigned poll_failures;  /* in a row */
 	struct motion motion;
+	struct log_lasting outside; /* what the log was told of a motor outside its range */
 	struct temperature temperature;
 	struct focuser_memory memory;
 	struct set_position set_position;

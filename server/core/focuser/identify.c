@@ -14,6 +14,10 @@
 static void keep_what_was_told(struct focuser_reading *r, const struct focuser_reading *before)
 {
 	r->reset_seen |= before->reset_seen;
+	if (before->temperature_valid && !r->temperature_valid) {
+		r->temperature_valid = true;
+		r->temperature_c = before->temperature_c;
+	}
 	if (before->backlash_valid && !r->backlash_valid) {
 		r->backlash_valid = true;
 		r->backlash_steps = before->backlash_steps;
@@ -120,6 +124,7 @@ void identify_renew(struct device *dev)
 	arrival_forget(f);
 	halt_drop_wish(&f->halt);
 	focuser_take_reading(dev, &f->fresh);
+	memory_renumber(dev);
 	if (f->calibration.state == CALIBRATION_DONE) {
 		memory_afresh(dev);
 	} else {

@@ -326,6 +326,11 @@ static struct step watch_leg(struct device *dev)
 {
 	struct focuser_core *f = focuser_of(dev);
 	int64_t now = clock_now_ms(dev->clock);
+	if (f->fresh.motion_failed) {
+		halt_wish(&f->halt);
+		leg_end_move(dev, &f->fresh.failure);
+		return step_again();
+	}
 	if (f->motion.position != f->leg.progress_position) {
 		int64_t took_ms = now - f->leg.progress_ms;
 		f->leg.speed_steps_per_ms = took_ms <= 0 ? 0
@@ -357,13 +362,14 @@ static struct step watch_leg(struct device *dev)
 		stalled(dev, &why);
 		return step_again();
 	}
-	if (now - f->leg.progress_ms > FOCUSER_STALL_MS) {
+	bool watched = !f->caps.told_at_rest;
+	if (watched && now - f->leg.progress_ms > FOCUSER_STALL_MS) {
 		err_set(&why, ERR_STALLED, "%s says it moves but stands at %d on the way to %d",
 			dev->info.name, (int)f->motion.position, (int)f->leg.target);
 		stalled(dev, &why);
 		return step_again();
 	}
-	if (now - f->leg.nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
+	if (watched && now - f->leg.nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
 		err_set(&why, ERR_STALLED, "%s moves, but not towards %d: it is at %d", dev->info.name,
 			(int)f->leg.target, (int)f->motion.position);
 		stalled(dev, &why);

@@ -76,6 +76,7 @@ void link_up_came(struct device *dev, bool again)
 		f->move_told.until_ms = 0;
 	}
 	focuser_take_reading(dev, &f->fresh);
+	memory_renumber(dev);
 	memory_judge(dev);
 	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
 	if (!dev->quiet_return) {
@@ -142,7 +143,7 @@ void link_up_stop(struct device *dev)
 	enum err_code code = ERR_OK;
 	for (int round = 0; !rests && code != ERR_IO && round < STOP_ROUNDS; round++) {
 		/* Nothing is more urgent than this halt, so no call of it gives up for something urgent. */
-		atomic_store(&dev->urgent, false);
+		device_seen_urgent(dev);
 		code = calibrating ? drive_calibrate(dev, false, &err) : drive_halt(dev, &err);
 		if (code == ERR_OK) {
 			calibrating = false;

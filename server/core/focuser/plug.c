@@ -60,7 +60,8 @@ struct plug *plug_create(struct device *const *devices, int count)
 {
 	bool wanted = false;
 	for (int i = 0; i < count; i++) {
-		wanted |= focuser_of(devices[i]) != NULL && focuser_of(devices[i])->driver->uses_port;
+		const struct focuser_core *f = focuser_of(devices[i]);
+		wanted |= f != NULL && f->driver->uses_port && !f->driver->behind_server;
 	}
 	struct plug *plug = wanted ? calloc(1, sizeof *plug) : NULL;
 	if (plug == NULL) {

@@ -128,7 +128,7 @@ enum err_code port_choose(struct device *dev, bool again, struct focuser_port *o
 {
 	struct focuser_core *f = focuser_of(dev);
 	*out = f->cfg->port;
-	if (!f->driver->uses_port) {
+	if (!f->driver->uses_port || f->driver->behind_server) {
 		return ERR_OK;
 	}
 	if (!f->book.loaded) {
@@ -162,7 +162,7 @@ enum err_code port_verify(struct device *dev, bool again, const struct focuser_c
 	struct err *err)
 {
 	struct focuser_core *f = focuser_of(dev);
-	if (!f->driver->uses_port) {
+	if (!f->driver->uses_port || f->driver->behind_server) {
 		return ERR_OK;
 	}
 	const struct port_identity *known = &f->book.known;
@@ -193,7 +193,8 @@ enum err_code port_verify(struct device *dev, bool again, const struct focuser_c
 
 void port_came(struct device *dev)
 {
-	if (focuser_of(dev) == NULL || !focuser_of(dev)->driver->uses_port || dev->opened) {
+	const struct focuser_core *f = focuser_of(dev);
+	if (f == NULL || !f->driver->uses_port || f->driver->behind_server || dev->opened) {
 		return;
 	}
 	if (dev->link == LINK_LOST || (dev->link == LINK_DOWN && dev->keep_trying)) {

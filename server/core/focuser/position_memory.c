@@ -41,11 +41,15 @@ void memory_open(struct device *dev)
 		return;
 	}
 	m->opened = true;
-	if (f->driver->count == FOCUSER_COUNT_SIMULATED || dev->host.state_dir == NULL) {
+	if (dev->host.state_dir == NULL) {
 		return;
 	}
+	/* A simulated focuser must not write over what is remembered of a real one, which may have the same number in
+	 * another configuration on this directory. */
+	bool simulated = f->driver->count == FOCUSER_COUNT_SIMULATED;
 	char path[1100];
-	snprintf(path, sizeof path, "%s/position-%d", dev->host.state_dir, dev->info.number);
+	snprintf(path, sizeof path, "%s/%sposition-%d", dev->host.state_dir, simulated ? "simulator-" : "",
+		dev->info.number);
 	struct err why = {0};
 	m->found = position_journal_read(path, &m->last, &why);
 	m->has_last = m->found == POSITION_READ || m->found == POSITION_MENDED;
@@ -54,6 +58,8 @@ void memory_open(struct device *dev)
 	} else if (m->found == POSITION_MENDED) {
 		log_info(dev->info.source, "the newest entry of %s was cut off; the one before it counts", path);
 	}
+	dev->host.stood_known = simulated && m->has_last;
+	dev->host.stood = m->last.position;
 	m->journal = position_journal_create(path, dev->info.source, m->has_last ? &m->last : NULL,
 		journal_done, dev);
 	if (m->journal == NULL) {
@@ -82,7 +88,13 @@ static void fill(struct device *dev, struct position_entry *out)
 		.trust = m->trust,
 		.offset_known = m->offset_known,
 		.offset = m->offset,
+		.span_known = m->span_known,
+		.span_low = m->span_low,
+		.span_high = m->span_high,
 		.numbering = f->numbering,
+		.before_shift = f->renumbered.undecided,
+		.old_min_step = f->renumbered.old_min_step,
+		.old_max_step = f->renumbered.old_max_step,
 		.max_step = f->caps.max_step,
 	};
 	clock_utc_text(clock_utc_ms(), out->time);
@@ -91,6 +103,26 @@ static void fill(struct device *dev, struct position_entry *out)
 	text_copy_clean(out->device, sizeof out->device, f->caps.identity);
 	text_copy_clean(out->port, sizeof out->port, dev->info.where);
 	text_copy_clean(out->port_serial, sizeof out->port_serial, f->book.fresh.serial);
+}
+
+void memory_renumber(struct device *dev)
+{
+	struct focuser_core *f = focuser_of(dev);
+	bool held = f->renumbered.refusal[0] != '\0';
+	renumbered_judge(&(struct renumbered_case){
+		.last = f->memory.has_last ? &f->memory.last : NULL,
+		.driver = dev->info.driver,
+		.numbering = f->numbering,
+		.limits_known = f->caps.move_refusal[0] == '\0',
+		.min_step = f->cfg->min_step,
+		.max_step = f->cfg->port.max_step,
+	}, &f->renumbered);
+	if (f->renumbered.note[0] != '\0') {
+		log_warn(dev->info.source, "%s", f->renumbered.note);
+	}
+	if (f->renumbered.refusal[0] != '\0' && !held) {
+		log_error(dev->info.source, "%s is %s", dev->info.name, f->renumbered.refusal);
+	}
 }
 
 static void note(struct device *dev, const struct position_entry *entry)
@@ -131,6 +163,13 @@ static bool settled(struct device *dev)
 	return true;
 }
 
+/* Whether the numbers of both entries are to be read in the same way. */
+static bool same_numbers(const struct position_entry *a, const struct position_entry *b)
+{
+	return a->before_shift == b->before_shift && a->old_min_step == b->old_min_step &&
+	       a->old_max_step == b->old_max_step && numbering_same(&a->numbering, &b->numbering);
+}
+
 void memory_seen(struct device *dev)
 {
 	struct focuser_core *f = focuser_of(dev);
@@ -150,7 +189,7 @@ void memory_seen(struct device *dev)
 		fill(dev, &now);
 		bool same = m->has_last && !m->last.moving && m->last.trust == now.trust &&
 			    m->last.offset_known == now.offset_known && m->last.offset == now.offset &&
-			    strcmp(m->last.driver, now.driver) == 0 &&
+			    same_numbers(&m->last, &now) && strcmp(m->last.driver, now.driver) == 0 &&
 			    strcmp(m->last.port_serial, now.port_serial) == 0 &&
 			    focuser_distance(m->last.position, now.position) <= focuser_tolerance(f);
 		bool retry = done && m->failing && clock_now_ms(clock_real()) >= m->retry_real_ms;
@@ -242,6 +281,7 @@ void memory_doubt(struct device *dev, const char *why)
 	m->trust = POSITION_UNKNOWN;
 	m->offset_known = false;
 	m->offset = 0;
+	m->span_known = false;
 	text_copy_clean(m->why, sizeof m->why, why);
 	if (m->has_last && m->last.moving) {
 		/* The doubt is noted before the motor rests, since it may go on whatever it is told, until
@@ -250,6 +290,7 @@ void memory_doubt(struct device *dev, const char *why)
 		entry.trust = m->trust;
 		entry.offset_known = false;
 		entry.offset = 0;
+		entry.span_known = false;
 		text_copy_clean(entry.why, sizeof entry.why, m->why);
 		note(dev, &entry);
 	}
@@ -268,8 +309,9 @@ void memory_judge(struct device *dev)
 	struct position_seen seen = {
 		.position = motor_position(f),
 		.moving = f->motion.moving,
-		.keeps = f->driver->count == FOCUSER_COUNT_KEPT,
+		.keeps = f->driver->count != FOCUSER_COUNT_MAY_BE_LOST,
 		.reset = f->fresh.reset_seen,
+		.halted = f->stop.sent || (f->stop.unsure && f->stop.verdict == STOP_RESTS),
 		.tolerance = focuser_tolerance(f),
 		.numbering = f->numbering,
 		.driver = dev->info.driver,
@@ -282,6 +324,9 @@ void memory_judge(struct device *dev)
 	m->trust = verdict.trust;
 	m->offset_known = verdict.offset_known;
 	m->offset = verdict.offset;
+	m->span_known = verdict.span_known;
+	m->span_low = verdict.span_low;
+	m->span_high = verdict.span_high;
 	snprintf(m->why, sizeof m->why, "%s", verdict.why);
 	(void)log_lasting_over(&m->doubtful);
 	if (m->trust == POSITION_KNOWN) {
@@ -301,8 +346,50 @@ void memory_afresh(struct device *dev)
 	m->trust = POSITION_KNOWN;
 	m->offset_known = false;
 	m->offset = 0;
+	m->span_known = false;
 	m->why[0] = '\0';
 	(void)log_lasting_over(&m->doubts);
+	memory_rest(dev);
+	device_changed(dev);
+}
+
+static int32_t narrow(int64_t steps)
+{
+	return steps > INT32_MAX ? INT32_MAX : steps < INT32_MIN ? INT32_MIN : (int32_t)steps;
+}
+
+/* Where the motor may be, in clients' steps inside the range. */
+static void span_published(const struct focuser_core *f, int32_t *low, int32_t *high)
+{
+	int64_t motor = motor_position(f);
+	int32_t a = numbering_published(&f->numbering, motor + f->memory.span_low);
+	int32_t b = numbering_published(&f->numbering, motor + f->memory.span_high);
+	*low = a < b ? a : b;
+	*high = a < b ? b : a;
+	*low = *low < 0 ? 0 : *low;
+	*high = *high > f->caps.max_step ? f->caps.max_step : *high;
+}
+
+void memory_restored(struct device *dev, int32_t said, int32_t seen)
+{
+	const struct focuser_core *f = focuser_of(dev);
+	struct focuser_memory *m = &focuser_of(dev)->memory;
+	if (!m->span_known) {
+		memory_afresh(dev);
+		return;
+	}
+	int64_t shift = (int64_t)said - seen;
+	m->trust = POSITION_UNKNOWN;
+	m->offset_known = false;
+	m->offset = 0;
+	m->span_low = narrow(m->span_low + shift);
+	m->span_high = narrow(m->span_high + shift);
+	int32_t low;
+	int32_t high;
+	span_published(f, &low, &high);
+	snprintf(m->why, sizeof m->why, "It was set to %d, where it was last seen on a move that was cut short: it can "
+		"be anywhere from %d to %d", (int)f->motion.position, (int)low, (int)high);
+	log_warn(dev->info.source, "position unknown: %s", m->why);
 	memory_rest(dev);
 	device_changed(dev);
 }
@@ -348,6 +435,10 @@ void memory_state(struct device *dev, struct focuser_state *out)
 	snprintf(out->trust_why, sizeof out->trust_why, "%s", m->why);
 	out->remembered_known = f->motion.known && m->trust != POSITION_KNOWN && m->offset_known &&
 				by_remembered_count(f, f->motion.position, &out->remembered);
+	out->within_known = f->motion.known && m->trust == POSITION_UNKNOWN && m->span_known;
+	if (out->within_known) {
+		span_published(f, &out->within_low, &out->within_high);
+	}
 	out->can_set_position = f->driver->set_position != NULL;
 	out->journal_failing = m->failing;
 }

@@ -29,4 +29,18 @@ static inline struct autofocus *served_autofocus(const struct served *served, co
 	return info->kind == &focuser_kind ? served->autofocus[info->number] : NULL;
 }
 
+/* How positions of focuser N are published today; not known before its first link, or where there is none. */
+static inline struct numbering served_numbering(const struct served *served, int number)
+{
+	struct focuser_state state = {.link = LINK_DOWN};
+	struct device *dev;
+	for (int i = 0; (dev = devices_at(served->devices, i)) != NULL; i++) {
+		const struct device_info *info = device_info(dev);
+		if (info->kind == &focuser_kind && info->number == number) {
+			focuser_state(dev, &state);
+		}
+	}
+	return state.numbering;
+}
+
 #endif

@@ -96,6 +96,13 @@ enum err_code autofocus_find_camera(struct autofocus *af, int wanted, struct dev
 	return code;
 }
 
+static struct numbering numbering_now(struct autofocus *af)
+{
+	struct focuser_state state;
+	focuser_state(af->focuser, &state);
+	return state.numbering;
+}
+
 static struct run *new_run(struct autofocus *af, uint64_t id, const struct device *camera)
 {
 	struct run *run = calloc(1, sizeof *run);
@@ -106,6 +113,7 @@ static struct run *new_run(struct autofocus *af, uint64_t id, const struct devic
 		.id = id,
 		.state = RUN_RUNNING,
 		.started_utc_ms = clock_utc_ms(),
+		.numbering = numbering_now(af),
 		.focuser = af->number,
 		.camera = camera->info.number,
 		.temperature_c = NAN,

@@ -46,6 +46,9 @@ bool numbering_holds(const struct numbering *n, int32_t motor);
 /* Whether a motor's number means the same place under both: both are known, and no calibration lies between them. */
 bool numbering_same_count(const struct numbering *a, const struct numbering *b);
 
+/* Whether nothing at all is different. */
+bool numbering_same(const struct numbering *a, const struct numbering *b);
+
 /* Whether both publish every position under the same number. */
 bool numbering_equal(const struct numbering *a, const struct numbering *b);
 

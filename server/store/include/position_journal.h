@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The journal of where a motor is, `position-N` in the state directory: written so that a power cut at
- * any instant loses nothing, and read by anybody (it is two lines of JSON).
+ * The journal of where a motor is, `position-N` in the state directory (`simulator-position-N` for a simulated one):
+ * written so that a power cut at any instant loses nothing, and read by anybody (it is two lines of JSON).
  *
  * The file is two slots of 4096 bytes, which take turns: an entry with an odd sequence number goes to
  * the second, one with an even number to the first, so what was written last is never written over and
@@ -9,7 +9,8 @@
  *
  *   {"crc32":"0a1b2c3d","format":"focusd-position","version":1,"sequence":7,"time":"2026-...Z",
  *    "motion":"rest"|"moving","position":7600,"from":7600,"target":7600,"low":7600,"high":7600,
- *    "trust":"known"|"shifted"|"unknown","offset":0|null,"why":null|"...","reverse":false,
+ *    "trust":"known"|"shifted"|"unknown","offset":0|null,["span_low":-400,"span_high":600,]
+ *    "why":null|"...","reverse":false,
  *    "max_step":65535,"mirror":65535,"lowest":0,"calibrated":false,"driver":"moonlite","device":"...","port":"...",
  *    "port_serial":null|"..."}
  *
@@ -20,10 +21,12 @@
  * Numbers of steps are the motor's own; max_step is the limit that clients saw, and mirror and lowest are the motor's
  * limits, which with reverse and calibrated make the numbering (numbering.h) that clients saw.  Entries of focusd 0.1.0
  * have neither lowest nor calibrated: it published the motor's own numbers, and with reverse counted down from mirror,
- * which is a numbering with a lowest of 0.  position is where the motor was last
+ * which is a numbering with a lowest of 0.  old_min_step and old_max_step are there only where limits of that time are
+ * refused.  position is where the motor was last
  * seen; while it moves, from, target, low and high describe the way, overshoot included.  offset is
  * what has to be added to the motor's count to get the count from before a shift; null where that
- * is not known.
+ * is not known.  span_low and span_high are there when the motor lost its count on the way: the true count is the
+ * motor's and something between the two.
  *
  * Each write is one pwrite of a whole slot and an fdatasync, on a thread of the journal's own: an SD
  * card may take a second for it, and a halt must not wait for that.  Only the start of a move waits for
@@ -63,9 +66,14 @@ struct position_entry {
 	enum focuser_trust trust;
 	bool offset_known;
 	int32_t offset;         /* what has to be added to the motor's count to get the count from before the shift */
+	bool span_known;        /* it is known how wrong the count can be; only of an unknown position */
+	int32_t span_low, span_high; /* what may have to be added to the motor's count, from low to high */
 	char why[FOCUSER_WHY];  /* for people; "" when the position is known */
 	struct numbering numbering; /* how clients saw these numbers */
 	bool before_shift;      /* written by focusd 0.1.0; see above */
+	/* Configured limits that were written for the motor's own numbers, which 0.1.0 published, and that are refused
+	 * until they are changed; 0 none. */
+	int32_t old_min_step, old_max_step;
 	int32_t max_step;       /* the highest position that clients saw */
 	char driver[32];
 	char device[96];        /* what the device said it is */

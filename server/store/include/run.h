@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "numbering.h"
 #include "text.h"
 
 enum run_state { RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_ABORTED };
@@ -45,6 +46,13 @@ struct run_curve {
 	double a, k, x0, y0;
 };
 
+/* Whose numbers the positions of a run are, once run_renumber() was told today's. */
+enum run_numbers {
+	RUN_NUMBERS_UNTOLD, /* today's are not known, or the run does not say by which it was published */
+	RUN_NUMBERS_TODAY,
+	RUN_NUMBERS_OTHER,  /* of another calibration, or of 0.1.0: the same number is another place today */
+};
+
 /* Sizes in px, positions in steps, NAN is unknown and becomes null in JSON. */
 struct run {
 	uint64_t id;
@@ -55,6 +63,8 @@ struct run {
 	char reason[240];        /* a sentence when not succeeded */
 	int64_t started_utc_ms;
 	double duration_s;       /* on the monotonic clock of the run */
+	struct numbering numbering; /* positions are published by this; not known in runs of 0.1.0 */
+	enum run_numbers numbers;
 	int focuser, camera;     /* device numbers */
 	char focuser_name[64], camera_name[64];
 	char filter[64];
@@ -76,7 +86,19 @@ struct run {
 struct run *run_copy(const struct run *run);
 void run_free(struct run *run);
 
-/* Appends the run object of the contract (plus "fit": {"a","k","x0","y0"} or null). */
+/* Turns published positions, by run->numbering, into the motor's own numbers, and back; what is kept on the disk are
+ * the motor's own.  All places are turned: those of the record, of its curve and of its points. */
+void run_to_motor(struct run *run);
+void run_to_published(struct run *run);
+
+/* Shows the run in today's published numbers where its places can be found again: always by the same count of the
+ * motor, however it is published (reverse, other limits).  A run of another calibration keeps its numbers.  Either way
+ * run->numbers says so. */
+void run_renumber(struct run *run, const struct numbering *today);
+
+/* Appends the run object of the contract, plus "fit": {"a","k","x0","y0"} or null, "calibration": {"low","high",
+ * "reversed"} (the motor's limits that its positions were published by) or null, and "numbers": "today", "other" or
+ * null (enum run_numbers). */
 void run_json(const struct run *run, struct buf *out);
 /* Appends the same object without "points". */
 void run_json_summary(const struct run *run, struct buf *out);

@@ -34,6 +34,8 @@
 #define STORE_PATIENCE_MS 10000
 /* The most runs in one list. */
 #define STORE_LIST_MAX 1000
+/* A list knows the numberings of so many focusers; the runs of others are shown as they were published. */
+#define STORE_FOCUSERS_MAX 16
 
 struct store;
 
@@ -87,7 +89,9 @@ bool store_history(struct store *store, int focuser, int camera, int binning, in
 
 /* Posts a question and returns its ticket (> 0) at once.  limit is 1..STORE_LIST_MAX. */
 uint64_t store_ask_run(struct store *store, uint64_t id);
-uint64_t store_ask_list(struct store *store, int limit);
+/* today[N], for N < count, is how positions of focuser N are published today; its runs are told by run_renumber().  It
+ * is copied, up to STORE_FOCUSERS_MAX of them. */
+uint64_t store_ask_list(struct store *store, int limit, const struct numbering *today, int count);
 
 /* An answer; whoever takes it frees it with store_answer_fini(). */
 struct store_answer {

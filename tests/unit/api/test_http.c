@@ -717,12 +717,59 @@ static void ports_and_addresses(void **state)
 	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_IO);
 	assert_non_null(strstr(err.text, "another"));
 	options.bind = "pier";
-	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_IO);
+	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_INVALID_VALUE);
 	assert_non_null(strstr(err.text, "IP address"));
+	/* One that is taken among others that are free: nothing is left open. */
+	options.bind = "127.0.0.2, 127.0.0.1, 127.0.0.3";
+	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_IO);
+	assert_non_null(strstr(err.text, "of 127.0.0.1:"));
+	options.bind = "127.0.0.2, 127.0.0.3";
+	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_OK);
+	assert_int_equal(http_server_port(other), http_server_port(server));
+	assert_true(http_server_is_open(other) && http_server_is_loopback(other));
+	http_server_stop(other);
 	options = (struct http_options){.bind = ""};
 	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_OK);
 	assert_false(http_server_is_loopback(other));
 	assert_true(http_server_port(other) > 0);
+	char url[128];
+	char wanted[128];
+	http_server_url(other, url, sizeof url);
+	snprintf(wanted, sizeof wanted, "http://127.0.0.1:%d/", http_server_port(other));
+	assert_string_equal(url, wanted);
+	http_server_stop(other);
+}
+
+/* Every address of a list is served, those that the library does not listen on itself, too; and an address that nobody
+ * has (TEST-NET-1, RFC 5737) keeps nobody from the others. */
+static void several_addresses(void **state)
+{
+	(void)state;
+	static const char *const hosts[] = {"127.0.0.2", "127.0.0.3", "127.0.0.4"};
+	struct err err;
+	struct http_server *other = NULL;
+	struct http_options options = {.bind = "192.0.2.7 127.0.0.2 127.0.0.3, 127.0.0.4"};
+	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_OK);
+	assert_true(http_server_is_open(other));
+	assert_false(http_server_is_loopback(other));
+	for (int round = 0; round < 100; round++) {
+		for (size_t i = 0; i < COUNT(hosts); i++) {
+			int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+			struct sockaddr_in to = {
+				.sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(other))};
+			assert_int_equal(inet_pton(AF_INET, hosts[i], &to.sin_addr), 1);
+			assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
+			struct reply *reply = exchange(fd, "GET /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
+			assert_string_equal(reply->body, "/echo|||127.0.0.1\n");
+			close(fd);
+		}
+	}
+	http_server_stop(other);
+	/* With nothing to listen on it starts, too, and stops. */
+	options.bind = "192.0.2.7";
+	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_OK);
+	assert_false(http_server_is_open(other));
+	assert_int_equal(http_server_port(other), 0);
 	http_server_stop(other);
 }
 
@@ -746,6 +793,7 @@ int main(void)
 		TEST(many_clients),
 		TEST(images_travel_whole),
 		TEST(ports_and_addresses),
+		TEST(several_addresses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

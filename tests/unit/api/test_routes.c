@@ -308,6 +308,10 @@ static void actions(void **state)
 		{"Action=AutofocusAbort&Parameters=", 0, "none"},
 		{"Action=Autofocus&Parameters=%7B%22stepp%22%3A+5%7D", 0x401, "\\\"stepp\\\""},
 		{"Action=Autofocus&Parameters={\"points\":2}", 0x401, "points must be"},
+		{"Action=Autofocus&Parameters={\"points\":\"9\"}", 0x401, "from 5 to 31, without quotes"},
+		{"Action=Autofocus&Parameters={\"exposure\":3}", 0x401,
+			"has no parameter \\\"exposure\\\"; it has exposure_s, points, step, filter, binning, gain, "
+			"camera."},
 		{"Action=Autofocus&Parameters={\"exposure_s\":\"1\"}", 0x401, "exposure_s must be"},
 		{"Action=Autofocus&Parameters=[1]", 0x401, "JSON object"},
 		{"Action=Autofocus&Parameters=rubbish", 0x401, "JSON object"},

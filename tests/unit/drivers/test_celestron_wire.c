@@ -125,14 +125,19 @@ static void test_identify(void **state)
 			ERR_OK, "", 2000, 40000, false},
 		{"an EFA", "", {{ASK_VERSION, "3B 05 12 20 FE 01 07 C3", NULL}}, ERR_PROTOCOL,
 			"PlaneWave EFA (version 1.7)", 0, 0, false},
-		{"silence", "", {{ASK_VERSION, "", NULL}}, ERR_TIMEOUT, "does not answer", 0, 0, false},
+		{"silence", "", {{ASK_VERSION, "", NULL}}, ERR_TIMEOUT,
+			"nothing answers on script: check power, cable, and that this is the right port; a hand "
+			"controller needs quirks = hand-controller, a mount's AUX port quirks = aux-port",
+			0, 0, false},
 		{"only an echo", "", {{ASK_VERSION, ASK_VERSION, NULL}}, ERR_TIMEOUT,
 			"only the echo", 0, 0, false},
 		{"only others", "", {{ASK_VERSION, FOREIGN, NULL}}, ERR_TIMEOUT,
 			"no focus motor answers", 0, 0, false},
-		{"noise only", "", {{ASK_VERSION, "00 11 22", NULL}}, ERR_PROTOCOL, "noise", 0, 0, false},
-		{"half an answer", "", {{ASK_VERSION, "3B 07 12 20 FE 07", NULL}}, ERR_PROTOCOL, "noise",
+		{"noise only", "", {{ASK_VERSION, "00 11 22", NULL}}, ERR_PROTOCOL,
+			"noise instead of a focus motor's answer: check that this is the right port, and its baud; a",
 			0, 0, false},
+		{"half an answer", "", {{ASK_VERSION, "3B 07 12 20 FE 07", NULL}}, ERR_PROTOCOL,
+			"noise instead of a focus motor's answer", 0, 0, false},
 		{"a wrong sum", "", {{ASK_VERSION, "3B 07 12 20 FE 07 0F 20 30 64", NULL}}, ERR_PROTOCOL,
 			"noise", 0, 0, false},
 		{"not understood", "", {{ASK_VERSION, "3B 03 12 20 F0 DB", NULL}}, ERR_REFUSED,
@@ -189,6 +194,32 @@ static void move_ok(struct rig *rig, int32_t target)
 	if (celestron_driver.start_move(rig->ctx, target, &err) != ERR_OK) {
 		fail_msg("%s", err.text);
 	}
+}
+
+/* Nothing has ever answered: each try says so, whatever it asks, and none speaks of a question that only clears the
+ * line.  Once the motor has answered, the question that was not answered is the one to tell of. */
+static void test_the_first_reason_stays(void **state)
+{
+	(void)state;
+	static const struct script_step steps[] = {{ASK_VERSION, "", NULL}, {ASK_REST, "", NULL},
+		{ASK_REST, "", NULL},
+		{ASK_REST, ASK_REST, NULL}, {ASK_REST, RESTS, NULL}, {ASK_VERSION, VERSION, NULL},
+		{ASK_STATE, "", NULL}, {ASK_REST, "", NULL}, {0}};
+	static const char *const words[] = {"nothing answers on script", "nothing answers on script",
+		"nothing answers on script", "only the echo of \"get version\"",
+		"does not answer \"calibration state\"",
+		"does not answer \"calibration state\""};
+	struct rig rig;
+	struct err err;
+	rig_open(&rig, steps, "/dev/script", "");
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		assert_int_equal(celestron_driver.identify(rig.ctx, &rig.caps, &err), ERR_TIMEOUT);
+		if (strstr(err.text, words[i]) == NULL) {
+			fail_msg("try %d: %s", (int)i, err.text);
+		}
+	}
+	check_script("the first reason");
+	rig_close(&rig);
 }
 
 /* A line too slow for all the questions in one try: what was answered is not asked again. */
@@ -620,6 +651,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_identify),
+		cmocka_unit_test(test_the_first_reason_stays),
 		cmocka_unit_test(test_identify_goes_on),
 		cmocka_unit_test(test_move_and_halt),
 		cmocka_unit_test(test_slow_legs),

@@ -96,6 +96,39 @@ static void test_the_night_begins_out_of_focus(void **state)
 	assert_true(inside >= 8 && outside >= 8);
 }
 
+/* A motor stays where it was when the server ended, within the range that it has this time; its last leg came from
+ * smaller positions, so that the optics are where it is.  The best focus is the seed's. */
+static void test_the_motor_begins_where_it_stood(void **state)
+{
+	(void)state;
+	static const struct {
+		int32_t stood, begins;
+	} row[] = {{12345, 12345}, {0, 0}, {SIM_MAX_STEP, SIM_MAX_STEP}, {SIM_MAX_STEP + 1, SIM_MAX_STEP}, {-7, 0}};
+	struct rig rig;
+	rig_init(&rig, 9);
+	rig.host.simulator.backlash_steps = 30;
+	rig_connect(&rig);
+	double best = truth(&rig).best_position;
+	rig_fini(&rig);
+	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
+		rig_init(&rig, 9);
+		rig.host.simulator.backlash_steps = 30;
+		rig.host.focuser.stood_known = true;
+		rig.host.focuser.stood = row[i].stood;
+		rig_connect(&rig);
+		assert_int_equal(look(&rig).position, row[i].begins);
+		assert_true(truth(&rig).optics_position == row[i].begins);
+		assert_true(truth(&rig).best_position == best);
+		/* Within one server the motor is where it is, whatever it once was. */
+		int32_t target = row[i].begins == SIM_MAX_STEP ? 100 : row[i].begins + 100;
+		go(&rig, target);
+		rig_disconnect(&rig);
+		rig_connect(&rig);
+		assert_int_equal(look(&rig).position, target);
+		rig_fini(&rig);
+	}
+}
+
 static void test_a_configured_best_is_the_best(void **state)
 {
 	(void)state;
@@ -349,6 +382,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_night_begins_out_of_focus),
+		cmocka_unit_test(test_the_motor_begins_where_it_stood),
 		cmocka_unit_test(test_a_configured_best_is_the_best),
 		cmocka_unit_test(test_same_seed_same_night),
 		cmocka_unit_test(test_motion_takes_its_time),

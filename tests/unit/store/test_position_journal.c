@@ -58,6 +58,8 @@ static struct position_entry sample(uint64_t sequence)
 		.why = "It says \"0\"\\, but stood at 7600 \xC2\xB1 2",
 		.numbering = {.known = true, .reversed = true, .calibrated = sequence % 2 == 0,
 			.low = 2000, .high = 65535},
+		.old_min_step = sequence % 3 == 0 ? 5000 : 0,
+		.old_max_step = sequence % 5 == 0 ? 30000 : 0,
 		.max_step = 60000,
 		.driver = "moonlite",
 		.device = "Moonlite compatible, firmware 1.0",
@@ -71,7 +73,8 @@ static void assert_same(const struct position_entry *a, const struct position_en
 	assert_true(a->sequence == b->sequence && a->moving == b->moving && a->position == b->position &&
 		    a->from == b->from && a->target == b->target && a->low == b->low && a->high == b->high &&
 		    a->trust == b->trust && a->offset_known == b->offset_known &&
-		    a->max_step == b->max_step && a->before_shift == b->before_shift);
+		    a->max_step == b->max_step && a->before_shift == b->before_shift &&
+		    a->old_min_step == b->old_min_step && a->old_max_step == b->old_max_step);
 	assert_true(a->numbering.known == b->numbering.known && a->numbering.reversed == b->numbering.reversed &&
 		    a->numbering.calibrated == b->numbering.calibrated && a->numbering.low == b->numbering.low &&
 		    a->numbering.high == b->numbering.high);

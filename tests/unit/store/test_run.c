@@ -43,6 +43,65 @@ static const char *text_of(const struct json *object, const char *key)
 	return value;
 }
 
+#define CALIBRATION(l, h) {.known = true, .calibrated = true, .low = (l), .high = (h)}
+
+/* Today's numbering decides how an old run is shown; the run was published with limits 2000..40000 unless said
+ * otherwise, its best position at 7990.25, which is the motor's 9990.25. */
+static void test_renumbering(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *what;
+		struct numbering then, today;
+		enum run_numbers numbers;
+		double best, low, first;
+		const char *word;
+	} rows[] = {
+		{"the same", CALIBRATION(2000, 40000), CALIBRATION(2000, 40000), RUN_NUMBERS_TODAY, 7990.25, 7987, 8100,
+			"today"},
+		{"reversed since", CALIBRATION(2000, 40000),
+			{.known = true, .calibrated = true, .reversed = true, .low = 2000, .high = 40000},
+			RUN_NUMBERS_TODAY, 30009.75, 30006.5, 29900, "today"},
+		{"calibrated anew", CALIBRATION(2000, 40000), CALIBRATION(1500, 40000), RUN_NUMBERS_OTHER, 7990.25,
+			7987, 8100, "other"},
+		{"a shorter range by configuration", {.known = true, .reversed = true, .high = 65535},
+			{.known = true, .reversed = true, .high = 60000}, RUN_NUMBERS_TODAY, 2455.25, 2452, 2565,
+			"today"},
+		{"today's are not known", CALIBRATION(2000, 40000), {.known = false}, RUN_NUMBERS_UNTOLD, 7990.25, 7987,
+			8100, NULL},
+		{"of 0.1.0, and a motor that begins at 0", {.known = false}, {.known = true, .high = 65535},
+			RUN_NUMBERS_UNTOLD, 7990.25, 7987, 8100, NULL},
+		{"of 0.1.0, and positions are shifted today", {.known = false}, CALIBRATION(2000, 40000),
+			RUN_NUMBERS_OTHER, 7990.25, 7987, 8100, "other"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct run_point points[3];
+		struct run run = sample_run(7, points);
+		run.numbering = rows[i].then;
+		run_renumber(&run, &rows[i].today);
+		if (run.numbers != rows[i].numbers || run.best_position != rows[i].best ||
+			run.interval95_steps[0] != rows[i].low || run.points[0].position != rows[i].first ||
+			run.curve.x0 != rows[i].best || run.uncertainty_steps != 1.5) {
+			fail_msg("%s: %d %f %f %f", rows[i].what, (int)run.numbers, run.best_position,
+				run.interval95_steps[0], run.points[0].position);
+		}
+		struct buf out;
+		buf_init(&out, 65536);
+		run_json(&run, &out);
+		struct json *json = parse(&out);
+		const char *word = NULL;
+		(void)json_as_string(json_get(json, "numbers"), &word);
+		assert_true(rows[i].word == NULL ? word == NULL : strcmp(word, rows[i].word) == 0);
+		assert_true(json_is_null(json_get(json, "calibration")) == !rows[i].then.known);
+		json_free(json);
+		buf_clear(&out);
+		run_text(&run, &out);
+		assert_true((strstr(buf_text(&out), "of another calibration") != NULL) ==
+			    (rows[i].numbers == RUN_NUMBERS_OTHER));
+		buf_fini(&out);
+	}
+}
+
 static void test_json(void **state)
 {
 	(void)state;
@@ -204,6 +263,7 @@ static void test_copy(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_renumbering),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_csv),
 		cmocka_unit_test(test_text),

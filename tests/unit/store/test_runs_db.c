@@ -120,6 +120,96 @@ static void test_round_trip(void **state)
 	runs_db_close(runs);
 }
 
+/* A number that another program reads from the database. */
+static double read_real(const char *sql)
+{
+	char path[200];
+	snprintf(path, sizeof path, "%s/focusd.db", folder);
+	sqlite3 *db = NULL;
+	sqlite3_stmt *stmt = NULL;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	double value = sqlite3_column_double(stmt, 0);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return value;
+}
+
+/* What is kept are the motor's own numbers: 2000 more than published where the lower limit is 2000, and counted down
+ * from 40000 where they are reversed. */
+static void test_the_motors_numbers_are_kept(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	struct runs_db *runs = open_store();
+	struct err err = {0};
+	struct run up = sample_run(5, points);
+	up.numbering = (struct numbering){.known = true, .calibrated = true, .low = 2000, .high = 40000};
+	assert_int_equal(runs_db_save(runs, &up, NULL), ERR_OK);
+	struct run down = sample_run(6, points);
+	down.numbering = (struct numbering){.known = true, .reversed = true, .low = 2000, .high = 40000};
+	assert_int_equal(runs_db_save(runs, &down, NULL), ERR_OK);
+	static const struct {
+		const char *sql;
+		double value;
+	} rows[] = {
+		{"SELECT start_position FROM runs WHERE id = 5", 9600},
+		{"SELECT best_position FROM runs WHERE id = 5", 9990.25},
+		{"SELECT interval95_low_steps FROM runs WHERE id = 5", 9987},
+		{"SELECT fit_x0 FROM runs WHERE id = 5", 9990.25},
+		{"SELECT position FROM points WHERE run = 5 AND number = 1", 9900.5},
+		{"SELECT motor_low FROM runs WHERE id = 5", 2000},
+		{"SELECT final_position FROM runs WHERE id = 6", 32010},
+		{"SELECT interval95_low_steps FROM runs WHERE id = 6", 32006.5},
+		{"SELECT interval95_high_steps FROM runs WHERE id = 6", 32013},
+		{"SELECT position FROM points WHERE run = 6 AND number = 0", 31900},
+		{"SELECT uncertainty_steps FROM runs WHERE id = 6", 1.5},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		double value = read_real(rows[i].sql);
+		if (value != rows[i].value) {
+			fail_msg("%s: %f", rows[i].sql, value);
+		}
+	}
+	struct run *loaded = runs_db_load(runs, 5, &err);
+	same_json(&up, loaded);
+	run_free(loaded);
+	loaded = runs_db_load(runs, 6, &err);
+	same_json(&down, loaded);
+	run_free(loaded);
+	runs_db_close(runs);
+}
+
+/* A database of 0.1.0: its rows are read as they are, by a numbering that nobody knows. */
+static void test_a_database_of_0_1_0(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	struct run run = sample_run(5, points);
+	struct runs_db *runs = open_store();
+	struct err err = {0};
+	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
+	runs_db_close(runs);
+	char path[200];
+	snprintf(path, sizeof path, "%s/focusd.db", folder);
+	sqlite3 *db = NULL;
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+		"ALTER TABLE runs DROP COLUMN numbered; ALTER TABLE runs DROP COLUMN reversed;"
+		"ALTER TABLE runs DROP COLUMN calibrated; ALTER TABLE runs DROP COLUMN motor_low;"
+		"ALTER TABLE runs DROP COLUMN motor_high; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	runs = open_store();
+	struct run *loaded = runs_db_load(runs, 5, &err);
+	assert_non_null(loaded);
+	assert_false(loaded->numbering.known);
+	same_json(&run, loaded);
+	run_free(loaded);
+	runs_db_close(runs);
+	assert_true(read_real("PRAGMA user_version") == 2);
+}
+
 static uint64_t listed[8];
 static size_t listed_count;
 
@@ -289,6 +379,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_ids, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_the_motors_numbers_are_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_database_of_0_1_0, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_last_and_each, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_history, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut_short, setup, teardown),

@@ -116,7 +116,7 @@ static struct store_answer answer_to(struct store *store, uint64_t ticket)
 static const char *ids_listed(struct store *store, int limit)
 {
 	static char out[200];
-	struct store_answer answer = answer_to(store, store_ask_list(store, limit));
+	struct store_answer answer = answer_to(store, store_ask_list(store, limit, NULL, 0));
 	assert_int_equal(answer.err.code, ERR_OK);
 	size_t n = 0;
 	out[0] = '\0';
@@ -160,7 +160,7 @@ static void nobody_waits_for_the_disk(void **state)
 	assert_int_equal(second, first + 1);
 	keep(store, first, RUN_SUCCEEDED);
 	keep(store, second, RUN_FAILED);
-	uint64_t list = store_ask_list(store, 10);
+	uint64_t list = store_ask_list(store, 10, NULL, 0);
 	uint64_t one = store_ask_run(store, first);
 	char path[200];
 	snprintf(path, sizeof path, "%s/port-0.json", folder);
@@ -425,7 +425,7 @@ static void whoever_waits_is_told(void **state)
 	struct store *store = NULL;
 	atomic_store(&calls, 0);
 	assert_int_equal(store_open(folder, count_call, NULL, &store, NULL), ERR_OK);
-	uint64_t ticket = store_ask_list(store, 1);
+	uint64_t ticket = store_ask_list(store, 1, NULL, 0);
 	while (atomic_load(&calls) == 0) {
 		sched_yield();
 	}

@@ -195,8 +195,10 @@ void run_nina(const struct run *run, struct buf *out)
 }
 
 /* The ticket of a list is its limit and of a run its id plus a thousand; the first look comes too early. */
-uint64_t store_ask_list(struct store *store, int limit)
+uint64_t store_ask_list(struct store *store, int limit, const struct numbering *today, int count)
 {
+	(void)today;
+	(void)count;
 	(void)store;
 	fake.runs_limit = limit;
 	fake.store_looks = 0;

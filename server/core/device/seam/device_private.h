@@ -197,6 +197,7 @@ struct device {
 	bool has_thread;
 	bool woken; /* somebody wished something since the worker last looked */
 	_Atomic bool urgent; /* and the wish should not wait for a device that does not answer */
+	int urgent_fd;       /* an eventfd that becomes readable then; -1 without */
 	struct device_patience patience;
 	bool quit;
 	uint64_t version;
@@ -261,6 +262,8 @@ void device_changed(struct device *dev);
 void device_wake_worker(struct device *dev);
 /* Wakes the worker and makes a driver call give up that waits for its device. The caller holds the lock. */
 void device_wake_urgent(struct device *dev);
+/* On the worker: what was urgent is taken up, so driver calls from here on need not give up. */
+void device_seen_urgent(struct device *dev);
 /* Wakes threads blocked on the device's `changed` so that they look at their cancel flag. */
 void device_poke(struct device *dev);
 /* Remembers a failure for people, and for the completion property if told is not NULL. The caller holds the lock. */

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Finding the device that the configuration means: on the server that it names, or on any server that answers a
+ * search in the network (Alpaca API Reference, chapter 4), by number or by UniqueID.
+ */
+#ifndef FOCUSD_ALPACA_FIND_H
+#define FOCUSD_ALPACA_FIND_H
+
+#include <stdint.h>
+
+#include "err.h"
+
+struct alpaca_client;
+
+/* Finds the device of c->place and fills in c->http, number, name and unique_id; returns by deadline_ms of
+ * clock_real().  A UniqueID that is not on the named server, or whose server does not answer, is looked for in the
+ * network.  Errors of alpaca_client_link(); nothing is filled in then. */
+enum err_code alpaca_find(struct alpaca_client *c, int64_t deadline_ms, struct err *err);
+
+#endif
