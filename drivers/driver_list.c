@@ -17,6 +17,7 @@ extern const struct focuser_driver sim_focuser_driver;
 extern const struct camera_driver alpaca_camera_driver;
 extern const struct camera_driver sim_camera_driver;
 extern const struct camera_driver replay_camera_driver;
+extern const struct camera_driver exec_camera_driver;
 
 const struct focuser_driver *const focuser_drivers[] = {
 	&celestron_driver,
@@ -29,6 +30,7 @@ const struct focuser_driver *const focuser_drivers[] = {
 };
 
 const struct camera_driver *const camera_drivers[] = {
+	&exec_camera_driver,
 	&sim_camera_driver,
 	&replay_camera_driver,
 	&alpaca_camera_driver,
