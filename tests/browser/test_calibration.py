@@ -52,7 +52,7 @@ def test_calibration(page, motor):
     assert page.one(".calibration").get_attribute("open") is None
     page.click(".focuser .out")
     page.wait(lambda: page.steps() is not None and page.steps() % 1000 == 100 and not page.moving(), "a step of 100")
-    # The dot stands on the scale between the two limits that are written under it.
-    share = (page.steps() - 2000) / 38000
+    # The dot stands on the scale, which begins with 0 at the motor's lower limit.
+    share = page.steps() / 38000
     assert page.js("parseFloat(document.querySelector('.here').style.left)") == pytest.approx(100 * share, abs=0.01)
     assert page.complaints() == []
