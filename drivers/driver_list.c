@@ -16,6 +16,7 @@ extern const struct focuser_driver myfocuserpro2_driver;
 extern const struct focuser_driver sim_focuser_driver;
 extern const struct camera_driver sim_camera_driver;
 extern const struct camera_driver replay_camera_driver;
+extern const struct camera_driver exec_camera_driver;
 
 const struct focuser_driver *const focuser_drivers[] = {
 	&celestron_driver,
@@ -28,6 +29,7 @@ const struct focuser_driver *const focuser_drivers[] = {
 };
 
 const struct camera_driver *const camera_drivers[] = {
+	&exec_camera_driver,
 	&sim_camera_driver,
 	&replay_camera_driver,
 	NULL,

@@ -10,10 +10,10 @@
 /* No driver takes so long for an answer, even with all the tries that it gets. */
 enum { SET_POSITION_WAIT_MS = 10000 };
 
-bool action_can_calibrate(struct device *dev)
+bool action_can_calibrate(struct call *call)
 {
 	struct focuser_calibration now;
-	focuser_calibration(dev, &now);
+	focuser_calibration(call->dev, &now);
 	return now.possible;
 }
 

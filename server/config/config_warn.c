@@ -188,6 +188,12 @@ static void warn_of_camera(const struct checking *check, int n)
 		   driver->look_path(c->port.path, &err) != ERR_OK) {
 		config_complain(check, CONFIG_SECTION_CAMERA, n, "path", "%s", err.text);
 	}
+	if (driver != NULL && !driver->uses_command && (c->port.command[0] != '\0' || c->port.frame[0] != '\0')) {
+		config_complain(check, CONFIG_SECTION_CAMERA, n, c->port.command[0] != '\0' ? "command" : "frame",
+			"driver %s runs no command", driver->name);
+	} else if (driver != NULL && driver->uses_command && driver->look_command(&c->port, &err) == ERR_IO) {
+		config_complain(check, CONFIG_SECTION_CAMERA, n, "command", "%s", err.text);
+	}
 }
 
 static void warn_of_telescope(const struct checking *check, int n)

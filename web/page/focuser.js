@@ -336,8 +336,9 @@ export class FocuserCard {
       return;
     }
     this.say.run(button, async () => {
-      const {position} = await action(this.device, 'SetPosition', how);
-      this.say.tell(`The position is ${number(position)} now. Nothing has moved.`, false,
+      const {position, within} = await action(this.device, 'SetPosition', how);
+      const guess = within ? ' That is a guess: keep it only when it is right.' : '';
+      this.say.tell(`The position is ${number(position)} now. Nothing has moved.${guess}`, false,
         (state) => !state.moving && !state.leased_to_run);
     });
   }
