@@ -18,6 +18,7 @@ extern const struct camera_driver indi_camera_driver;
 extern const struct camera_driver alpaca_camera_driver;
 extern const struct camera_driver sim_camera_driver;
 extern const struct camera_driver replay_camera_driver;
+extern const struct camera_driver exec_camera_driver;
 
 const struct focuser_driver *const focuser_drivers[] = {
 	&celestron_driver,
@@ -30,6 +31,7 @@ const struct focuser_driver *const focuser_drivers[] = {
 };
 
 const struct camera_driver *const camera_drivers[] = {
+	&exec_camera_driver,
 	&sim_camera_driver,
 	&replay_camera_driver,
 	&indi_camera_driver,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "curve.h"
+#include "fit_odd.h"
 #include "fit_plot.h"
 #include "fits_frame.h"
 #include "json.h"
@@ -36,6 +37,7 @@ struct sample {
 	const char *file;
 	bool trailed;
 	struct fits_position claims;
+	struct fit_scale scale;
 };
 
 /* Reads and measures one frame. False, with a sentence on standard error, when the frame cannot be used. */
@@ -60,7 +62,8 @@ static bool add_frame(const char *path, struct curve_point *point, struct sample
 			.duration_s = frame.exposure_s > 0 ? frame.exposure_s : 0,
 			.stars = usable ? m.stars : 0};
 		*sample = (struct sample){.file = path, .trailed = m.trailed,
-			.claims = frame.position};
+			.claims = frame.position,
+			.scale = {.width = frame.width, .height = frame.height, .bin = frame.bin}};
 	} else {
 		progress_clear();
 		fprintf(stderr, "focusd: %s: %s\n", path, err.text);
@@ -105,6 +108,45 @@ static size_t settle_positions(struct curve_point *points, struct sample *sample
 	return kept;
 }
 
+/* Leaves out the frames whose position cannot be, and says so. The number that is left. */
+static size_t drop_odd_positions(struct curve_point *points, struct sample *samples, size_t n)
+{
+	static double steps[CURVE_MAX_POINTS];
+	static bool odd[CURVE_MAX_POINTS];
+	for (size_t i = 0; i < n; i++) {
+		steps[i] = points[i].position;
+	}
+	fit_odd_positions(steps, n, odd);
+	size_t kept = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (odd[i]) {
+			fprintf(stderr, "focusd: %s: position %.10g cannot be, so far from all the others; it is "
+				"left out\n", samples[i].file, steps[i]);
+			continue;
+		}
+		points[kept] = points[i];
+		samples[kept++] = samples[i];
+	}
+	return kept;
+}
+
+/* Fits the curve; when the frames do not compare, *fit says so and nothing else. */
+static enum err_code fit_samples(struct curve_point *points, const struct sample *samples, size_t n,
+	struct curve_result *fit, struct err *err)
+{
+	static struct fit_scale scales[CURVE_MAX_POINTS];
+	for (size_t i = 0; i < n; i++) {
+		scales[i] = samples[i].scale;
+	}
+	char why[sizeof fit->reason];
+	if (fit_same_scale(scales, n, why, sizeof why)) {
+		return curve_fit(points, n, 0, fit, err);
+	}
+	enum err_code code = curve_fit(points, 0, 0, fit, err);
+	snprintf(fit->reason, sizeof fit->reason, "%s", why);
+	return code;
+}
+
 static void print_json(const struct curve_result *fit, const struct curve_point *points,
 	const struct sample *samples, size_t n)
 {
@@ -146,6 +188,7 @@ static void print_json(const struct curve_result *fit, const struct curve_point 
 		json_key_bool(&w, "used", points[i].used);
 		if (!points[i].used) {
 			json_key_string(&w, "why", samples[i].trailed ? "trailed"
+				: points[i].why == CURVE_USED ? "not fitted"
 				: curve_why_name(points[i].why));
 		}
 		json_key_string(&w, "file", samples[i].file);
@@ -286,6 +329,7 @@ int cmd_fit(int argc, char **argv)
 	}
 	progress_clear();
 	n = settle_positions(points, samples, n);
+	n = drop_odd_positions(points, samples, n);
 	if (n == 0) {
 		fprintf(stderr, "focusd: none of the frames can be used\n");
 		return 1;
@@ -293,7 +337,7 @@ int cmd_fit(int argc, char **argv)
 	sort_by_position(points, samples, n);
 	struct curve_result fit;
 	struct err err = {0};
-	if (curve_fit(points, n, 0, &fit, &err) != ERR_OK) {
+	if (fit_samples(points, samples, n, &fit, &err) != ERR_OK) {
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return 1;
 	}

@@ -64,10 +64,17 @@ static void print_head(void)
 		"fwhm_px", "ecc", "sky_adu", "noise", "ms", "", "file");
 }
 
-static void print_row(const char *path, const struct measurement *m, int64_t elapsed_ms)
+static void print_row(const char *path, int32_t bin, const struct measurement *m, int64_t elapsed_ms)
 {
 	char c[7][16];
-	const char *note = m->donut ? m->trailed ? "donuts, trailed" : "donuts" : m->trailed ? "trailed" : "";
+	char note[40];
+	snprintf(note, sizeof note, "%s%s%s", m->donut ? "donuts" : "", m->donut && m->trailed ? ", " : "",
+		m->trailed ? "trailed" : "");
+	if (bin > 1) {
+		/* The sizes are in these larger pixels. */
+		snprintf(note + strlen(note), sizeof note - strlen(note), "%sbinned %d", note[0] != '\0' ? ", " : "",
+			(int)bin);
+	}
 	printf("%5d %7s %6s %7s %7s %5s %8s %7s %5" PRId64 "  %-7s %s\n", m->stars,
 		cell(c[0], m->hfr_px, 3), cell(c[1], m->hfr_error_px, 3),
 		cell(c[2], m->mean_radius_px, 3), cell(c[3], m->fwhm_px, 3),
@@ -108,7 +115,7 @@ static int measure_file(const char *path, const struct options *options, struct 
 	} else if (options->json) {
 		print_json(path, &frame, &m, list, listed, options->stars, elapsed_ms);
 	} else {
-		print_row(path, &m, elapsed_ms);
+		print_row(path, frame.bin, &m, elapsed_ms);
 		if (options->stars) {
 			print_stars(list, listed);
 		}

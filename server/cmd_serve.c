@@ -17,18 +17,17 @@
 
 #include "alpaca.h"
 #include "camera.h"
-#include "camera_driver.h"
 #include "cmd.h"
 #include "config.h"
 #include "discovery.h"
 #include "driver_facts.h"
 #include "focuser.h"
-#include "focuser_driver.h"
 #include "http.h"
 #include "json.h"
 #include "log.h"
 #include "observatory.h"
 #include "serve_options.h"
+#include "serve_seed.h"
 #include "settings.h"
 #include "state.h"
 #include "store.h"
@@ -355,35 +354,6 @@ static int wait_for_signal(const sigset_t *stop)
 	return signal_number;
 }
 
-static bool something_is_simulated(const struct config *config)
-{
-	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
-		const struct config_focuser *focuser = &config->focuser[i];
-		const struct config_camera *camera = &config->camera[i];
-		if ((focuser->present && focuser_driver_find(focuser->driver)->simulated)
-			|| (camera->present && camera_driver_find(camera->driver)->simulated)) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The seed of a night for which none was given.  It stays with the state directory, because a simulated focuser that
- * stands where it stood shall find the best focus where it was, too. */
-static uint32_t kept_seed(const struct config *config, const char *dir)
-{
-	char id[37] = "";
-	struct err err;
-	/* The hash FNV-1a, 32 bit (Fowler, Noll, Vo), of an id that was made at random. */
-	uint32_t hash = 0x811C9DC5u;
-	if (something_is_simulated(config) && state_unique_id(dir, "simulated sky", id, &err) == ERR_OK) {
-		for (const char *p = id; *p != '\0'; p++) {
-			hash = (hash ^ (unsigned char)*p) * 0x01000193u;
-		}
-	}
-	return hash;
-}
-
 static int run_server(const struct config *config, const struct config_drivers *drivers,
 	const struct serve_options *options)
 {
@@ -398,7 +368,7 @@ static int run_server(const struct config *config, const struct config_drivers *
 		fprintf(stderr, "focusd: %s\n", err.text);
 		return EXIT_FAILED;
 	}
-	uint64_t seed = options->has_seed ? options->seed : kept_seed(config, dir);
+	uint64_t seed = options->has_seed ? options->seed : serve_seed(config, dir);
 	sigset_t stop;
 	prepare_signals(&stop);
 

@@ -56,6 +56,8 @@ static struct config_driver camera_facts(const struct camera_driver *driver)
 		.read_port = driver->read_port != NULL ? driver->read_port : transport_read_name,
 		.look_port = driver->read_port != NULL ? NULL : transport_look,
 		.look_path = driver->look_path,
+		.uses_command = driver->uses_command,
+		.look_command = driver->look_command,
 	};
 }
 

@@ -76,6 +76,26 @@ static void focuser_family(struct web *web, struct buf *out, enum focuser_metric
 	}
 }
 
+/* The two ends between which an unknown position surely lies; no samples where that is not known. */
+static void within_family(struct web *web, struct buf *out)
+{
+	const char *name = "focusd_focuser_position_within_steps";
+	family(out, name, "gauge",
+		"Between these the motor is after a power cut on its way, when the position is not known.");
+	struct device *dev;
+	for (int i = 0; (dev = devices_at(web->served->devices, i)) != NULL; i++) {
+		struct focuser_state s = {0};
+		if (is_focuser(dev)) {
+			focuser_state(dev, &s);
+		}
+		if (s.within_known) {
+			const char *source = device_info(dev)->source;
+			buf_printf(out, "%s{device=\"%s\",bound=\"low\"} %d\n", name, source, (int)s.within_low);
+			buf_printf(out, "%s{device=\"%s\",bound=\"high\"} %d\n", name, source, (int)s.within_high);
+		}
+	}
+}
+
 /* One sample for each word, 1 for the one that holds; none before a link has told a position. */
 static void trust_family(struct web *web, struct buf *out)
 {
@@ -190,6 +210,7 @@ enum http_result metrics_answer(struct web *web, const char *rest, const struct 
 	focuser_family(web, out, METRIC_KNOWN, "focusd_focuser_position_known",
 		"Whether the position can be trusted.");
 	trust_family(web, out);
+	within_family(web, out);
 	focuser_family(web, out, METRIC_JOURNAL, "focusd_focuser_journal_failing",
 		"Whether the newest position could not be written to the state directory.");
 	focuser_family(web, out, METRIC_TEMPERATURE, "focusd_focuser_temperature_celsius",

@@ -332,6 +332,13 @@ static void focuser_page(struct web *web, struct device *dev, struct buf *out)
 	if (s.position_valid) {
 		row(out, "Position", "", "%s (%s)", steps_text(text, s.position, s.steps_per_turn),
 			focuser_trust_name(s.trust));
+		if (s.within_known) {
+			row(out, "Surely between", "", "%d and %d", (int)s.within_low, (int)s.within_high);
+		}
+		if (s.outside) {
+			row(out, "The motor stands at", "", "%d, outside 0..%d", (int)s.measured_position,
+				(int)s.max_step);
+		}
 		if (s.trust_why[0] != '\0') {
 			row(out, "Why not known", "", "%s.", s.trust_why);
 		}

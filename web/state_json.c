@@ -102,6 +102,9 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 	json_key_double(w, "position_age_s", s.position_valid ? (double)s.position_age_ms / 1000 : NAN);
 	json_key_string(w, "trust", focuser_trust_name(s.trust));
 	key_text(w, "trust_why", s.trust_why);
+	key_steps(w, "within_low", s.within_known, s.within_low);
+	key_steps(w, "within_high", s.within_known, s.within_high);
+	key_steps(w, "outside_at", s.position_valid && s.outside, s.measured_position);
 	key_steps(w, "remembered_position", s.remembered_known, s.remembered);
 	json_key_bool(w, "can_set_position", s.can_set_position);
 	json_key_bool(w, "journal_failing", s.journal_failing);

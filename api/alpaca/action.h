@@ -38,6 +38,7 @@ struct action_value {
 struct action {
 	const char *name;               /* as supportedactions spells it; matched without regard to case */
 	const struct device_kind *kind; /* the kind whose devices have it */
+	const struct device_kind *also; /* another kind whose devices have it, too; NULL: none */
 	const char *help;               /* what it does, a verb phrase: "starts an autofocus run" */
 	/* The end of the sentence "Parameters must be ..."; NULL when there are no parameters. */
 	const char *expected;
@@ -47,7 +48,7 @@ struct action {
 	/* An action that starts something and returns at once: the number of that; see ongoing_fn. NULL: it starts
 	 * nothing. */
 	ongoing_fn ongoing;
-	bool (*has)(struct device *dev); /* whether a device of the kind has it; NULL: all have */
+	bool (*has)(struct call *call); /* whether the call's device, of such a kind, has it; NULL: all have */
 	/* Whether the action makes sense at this moment; if not, an error with the reason. It is asked once the
 	 * parameters are right; NULL: the action always does. */
 	enum err_code (*sensible)(struct call *call, struct err *err);
@@ -78,10 +79,11 @@ enum http_result action_autofocus(struct call *call, const struct action_value *
 enum http_result action_autofocus_status(struct call *call, const struct action_value *value);
 enum http_result action_autofocus_wait(struct call *call, const struct action_value *value);
 enum http_result action_autofocus_abort(struct call *call, const struct action_value *value);
+bool action_can_measure(struct call *call);
 enum http_result action_measure_stars(struct call *call, const struct action_value *value);
 
 /* action_focuser.c */
-bool action_can_calibrate(struct device *dev);
+bool action_can_calibrate(struct call *call);
 uint64_t action_ongoing_calibration(struct call *call);
 enum http_result action_calibrate(struct call *call, const struct action_value *value);
 enum http_result action_set_position(struct call *call, const struct action_value *value);

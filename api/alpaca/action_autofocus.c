@@ -195,14 +195,41 @@ enum http_result action_autofocus_abort(struct call *call, const struct action_v
 	return reply_run(call, autofocus_run(af, 0));
 }
 
+/* The jobs that measure: a focuser's own, and for a camera those of the first focuser that it belongs to, else of the
+ * first focuser. NULL where a server has no focuser. */
+static struct autofocus *measurer(struct call *call)
+{
+	const struct served *served = call->served;
+	if (call->info->kind == &focuser_kind) {
+		return served_autofocus(served, call->dev);
+	}
+	struct autofocus *first = NULL;
+	struct autofocus *own = NULL;
+	const struct config *config = settings_get(served->settings);
+	for (int i = CONFIG_MAX_DEVICES - 1; i >= 0; i--) {
+		first = served->autofocus[i] != NULL ? served->autofocus[i] : first;
+		if (served->autofocus[i] != NULL && config->focuser[i].camera == call->info->number) {
+			own = served->autofocus[i];
+		}
+	}
+	settings_release(served->settings, config);
+	return own != NULL ? own : first;
+}
+
+bool action_can_measure(struct call *call)
+{
+	return measurer(call) != NULL;
+}
+
 enum http_result action_measure_stars(struct call *call, const struct action_value *value)
 {
-	struct autofocus *af = served_autofocus(call->served, call->dev);
+	struct autofocus *af = measurer(call);
 	struct err err = {.code = ERR_OK};
 	uint64_t job = 0;
 	int64_t deadline_ms;
 	if (call->wait == NULL) {
-		enum err_code code = autofocus_measure_start(af, value[0].given ? value[0].number : NAN,
+		int camera = call->info->kind == &focuser_kind ? -1 : call->info->number;
+		enum err_code code = autofocus_measure_start(af, camera, value[0].given ? value[0].number : NAN,
 			value[1].given ? (int)value[1].number : -1, value[2].given ? (int)value[2].number : -1, &job,
 			&err);
 		if (code != ERR_OK) {

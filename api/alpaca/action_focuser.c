@@ -10,10 +10,10 @@
 /* No driver takes so long for an answer, even with all the tries that it gets. */
 enum { SET_POSITION_WAIT_MS = 10000 };
 
-bool action_can_calibrate(struct device *dev)
+bool action_can_calibrate(struct call *call)
 {
 	struct focuser_calibration now;
-	focuser_calibration(dev, &now);
+	focuser_calibration(call->dev, &now);
 	return now.possible;
 }
 
@@ -97,8 +97,11 @@ enum http_result action_set_position(struct call *call, const struct action_valu
 	focuser_state(call->dev, &now);
 	struct buf text;
 	buf_init(&text, 128);
-	buf_printf(&text, "{\"position\":%d,\"trust\":\"%s\"}", (int)now.position,
-		focuser_trust_name(now.trust));
+	buf_printf(&text, "{\"position\":%d,\"trust\":\"%s\"", (int)now.position, focuser_trust_name(now.trust));
+	if (now.within_known) {
+		buf_printf(&text, ",\"within\":[%d,%d]", (int)now.within_low, (int)now.within_high);
+	}
+	buf_printf(&text, "}");
 	enum http_result result = reply_string(call, buf_text(&text));
 	buf_fini(&text);
 	return result;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "camera.h"
 #include "focuser.h"
 #include "json.h"
 
@@ -34,6 +35,8 @@ const struct action alpaca_actions[] = {
 		.param = {{NULL, ACTION_NUMBER, 0, ACTION_WAIT_MAX_S, NULL, true}}},
 	{.name = "MeasureStars",
 		.kind = &focuser_kind,
+		.also = &camera_kind,
+		.has = action_can_measure,
 		.help = "measures one exposure where the focuser stands",
 		.expected = "empty or a JSON object such as {\"exposure_s\": 3}",
 		.needs_link = true,
@@ -90,7 +93,8 @@ const size_t alpaca_action_count = sizeof alpaca_actions / sizeof alpaca_actions
 
 static bool has(struct call *call, const struct action *action)
 {
-	return action->kind == call->info->kind && (action->has == NULL || action->has(call->dev));
+	bool of_kind = action->kind == call->info->kind || action->also == call->info->kind;
+	return of_kind && (action->has == NULL || action->has(call));
 }
 
 static const struct action *find(struct call *call, const char *name)

@@ -79,7 +79,8 @@ enum err_code http_doors_open(struct http_doors *doors, const char *bind_to, int
 	for (int i = 0; i < count; i++) {
 		int fd;
 		enum listen_result result = try_door(doors, i, &fd, err);
-		/* Every address that cannot come later is a fault, as "all" is, which is always there. */
+		/* An address that cannot come later is an error; so is a failure of all addresses, which are always
+		 * there. */
 		if (result == LISTEN_FAILED || (result == LISTEN_LATER && doors->list.count == 0)) {
 			close_all(doors);
 			if (doors->library_fd >= 0) {

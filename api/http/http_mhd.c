@@ -136,7 +136,7 @@ static void on_library_log(void *cls, const char *format, va_list ap)
 	log_debug("http", "library: %s", text);
 }
 
-/* Starts the library's threads; it takes the first listening socket over. */
+/* Starts the library's threads; the library takes the first listening socket over. */
 static enum err_code start_library(struct http_server *server, struct err *err)
 {
 	int fd = server->doors.library_fd;
@@ -168,7 +168,7 @@ static enum err_code start_library(struct http_server *server, struct err *err)
 	return ERR_OK;
 }
 
-/* What comes from the doors' own sockets; when there are too many connections, the library closes this one. */
+/* Hands a connection of the doors' own sockets to the library, which closes it when there are too many. */
 static void let_in(void *arg, int fd, const struct sockaddr *from, socklen_t len)
 {
 	struct http_server *server = arg;

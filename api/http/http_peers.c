@@ -92,7 +92,6 @@ static void sweep_reader(struct sweep *sweep, struct peer *peer, unsigned answer
 	if (!peer->is_measured || peer->measured_answer != answer) {
 		peer->is_measured = true;
 		peer->measured_answer = answer;
-		peer->first_taken = info.tcpi_bytes_acked;
 		peer->last_taken = info.tcpi_bytes_acked;
 		peer->behind_us = 0;
 		return;
@@ -110,7 +109,7 @@ static void sweep_reader(struct sweep *sweep, struct peer *peer, unsigned answer
 	if (sweep->slow++ == 0) {
 		sweep->first_slow = peer;
 	}
-	/* Without this the kernel would go on offering what is in the socket, and keep it. */
+	/* Without this the kernel would go on offering what is left in the socket, and keep it in memory. */
 	struct linger now = {.l_onoff = 1, .l_linger = 0};
 	setsockopt(peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 	shutdown(peer->fd, SHUT_RDWR);
@@ -171,14 +170,12 @@ void peers_sweep(struct peer *peers, const struct peer_rules *rules, int64_t sin
 			sweep.silent);
 	}
 	if (sweep.slow > 0) {
-		const struct peer *peer = sweep.first_slow;
-		char others[48] = "";
+		char all[48] = "";
 		if (sweep.slow > 1) {
-			snprintf(others, sizeof others, " (and %d others)", sweep.slow - 1);
+			snprintf(all, sizeof all, "%d clients, among them ", sweep.slow);
 		}
-		log_warn("http", "cut %s%s, who took %llu bytes of %s too slowly: at least %llu bytes/s are wanted, "
-			"because the rest stays in memory", peer->address, others,
-			(unsigned long long)(peer->last_taken - peer->first_taken), peer->asked,
-			(unsigned long long)rules->least_rate);
+		const struct peer *peer = sweep.first_slow;
+		log_warn("http", "cut %s%s: %s was taken at less than %llu bytes/s, and what is not taken stays in "
+			"memory", all, peer->address, peer->asked, (unsigned long long)rules->least_rate);
 	}
 }

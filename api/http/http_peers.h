@@ -37,8 +37,7 @@ struct peer {
 	/* Also the caretaker's, while an answer that keeps memory is sent: */
 	bool is_measured;
 	unsigned measured_answer;  /* value of finished for this answer */
-	uint64_t first_taken;      /* bytes that the client had taken when the answer was first seen ... */
-	uint64_t last_taken;       /* ... and at the last sweep */
+	uint64_t last_taken;       /* bytes that the client had taken at the last sweep */
 	int64_t behind_us;         /* how far the client is behind the least rate; never ahead of it */
 };
 

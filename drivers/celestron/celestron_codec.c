@@ -5,7 +5,7 @@
 
 #define PREAMBLE 0x3B
 
-/* Of believable limits, in counts; a knob turn is 1000. */
+/* Bounds of limits that can be believed, in counts; a turn of the knob is 1000. */
 #define LIMITS_MIN_RANGE 2000
 #define LIMITS_MAX_HIGH 60000
 #define LIMITS_MAX_LOW 50000

@@ -2,8 +2,8 @@
 /*
  * Celestron's focus motor for Schmidt-Cassegrains.  It moves the mirror, knows its limits only after
  * a calibration, which it does by itself, and can be harmed by driving into a stop: without limits
- * nothing moves.  It finishes a motion or a calibration also when nobody is there to see it.  Called
- * on one worker thread.
+ * nothing moves.  It finishes a motion or a calibration also when nobody is there to see it.  Core
+ * calls it on one worker thread.
  */
 #include "celestron_driver.h"
 
@@ -13,7 +13,6 @@
 
 #include "celestron_codec.h"
 #include "celestron_link.h"
-#include "log.h"
 #include "moment.h"
 #include "transport.h"
 
@@ -31,26 +30,23 @@
 #define ARRIVED_STEPS 2
 /* The highest position that is published until the limits are known; no motor of this kind can have more. */
 #define UNCALIBRATED_MAX 60000
-/* A way back that is no longer than this, after one in the other direction, is the last approach, and is gone
- * slowly. */
+/* A way that turns back and is no longer than this is the last approach, which the motor goes slowly. */
 #define LAST_APPROACH_STEPS 500
-/* A second try is gone slowly only over a turn of the knob or less: nobody has written down how slow that is, and
- * over half the range it would pass for a motor that is stuck. */
+/* The motor goes a second try slowly only over a turn of the knob or less: nobody has written down how slow that is,
+ * and over half the range it would be taken for a motor that is stuck. */
 #define SLOW_RETRY_STEPS 1000
 
 struct celestron {
 	struct celestron_link link;
-	const struct driver_host *host;
 	struct celestron_limits limits;
 	bool calibrated;
 	bool calibrating;
-	/* Answered in earlier tries of this identify(): a slow line has no time for all in one. */
+	/* These were answered in an earlier try of this identify(), since a slow line has no time for all in one. */
 	bool version_known, state_known;
 	struct celestron_version version;
 	bool position_known;
-	int32_t position;   /* last one read */
-	bool negative_told;
-	bool bound;         /* target is where it was sent last, and it was not halted since */
+	int32_t position;   /* last one read; below 0 before some calibrations */
+	bool bound;         /* target is where the motor was sent last, and it has not been halted since */
 	int32_t target;
 	int way;            /* of that leg: +1, -1; 0 none yet */
 };
@@ -80,15 +76,6 @@ static enum err_code ask_position(struct celestron *m, int64_t deadline_ms, stru
 	}
 	if (celestron_position(&reply, &position) != ERR_OK) {
 		return wrong_shape(CELESTRON_GET_POSITION, reply.count, err);
-	}
-	if (position < 0) {
-		if (!m->negative_told) {
-			log_warn(m->host->source,
-				"the motor says it is at %d; taken as 0 (seen before a calibration)",
-				(int)position);
-		}
-		m->negative_told = true;
-		position = 0;
 	}
 	m->position = position;
 	m->position_known = true;
@@ -140,7 +127,6 @@ static enum err_code celestron_open(void *ctx, const struct focuser_port *port,
 	const struct driver_host *host, struct err *err)
 {
 	struct celestron *m = ctx;
-	m->host = host;
 	return celestron_link_open(&m->link, port, host, err);
 }
 
@@ -348,7 +334,7 @@ static enum err_code celestron_poll(void *ctx, unsigned want, struct focuser_rea
 		}
 	}
 	if (code == ERR_OK && (want & FOCUSER_WANT_MOTION)) {
-		/* Moving first: a position read after "at rest" is the final one. */
+		/* The motion is asked for first, because a position that is read after "at rest" is the final one. */
 		code = ask_moving(m, deadline_ms, &reading.moving, err);
 		if (code == ERR_OK) {
 			code = ask_position(m, deadline_ms, err);

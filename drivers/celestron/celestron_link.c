@@ -8,8 +8,8 @@
 
 #define BUS_BAUD 19200
 #define HAND_CONTROLLER_BAUD 9600
-/* The motor's own USB takes any rate; asked for more than this a hub on a small ARM board has been seen
- * to fall over. */
+/* The motor's own USB takes any rate.  A hub on a small ARM board has been seen to fall over when it was asked for
+ * more than this. */
 #define USB_BAUD 9600
 
 #define WRITE_MS 300
@@ -39,7 +39,7 @@ static int baud_for(const struct focuser_port *port, bool hand_controller, bool 
 	return aux_port || transport_rate_matters(port->port) ? BUS_BAUD : USB_BAUD;
 }
 
-/* For error texts. */
+/* The name of a command in error texts. */
 static const char *command_name(uint8_t command)
 {
 	switch (command) {
@@ -82,7 +82,7 @@ enum err_code celestron_link_open(struct celestron_link *l, const struct focuser
 	};
 	enum err_code code = wire_open(&l->wire, port->port, &settings, 0, host, err);
 	l->keep_alive_ms = l->wire.opened_ms + KEEP_ALIVE_MS;
-	/* On the bus of one wire everything sent comes back first. */
+	/* On a bus of one wire everything that is sent comes back first. */
 	l->wire.x.line_echoes = true;
 	if (l->aux_port && !l->network) {
 		l->wire.x.turn = l->no_cts ? TRANSPORT_TURN_RTS : TRANSPORT_TURN_RTS_CTS;
@@ -117,7 +117,7 @@ enum err_code celestron_link_greet(struct celestron_link *l, int64_t deadline_ms
 
 /* ---- packets ---- */
 
-/* exchange_ask() for a question, exchange_order() for what nothing may cut short. */
+/* Either exchange_ask(), for a question, or exchange_order(), for what nothing may cut short. */
 typedef enum err_code (*send_fn)(struct exchange *x, struct span request, scan_fn scan, struct span *frame,
 	int64_t deadline_ms, struct err *err);
 
@@ -166,7 +166,7 @@ static enum err_code not_sent(const struct celestron_link *l, enum err_code code
 	return err_set(err, code, "%.150s; for an adapter without CTS: quirks = aux-port no-cts", why.text);
 }
 
-/* named is the command that a failure is told of. */
+/* Sends a request over the bus and waits for the motor's answer.  `named` is the command that an error speaks of. */
 static enum err_code ask_bus(struct celestron_link *l, send_fn send, const struct celestron_packet *request,
 	uint8_t named, struct celestron_packet *reply, int64_t deadline_ms, struct err *err)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One question to the focus motor and its answer, however the motor is reached: its own USB, the bus
- * of a mount through a level adapter, a hand controller, or the network.  One thread; deadlines
- * absolute on clock_real().
+ * of a mount through a level adapter, a hand controller, or the network.  All calls come from
+ * one thread; deadlines are absolute times of clock_real().
  */
 #ifndef FOCUSD_CELESTRON_LINK_H
 #define FOCUSD_CELESTRON_LINK_H
@@ -38,7 +38,7 @@ enum err_code celestron_link_open(struct celestron_link *l, const struct focuser
 /* Closes; fine when not open. */
 void celestron_link_close(struct celestron_link *l);
 
-/* Listens for somebody who talks unasked; a hand controller is greeted.  Before the first question. */
+/* Before the first question: listens for somebody who talks unasked, and greets a hand controller. */
 enum err_code celestron_link_greet(struct celestron_link *l, int64_t deadline_ms, struct err *err);
 
 /* Sends a command with its data and waits for the motor's answer, which has `wanted` bytes (the hand

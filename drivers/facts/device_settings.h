@@ -66,6 +66,8 @@ struct camera_port {
 	char port[256];
 	char device[96];         /* as of a focuser */
 	char path[512];          /* folder of frames (replay, folder) */
+	char command[1024];      /* which writes one frame (exec): words with places, see drivers/exec/exec_words.h */
+	char frame[256];         /* where it is then, with {out}; "" = {out}.fits */
 };
 
 #endif

@@ -2,7 +2,8 @@
 /*
  * The seam for camera drivers: one const table, called from that device's worker thread only, never two calls at
  * once.  Errors are returned, not logged: a code, and in err a sentence for a person at a telescope.  Each call but
- * read_frame and read_lent ends within two seconds.  CONTRIBUTING tells how a driver is made; what each has to keep
+ * read_frame, read_lent, and an open that waits for its device and watches host->urgent meanwhile, ends within two
+ * seconds.  CONTRIBUTING tells how a driver is made; what each has to keep
  * is tried by tests/unit/drivers/contract_camera.
  */
 #ifndef FOCUSD_CAMERA_DRIVER_H
@@ -73,6 +74,10 @@ struct camera_driver {
 	 * can be
 	 * used.  It reads names only, and is called without open.  NULL: nothing can be said. */
 	enum err_code (*look_path)(const char *path, struct err *err);
+	bool uses_command;              /* `command` must be configured; `frame` may be */
+	/* Says what is wrong with `command` and `frame`: ERR_INVALID_VALUE as they are written, ERR_IO when there is no
+	 * such program at this moment.  It runs nothing, and is called without open. */
+	enum err_code (*look_command)(const struct camera_port *port, struct err *err);
 	bool simulated;                 /* runs on the scaled clock */
 	bool owns_position;             /* frames carry the position they were recorded at */
 	bool needs_focuser;             /* an exposure cannot be made unless it is known where the focuser stands */

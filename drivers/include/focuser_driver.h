@@ -38,8 +38,8 @@ struct focuser_usb_id {
 
 /* What identify() found out.  Steps and micrometres; text for people. */
 struct focuser_caps {
-	int32_t max_step;        /* > 0; the highest position the hardware allows */
-	int32_t min_step;        /* >= 0; the lowest, usually 0; clients see it as 0 */
+	int32_t max_step;        /* > min_step; the highest position the hardware allows */
+	int32_t min_step;        /* the lowest, usually 0; clients see it as 0 */
 	int32_t steps_per_turn;  /* of a knob that people turn; 0 = there is none */
 	int32_t max_increment;   /* > 0, <= max_step; longest single leg */
 	bool has_temperature;

@@ -284,8 +284,9 @@ static enum err_code at_rest(struct moonlite *m, int64_t deadline_ms, struct err
 		 * to it. */
 		m->retarget_due = false;
 		m->target_before = m->target;
-		m->target = m->position;
-		code = moonlite_tell(m, MOONLITE_SET_TARGET, m->position, err);
+		/* A target below zero cannot be said. */
+		m->target = m->position < 0 ? 0 : m->position;
+		code = moonlite_tell(m, MOONLITE_SET_TARGET, m->target, err);
 	}
 	if (code == ERR_OK && m->compensation_due) {
 		m->compensation_due = false;

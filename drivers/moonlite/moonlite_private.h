@@ -43,7 +43,6 @@ struct moonlite {
 	bool position_known;
 	int32_t position;        /* last one read, not below 0 */
 	int64_t position_ms;     /* when, real clock */
-	bool warned_negative;
 	bool target_known;       /* target is what the controller keeps */
 	int32_t target;          /* last one set */
 	int32_t target_before;   /* what it keeps if it has missed the last one */

@@ -2,7 +2,6 @@
 /* Sends commands, takes answers, and gets in step with the controller again when an answer was missed. */
 #include <string.h>
 
-#include "log.h"
 #include "moonlite_private.h"
 
 #define ANSWER_MS 500
@@ -129,11 +128,7 @@ enum err_code moonlite_take_position(struct moonlite *m, struct span frame)
 	if (m->quirks.signed_positions && moonlite_digits(frame) == 4 && position > INT16_MAX) {
 		position -= MOONLITE_MAX_16_BIT + 1;
 	}
-	if (position < 0 && !m->warned_negative) {
-		m->warned_negative = true;
-		log_warn(m->host->source, "the controller counts %d, below zero; shown as 0", (int)position);
-	}
-	m->position = position < 0 ? 0 : position;
+	m->position = position;
 	m->position_known = true;
 	m->position_ms = real_ms();
 	return ERR_OK;

@@ -10,13 +10,13 @@
 
 #include "camera_driver.h"
 #include "log.h"
-#include "replay_fetch.h"
+#include "frame_fetch.h"
 #include "replay_frames.h"
 
 struct replay_camera {
 	const struct driver_host *host;
 	struct replay_frames frames;
-	struct replay_levels levels;
+	struct frame_levels levels;
 	/* The exposure. */
 	struct exposure_request request;
 	bool exposing;
@@ -24,8 +24,8 @@ struct replay_camera {
 	int64_t ready_ms;
 	struct replay_entry *chosen;
 	struct frame *frame;            /* lent by core; NULL: not lent so far */
-	struct replay_fetch *fetch;     /* which owns kept and levels while it is there */
-	struct replay_recording kept;
+	struct frame_fetch *fetch;      /* which owns kept and levels while it is there */
+	struct frame_recording kept;
 };
 
 extern const struct camera_driver replay_camera_driver;
@@ -51,21 +51,15 @@ static void folder_name(const char *path, char *out, size_t cap)
  * which the sensors of all frames saturate, or 0 (unknown) where headers do not say. */
 static int32_t max_adu(const struct replay_frames *frames)
 {
-	if (frames->type == IMAGE_U8) {
-		return UINT8_MAX;
-	}
-	if (frames->type == IMAGE_U16) {
-		return UINT16_MAX;
+	if (frames->type == IMAGE_U8 || frames->type == IMAGE_U16) {
+		return frame_type_most(frames->type, NAN);
 	}
 	double full = 0.0;
 	for (size_t i = 0; i < frames->count; i++) {
 		double of_this = frames->entries[i].full_scale_adu;
 		full = isfinite(of_this) ? fmax(full, of_this) : INFINITY;
 	}
-	if (full > 0.0 && full <= INT32_MAX) {
-		return (int32_t)ceil(full);
-	}
-	return frames->type == IMAGE_I32 ? INT32_MAX : 0;
+	return frame_type_most(frames->type, full);
 }
 
 /* Warns of a type that not every client can show: some take whole numbers only. */
@@ -88,13 +82,15 @@ static enum err_code replay_open(void *ctx, const struct camera_port *port,
 	}
 	const struct replay_entry *first = &c->frames.entries[0];
 	memset(caps, 0, sizeof *caps);
-	caps->width = first->width;
-	caps->height = first->height;
+	caps->width = first->file.width;
+	caps->height = first->file.height;
 	caps->max_bin = 4;
 	caps->can_abort = true;
 	caps->can_stop = true;
 	caps->pixel_um = host->pixel_size_um > 0.0 ? host->pixel_size_um : first->pixel_um;
 	caps->sensor_type = first->mosaic == IMAGE_BAYER ? 2 : 0;
+	caps->bayer_offset_x = first->bayer_x;
+	caps->bayer_offset_y = first->bayer_y;
 	char folder[32];
 	folder_name(port->path, folder, sizeof folder);
 	snprintf(caps->identity, sizeof caps->identity, "Replay of %zu frames from %s",
@@ -113,7 +109,7 @@ static enum err_code replay_open(void *ctx, const struct camera_port *port,
 /* Ends the exposure, whichever way it went. */
 static void finish(struct replay_camera *c)
 {
-	replay_fetch_end(c->fetch);
+	frame_fetch_end(c->fetch);
 	c->fetch = NULL;
 	c->frame = NULL;
 	c->exposing = false;
@@ -123,7 +119,7 @@ static void replay_close(void *ctx)
 {
 	struct replay_camera *c = ctx;
 	finish(c);
-	replay_recording_free(&c->kept);
+	frame_recording_free(&c->kept);
 	replay_frames_fini(&c->frames);
 }
 
@@ -143,10 +139,10 @@ static enum err_code replay_start(void *ctx, const struct exposure_request *requ
 	}
 	struct replay_entry *entry = &c->frames.entries[replay_frames_pick(&c->frames, request->focuser_position)];
 	if (request->bin < 1 || request->start_x < 0 || request->start_y < 0
-		|| request->start_x + request->num_x > entry->width / request->bin
-		|| request->start_y + request->num_y > entry->height / request->bin) {
+		|| request->start_x + request->num_x > entry->file.width / request->bin
+		|| request->start_y + request->num_y > entry->file.height / request->bin) {
 		return err_set(err, ERR_INVALID_VALUE, "the recorded frames have %d x %d px: there is no such part of "
-			"them at binning %d", (int)entry->width, (int)entry->height, request->bin);
+			"them at binning %d", (int)entry->file.width, (int)entry->file.height, request->bin);
 	}
 	c->request = *request;
 	c->chosen = entry;
@@ -162,7 +158,7 @@ static enum err_code replay_start(void *ctx, const struct exposure_request *requ
 /* Whether the frame is complete, or never will be; waits a little for it, so that its end is seen at once. */
 static bool fetched(struct replay_camera *c)
 {
-	return c->fetch == NULL || replay_fetch_wait(c->fetch, WAIT_MS);
+	return c->fetch == NULL || frame_fetch_wait(c->fetch, WAIT_MS);
 }
 
 static enum err_code replay_poll(void *ctx, struct camera_reading *out, struct err *err)
@@ -208,8 +204,8 @@ static enum err_code replay_stop(void *ctx, struct err *err)
 static void replay_lend(void *ctx, struct frame *frame)
 {
 	struct replay_camera *c = ctx;
-	const struct replay_fetch_job job = {
-		.entry = c->chosen,
+	const struct frame_fetch_job job = {
+		.file = &c->chosen->file,
 		.type = c->frames.type,
 		.kept = &c->kept,
 		.levels = &c->levels,
@@ -220,7 +216,7 @@ static void replay_lend(void *ctx, struct frame *frame)
 		.source = c->host->source,
 	};
 	c->frame = frame;
-	c->fetch = replay_fetch_begin(&job);
+	c->fetch = frame_fetch_begin(&job);
 }
 
 static void describe(const struct replay_camera *c, struct frame_info *info)
@@ -228,20 +224,13 @@ static void describe(const struct replay_camera *c, struct frame_info *info)
 	const struct exposure_request *r = &c->request;
 	const struct replay_entry *entry = c->chosen;
 	*info = (struct frame_info){.width = r->num_x, .height = r->num_y, .planes = 1, .bin = r->bin};
-	/* A mean over cells of a mosaic has no colour. */
-	info->mosaic = r->bin == 1 ? c->kept.frame.mosaic : IMAGE_MONO;
-	double full = c->kept.frame.full_scale_adu;
-	if (c->frames.type == IMAGE_U16) {
-		full -= c->levels.zero;
-		full = full > UINT16_MAX ? UINT16_MAX : full;
-	}
-	info->full_scale_adu = full;
+	frame_recording_describe(&c->kept, &c->levels, c->frames.type, info);
 	/* For so long the recorded pixels collected light; the time that passed here added none. */
 	info->exposure_s = isfinite(entry->exposure_s) ? entry->exposure_s : r->duration_s;
 	info->position_known = true;
 	info->position_steps = entry->position_steps;
 	info->recording_id = entry->id;
-	snprintf(info->label, sizeof info->label, "%s", entry->name);
+	snprintf(info->label, sizeof info->label, "%s", entry->file.name);
 }
 
 static enum err_code replay_read_lent(void *ctx, struct frame_info *info, struct err *err)
@@ -256,8 +245,8 @@ static enum err_code replay_read_lent(void *ctx, struct frame_info *info, struct
 			return err_set(err, ERR_CANCELLED, "something else came first");
 		}
 	}
-	enum err_code code = c->fetch != NULL ? replay_fetch_result(c->fetch, err)
-					      : err_set(err, ERR_NOMEM, "no memory to read %s", c->chosen->name);
+	enum err_code code = c->fetch != NULL ? frame_fetch_result(c->fetch, err)
+					      : err_set(err, ERR_NOMEM, "no memory to read %s", c->chosen->file.name);
 	if (code == ERR_OK) {
 		describe(c, info);
 		c->chosen->served++;

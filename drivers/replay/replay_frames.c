@@ -27,7 +27,7 @@ static int entry_order(const void *a, const void *b)
 	if (p->position_steps != q->position_steps) {
 		return p->position_steps < q->position_steps ? -1 : 1;
 	}
-	return strcmp(p->name, q->name);
+	return strcmp(p->file.name, q->file.name);
 }
 
 static char *path_join(const char *folder, const char *name)
@@ -76,15 +76,19 @@ static int add_file(struct replay_frames *frames, char *path, const char *name,
 	}
 	frames->entries = grown;
 	frames->entries[frames->count++] = (struct replay_entry){
-		.path = path,
-		.name = path + strlen(path) - strlen(name),
+		.file = {
+			.path = path,
+			.name = path + strlen(path) - strlen(name),
+			.width = fits.width,
+			.height = fits.height,
+			.type = fits.type,
+		},
 		.claims = fits.position,
 		.exposure_s = fits.exposure_s,
-		.width = fits.width,
-		.height = fits.height,
 		.mosaic = fits.mosaic,
+		.bayer_x = fits.bayer_x,
+		.bayer_y = fits.bayer_y,
 		.full_scale_adu = fits.full_scale_adu,
-		.type = fits.type,
 		.pixel_um = fits.pixel_um,
 		.id = hash_of(path),
 	};
@@ -119,12 +123,12 @@ static enum err_code settle_positions(struct replay_frames *frames, const char *
 		struct replay_entry entry = frames->entries[i];
 		if (!fits_position_choose(&entry.claims, names, &entry.position_steps)) {
 			left->no_position++;
-			note_first(left->first_no_position, sizeof left->first_no_position, entry.name);
-			free(entry.path);
+			note_first(left->first_no_position, sizeof left->first_no_position, entry.file.name);
+			free(entry.file.path);
 			continue;
 		}
 		if (names == FITS_NAMES_STAND && fits_position_differs(&entry.claims)) {
-			first = differ++ == 0 ? entry.name : first;
+			first = differ++ == 0 ? entry.file.name : first;
 		}
 		frames->entries[kept++] = entry;
 	}
@@ -138,7 +142,7 @@ static enum err_code settle_positions(struct replay_frames *frames, const char *
 
 static bool same_size(const struct replay_entry *a, const struct replay_entry *b)
 {
-	return a->width == b->width && a->height == b->height;
+	return a->file.width == b->file.width && a->file.height == b->file.height;
 }
 
 /* Keeps the frames of the commonest size (the first of equally common ones), because a camera has one size. */
@@ -167,8 +171,8 @@ static void keep_commonest_size(struct replay_frames *frames, struct left_out *l
 			frames->entries[kept++] = *entry;
 		} else {
 			left->other_size++;
-			note_first(left->first_other_size, sizeof left->first_other_size, entry->name);
-			free(entry->path);
+			note_first(left->first_other_size, sizeof left->first_other_size, entry->file.name);
+			free(entry->file.path);
 		}
 	}
 	frames->count = kept;
@@ -255,9 +259,9 @@ enum err_code replay_frames_list(struct replay_frames *frames, const char *folde
 		return err_set(err, ERR_INVALID_VALUE, left.unreadable > 0
 			? "no frame in %s can be read" : "there is no FITS frame in %s", folder);
 	}
-	frames->type = frames->entries[0].type;
+	frames->type = frames->entries[0].file.type;
 	for (size_t i = 1; i < frames->count; i++) {
-		frames->type = replay_wider(frames->type, frames->entries[i].type);
+		frames->type = frame_type_wider(frames->type, frames->entries[i].file.type);
 	}
 	qsort(frames->entries, frames->count, sizeof *frames->entries, entry_order);
 	return ERR_OK;
@@ -266,7 +270,7 @@ enum err_code replay_frames_list(struct replay_frames *frames, const char *folde
 void replay_frames_fini(struct replay_frames *frames)
 {
 	for (size_t i = 0; i < frames->count; i++) {
-		free(frames->entries[i].path);
+		free(frames->entries[i].file.path);
 	}
 	free(frames->entries);
 	frames->entries = NULL;

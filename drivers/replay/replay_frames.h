@@ -12,17 +12,16 @@
 
 #include "err.h"
 #include "fits_frame.h"
+#include "frame_fetch.h"
 
 struct replay_entry {
-	char *path;
-	const char *name;        /* the part of path after the folder */
+	struct frame_file file;      /* owns its path */
 	struct fits_position claims; /* from which position_steps was decided */
 	double position_steps;
 	double exposure_s;       /* recorded; NAN unknown */
-	int32_t width, height;
 	enum image_mosaic mosaic;
+	int32_t bayer_x, bayer_y;    /* see fits_frame.h */
 	double full_scale_adu;   /* NAN unknown */
-	enum image_type type;    /* of the recording, see fits_frame.h */
 	double pixel_um;         /* NAN unknown */
 	uint64_t id;             /* of the recording, never 0 */
 	unsigned served;         /* how often it was delivered */
@@ -47,29 +46,5 @@ void replay_frames_fini(struct replay_frames *frames);
 /* Index of the frame recorded nearest to position; of several at equal distance the one delivered
  * least often, then the first.  frames->count > 0. */
 size_t replay_frames_pick(const struct replay_frames *frames, double position);
-
-/* The smallest type that holds every value of both. */
-enum image_type replay_wider(enum image_type a, enum image_type b);
-
-/* How numbers of 16 bits with a sign fit into IMAGE_U16: zero is subtracted from each. Other types need none of
- * this. */
-struct replay_levels {
-	bool known;
-	double zero; /* ADU; 0, or negative */
-};
-
-/* Finds levels that hold all of these values; missing ones do not count. Levels that are already known stay when the
- * values fit, so that the frames of one folder can be compared. True when the levels changed and zero is not 0. */
-bool replay_levels_fit(struct replay_levels *levels, const float *pixels, size_t count);
-
-/* Stores a value of a recording, which may be a mean, as element number `index` of out. For IMAGE_U16 levels->zero is
- * subtracted first. Whole numbers are rounded and clipped to what the type holds; a missing value becomes 0 in them and
- * stays missing in floats. */
-void replay_put(const struct replay_levels *levels, enum image_type type, double value, void *out, size_t index);
-
-/* Cuts num_x x num_y elements, each a mean of bin x bin pixels, out of a frame into out, row-major; the start is in
- * binned pixels. Missing pixels do not count in a mean; a mean without any pixel is missing. */
-void replay_cut(const struct replay_levels *levels, enum image_type type, const struct fits_frame *from, int bin,
-	int32_t start_x, int32_t start_y, int32_t num_x, int32_t num_y, void *out);
 
 #endif

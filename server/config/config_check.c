@@ -265,6 +265,13 @@ static void check_camera(const struct checking *check, int n)
 		config_complain(check, CONFIG_SECTION_CAMERA, n, "path", "driver %s needs a path: a folder of frames",
 			c->driver);
 	}
+	struct err err;
+	if (driver->uses_command && c->port.command[0] == '\0') {
+		config_complain(check, CONFIG_SECTION_CAMERA, n, "command",
+			"driver %s needs a command that writes one frame", c->driver);
+	} else if (driver->uses_command && driver->look_command(&c->port, &err) == ERR_INVALID_VALUE) {
+		config_complain(check, CONFIG_SECTION_CAMERA, n, "command", "%s", err.text);
+	}
 	if (c->port.device[0] != '\0' && !driver->uses_device) {
 		config_complain(check, CONFIG_SECTION_CAMERA, n, "device",
 			"driver %s does not use device: there is only one", c->driver);

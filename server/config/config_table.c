@@ -120,6 +120,12 @@ const struct config_option config_options[] = {
 		FIELD(camera[0].connect_at_start)},
 	{"camera.N", "path", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "folder of recorded frames (replay)", FIELD(camera[0].port.path)},
+	{"camera.N", "command", CONFIG_TEXT, "", .fallback = "-", .initial = "",
+		.help = "program and arguments that write one frame (exec); its places, such as {us} and {out}, are "
+			"filled for each exposure",
+		FIELD(camera[0].port.command)},
+	{"camera.N", "frame", CONFIG_TEXT, "", .fallback = "{out}.fits", .initial = "",
+		.help = "where that frame is then (exec)", FIELD(camera[0].port.frame)},
 	{"camera.N", "pixel_size_um", CONFIG_DOUBLE, "um", .low = 0.1, .high = 1000,
 		.fallback = "the device's", .initial = "nan", .help = "size of an unbinned pixel",
 		.live = true, FIELD(camera[0].pixel_size_um)},

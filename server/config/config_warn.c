@@ -50,6 +50,28 @@ static void warn_of_texts(const struct checking *check)
 	}
 }
 
+/* Whether a word of allowed_hosts can be equal to the host of a request, which has no scheme, port or wildcard. */
+static bool is_host(const char *word, size_t len)
+{
+	const char *colon = memchr(word, ':', len);
+	bool is_v6 = colon != NULL && memchr(colon + 1, ':', len - (size_t)(colon + 1 - word)) != NULL;
+	return memchr(word, '/', len) == NULL && memchr(word, '*', len) == NULL && (colon == NULL || is_v6);
+}
+
+static void warn_of_hosts(const struct checking *check, const char *hosts)
+{
+	for (const char *at = hosts; *at != '\0';) {
+		at += strspn(at, ", \t");
+		size_t len = strcspn(at, ", \t");
+		if (len > 0 && !is_host(at, len)) {
+			config_complain(check, CONFIG_SECTION_SERVER, 0, "allowed_hosts",
+				"'%.*s' is no host name and allows nothing: write the name alone, as in pier3.example",
+				(int)(len > 60 ? 60 : len), at);
+		}
+		at += len;
+	}
+}
+
 static void warn_of_server(const struct checking *check)
 {
 	const struct config_server *server = &check->config->server;
@@ -59,20 +81,7 @@ static void warn_of_server(const struct checking *check)
 		drivers->look_bind(server->bind, &err) != ERR_OK) {
 		config_complain(check, CONFIG_SECTION_SERVER, 0, "bind", "%s", err.text);
 	}
-	for (const char *at = server->allowed_hosts; *at != '\0';) {
-		at += strspn(at, ", \t");
-		size_t len = strcspn(at, ", \t");
-		const char *colon = memchr(at, ':', len);
-		bool is_v6 = colon != NULL && memchr(colon + 1, ':', len - (size_t)(colon + 1 - at)) != NULL;
-		if (len > 0 && (memchr(at, '/', len) != NULL || memchr(at, '*', len) != NULL || (colon != NULL &&
-			!is_v6))) {
-			config_complain(check, CONFIG_SECTION_SERVER, 0, "allowed_hosts",
-				"'%.*s' is no host name and allows nothing: write the name alone, such as "
-				"pier3.example.org",
-				(int)(len > 60 ? 60 : len), at);
-		}
-		at += len;
-	}
+	warn_of_hosts(check, server->allowed_hosts);
 }
 
 /* Warns of a port that is not there, or that the driver does not use. */
@@ -118,20 +127,18 @@ static void warn_of_partner(const struct checking *check, int n)
 {
 	const struct config *config = check->config;
 	const struct config_focuser *f = &config->focuser[n];
-	int some = -1;
+	int other = -1;
 	for (int k = CONFIG_MAX_DEVICES - 1; k >= 0; k--) {
-		some = config->camera[k].present ? k : some;
+		other = config->camera[k].present ? k : other;
 	}
 	bool runs_wanted = config->places.section[CONFIG_SECTION_AUTOFOCUS][0].file != 0 ||
 			   is_given(check, "focuser.N", "camera", n);
-	if (f->camera != n || config->camera[n].present || (some < 0 && !runs_wanted)) {
+	if (f->camera != n || config->camera[n].present || (other < 0 && !runs_wanted)) {
 		return; /* what is wrong beside this is an error already */
 	}
-	if (some >= 0) {
+	if (other >= 0) {
 		config_complain(check, CONFIG_SECTION_FOCUSER, n, "camera",
-			"there is no [camera.%d], so it cannot focus by itself; camera = %d would be the one that "
-			"there is", n,
-			some);
+			"there is no [camera.%d], so it cannot focus by itself; did you mean camera = %d?", n, other);
 	} else {
 		config_complain(check, CONFIG_SECTION_FOCUSER, n, "camera",
 			"there is no [camera.%d], so it cannot focus by itself", n);
@@ -152,8 +159,7 @@ static void warn_of_focuser(const struct checking *check, int n)
 	warn_of_partner(check, n);
 	if (f->min_step > 0) {
 		config_complain(check, CONFIG_SECTION_FOCUSER, n, "min_step",
-			"positions below min_step (%d) are never entered, so the limit test of the Alpaca checker "
-			"fails there",
+			"positions below min_step (%d) are never entered: the Alpaca checker's limit test fails there",
 			(int)f->min_step);
 	}
 	const char *slash = strrchr(f->transcript, '/');
@@ -181,6 +187,12 @@ static void warn_of_camera(const struct checking *check, int n)
 	} else if (driver != NULL && c->port.path[0] != '\0' && driver->look_path != NULL &&
 		   driver->look_path(c->port.path, &err) != ERR_OK) {
 		config_complain(check, CONFIG_SECTION_CAMERA, n, "path", "%s", err.text);
+	}
+	if (driver != NULL && !driver->uses_command && (c->port.command[0] != '\0' || c->port.frame[0] != '\0')) {
+		config_complain(check, CONFIG_SECTION_CAMERA, n, c->port.command[0] != '\0' ? "command" : "frame",
+			"driver %s runs no command", driver->name);
+	} else if (driver != NULL && driver->uses_command && driver->look_command(&c->port, &err) == ERR_IO) {
+		config_complain(check, CONFIG_SECTION_CAMERA, n, "command", "%s", err.text);
 	}
 }
 

@@ -60,6 +60,10 @@ static void print_members(const struct position_entry *e, struct buf *out)
 	} else {
 		json_key_null(&w, "offset");
 	}
+	if (e->span_known) {
+		json_key_int(&w, "span_low", e->span_low);
+		json_key_int(&w, "span_high", e->span_high);
+	}
 	key_text(&w, "why", e->why);
 	json_key_bool(&w, "reverse", e->numbering.reversed);
 	json_key_int(&w, "max_step", e->max_step);
@@ -149,6 +153,14 @@ static bool take_numbering(const struct json *json, struct position_entry *e)
 					   json_as_bool(calibrated, &e->numbering.calibrated)));
 }
 
+/* Takes how wrong the count can be; the two members are missing where that is not known. */
+static bool take_span(const struct json *json, struct position_entry *e)
+{
+	e->span_known = json_get(json, "span_low") != NULL || json_get(json, "span_high") != NULL;
+	return !e->span_known || (take_steps(json, "span_low", &e->span_low) &&
+					 take_steps(json, "span_high", &e->span_high) && e->span_low <= e->span_high);
+}
+
 static bool take_members(const struct json *json, struct position_entry *e)
 {
 	static const char *const motions[] = {"rest", "moving"};
@@ -171,7 +183,7 @@ static bool take_members(const struct json *json, struct position_entry *e)
 		!take_steps(json, "high", &e->high) || e->low > e->high ||
 		!take_one_of(json, "trust", trusts, 3, &trust) || offset == NULL ||
 		!take_text(json, "why", e->why, sizeof e->why) || !take_steps(json, "max_step", &e->max_step) ||
-		!take_numbering(json, e) ||
+		!take_numbering(json, e) || !take_span(json, e) ||
 		!take_text(json, "driver", e->driver, sizeof e->driver) ||
 		!take_text(json, "device", e->device, sizeof e->device) ||
 		!take_text(json, "port", e->port, sizeof e->port) ||

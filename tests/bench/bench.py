@@ -580,7 +580,7 @@ def say_late(what, server, seconds):
 def record(path):
     """A recorded frame of 62 Mpx, plain FITS of 16 bits (FITS standard 4.0)."""
     cards = [f"SIMPLE  = {'T':>20}", f"BITPIX  = {16:>20}", f"NAXIS   = {2:>20}", f"NAXIS1  = {WIDTH:>20}",
-             f"NAXIS2  = {HEIGHT:>20}", f"BZERO   = {32768:>20}", "END"]
+             f"NAXIS2  = {HEIGHT:>20}", f"BZERO   = {32768:>20}", f"FOCUSPOS= {100:>20}", "END"]
     with open(path, "wb") as file:
         file.write("".join(card.ljust(80) for card in cards).encode().ljust(2880, b" "))
         row = bytes(i * 2654435761 >> 8 & 0x7F for i in range(2 * WIDTH))
@@ -603,7 +603,7 @@ def sky():
     with Focusd("", connect=("camera",), cpus=CPUS) as server:
         say_late("1.2 Mpx", server, 1)
     frames = pathlib.Path(tempfile.mkdtemp(dir=folder))
-    for name in ("a_100_1s.fits", "b_100_1s.fits"):  # frames of the same position take turns
+    for name in ("a.fits", "b.fits"):  # frames of the same position take turns
         record(frames / name)
     devices = f"[focuser.0]\ndriver = simulator\n[camera.0]\ndriver = replay\npath = {frames}\n"
     with Focusd(devices, connect=("focuser", "camera"), cpus=CPUS, simulate=False) as server:

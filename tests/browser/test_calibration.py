@@ -26,7 +26,7 @@ def begin(page):
     page.wait(lambda: page.one(".calibrating").is_displayed(), "the progress")
 
 
-def test_calibration(page, motor):
+def test_calibration(page, motor, observatory):
     page.ready()
     page.connect()
     page.wait(lambda: page.one(".calibration").is_displayed(), "the offer")
@@ -52,7 +52,17 @@ def test_calibration(page, motor):
     assert page.one(".calibration").get_attribute("open") is None
     page.click(".focuser .out")
     page.wait(lambda: page.steps() is not None and page.steps() % 1000 == 100 and not page.moving(), "a step of 100")
-    # The dot stands on the scale between the two limits that are written under it.
-    share = (page.steps() - 2000) / 38000
+    # The dot stands on the scale from 0 to the length of the range, and the motor's own number beside the position.
+    share = page.steps() / 38000
+    own = page.one(".focuser .own")
+    page.wait(lambda: own.text.replace("\u202f", "") == f"motor’s own number {page.steps() + 2000}", "the own number")
     assert page.js("parseFloat(document.querySelector('.here').style.left)") == pytest.approx(100 * share, abs=0.01)
+    assert not page.one(".focuser .clamped").is_displayed()
+    # Another program asks for what is beyond the range.
+    observatory.put("focuser/0/connected", Connected="True")
+    observatory.put("focuser/0/move", Position=-10)
+    page.wait(lambda: page.one(".focuser .clamped").text == "\u221210 was asked for; 0 is as far as it may go.",
+              "the clamp")
+    page.wait(lambda: page.steps() == 0 and not page.moving(), "the lower limit")
+    assert page.fits()
     assert page.complaints() == []

@@ -183,6 +183,8 @@ def test_messages_go_when_they_are_no_longer_true(page):
     why_off = lambda: page.one(".autofocus .why-off").text
     assert why_off() == f"{page.one('.focuser .name').text} is not connected. Press Connect first."
     assert page.one(".autofocus .start").get_attribute("aria-disabled") == "true"
+    background = "getComputedStyle(document.querySelector('.autofocus .start')).backgroundColor"
+    greyed = page.js(background)
     before = page.newest_run()
     page.click(".autofocus .start")
     page.click(".focuser .connect")
@@ -191,6 +193,7 @@ def test_messages_go_when_they_are_no_longer_true(page):
     page.connect()
     page.wait(lambda: why_off() == "" and page.one(".autofocus .start").get_attribute("aria-disabled") == "false",
               "nothing is missing")
+    page.wait(lambda: page.js(background) != greyed, "it looks as if it did something")
     assert page.newest_run() == before
     page.wait(lambda: said() == "" and page.one(".focuser .in").get_attribute("title") == "", "the message gone")
     page.wait(lambda: not page.moving(), "rest")

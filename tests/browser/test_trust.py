@@ -66,3 +66,31 @@ def test_a_shifted_position(page):
     page.wait(lambda: not doubt(page).is_displayed(), "no doubt any more")
     assert "Nothing has moved" in page.one(".focuser .say").text
     assert page.complaints() == []
+
+
+def test_a_move_that_was_cut_short(page, observatory, emulator):
+    """Unknown, with the two ends between which the motor is; to set it to where it was last seen is told to be a guess,
+    and only to keep that settles it."""
+    observatory.put("focuser/0/connected", Connected="True")
+    observatory.action("SetPosition", "restore")
+    observatory.put("focuser/0/move", Position=60000)
+    until(lambda: observatory.get("focuser/0/position") > 7700, "it is on its way")
+    observatory.process.kill()
+    observatory.process.communicate()
+    observatory.close()
+    emulator.stop()
+    emulator.start(0)
+    # The page's address has to stay.
+    observatory.arguments[observatory.arguments.index("--port") + 1] = str(observatory.port)
+    observatory.start()
+    show(page)
+    assert page.one(".doubt-head").text == "⚠ Position unknown, within 7\u202f600 to 60\u202f000"
+    assert page.fits() and page.stop_in_view()
+    picture(page, "cut")
+    page.click(".doubt .restore")
+    page.wait(lambda: "guess" in page.one(".focuser .say").text, "it is told to be a guess")
+    assert page.one(".doubt-head").text == "⚠ Position unknown, within 7\u202f600 to 60\u202f000"
+    page.wait(lambda: not page.one(".doubt .restore").is_displayed(), "nothing more to restore")
+    page.click(".doubt .keep")
+    page.wait(lambda: not doubt(page).is_displayed(), "no doubt any more")
+    assert page.complaints() == []

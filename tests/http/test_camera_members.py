@@ -6,7 +6,8 @@ import statistics
 import struct
 
 import pytest
-from conftest import INVALID_OPERATION, INVALID_VALUE, NOT_IMPLEMENTED, AlpacaError, until
+from conftest import (INVALID_OPERATION, INVALID_VALUE, NOT_CONNECTED, NOT_IMPLEMENTED, UNKNOWN_ACTION,
+                      AlpacaError, until)
 
 
 def refused(number, call, *arguments, **members):
@@ -200,3 +201,27 @@ def test_frames_agree_with_the_truth(make_observatory):
         stars = [star["hfr_px"] for star in truth["stars"]]
         assert measured["hfr_px"] == pytest.approx(statistics.median(stars), rel=0.04)
         assert 0.9 < truth["transparency"] <= 1
+
+
+def test_a_camera_measures_its_stars(make_observatory):
+    """The Action MeasureStars on the camera itself: the focuser is not connected, and each camera measures with itself."""
+    server = make_observatory(simulate=False, config="[focuser.0]\ndriver = simulator\ncamera = 0\n"
+                              "[camera.0]\ndriver = simulator\n[camera.1]\ndriver = simulator\n")
+    for number in (0, 1):
+        camera = f"camera/{number}"
+        assert server.get(f"{camera}/supportedactions") == ["MeasureStars"]
+        refused(NOT_CONNECTED, server.put, f"{camera}/action", Action="MeasureStars", Parameters="")
+    server.put("camera/1/connected", Connected="True")
+    # Camera 0 is not connected, so this is camera 1's frame.
+    measured = json.loads(server.put("camera/1/action", Action="measurestars", Parameters='{"exposure_s": 2}'))
+    assert measured["width"] == server.get("camera/1/cameraxsize") and measured["stars"] > 0
+    assert server.get("camera/1/imageready") is False
+    server.put("camera/0/connected", Connected="True")
+    assert json.loads(server.put("camera/0/action", Action="MeasureStars", Parameters=""))["stars"] > 0
+    refused(INVALID_VALUE, server.put, "camera/0/action", Action="MeasureStars", Parameters='{"points": 5}')
+    refused(UNKNOWN_ACTION, server.put, "camera/0/action", Action="Autofocus", Parameters="")
+
+
+def test_a_server_without_focuser_measures_nothing(make_observatory):
+    server = make_observatory(simulate=False, config="[camera.0]\ndriver = simulator\n")
+    assert server.get("camera/0/supportedactions") == []

@@ -158,6 +158,62 @@ def test_a_damaged_journal_is_said_and_settled(make_server, emulator):
     assert position_file.read(server.journal) [0]["trust"] == "known"
 
 
+def test_restoring_after_a_power_cut_in_a_move_is_a_guess(make_server, emulator):
+    """Computer and controller lose their power together while the motor runs; the controller says 0 afterwards.  The
+    motor is somewhere on its way, and to tell the controller where it was last seen makes that no surer."""
+    server = make_server(emulator)
+    server.put("focuser/0/connected", Connected="True")
+    server.put("focuser/0/move", Position=60000)
+    until(lambda: server.get("focuser/0/position") > 7700, "it is on its way")
+    server.process.kill()
+    server.process.communicate()
+    server.close()
+    emulator.stop()
+    emulator.start(0)
+    server.start()
+    server.put("focuser/0/connected", Connected="True")
+    state = server.focuser_state()
+    ends = (7600, 60000)
+    assert (state["trust"], state["within_low"], state["within_high"]) == ("unknown", *ends)
+    seen = state["remembered_position"]
+    assert server.action("SetPosition", "restore") == {"position": seen, "trust": "unknown", "within": list(ends)}
+    state = server.focuser_state()
+    assert (state["position"], state["trust"], state["within_low"], state["within_high"]) == (seen, "unknown", *ends)
+    assert "from 7600 to 60000" in state["trust_why"]
+    assert trust_metric(server) == ["unknown"]
+    for bound, end in zip(("low", "high"), ends):
+        assert f'focusd_focuser_position_within_steps{{device="focuser.0",bound="{bound}"}} {end}' in metrics(server)
+    assert "from 7600 to 60000" in server.raw("GET", "/setup/v1/focuser/0/setup").text
+    assert server.action("SetPosition", "keep") == {"position": seen, "trust": "known"}
+    assert "within_steps{" not in metrics(server)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_motor_outside_its_range_is_said_once(make_observatory, make_emulator, reverse):
+    """Turned by hand, or by a program with other limits: clients are told the nearer end, people the truth."""
+    emulator = make_emulator(12000)
+    server = make_observatory(simulate=False, config=(
+        f"[focuser.0]\ndriver = moonlite\nport = {emulator.path}\nopen_wait_ms = 0\nmax_step = 10000\n"
+        + ("reverse = yes\n" if reverse else "")))
+    server.put("focuser/0/connected", Connected="True")
+    state = server.focuser_state()
+    # With reverse positions are counted down from the highest that is configured.
+    stands, end = (-2000, 0) if reverse else (12000, 10000)
+    assert server.get("focuser/0/position") == end
+    assert (state["position"], state["outside_at"], state["motor_position"]) == (end, stands, 12000)
+    assert 'focusd_focuser_motor_position_steps{device="focuser.0"} 12000' in metrics(server)
+    assert f"{stands}, outside 0..10000" in server.raw("GET", "/setup/v1/focuser/0/setup").text
+    before = server.focuser_state()["position_age_s"]
+    until(lambda: server.focuser_state()["position_age_s"] != before, "it was read again")
+    assert server.log().count(f"outside 0..10000; clients are told {end}") == 1
+    # The end that it seems to stand at is really gone to.
+    server.put("focuser/0/move", Position=end)
+    assert server.wait_still() == end
+    state = server.focuser_state()
+    assert (state["outside_at"], state["motor_position"]) == (None, 10000)
+    assert server.log().count("is inside its range again") == 1
+
+
 def test_a_rehearsal_leaves_the_real_journal_alone(make_observatory):
     server = make_observatory()
     server.connect()

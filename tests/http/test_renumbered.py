@@ -93,7 +93,8 @@ def test_limits_of_that_time_are_refused(start, old, advice, today):
 def test_runs_belong_to_their_calibration(make_observatory, tmp_path):
     """Runs hold the motor's own numbers; after another calibration the list says that theirs are not today's."""
     motor = Device(tmp_path, "celestron", position=20000, time_factor=50)
-    text = f"[focuser.0]\ndriver = celestron\nport = {motor.path}\nopen_wait_ms = 0\n{{}}[camera.0]\ndriver = simulator\n"
+    text = (f"[focuser.0]\ndriver = celestron\nport = {motor.path}\nopen_wait_ms = 0\n{{}}"
+            "[camera.0]\ndriver = simulator\n")
     server = make_observatory(folder=tmp_path, simulate=False, config=text.format(""))
     server.connect()
     started = server.action("Autofocus", {"exposure_s": 0.1})

@@ -281,7 +281,9 @@ export class FocuserCard {
       return;
     }
     doubt.dataset.trust = state.trust;
-    setText(this.pick('.doubt-head'), `⚠ ${TRUSTS[state.trust]}`);
+    const within = known(state.within_low) ?
+      `, within ${number(state.within_low)} to ${number(state.within_high)}` : '';
+    setText(this.pick('.doubt-head'), `⚠ ${TRUSTS[state.trust]}${within}`);
     const offer = state.can_set_position && known(state.remembered_position);
     const advice = state.can_set_position ? '' :
       ' This focuser cannot be told where it stands.';
@@ -318,7 +320,10 @@ export class FocuserCard {
   showNumbering(state) {
     const n = state.numbering;
     const differs = Boolean(n) && (n.low !== 0 || n.reversed) && known(state.motor_position);
-    this.pick('.own').textContent = differs ? `motor’s own number ${number(state.motor_position)}` : '';
+    const outside = known(state.outside_at) ?
+      `the motor stands at ${number(state.outside_at)}, outside 0 to ${number(state.max_step)}` : '';
+    const own = differs ? `motor’s own number ${number(state.motor_position)}` : '';
+    this.pick('.own').textContent = [outside, own].filter(Boolean).join(', ');
     const clamped = this.pick('.clamped');
     clamped.hidden = !state.clamped;
     setText(clamped, state.clamped ? `${number(state.clamped.asked)} was asked for; ` +
@@ -331,8 +336,9 @@ export class FocuserCard {
       return;
     }
     this.say.run(button, async () => {
-      const {position} = await action(this.device, 'SetPosition', how);
-      this.say.tell(`The position is ${number(position)} now. Nothing has moved.`, false,
+      const {position, within} = await action(this.device, 'SetPosition', how);
+      const guess = within ? ' That is a guess: keep it only when it is right.' : '';
+      this.say.tell(`The position is ${number(position)} now. Nothing has moved.${guess}`, false,
         (state) => !state.moving && !state.leased_to_run);
     });
   }

@@ -135,6 +135,7 @@ struct config_driver {
 	bool finds_port;        /* port = auto can find its devices */
 	bool sets_speed, sets_step_mode, has_tempcomp; /* it heeds speed, step_mode, tempcomp_steps_per_c */
 	bool uses_path;         /* `path` must be given; only cameras use it */
+	bool uses_command;      /* `command` must be given; only cameras use it */
 	bool uses_device;       /* heeds `device`, which tells several behind one port apart */
 	/* What the parser that runs later says of a `port` or a `path`.  read_port is pure: ERR_INVALID_VALUE.  The
 	 * other
@@ -142,6 +143,9 @@ struct config_driver {
 	enum err_code (*read_port)(const char *port, struct err *err);
 	enum err_code (*look_port)(const char *port, struct err *err);
 	enum err_code (*look_path)(const char *path, struct err *err);
+	/* The same for `command` and `frame`: ERR_INVALID_VALUE as they are written, ERR_IO as things are at this
+	 * moment. */
+	enum err_code (*look_command)(const struct camera_port *port, struct err *err);
 };
 
 /* All drivers of the program, each list ended by a NULL name. */

@@ -50,6 +50,7 @@ struct focuser_core {
 	int64_t next_poll_ms;    /* device clock */
 	unsigned poll_failures;  /* in a row */
 	struct motion motion;
+	struct log_lasting outside; /* what the log was told of a motor outside its range */
 	struct temperature temperature;
 	struct focuser_memory memory;
 	struct set_position set_position;

@@ -50,7 +50,7 @@ void leg_end_move(struct device *dev, const struct err *err)
 		arrival_at(f, f->target);
 		dev->last_failure[0] = '\0';
 		log_debug(dev->info.source, "arrived position=%d motor=%d", (int)f->target,
-			(int)f->motion.position);
+			(int)numbering_motor(&f->numbering, f->motion.position));
 		memory_seen(dev);
 	}
 	device_changed(dev);

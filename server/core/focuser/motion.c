@@ -129,6 +129,29 @@ void motion_say_others_move_it(struct device *dev)
 	log_info(dev->info.source, "is moved by somebody else, from %d on", (int)focuser_of(dev)->motion.position);
 }
 
+bool focuser_outside(const struct focuser_core *f)
+{
+	int32_t tolerance = focuser_tolerance(f);
+	return f->motion.known && !f->motion.moving && f->caps_known &&
+	       (f->motion.position < -tolerance || f->motion.position > (int64_t)f->caps.max_step + tolerance);
+}
+
+/* Tells the log when the motor comes to stand outside its range, and when it is back. */
+static void tell_outside(struct device *dev)
+{
+	struct focuser_core *f = focuser_of(dev);
+	if (focuser_outside(f)) {
+		if (log_lasting_news(&f->outside, f->motion.position < 0 ? "below" : "above")) {
+			log_warn(dev->info.source,
+				"stands at %d (motor's own number %d), outside 0..%d; clients are told %d",
+				(int)f->motion.position, (int)numbering_motor(&f->numbering, f->motion.position),
+				(int)f->caps.max_step, (int)arrival_published(f));
+		}
+	} else if (f->motion.known && !f->motion.moving && log_lasting_over(&f->outside) > 0) {
+		log_info(dev->info.source, "is inside its range again, at %d", (int)f->motion.position);
+	}
+}
+
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 {
 	struct focuser_core *f = focuser_of(dev);
@@ -165,6 +188,7 @@ void focuser_take_reading(struct device *dev, const struct focuser_reading *r)
 			log_warn(dev->info.source, "says it moves but stands at %d", (int)f->motion.position);
 		}
 	}
+	tell_outside(dev);
 	changed |= focuser_take_aside(dev, r);
 	if (changed) {
 		device_changed(dev);

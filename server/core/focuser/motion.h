@@ -66,6 +66,10 @@ bool focuser_reading_is_odd(struct focuser_core *f, const struct focuser_reading
 /* Takes what a reading says beside the motion (temperature, backlash); true when that is news. */
 bool focuser_take_aside(struct device *dev, const struct focuser_reading *r);
 
+/* Whether the motor stands outside 0..max_step by more than the tolerance of arrival: by a hand, by another program's
+ * limits.  Clients are told the nearer end. */
+bool focuser_outside(const struct focuser_core *f);
+
 /* Makes a reading the state that clients see. */
 void focuser_take_reading(struct device *dev, const struct focuser_reading *r);
 

@@ -88,6 +88,9 @@ static void fill(struct device *dev, struct position_entry *out)
 		.trust = m->trust,
 		.offset_known = m->offset_known,
 		.offset = m->offset,
+		.span_known = m->span_known,
+		.span_low = m->span_low,
+		.span_high = m->span_high,
 		.numbering = f->numbering,
 		.before_shift = f->renumbered.undecided,
 		.old_min_step = f->renumbered.old_min_step,
@@ -278,6 +281,7 @@ void memory_doubt(struct device *dev, const char *why)
 	m->trust = POSITION_UNKNOWN;
 	m->offset_known = false;
 	m->offset = 0;
+	m->span_known = false;
 	text_copy_clean(m->why, sizeof m->why, why);
 	if (m->has_last && m->last.moving) {
 		/* The doubt is noted before the motor rests, since it may go on whatever it is told, until
@@ -286,6 +290,7 @@ void memory_doubt(struct device *dev, const char *why)
 		entry.trust = m->trust;
 		entry.offset_known = false;
 		entry.offset = 0;
+		entry.span_known = false;
 		text_copy_clean(entry.why, sizeof entry.why, m->why);
 		note(dev, &entry);
 	}
@@ -306,6 +311,7 @@ void memory_judge(struct device *dev)
 		.moving = f->motion.moving,
 		.keeps = f->driver->count != FOCUSER_COUNT_MAY_BE_LOST,
 		.reset = f->fresh.reset_seen,
+		.halted = f->stop.sent || (f->stop.unsure && f->stop.verdict == STOP_RESTS),
 		.tolerance = focuser_tolerance(f),
 		.numbering = f->numbering,
 		.driver = dev->info.driver,
@@ -318,6 +324,9 @@ void memory_judge(struct device *dev)
 	m->trust = verdict.trust;
 	m->offset_known = verdict.offset_known;
 	m->offset = verdict.offset;
+	m->span_known = verdict.span_known;
+	m->span_low = verdict.span_low;
+	m->span_high = verdict.span_high;
 	snprintf(m->why, sizeof m->why, "%s", verdict.why);
 	(void)log_lasting_over(&m->doubtful);
 	if (m->trust == POSITION_KNOWN) {
@@ -337,8 +346,50 @@ void memory_afresh(struct device *dev)
 	m->trust = POSITION_KNOWN;
 	m->offset_known = false;
 	m->offset = 0;
+	m->span_known = false;
 	m->why[0] = '\0';
 	(void)log_lasting_over(&m->doubts);
+	memory_rest(dev);
+	device_changed(dev);
+}
+
+static int32_t narrow(int64_t steps)
+{
+	return steps > INT32_MAX ? INT32_MAX : steps < INT32_MIN ? INT32_MIN : (int32_t)steps;
+}
+
+/* Where the motor may be, in clients' steps inside the range. */
+static void span_published(const struct focuser_core *f, int32_t *low, int32_t *high)
+{
+	int64_t motor = motor_position(f);
+	int32_t a = numbering_published(&f->numbering, motor + f->memory.span_low);
+	int32_t b = numbering_published(&f->numbering, motor + f->memory.span_high);
+	*low = a < b ? a : b;
+	*high = a < b ? b : a;
+	*low = *low < 0 ? 0 : *low;
+	*high = *high > f->caps.max_step ? f->caps.max_step : *high;
+}
+
+void memory_restored(struct device *dev, int32_t said, int32_t seen)
+{
+	const struct focuser_core *f = focuser_of(dev);
+	struct focuser_memory *m = &focuser_of(dev)->memory;
+	if (!m->span_known) {
+		memory_afresh(dev);
+		return;
+	}
+	int64_t shift = (int64_t)said - seen;
+	m->trust = POSITION_UNKNOWN;
+	m->offset_known = false;
+	m->offset = 0;
+	m->span_low = narrow(m->span_low + shift);
+	m->span_high = narrow(m->span_high + shift);
+	int32_t low;
+	int32_t high;
+	span_published(f, &low, &high);
+	snprintf(m->why, sizeof m->why, "It was set to %d, where it was last seen on a move that was cut short: it can "
+		"be anywhere from %d to %d", (int)f->motion.position, (int)low, (int)high);
+	log_warn(dev->info.source, "position unknown: %s", m->why);
 	memory_rest(dev);
 	device_changed(dev);
 }
@@ -384,6 +435,10 @@ void memory_state(struct device *dev, struct focuser_state *out)
 	snprintf(out->trust_why, sizeof out->trust_why, "%s", m->why);
 	out->remembered_known = f->motion.known && m->trust != POSITION_KNOWN && m->offset_known &&
 				by_remembered_count(f, f->motion.position, &out->remembered);
+	out->within_known = f->motion.known && m->trust == POSITION_UNKNOWN && m->span_known;
+	if (out->within_known) {
+		span_published(f, &out->within_low, &out->within_high);
+	}
 	out->can_set_position = f->driver->set_position != NULL;
 	out->journal_failing = m->failing;
 }

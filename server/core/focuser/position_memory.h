@@ -22,6 +22,8 @@ struct focuser_memory {
 	enum focuser_trust trust;
 	bool offset_known;
 	int32_t offset;             /* motor's steps; see position_journal.h */
+	bool span_known;            /* how wrong the count can be is known, motor's steps; see position_journal.h */
+	int32_t span_low, span_high;
 	char why[FOCUSER_WHY];
 
 	bool opened;                /* the journal was read */
@@ -66,6 +68,10 @@ void memory_rest(struct device *dev);
 
 /* The count is not to be relied on any more, for the reason why (a sentence; copied). */
 void memory_doubt(struct device *dev, const char *why);
+
+/* The device was told to count from where it was last seen, motor's steps, in place of what it said: after a power cut
+ * on the way that is a guess, and the position is unknown within that way; else it is known. */
+void memory_restored(struct device *dev, int32_t said, int32_t seen);
 
 /* The device counts anew by its own doing, after a calibration: its word counts, whatever was before. */
 void memory_afresh(struct device *dev);

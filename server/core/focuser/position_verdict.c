@@ -47,6 +47,27 @@ static void carry_offset(const struct position_entry *last, const struct positio
 	out->offset = narrow(remembered(last) - seen->position);
 }
 
+/* How wrong the device's count can be: by the remembered count the motor is somewhere on its way, or as far beside
+ * where it rested as that was wrong already. */
+static void carry_span(const struct position_entry *last, const struct position_seen *seen,
+	struct position_verdict *out)
+{
+	int64_t low = last->moving ? last->low : last->position;
+	int64_t high = last->moving ? last->high : last->position;
+	int64_t shift = last->offset_known ? last->offset : 0;
+	out->span_known = true;
+	out->span_low = narrow(low + (last->span_known ? last->span_low : shift) - seen->position);
+	out->span_high = narrow(high + (last->span_known ? last->span_high : shift) - seen->position);
+}
+
+/* Whether a motor that was on a way rests where focusd meant it to: at the target, or at the end of the way where it
+ * turns when it overshoots. */
+static bool rests_as_told(const struct position_entry *last, const struct position_seen *seen, int64_t margin)
+{
+	return distance(seen->position, last->target) <= margin || distance(seen->position, last->low) <= margin ||
+	       distance(seen->position, last->high) <= margin;
+}
+
 static void judge_rest(const struct position_entry *last, const struct position_seen *seen,
 	struct position_verdict *out)
 {
@@ -73,6 +94,9 @@ static void judge_rest(const struct position_entry *last, const struct position_
 			minute(last, when));
 	}
 	carry_offset(last, seen, out);
+	if (last->span_known) {
+		carry_span(last, seen, out);
+	}
 }
 
 static void judge_moving(const struct position_entry *last, const struct position_seen *seen,
@@ -100,6 +124,8 @@ static void judge_moving(const struct position_entry *last, const struct positio
 		/* Most moves are over before the way is noted a second time, so it says nothing that the motor was
 		 * not seen further. */
 		what = "where that move began";
+	} else if (!seen->moving && !seen->halted && !rests_as_told(last, seen, margin)) {
+		what = "where nobody here stopped it";
 	}
 	if (what == NULL) {
 		return;
@@ -111,6 +137,7 @@ static void judge_moving(const struct position_entry *last, const struct positio
 		number(seen, last->from), number(seen, last->target), number(seen, last->position),
 		minute(last, when), number(seen, seen->position), what);
 	carry_offset(last, seen, out);
+	carry_span(last, seen, out);
 }
 
 /* Whether a calibration lies between the journal and now, so that their numbers cannot be compared. */
@@ -167,12 +194,16 @@ void position_judge(enum position_found found, const struct position_entry *last
 		out->trust = last->trust;
 		out->offset_known = last->offset_known;
 		out->offset = last->offset;
+		out->span_known = last->span_known;
+		out->span_low = last->span_low;
+		out->span_high = last->span_high;
 		snprintf(out->why, sizeof out->why, "%s", last->why);
 		return;
 	}
 	out->trust = last->trust == POSITION_UNKNOWN ? POSITION_UNKNOWN : out->trust;
-	if (!last->offset_known && last->trust == POSITION_UNKNOWN) {
+	if (!last->offset_known && !last->span_known && last->trust == POSITION_UNKNOWN) {
 		/* After a stall not even the remembered number was to be relied on. */
+		out->span_known = false;
 		snprintf(out->why, sizeof out->why, "%s", last->why);
 	}
 }

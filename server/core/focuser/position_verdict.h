@@ -19,7 +19,13 @@
  *      rests where the way began, which is not its end         unknown: boards that save their count at
  *                                                              rest fall back to that without power
  *      began anew meanwhile, by the driver's word              unknown
+ *      rests elsewhere than at the target or where it turns    unknown: nobody here stopped it, so it was
+ *                                                              somebody, or the power failed and the board
+ *                                                              fell back to a number from the way
  *   moving, device not on the way, may forget                  unknown
+ *
+ * A motor that lost its count on the way is within the way, by the count of before: the span says so in terms of what
+ * the device says.
  *
  * A shift that nobody has settled yet goes on, with the offset as it is now; it ends by itself when the
  * device says again what was remembered.  An unknown position stays unknown until SetPosition.
@@ -38,6 +44,7 @@ struct position_seen {
 	bool moving;
 	bool keeps;             /* see above */
 	bool reset;             /* the driver says that it began anew since the last reading */
+	bool halted;            /* it was told to stop on its way, as far as anybody knows */
 	int32_t tolerance;      /* steps */
 	struct numbering numbering; /* of today; sentences tell every number by it */
 	const char *driver, *device, *port_serial;
@@ -47,6 +54,8 @@ struct position_verdict {
 	enum focuser_trust trust;
 	bool offset_known;      /* never when known */
 	int32_t offset;
+	bool span_known;        /* only when unknown: it is known how wrong the device's count can be */
+	int32_t span_low, span_high; /* what may have to be added to the device's count, from low to high */
 	char why[FOCUSER_WHY];  /* a sentence; "" when known */
 	char note[FOCUSER_WHY]; /* known, but worth a line in the log; "" otherwise */
 };

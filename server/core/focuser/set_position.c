@@ -45,11 +45,16 @@ struct step set_position_step(struct device *dev)
 	log_info(dev->info.source, "position set to %d, was %d (%s)",
 		(int)numbering_published(&f->numbering, wish.position), (int)f->motion.position,
 		focuser_trust_name(m->trust));
+	int32_t said = numbering_motor(&f->numbering, f->motion.position);
 	if (wish.to_device) {
 		motion_count_set(&f->motion, numbering_published(&f->numbering, wish.position));
 		arrival_forget(f);
 	}
-	memory_afresh(dev);
+	if (wish.restores) {
+		memory_restored(dev, said, wish.position);
+	} else {
+		memory_afresh(dev);
+	}
 	f->set_position.noting = m->journal != NULL;
 	f->set_position.patience_real_ms = clock_now_ms(clock_real()) + POSITION_JOURNAL_PATIENCE_MS;
 	return step_again();
@@ -105,6 +110,7 @@ enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how,
 	if (code == ERR_OK) {
 		f->set_position.wanted = true;
 		f->set_position.to_device = to_device;
+		f->set_position.restores = how == FOCUSER_SET_RESTORE;
 		f->set_position.position = numbering_motor(&f->numbering, position);
 		*ticket = ++f->set_position.ticket;
 		device_wake_worker(dev);

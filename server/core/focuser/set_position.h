@@ -18,6 +18,7 @@ struct set_position {
 	bool wanted;                /* one waits for the worker */
 	bool unsure;                /* one failed that the device may have taken all the same */
 	bool to_device;             /* the device is to be given the position; else its own word is taken */
+	bool restores;              /* to where it was last seen */
 	int32_t position;           /* motor's steps */
 	uint64_t ticket, done;      /* the newest asked for, and the newest that is over */
 	struct err result;

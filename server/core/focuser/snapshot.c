@@ -63,6 +63,7 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.measured_position = f->motion.position,
 		.motor_position = numbering_motor(&f->numbering, f->motion.position),
 		.numbering = f->numbering,
+		.outside = focuser_outside(f),
 		.target = f->target,
 		.clamped = f->clamped,
 		.asked = f->asked,

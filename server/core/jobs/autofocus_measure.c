@@ -10,11 +10,13 @@ static void run(void *owner)
 	double exposure_s = af->measure_exposure_s;
 	int bin = af->measure_binning;
 	int gain = af->measure_gain;
+	/* The camera of another focuser, or of none, has to ask for itself where that stands. */
+	double position = af->measure_own ? autofocus_where(af) : (double)NAN;
 	pthread_mutex_unlock(&af->jobs.lock);
 	struct seen seen;
 	int64_t before = clock_now_ms(clock_real());
 	af->fresh_error = (struct err){.code = ERR_OK};
-	enum err_code code = autofocus_expose(af, MEASURE_LEASE, exposure_s, bin, gain, autofocus_where(af), &seen,
+	enum err_code code = autofocus_expose(af, MEASURE_LEASE, exposure_s, bin, gain, position, &seen,
 		&af->fresh_error);
 	double elapsed_ms = (double)(clock_now_ms(clock_real()) - before);
 	buf_clear(&af->fresh_text);
@@ -43,7 +45,7 @@ const struct job_kind autofocus_measure_job = {
 	.over = over,
 };
 
-enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
+enum err_code autofocus_measure_start(struct autofocus *af, int camera_number, double exposure_s,
 	int binning, int gain, uint64_t *job, struct err *err)
 {
 	struct autofocus_params params;
@@ -57,7 +59,7 @@ enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 	enum err_code code = jobs_need_idle(&af->jobs, err);
 	if (code == ERR_OK) {
 		autofocus_take_settings(af);
-		code = autofocus_find_camera(af, -1, &camera, &state, err);
+		code = autofocus_find_camera(af, camera_number, &camera, &state, err);
 	}
 	if (code == ERR_OK) {
 		code = autofocus_check_params(&params, &state.caps, err);
@@ -69,6 +71,7 @@ enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
 		const struct config_autofocus *cfg = &af->config->autofocus;
 		af->params = params;
 		af->camera = camera;
+		af->measure_own = camera->info.number == af->config->focuser[af->number].camera;
 		af->measure_exposure_s = finite_or(exposure_s, cfg->exposure_s);
 		af->measure_binning = autofocus_choose_binning(&params, cfg, &state.caps);
 		af->measure_gain = gain >= 0 ? gain : cfg->gain;

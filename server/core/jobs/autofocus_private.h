@@ -42,6 +42,7 @@ struct autofocus {
 	/* MeasureStars. */
 	uint64_t measure_job;  /* the newest measurement */
 	uint64_t measure_done; /* the newest measurement that is over */
+	bool measure_own;      /* with the focuser's own camera */
 	double measure_exposure_s;
 	int measure_binning, measure_gain;
 	struct err measure_error;

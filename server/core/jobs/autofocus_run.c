@@ -235,6 +235,7 @@ static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct
 		.flux_ratio = autofocus_flux_ratio(af, &seen),
 		.duration_s = seen.info.exposure_s,
 		.trailed = seen.measurement.trailed,
+		.rings = seen.measurement.donut,
 		.recording_id = seen.info.recording_id,
 	};
 	log_info(af->focuser->info.source,

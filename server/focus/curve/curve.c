@@ -113,8 +113,10 @@ enum err_code curve_fit(struct curve_point *points, size_t n, double half_width_
 	struct curve_sampling sampled = curve_sampling_of(&w);
 	if (w.n > 1 && sampled.low == sampled.high) {
 		char text[sizeof out->reason];
+		/* Programs write 0 when no focuser is connected. */
 		snprintf(text, sizeof text, "all %zu usable samples were taken at one position, %.0f; a curve needs "
-			"different ones", w.n, sampled.low);
+			"different ones%s", w.n, sampled.low,
+			sampled.low == 0 ? " (was the focuser connected?)" : "");
 		curve_refuse(out, text);
 		return ERR_OK;
 	}

@@ -48,8 +48,29 @@ size_t af_sorted(const struct af_plan *plan, size_t index[CURVE_MAX_POINTS]);
 void af_fail(struct af_plan *plan, enum err_code code, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Ends the plan with ERR_NO_STARS and the likeliest reason: clouds, trails, nothing to see. */
+/* Ends the plan with what was measured: only rings (ERR_NO_MINIMUM); else with ERR_NO_STARS and the likeliest reason:
+ * clouds, trails, nothing to see. */
 void af_fail_blank(struct af_plan *plan);
+
+/* So many frames of rings, and none of anything else, say that only rings were seen.  By definition: one may be a
+ * mistake. */
+#define AF_LEAST_RINGS 2
+
+/* Where focus lies by the samples (af_where.c).
+ * Given: plan, with samples of one arm; cap, of out, 120 is enough.
+ * Returned: out, "focus lies about 2000 steps in from the start": where the line through the sizes of all measured
+ * samples reaches 0, which is exact for the blur of geometry and within 2 % on the arms of a hyperbola beyond 7 of
+ * its widths a/k (the square of their ratio).
+ * The side is only named where the slope of that line is 3 of its sigmas (true); else the distance is told by the slope
+ * that is known from history or optics, and where there is none, that it is not known (false). */
+bool af_where(const struct af_plan *plan, char *out, size_t cap);
+
+/* Whether all that was measured are rings (af_where.c); then out says so, with what af_where() says, in at most cap
+ * bytes. */
+bool af_only_rings(const struct af_plan *plan, char *out, size_t cap);
+
+/* Ends the plan with ERR_NO_MINIMUM when all that was measured are rings; else false. */
+bool af_fail_rings(struct af_plan *plan);
 
 /* Fills wish.via for the way from where the plan sent the focuser last, and keeps the book of it. */
 void af_route(struct af_plan *plan);

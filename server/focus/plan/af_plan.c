@@ -189,8 +189,21 @@ void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup)
 	af_ask(plan, setup->start_position);
 }
 
+bool af_fail_rings(struct af_plan *plan)
+{
+	char why[sizeof plan->wish.reason];
+	bool only = af_only_rings(plan, why, sizeof why);
+	if (only) {
+		af_fail(plan, ERR_NO_MINIMUM, "%s", why);
+	}
+	return only;
+}
+
 void af_fail_blank(struct af_plan *plan)
 {
+	if (af_fail_rings(plan)) {
+		return;
+	}
 	if (plan->p.clouds > 0) {
 		af_fail(plan, ERR_NO_STARS, "the stars lost more than half of their light in %d frames: "
 			"clouds, or something in front of the telescope", plan->p.clouds);
@@ -279,6 +292,7 @@ static bool keep(struct af_plan *plan, const struct af_observation *seen, bool u
 	size_t i = plan->point_count++;
 	plan->p.raw_error_px[i] = seen->error_px > 0 ? seen->error_px : 0;
 	plan->p.recording[i] = seen->recording_id;
+	plan->p.rings[i] = seen->rings;
 	plan->p.taken[i] = plan->p.travel;
 	plan->p.turned[i] = plan->p.reversed;
 	plan->p.reversed = false;

@@ -239,6 +239,10 @@ static bool search_known(struct af_plan *plan, const struct view *v)
 
 static void fail_flat(struct af_plan *plan, const struct view *v)
 {
+	if (af_fail_rings(plan)) {
+		/* Far out a short way changes the size by less than its scatter. */
+		return;
+	}
 	if (v->n < 3 && plan->p.blanks + plan->p.clouds > 0) {
 		/* Too little was seen to say anything of a curve. */
 		af_fail_blank(plan);
@@ -247,6 +251,11 @@ static void fail_flat(struct af_plan *plan, const struct view *v)
 	if (v->n < 3) {
 		af_fail(plan, ERR_NO_MINIMUM, "only %zu different frames come from between %.0f and %.0f: "
 			"too few for a curve", v->n, plan->p.low, plan->p.high);
+		return;
+	}
+	if (v->x[0] == v->x[v->n - 1]) {
+		af_fail(plan, ERR_NO_MINIMUM, "all %zu frames come from one position, %.0f: a curve needs different "
+			"ones", v->n, v->x[0]);
 		return;
 	}
 	af_fail(plan, ERR_NO_MINIMUM, "the star size does not change between %.0f and %.0f: the motor "
@@ -288,12 +297,17 @@ static void go_beyond(struct af_plan *plan, const struct view *v, int side, doub
 			af_fail_blank(plan);
 			return;
 		}
+		char where[120];
+		bool told = af_where(plan, where, sizeof where);
 		bool limit = fabs(wall - (side < 0 ? plan->p.low : plan->p.high)) < 1;
-		af_fail(plan, ERR_NO_MINIMUM, limit
-			? "the stars still get smaller at %.0f, the end of the allowed range: the minimum lies "
-			"beyond the reach of this run"
-			: "the stars still get smaller at %.0f, but no frame comes from beyond: the minimum "
-			"is out of reach", end);
+		if (!limit && af_fail_rings(plan)) {
+			return;
+		}
+		const char *why = limit ? "the end of the allowed range: the minimum lies beyond the reach of this run"
+			: plan->p.blanks > 0 ? "but beyond none are seen: the minimum is out of reach"
+					     : "but no frame comes from beyond: the minimum is out of reach";
+		af_fail(plan, ERR_NO_MINIMUM, "the stars still get smaller at %.0f, %s%s%s", end, why,
+			told ? "; " : "", told ? where : "");
 		return;
 	}
 	af_ask(plan, end + side * fmin(beyond, room));

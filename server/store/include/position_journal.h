@@ -9,7 +9,8 @@
  *
  *   {"crc32":"0a1b2c3d","format":"focusd-position","version":1,"sequence":7,"time":"2026-...Z",
  *    "motion":"rest"|"moving","position":7600,"from":7600,"target":7600,"low":7600,"high":7600,
- *    "trust":"known"|"shifted"|"unknown","offset":0|null,"why":null|"...","reverse":false,
+ *    "trust":"known"|"shifted"|"unknown","offset":0|null,["span_low":-400,"span_high":600,]
+ *    "why":null|"...","reverse":false,
  *    "max_step":65535,"mirror":65535,"lowest":0,"calibrated":false,"driver":"moonlite","device":"...","port":"...",
  *    "port_serial":null|"..."}
  *
@@ -24,7 +25,8 @@
  * refused.  position is where the motor was last
  * seen; while it moves, from, target, low and high describe the way, overshoot included.  offset is
  * what has to be added to the motor's count to get the count from before a shift; null where that
- * is not known.
+ * is not known.  span_low and span_high are there when the motor lost its count on the way: the true count is the
+ * motor's and something between the two.
  *
  * Each write is one pwrite of a whole slot and an fdatasync, on a thread of the journal's own: an SD
  * card may take a second for it, and a halt must not wait for that.  Only the start of a move waits for
@@ -64,6 +66,8 @@ struct position_entry {
 	enum focuser_trust trust;
 	bool offset_known;
 	int32_t offset;         /* what has to be added to the motor's count to get the count from before the shift */
+	bool span_known;        /* it is known how wrong the count can be; only of an unknown position */
+	int32_t span_low, span_high; /* what may have to be added to the motor's count, from low to high */
 	char why[FOCUSER_WHY];  /* for people; "" when the position is known */
 	struct numbering numbering; /* how clients saw these numbers */
 	bool before_shift;      /* written by focusd 0.1.0; see above */

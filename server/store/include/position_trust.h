@@ -14,7 +14,8 @@
  * refused: one that would leave 0..max_step by the remembered count, where that is still known, and could
  * drive into a stop.  Nothing moves by itself, ever;
  * trust comes back through focuser_set_position() alone, or when the device says again what was
- * remembered.
+ * remembered.  After a power cut in a move to restore where the motor was last seen is a guess: the position
+ * stays unknown, within the way of that move.
  */
 #define FOCUSER_WHY 200
 enum focuser_trust { POSITION_UNKNOWN, POSITION_KNOWN, POSITION_SHIFTED };

@@ -34,6 +34,7 @@ struct autofocus {
 	int run_starts;
 	struct autofocus_params run_params;
 	int measurements;
+	int measured_camera; /* as the last measurement named it; -1: the focuser's own */
 	bool measured;
 	enum err_code measure_result;
 };

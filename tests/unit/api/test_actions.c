@@ -31,6 +31,8 @@ static void the_table_is_what_was_promised(void **state)
 		const struct action *action = &alpaca_actions[i];
 		assert_string_equal(action->name, promised[i].name);
 		assert_ptr_equal(action->kind, &focuser_kind);
+		/* "Actions that concern a camera alone (MeasureStars) are on the camera, too." */
+		assert_ptr_equal(action->also, strcmp(action->name, "MeasureStars") == 0 ? &camera_kind : NULL);
 		assert_int_equal(action->waits, promised[i].waits);
 		assert_int_equal(action->ongoing != NULL, promised[i].starts);
 		/* One that starts something is carried out with a lock held. */

@@ -1,273 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* The HTTP server over loopback sockets, with Alpaca behind it and a core in memory. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+/* The HTTP server over loopback sockets: requests and replies, whole, odd and hostile. */
+#include "http_rig.h"
 
 #include <arpa/inet.h>
-#include <cmocka.h>
-#include <errno.h>
 #include <netinet/in.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
-
-#include "alpaca.h"
-#include "clock.h"
-#include "events.h"
-#include "fake_core.h"
-
-#define IMPATIENT_MS 200
-#define BLOCK_MS (5 * IMPATIENT_MS)
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static struct fake *fake;
-static struct alpaca *alpaca;
-static struct http_server *server;
-static struct http_server *_Atomic woken; /* for the listener, also before the server is there */
-
-/* Streams under /stream: one line per publication, until stream_over. */
-static _Atomic int stream_lines, stream_over, stream_releases, stream_sleeps;
-
-static ssize_t read_stream(void *arg, uint64_t pos, char *out, size_t max)
-{
-	(void)arg;
-	(void)max;
-	if (pos < (uint64_t)stream_lines * 5) {
-		memcpy(out, "line\n", 5);
-		return 5;
-	}
-	if (stream_over) {
-		return HTTP_STREAM_END;
-	}
-	stream_sleeps++;
-	return HTTP_STREAM_LATER;
-}
-
-static void release_stream(void *arg)
-{
-	(void)arg;
-	stream_releases++;
-}
-
-/* What no handler should do: holds its thread for several times the request timeout of setup_impatient(). */
-static _Atomic int blocked;
-
-static void block(void)
-{
-	pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-	pthread_cond_t cond;
-	clock_cond_init(&cond);
-	int64_t end_ms = clock_now_ms(clock_real()) + BLOCK_MS;
-	blocked++;
-	pthread_mutex_lock(&lock);
-	while (clock_now_ms(clock_real()) < end_ms) {
-		clock_wait(clock_real(), &cond, &lock, end_ms);
-	}
-	pthread_mutex_unlock(&lock);
-	pthread_cond_destroy(&cond);
-}
-
-static enum http_result handle(void *arg, const struct http_request *req, struct http_response *res)
-{
-	(void)arg;
-	if (alpaca_owns(req->path)) {
-		return alpaca_handle(alpaca, req, res);
-	}
-	if (strcmp(req->path, "/stream") == 0) {
-		res->content_type = "text/plain";
-		res->stream = (struct http_stream){
-			.read = read_stream, .release = release_stream, .size = -1, .block = 4096};
-		return HTTP_DONE;
-	}
-	if (strcmp(req->path, "/blocks") == 0) {
-		block();
-		http_text(res, 200, "over");
-		return HTTP_DONE;
-	}
-	if (strcmp(req->path, "/static") == 0) {
-		res->static_body = "fixed";
-		res->static_len = 5;
-		http_add_header(res, "X-Test", "a\r\nb");
-		return HTTP_DONE;
-	}
-	if (strcmp(req->path, "/echo") == 0) {
-		http_text(res, 200, "%s|%.*s|%.*s|%s", req->path, (int)req->query.len,
-			req->query.data, (int)req->body.len, req->body.data, req->peer);
-		return HTTP_DONE;
-	}
-	http_text(res, 404, "Nothing here.");
-	return HTTP_DONE;
-}
-
-static void on_event(void *arg)
-{
-	(void)arg;
-	struct http_server *target = woken;
-	if (target != NULL) {
-		http_server_wake(target);
-	}
-}
-
-static int start(int request_timeout_ms)
-{
-	struct err err;
-	fake = fake_create();
-	alpaca = alpaca_create(&fake->served);
-	events_listen(fake->events, on_event, NULL);
-	stream_lines = stream_over = stream_releases = stream_sleeps = 0;
-	struct http_options options = {.bind = "127.0.0.1",
-		.server_name = "focusd",
-		.allowed_hosts = "pier.lan",
-		.request_timeout_ms = request_timeout_ms};
-	if (http_server_start(&options, handle, NULL, &server, &err) != ERR_OK) {
-		print_error("%s\n", err.text);
-		return -1;
-	}
-	woken = server;
-	return 0;
-}
-
-static int setup(void **state)
-{
-	(void)state;
-	return start(0);
-}
-
-static int setup_impatient(void **state)
-{
-	(void)state;
-	return start(IMPATIENT_MS);
-}
-
-static void stop(void)
-{
-	woken = NULL;
-	http_server_stop(server);
-	server = NULL;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	if (server != NULL) {
-		stop();
-	}
-	alpaca_destroy(alpaca);
-	fake_free(fake);
-	return 0;
-}
-
-/* ---- a client ---- */
-
-static int dial(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_in to = {.sin_family = AF_INET,
-		.sin_port = htons((uint16_t)http_server_port(server)),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	/* A test that would hang fails instead. */
-	struct timeval patience = {.tv_sec = 60};
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
-	return fd;
-}
-
-static void say(int fd, const char *text)
-{
-	size_t len = strlen(text);
-	while (len > 0) {
-		ssize_t n = send(fd, text, len, MSG_NOSIGNAL);
-		assert_true(n > 0);
-		text += n;
-		len -= (size_t)n;
-	}
-}
-
-struct reply {
-	int status;
-	char head[2048];
-	char body[70000];
-	size_t len;
-	bool closed; /* the server closed before a whole reply came */
-};
-
-static bool read_byte(int fd, char *out)
-{
-	ssize_t n;
-	do {
-		n = recv(fd, out, 1, 0);
-	} while (n < 0 && errno == EINTR);
-	/* Running out of patience is not an end. */
-	assert_true(n >= 0 || errno == ECONNRESET);
-	return n == 1;
-}
-
-/* Reads one reply; has_body false after HEAD. */
-static struct reply *hear(int fd, bool has_body)
-{
-	static struct reply reply;
-	memset(&reply, 0, sizeof reply);
-	size_t n = 0;
-	while (n < 4 || memcmp(reply.head + n - 4, "\r\n\r\n", 4) != 0) {
-		assert_true(n + 1 < sizeof reply.head);
-		if (!read_byte(fd, reply.head + n)) {
-			reply.closed = true;
-			return &reply;
-		}
-		n++;
-	}
-	reply.head[n] = '\0';
-	assert_int_equal(sscanf(reply.head, "HTTP/1.%*d %d", &reply.status), 1);
-	const char *length = strcasestr(reply.head, "\r\nContent-Length: ");
-	size_t want = length != NULL && has_body ? strtoul(length + 18, NULL, 10) : 0;
-	assert_true(want < sizeof reply.body);
-	while (reply.len < want && read_byte(fd, reply.body + reply.len)) {
-		reply.len++;
-	}
-	reply.closed = reply.len < want;
-	return &reply;
-}
-
-static bool is_closed(int fd)
-{
-	char c;
-	return !read_byte(fd, &c);
-}
-
-static struct reply *exchange(int fd, const char *text)
-{
-	say(fd, text);
-	return hear(fd, strncmp(text, "HEAD", 4) != 0);
-}
-
-static struct reply *once(const char *text)
-{
-	int fd = dial();
-	struct reply *reply = exchange(fd, text);
-	close(fd);
-	return reply;
-}
-
-#define GET_POSITION "GET /api/v1/focuser/0/position HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-static void put(int fd, const char *member, const char *form)
-{
-	char text[512];
-	snprintf(text, sizeof text,
-		"PUT /api/v1/focuser/0/%s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
-		"application/x-www-form-urlencoded\r\nContent-Length: %zu\r\n\r\n%s",
-		member, strlen(form), form);
-	say(fd, text);
-}
-
-/* ---- tests ---- */
 
 static void plain_requests(void **state)
 {
@@ -444,247 +184,6 @@ static void junk_requests(void **state)
 	assert_int_equal(once(GET_POSITION)->status, 200);
 }
 
-static void waiting_holds_no_thread(void **state)
-{
-	(void)state;
-	struct device *dev = &fake->device[0];
-	dev->connected = false;
-	dev->hold_connect = true;
-	int fds[8];
-	/* More waiting calls than threads. */
-	for (size_t i = 0; i < COUNT(fds); i++) {
-		fds[i] = dial();
-		put(fds[i], "connected", "Connected=True");
-	}
-	for (int i = 0; i < 20; i++) {
-		struct reply *reply =
-			once("GET /api/v1/focuser/0/connected HTTP/1.1\r\nHost: localhost\r\n\r\n");
-		assert_non_null(strstr(reply->body, "{\"Value\":false,"));
-		events_publish(fake->events); /* news that is not for them */
-	}
-	fake_finish_connect(fake, dev, ERR_OK);
-	for (size_t i = 0; i < COUNT(fds); i++) {
-		/* A PUT that came only now starts over and is over at once. */
-		fake_lock();
-		dev->hold_connect = false;
-		fake_unlock();
-		struct reply *reply = hear(fds[i], true);
-		assert_int_equal(reply->status, 200);
-		close(fds[i]);
-	}
-	/* A deadline resumes as well. */
-	int fd = dial();
-	put(fd, "action", "Action=Autofocus");
-	assert_int_equal(hear(fd, true)->status, 200);
-	put(fd, "action", "Action=AutofocusWait&Parameters=0.05");
-	assert_non_null(strstr(hear(fd, true)->body, "still running"));
-	close(fd);
-}
-
-static void stopping_ends_what_waits(void **state)
-{
-	(void)state;
-	fake->device[0].hold_connect = true;
-	fake->device[0].connected = false;
-	int waiting = dial();
-	put(waiting, "connected", "Connected=True");
-	int stream = dial();
-	say(stream, "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
-	assert_int_equal(hear(stream, false)->status, 200);
-	int idle = dial();
-	assert_int_equal(exchange(idle, GET_POSITION)->status, 200);
-	int half = dial();
-	say(half, "GET /api");
-	/* The waiting one is surely inside: its device was asked to connect. */
-	for (bool asked = false; !asked;) {
-		assert_int_equal(exchange(idle, GET_POSITION)->status, 200);
-		fake_lock();
-		asked = fake->device[0].link == LINK_OPENING;
-		fake_unlock();
-	}
-	stop();
-	struct reply *reply = hear(waiting, true);
-	assert_true(reply->closed || reply->status == 503);
-	close(waiting);
-	close(stream);
-	close(idle);
-	close(half);
-	assert_int_equal(stream_releases, 1);
-}
-
-static void streams_are_woken(void **state)
-{
-	(void)state;
-	int fd = dial();
-	say(fd, "GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
-	struct reply *reply = hear(fd, false);
-	assert_int_equal(reply->status, 200);
-	assert_non_null(strstr(reply->head, "chunked"));
-	for (int i = 0; i < 50; i++) {
-		stream_lines++;
-		events_publish(fake->events);
-		char c = '\0';
-		/* One chunk: "5\r\nline\n\r\n". */
-		while (c != 'e') {
-			assert_true(read_byte(fd, &c));
-		}
-		for (int k = 0; k < 3; k++) {
-			assert_true(read_byte(fd, &c));
-		}
-	}
-	/* Asleep in between: not asked again and again. */
-	assert_true(stream_sleeps <= 110);
-	stream_over = 1;
-	events_publish(fake->events);
-	char tail[5];
-	for (int k = 0; k < 5; k++) {
-		assert_true(read_byte(fd, tail + k));
-	}
-	assert_memory_equal(tail, "0\r\n\r\n", 5);
-	/* The connection is kept: the next request runs on it. */
-	assert_int_equal(exchange(fd, GET_POSITION)->status, 200);
-	assert_int_equal(stream_releases, 1);
-	close(fd);
-}
-
-static void slow_senders_starve_nobody(void **state)
-{
-	(void)state;
-	int fds[60];
-	for (size_t i = 0; i < COUNT(fds); i++) {
-		fds[i] = dial();
-		say(fds[i], i % 2 == 0
-				    ? "G"
-				    : "PUT /api/v1/focuser/0/move HTTP/1.1\r\nHost: localhost\r\n"
-				      "Content-Length: 100\r\n\r\nPos");
-	}
-	int fd = dial();
-	for (int i = 0; i < 200; i++) {
-		assert_int_equal(exchange(fd, GET_POSITION)->status, 200);
-	}
-	close(fd);
-	for (size_t i = 0; i < COUNT(fds); i++) {
-		close(fds[i]);
-	}
-}
-
-/* With a request timeout of 0.2 s: whoever dribbles is closed, whoever is idle is not. */
-static void dribblers_are_closed(void **state)
-{
-	(void)state;
-	int idle = dial();
-	assert_int_equal(exchange(idle, GET_POSITION)->status, 200);
-	int fresh = dial();
-	int header = dial();
-	int body = dial();
-	int second = dial();
-	assert_int_equal(exchange(second, GET_POSITION)->status, 200);
-	say(header, "GET /echo HTTP/1.1\r\nX: ");
-	say(body, "PUT /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n");
-	int *const dribblers[] = {&header, &body, &second};
-	int open = 3;
-	while (open > 0) {
-		/* The idle connection's round trips pace the loop. */
-		assert_int_equal(exchange(idle, GET_POSITION)->status, 200);
-		for (size_t i = 0; i < COUNT(dribblers); i++) {
-			char c;
-			int fd = *dribblers[i];
-			if (fd < 0) {
-				continue;
-			}
-			send(fd, "x", 1, MSG_NOSIGNAL);
-			ssize_t n = recv(fd, &c, 1, MSG_DONTWAIT);
-			if (n == 0 || (n < 0 && errno != EAGAIN) || n > 0) {
-				close(fd);
-				*dribblers[i] = -1;
-				open--;
-			}
-		}
-	}
-	assert_int_equal(exchange(idle, GET_POSITION)->status, 200);
-	/* Who never said a word goes, too; who has asked once may be silent. */
-	char c;
-	assert_int_equal(recv(fresh, &c, 1, 0), 0);
-	assert_int_equal(exchange(idle, GET_POSITION)->status, 200);
-	close(idle);
-	close(fresh);
-}
-
-/* Requests that came whole while every thread of the server was held are answered afterwards, however long that
- * was, and nobody is cut. */
-static void requests_behind_a_held_thread_are_answered(void **state)
-{
-	(void)state;
-	int holders[4];
-	int fd[8];
-	blocked = 0;
-	for (size_t i = 0; i < COUNT(holders); i++) {
-		holders[i] = dial();
-	}
-	for (size_t i = 0; i < COUNT(fd); i++) {
-		fd[i] = dial();
-		assert_int_equal(exchange(fd[i], GET_POSITION)->status, 200);
-	}
-	for (size_t i = 0; i < COUNT(holders); i++) {
-		say(holders[i], "GET /blocks HTTP/1.1\r\nHost: localhost\r\n\r\n");
-	}
-	for (size_t i = 0; i < COUNT(fd); i++) {
-		say(fd[i], GET_POSITION);
-	}
-	for (size_t i = 0; i < COUNT(fd); i++) {
-		struct reply *reply = hear(fd[i], true);
-		assert_false(reply->closed);
-		assert_int_equal(reply->status, 200);
-		close(fd[i]);
-	}
-	for (size_t i = 0; i < COUNT(holders); i++) {
-		struct reply *reply = hear(holders[i], true);
-		assert_false(reply->closed);
-		close(holders[i]);
-	}
-	assert_int_equal(blocked, COUNT(holders));
-}
-
-static void *poll_position(void *arg)
-{
-	int *failures = arg;
-	int fd = dial();
-	for (int i = 0; i < 200; i++) {
-		struct reply reply_head = {.status = 0};
-		say(fd, GET_POSITION);
-		char text[600];
-		size_t n = 0;
-		while (n + 1 < sizeof text && (n == 0 || text[n - 1] != '}')) {
-			if (!read_byte(fd, text + n)) {
-				break;
-			}
-			n++;
-		}
-		text[n] = '\0';
-		*failures += strstr(text, "{\"Value\":12500,") == NULL;
-		(void)reply_head;
-	}
-	close(fd);
-	return NULL;
-}
-
-static void many_clients(void **state)
-{
-	(void)state;
-	pthread_t threads[8];
-	int failures[8] = {0};
-	for (size_t i = 0; i < COUNT(threads); i++) {
-		assert_int_equal(pthread_create(&threads[i], NULL, poll_position, &failures[i]), 0);
-	}
-	for (int i = 0; i < 200; i++) {
-		events_publish(fake->events);
-	}
-	for (size_t i = 0; i < COUNT(threads); i++) {
-		pthread_join(threads[i], NULL);
-		assert_int_equal(failures[i], 0);
-	}
-}
-
 static void images_travel_whole(void **state)
 {
 	(void)state;
@@ -714,22 +213,22 @@ static void ports_and_addresses(void **state)
 	struct http_server *other = NULL;
 	assert_true(http_server_is_loopback(server));
 	struct http_options options = {.bind = "127.0.0.1", .port = http_server_port(server)};
-	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_IO);
+	assert_int_equal(http_server_start(&options, rig_handle, NULL, &other, &err), ERR_IO);
 	assert_non_null(strstr(err.text, "another"));
 	options.bind = "pier";
-	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_INVALID_VALUE);
+	assert_int_equal(http_server_start(&options, rig_handle, NULL, &other, &err), ERR_INVALID_VALUE);
 	assert_non_null(strstr(err.text, "IP address"));
 	/* One that is taken among others that are free: nothing is left open. */
 	options.bind = "127.0.0.2, 127.0.0.1, 127.0.0.3";
-	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_IO);
+	assert_int_equal(http_server_start(&options, rig_handle, NULL, &other, &err), ERR_IO);
 	assert_non_null(strstr(err.text, "of 127.0.0.1:"));
 	options.bind = "127.0.0.2, 127.0.0.3";
-	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_OK);
+	assert_int_equal(http_server_start(&options, rig_handle, NULL, &other, &err), ERR_OK);
 	assert_int_equal(http_server_port(other), http_server_port(server));
 	assert_true(http_server_is_open(other) && http_server_is_loopback(other));
 	http_server_stop(other);
 	options = (struct http_options){.bind = ""};
-	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_OK);
+	assert_int_equal(http_server_start(&options, rig_handle, NULL, &other, &err), ERR_OK);
 	assert_false(http_server_is_loopback(other));
 	assert_true(http_server_port(other) > 0);
 	char url[128];
@@ -749,7 +248,7 @@ static void several_addresses(void **state)
 	struct err err;
 	struct http_server *other = NULL;
 	struct http_options options = {.bind = "192.0.2.7 127.0.0.2 127.0.0.3, 127.0.0.4"};
-	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_OK);
+	assert_int_equal(http_server_start(&options, rig_handle, NULL, &other, &err), ERR_OK);
 	assert_true(http_server_is_open(other));
 	assert_false(http_server_is_loopback(other));
 	for (int round = 0; round < 100; round++) {
@@ -767,33 +266,23 @@ static void several_addresses(void **state)
 	http_server_stop(other);
 	/* With nothing to listen on it starts, too, and stops. */
 	options.bind = "192.0.2.7";
-	assert_int_equal(http_server_start(&options, handle, NULL, &other, &err), ERR_OK);
+	assert_int_equal(http_server_start(&options, rig_handle, NULL, &other, &err), ERR_OK);
 	assert_false(http_server_is_open(other));
 	assert_int_equal(http_server_port(other), 0);
 	http_server_stop(other);
 }
 
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(plain_requests),
-		TEST(bodies),
-		TEST(framing_that_contradicts_itself),
-		TEST(browsers_of_strangers),
-		cmocka_unit_test_setup_teardown(junk_requests, setup_impatient, teardown),
-		TEST(waiting_holds_no_thread),
-		TEST(stopping_ends_what_waits),
-		TEST(streams_are_woken),
-		TEST(slow_senders_starve_nobody),
-		cmocka_unit_test_setup_teardown(dribblers_are_closed, setup_impatient, teardown),
-		cmocka_unit_test_setup_teardown(
-			requests_behind_a_held_thread_are_answered, setup_impatient, teardown),
-		TEST(many_clients),
-		TEST(images_travel_whole),
-		TEST(ports_and_addresses),
-		TEST(several_addresses),
+		RIG_TEST(plain_requests),
+		RIG_TEST(bodies),
+		RIG_TEST(framing_that_contradicts_itself),
+		RIG_TEST(browsers_of_strangers),
+		RIG_TEST_IMPATIENT(junk_requests),
+		RIG_TEST(images_travel_whole),
+		RIG_TEST(ports_and_addresses),
+		RIG_TEST(several_addresses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

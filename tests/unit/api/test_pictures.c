@@ -23,7 +23,7 @@ static void camera_facts(void **state)
 		{"canstopexposure", "{\"Value\":false,"},
 		{"lastexposurestarttime", "{\"Value\":\"\","},
 		{"interfaceversion", "{\"Value\":4,"},
-		{"supportedactions", "{\"Value\":[],"},
+		{"supportedactions", "{\"Value\":[\"MeasureStars\"],"},
 		{"driverversion", "{\"Value\":\"0.1\","},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -481,6 +481,12 @@ static void waiting_for_a_run(void **state)
 	fake_finish_measure(fake);
 	answer = again(HTTP_PUT, ACT, "Action=MeasureStars&Parameters={\"exposure_s\":2}");
 	assert_has(&answer, "\"Value\":\"{\\\"stars\\\":12}\"");
+	/* The focuser's own camera measures, and the one that was asked when it is a camera. */
+	assert_int_equal(fake->autofocus.measured_camera, -1);
+	ask(HTTP_PUT, "/api/v1/camera/0/action", "Action=measurestars&Parameters=");
+	assert_int_equal(fake->autofocus.measured_camera, 0);
+	answer = ask(HTTP_PUT, "/api/v1/camera/0/action", "Action=Autofocus&Parameters=");
+	assert_int_equal(number(&answer), 0x40C);
 }
 
 static void connecting_waits(void **state)

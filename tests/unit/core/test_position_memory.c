@@ -303,8 +303,10 @@ static void a_power_cut_in_a_move(void **state)
 	wait_for(f, started);
 	struct position_entry cut = on_disk(f);
 	assert_true(cut.moving);
+	/* A board that writes its count down now and then. */
 	power_cut(f, &cut, 6500);
-	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	assert_int_equal(look(f).trust, POSITION_UNKNOWN);
+	assert_true(look(f).within_known && look(f).within_low == 5000 && look(f).within_high == 9000);
 	power_cut(f, &cut, 9000);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	/* A board that saves its count at rest. */
@@ -318,6 +320,49 @@ static void a_power_cut_in_a_move(void **state)
 	assert_int_equal(set_position(f, FOCUSER_SET_TO, 7000), ERR_OK);
 	assert_int_equal(look(f).trust, POSITION_KNOWN);
 	assert_int_equal(look(f).position, 7000);
+	assert_false(look(f).within_known);
+}
+
+/* To restore the place where the motor was last seen on its way is a guess, and stays one: over moves, restarts and
+ * another reset, until somebody says where it stands. */
+static void restoring_after_a_power_cut_in_a_move_is_a_guess(void **state)
+{
+	struct fixture *f = *state;
+	start(f);
+	on_disk(f);
+	move(f, 9000);
+	wait_for(f, started);
+	struct position_entry cut = on_disk(f);
+	cut.position = 6000; /* where it was seen last */
+	power_cut(f, &cut, 0);
+	assert_true(look(f).within_known && look(f).within_low == 5000 && look(f).within_high == 9000);
+	assert_int_equal(set_position(f, FOCUSER_SET_RESTORE, 0), ERR_OK);
+	struct focuser_state now = look(f);
+	assert_int_equal(now.position, 6000);
+	assert_int_equal(now.trust, POSITION_UNKNOWN);
+	assert_true(now.within_known && now.within_low == 5000 && now.within_high == 9000);
+	assert_non_null(strstr(now.trust_why, "from 5000 to 9000"));
+	/* A move of 500 moves both ends by as much. */
+	move(f, 6500);
+	wait_for(f, at_rest);
+	now = look(f);
+	assert_int_equal(now.trust, POSITION_UNKNOWN);
+	assert_true(now.within_low == 5500 && now.within_high == 9500);
+	on_disk(f);
+	stop(f);
+	start(f);
+	now = look(f);
+	assert_int_equal(now.trust, POSITION_UNKNOWN);
+	assert_true(now.within_known && now.within_low == 5500 && now.within_high == 9500);
+	stop(f);
+	fake_put_motor(0);
+	start(f);
+	now = look(f);
+	assert_int_equal(now.trust, POSITION_UNKNOWN);
+	assert_true(now.within_known && now.within_low == 5500 && now.within_high == 9500);
+	assert_int_equal(set_position(f, FOCUSER_SET_KEEP, 0), ERR_OK);
+	assert_int_equal(look(f).trust, POSITION_KNOWN);
+	assert_false(look(f).within_known);
 }
 
 static void one_that_keeps_its_count_is_believed(void **state)
@@ -459,6 +504,7 @@ int main(void)
 		TEST(a_reset_under_an_open_link_ends_a_move),
 		TEST(a_reset_that_the_driver_tells_of_ends_a_move),
 		TEST(a_power_cut_in_a_move),
+		TEST(restoring_after_a_power_cut_in_a_move_is_a_guess),
 		TEST(one_that_keeps_its_count_is_believed),
 		TEST(a_stall_stays_unknown_until_somebody_says_where_it_is),
 		TEST(set_position_is_refused_when_it_cannot_be_meant),

@@ -43,7 +43,12 @@ static const struct {
 
 	{"arrived without us", {WAY(7000, 8000, 7400)}, 8000, FORGETS, false, POSITION_KNOWN, INT32_MIN, NULL},
 	{"still on its way", {WAY(7000, 8000, 7400)}, 7500, FORGETS, true, POSITION_KNOWN, INT32_MIN, NULL},
-	{"stopped on its way", {WAY(7000, 8000, 7400)}, 7500, FORGETS, false, POSITION_KNOWN, INT32_MIN, NULL},
+	{"stopped on its way", {WAY(7000, 8000, 7400)}, 7500, FORGETS, false, POSITION_UNKNOWN, -100,
+		"nobody here stopped it"},
+	{"stopped on its way, keeps", {WAY(7000, 8000, 7400)}, 7500, KEEPS, false, POSITION_KNOWN, INT32_MIN, NULL},
+	{"rests where it turns after an overshoot", {.moving = true, .from = 7000, .target = 8000, .position = 7400,
+							    .low = 7000, .high = 8200},
+		8199, FORGETS, false, POSITION_KNOWN, INT32_MIN, NULL},
 	{"not begun, or fell back before it was seen", {WAY(7000, 8000, 7000)}, 7000, FORGETS, false,
 		POSITION_UNKNOWN, 0, "where that move began"},
 	{"not begun, keeps", {WAY(7000, 8000, 7000)}, 7000, KEEPS, false, POSITION_KNOWN, INT32_MIN, NULL},
@@ -116,6 +121,51 @@ static void the_table(void **state)
 				(int)v.offset, v.offset_known, said);
 		}
 	}
+}
+
+/* After a power cut on the way the motor is somewhere on that way, by the count of before; what the span says is what
+ * is wrong with the device's number. */
+static void a_motor_cut_short_is_somewhere_on_its_way(void **state)
+{
+	(void)state;
+	static const int32_t says[] = {7500, 7000, 0, 9000};
+	struct position_entry last = {WAY(7000, 8000, 7400)};
+	struct position_verdict v;
+	for (size_t i = 0; i < sizeof says / sizeof says[0]; i++) {
+		judge(&last, says[i], false, false, false, &v);
+		assert_int_equal(v.trust, POSITION_UNKNOWN);
+		assert_true(v.span_known);
+		assert_int_equal(says[i] + v.span_low, 7000);
+		assert_int_equal(says[i] + v.span_high, 8000);
+	}
+	/* At rest since: what was wrong with the number is still wrong with it, also after a reset. */
+	last = (struct position_entry){REST(7400), .trust = POSITION_UNKNOWN, .span_known = true, .span_low = -400,
+		.span_high = 600, .why = "it was cut short"};
+	for (int32_t says_now = 0; says_now <= 7400; says_now += 7400) {
+		judge(&last, says_now, false, false, false, &v);
+		assert_int_equal(v.trust, POSITION_UNKNOWN);
+		assert_true(v.span_known);
+		assert_int_equal(says_now + v.span_low, 7000);
+		assert_int_equal(says_now + v.span_high, 8000);
+	}
+	/* After a stall nothing is sure, whatever was cut short then. */
+	last = (struct position_entry){WAY(7000, 8000, 7400), .trust = POSITION_UNKNOWN, .why = "it stalled"};
+	judge(&last, 0, false, false, false, &v);
+	assert_int_equal(v.trust, POSITION_UNKNOWN);
+	assert_false(v.span_known);
+}
+
+/* A halt that was sent explains why a motor rests on its way. */
+static void a_motor_that_was_halted_rests_where_it_is(void **state)
+{
+	(void)state;
+	struct position_entry last = {WAY(7000, 8000, 7400), .driver = "moonlite", .trust = POSITION_KNOWN};
+	struct position_seen seen = {.position = 7500, .halted = true, .tolerance = 2,
+		.numbering = {.known = true, .high = 10000},
+		.driver = "moonlite", .device = "", .port_serial = ""};
+	struct position_verdict v;
+	position_judge(POSITION_READ, &last, &seen, &v);
+	assert_int_equal(v.trust, POSITION_KNOWN);
 }
 
 static void numbers_are_told_as_clients_know_them(void **state)
@@ -231,6 +281,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_table),
+		cmocka_unit_test(a_motor_cut_short_is_somewhere_on_its_way),
+		cmocka_unit_test(a_motor_that_was_halted_rests_where_it_is),
 		cmocka_unit_test(numbers_are_told_as_clients_know_them),
 		cmocka_unit_test(a_calibration_of_somebody_else),
 		cmocka_unit_test(a_reset_that_is_told),

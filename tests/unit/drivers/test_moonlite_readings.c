@@ -223,14 +223,14 @@ static void test_late_reply(void **state)
 	moonlite_rig_close(&rig);
 }
 
-static void test_negative_position_is_zero(void **state)
+static void test_a_position_below_zero_is_told(void **state)
 {
 	(void)state;
 	static const struct script_step steps[] = {KNOWN,
 		{":GI#", "01#", NULL}, {":GP#", "FFFFFFFB#", NULL}, {0}};
 	struct moonlite_rig rig;
 	moonlite_open_known(&rig, steps, 0);
-	assert_int_equal(moonlite_poll_ok(&rig, FOCUSER_WANT_MOTION).position, 0);
+	assert_int_equal(moonlite_poll_ok(&rig, FOCUSER_WANT_MOTION).position, -5);
 	moonlite_check_script();
 	moonlite_rig_close(&rig);
 }
@@ -291,7 +291,7 @@ int main(void)
 		cmocka_unit_test(test_temperature),
 		cmocka_unit_test(test_no_temperature),
 		cmocka_unit_test(test_late_reply),
-		cmocka_unit_test(test_negative_position_is_zero),
+		cmocka_unit_test(test_a_position_below_zero_is_told),
 		cmocka_unit_test(test_set_position),
 		cmocka_unit_test(test_closed),
 		cmocka_unit_test(test_table),

@@ -365,7 +365,7 @@ static void test_quirks(void **state)
 	static const struct script_step below[] = {KNOWN, {":GI#", "01#", NULL}, {":GP#", "FFFD#", NULL}, {0}};
 	moonlite_rig_open_with(&rig, below, 0, "signed-positions");
 	assert_int_equal(moonlite_driver.identify(rig.ctx, &caps, NULL), ERR_OK);
-	assert_int_equal(moonlite_poll_ok(&rig, FOCUSER_WANT_MOTION).position, 0);
+	assert_int_equal(moonlite_poll_ok(&rig, FOCUSER_WANT_MOTION).position, -3);
 	moonlite_check_script();
 	moonlite_rig_close(&rig);
 	moonlite_open_known(&rig, below, 0);

@@ -501,6 +501,25 @@ static void flat_is_named(void **state)
 }
 
 /* Wrong knowledge must not lead astray: slope or least size off by a factor, a foolish step. */
+/* Recordings that all tell the same position, whatever is asked for. */
+static void look_one_place(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
+{
+	look_flat(s, wish, seen);
+	seen->position = 0;
+	seen->recording_id = 1 + s->turn++ % 11;
+}
+
+static void one_place_is_no_flat_curve(void **state)
+{
+	(void)state;
+	struct af_plan_setup setup = blind_setup(20000);
+	struct sky sky = {.look = look_one_place, .seed = 1, .e_s = 0.03};
+	struct af_plan plan;
+	run(&plan, &setup, &sky);
+	assert_int_equal(plan.wish.want, AF_WANT_FAILURE);
+	assert_non_null(strstr(plan.wish.reason, "come from one position, 0"));
+}
+
 static void wrong_knowledge(void **state)
 {
 	(void)state;
@@ -674,6 +693,7 @@ int main(void)
 		cmocka_unit_test(live_fit_grows),
 		cmocka_unit_test(spoiled_runs),
 		cmocka_unit_test(flat_is_named),
+		cmocka_unit_test(one_place_is_no_flat_curve),
 		cmocka_unit_test(wrong_knowledge),
 		cmocka_unit_test(junk_ends),
 		cmocka_unit_test(c8_comes_to_focus),

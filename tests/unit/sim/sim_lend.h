@@ -52,7 +52,7 @@ static inline void test_until_ready(const struct camera_driver *camera, void *ct
 }
 
 /* Reads out, and copies the elements of the frame, of whatever type, row by row. */
-static enum err_code test_read(struct test_lend *lend, const struct camera_driver *camera, void *ctx,
+static inline enum err_code test_read(struct test_lend *lend, const struct camera_driver *camera, void *ctx,
 	void *row_major, struct frame_info *info)
 {
 	struct err err;

@@ -399,19 +399,19 @@ static void test_levels(void **state)
 		{{NAN, 5, 9}, 0, {0, 5, 9}, "not-a-number is black"},
 	};
 	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-		struct replay_levels levels = {0};
-		bool changed = replay_levels_fit(&levels, row[i].values, 3);
+		struct frame_levels levels = {0};
+		bool changed = frame_levels_fit(&levels, row[i].values, 3);
 		if (levels.zero != row[i].zero) {
 			fail_msg("%s: zero %g", row[i].why, levels.zero);
 		}
 		assert_int_equal(changed, row[i].zero != 0);
 		uint16_t out[3];
 		for (size_t k = 0; k < 3; k++) {
-			replay_put(&levels, IMAGE_U16, (double)row[i].values[k], out, k);
+			frame_levels_put(&levels, IMAGE_U16, (double)row[i].values[k], out, k);
 			assert_int_equal(out[k], row[i].out[k]);
 		}
 		/* The next frame of the folder keeps the levels as long as it fits. */
-		assert_false(replay_levels_fit(&levels, row[i].values, 3));
+		assert_false(frame_levels_fit(&levels, row[i].values, 3));
 	}
 }
 
@@ -426,8 +426,8 @@ static void test_types_together(void **state)
 		{IMAGE_F32, IMAGE_F64, IMAGE_F64},
 	};
 	for (size_t i = 0; i < sizeof row / sizeof row[0]; i++) {
-		assert_int_equal(replay_wider(row[i][0], row[i][1]), row[i][2]);
-		assert_int_equal(replay_wider(row[i][1], row[i][0]), row[i][2]);
+		assert_int_equal(frame_type_wider(row[i][0], row[i][1]), row[i][2]);
+		assert_int_equal(frame_type_wider(row[i][1], row[i][0]), row[i][2]);
 	}
 }
 
@@ -498,12 +498,12 @@ static void test_missing_pixels(void **state)
 	(void)state;
 	float pixels[8] = {NAN, 2, NAN, INFINITY, 4, 6, NAN, NAN}; /* 4 wide, 2 high */
 	struct fits_frame frame = {.width = 4, .height = 2, .pixels = pixels};
-	struct replay_levels levels = {.known = true};
+	struct frame_levels levels = {.known = true};
 	float f32[2];
-	replay_cut(&levels, IMAGE_F32, &frame, 2, 0, 0, 2, 1, f32);
+	frame_levels_cut(&levels, IMAGE_F32, &frame, 2, 0, 0, 2, 1, f32);
 	assert_true(f32[0] == 4.0F && isnan(f32[1]));
 	int32_t i32[2];
-	replay_cut(&levels, IMAGE_I32, &frame, 2, 0, 0, 2, 1, i32);
+	frame_levels_cut(&levels, IMAGE_I32, &frame, 2, 0, 0, 2, 1, i32);
 	assert_true(i32[0] == 4 && i32[1] == 0);
 }
 

@@ -111,7 +111,8 @@ static void snapshot_first(void **state)
 	assert_true(json_as_i32(json_get(focuser, "number"), &number) && number == 0);
 	/* What is not known is null, not 0. */
 	static const char *const unknown[] = {"position", "target", "motor_position", "position_age_s",
-		"temperature_c", "max_step", "step_size_um", "run", "leased_to_run", "last_failure"};
+		"temperature_c", "max_step", "step_size_um", "run", "leased_to_run", "last_failure",
+		"clamped", "numbering"};
 	for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
 		double value;
 		assert_non_null(json_get(focuser, unknown[i]));
@@ -130,7 +131,8 @@ static void known_values(void **state)
 	*s = (struct focuser_state){.link = LINK_UP, .is_moving = true, .position_valid = true,
 		.position = 12000, .motor_position = 12003, .target = 12500, .position_age_ms = 250,
 		.temperature_valid = true, .temperature_c = -3.5, .max_step = 65535, .step_size_um = 1.25,
-		.trust = POSITION_SHIFTED, .leased_to_run = 9, .approach = MOVES_APPROACH_IN};
+		.trust = POSITION_SHIFTED, .leased_to_run = 9, .approach = MOVES_APPROACH_IN, .clamped = true,
+		.asked = -10, .numbering = {.known = true, .reversed = true, .low = 2000, .high = 40000}};
 	fake.running = 9;
 	drain(4096);
 	struct json *all = NULL;
@@ -147,6 +149,16 @@ static void known_values(void **state)
 		assert_true(json_as_double(json_get(focuser, rows[i].key), &value));
 		assert_true(value == rows[i].value);
 	}
+	int32_t asked = 0;
+	int32_t to = 0;
+	assert_true(json_as_i32(json_get(json_get(focuser, "clamped"), "asked"), &asked));
+	assert_true(json_as_i32(json_get(json_get(focuser, "clamped"), "to"), &to));
+	assert_true(asked == -10 && to == 12500);
+	const struct json *numbering = json_get(focuser, "numbering");
+	bool reversed = false;
+	assert_true(json_as_i32(json_get(numbering, "low"), &asked) && asked == 2000);
+	assert_true(json_as_i32(json_get(numbering, "high"), &to) && to == 40000);
+	assert_true(json_as_bool(json_get(numbering, "reversed"), &reversed) && reversed);
 	const char *word = NULL;
 	assert_true(json_as_string(json_get(focuser, "trust"), &word));
 	assert_string_equal(word, "shifted");

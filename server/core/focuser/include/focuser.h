@@ -32,6 +32,9 @@ struct focuser_state {
 	char trust_why[FOCUSER_WHY]; /* a sentence while it is not known; "" before the first link */
 	bool remembered_known;     /* `remembered` holds something */
 	int32_t remembered;        /* where it stands by the count from before a shift, or where it was last seen */
+	bool within_known;         /* it is unknown, but surely between the next two */
+	int32_t within_low, within_high;
+	bool outside;              /* the motor rests outside 0..max_step, see measured_position */
 	bool can_set_position;     /* the device can be told where it stands */
 	bool journal_failing;      /* the newest entry is not on the disk: a power cut loses the position */
 	bool stop_owed;            /* a STOP could not be sent: it is the first order when the link is back */

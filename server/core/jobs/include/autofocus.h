@@ -75,9 +75,12 @@ uint64_t autofocus_version(struct autofocus *af);
 /* How many of the focuser's runs ended since the server started; the index is enum run_state. */
 void autofocus_counts(struct autofocus *af, uint64_t by_state[4]);
 
-/* Starts MeasureStars, one exposure where the focuser stands, and returns a job number. autofocus_measure_done() turns
- * true with the JSON text (the fields of `focusd measure --json`) appended to out, or with an error. */
-enum err_code autofocus_measure_start(struct autofocus *af, double exposure_s,
+/* Starts MeasureStars, one exposure with the camera of this number (-1: the focuser's own) where the focuser stands,
+ * and returns a job number. exposure_s NAN, binning and gain -1: as configured. ERR_INVALID_OPERATION while another job
+ * goes on or the camera is in use, ERR_NOT_CONNECTED when the camera's link is not up; the focuser's need not be.
+ * autofocus_measure_done() turns true with the JSON text (the fields of `focusd measure --json`) appended to out, or
+ * with an error. */
+enum err_code autofocus_measure_start(struct autofocus *af, int camera, double exposure_s,
 	int binning, int gain, uint64_t *job, struct err *err);
 bool autofocus_measure_done(struct autofocus *af, uint64_t job, struct buf *out,
 	enum err_code *result, struct err *err);

@@ -69,6 +69,7 @@ struct af_observation {
 	                        * the exposure the pixels really had; NAN unknown */
 	double duration_s;     /* exposure the pixels really had: a recording's own; 0 unknown */
 	bool trailed;          /* the frame shows trails, not stars */
+	bool rings;            /* the stars are rings: far from focus */
 	uint64_t recording_id; /* non-zero: the same number means the very same pixels again */
 };
 
@@ -105,6 +106,7 @@ struct af_plan {
 	struct {
 		double raw_error_px[CURVE_MAX_POINTS];  /* as told; points show the fit's */
 		uint64_t recording[CURVE_MAX_POINTS];
+		bool rings[CURVE_MAX_POINTS];
 		double taken[CURVE_MAX_POINTS];         /* way in the approach direction before it */
 		bool turned[CURVE_MAX_POINTS];          /* the first after a reversal */
 		bool loose[CURVE_MAX_POINTS];           /* the optics did not follow yet */

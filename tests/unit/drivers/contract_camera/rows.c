@@ -110,6 +110,31 @@ static void lose_folder(struct camera_setting *setting)
 	snprintf(setting->port.path, sizeof setting->port.path, "%s/nowhere", setting->folder);
 }
 
+/* ---- exec: a command that copies one of these files ---- */
+
+static void run_command(struct camera_setting *setting, int bitpix)
+{
+	record(setting, bitpix);
+	setting->port.path[0] = '\0';
+	snprintf(setting->port.command, sizeof setting->port.command, "/bin/cp '%s/x_0_1s.fits' {out}.fits",
+		setting->folder);
+}
+
+static void run_u16(struct camera_setting *setting)
+{
+	run_command(setting, USHORT_IMG);
+}
+
+static void run_f32(struct camera_setting *setting)
+{
+	run_command(setting, FLOAT_IMG);
+}
+
+static void lose_program(struct camera_setting *setting)
+{
+	snprintf(setting->port.command, sizeof setting->port.command, "%s/no-such-program {out}", setting->folder);
+}
+
 /* ---- alpaca: another server in this process, on the fake clock ---- */
 
 static void offer(struct camera_setting *setting, int max_adu, int element, int sensor_type)
@@ -257,6 +282,8 @@ const struct camera_row camera_rows[] = {
 	{"replay", "32 bits", IMAGE_I32, 1, record_i32, cut_files, NULL, lose_folder},
 	{"replay", "float", IMAGE_F32, 1, record_f32, cut_files, NULL, lose_folder},
 	{"replay", "double", IMAGE_F64, 1, record_f64, cut_files, NULL, lose_folder},
+	{"exec", "16 bits", IMAGE_U16, 1, run_u16, cut_files, NULL, lose_program},
+	{"exec", "float", IMAGE_F32, 1, run_f32, cut_files, NULL, lose_program},
 	{"alpaca", "16 bits", IMAGE_U16, 1, offer_u16, offer_wrong_size, stop_offering, nobody_there},
 	{"alpaca", "8 bits, mosaic", IMAGE_U8, 1, offer_u8, offer_wrong_size, stop_offering, nobody_there},
 	{"alpaca", "32 bits, three colours", IMAGE_I32, 3, offer_i32, offer_wrong_size, stop_offering, nobody_there},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Turns the pixels of a recording into those that a camera delivers. */
-#include "replay_frames.h"
+/* Pixels of a file as a camera delivers them. */
+#include "frame_levels.h"
 
 #include <math.h>
 
@@ -20,7 +20,7 @@ static bool holds(enum image_type type, enum image_type value)
 	return true;
 }
 
-enum image_type replay_wider(enum image_type a, enum image_type b)
+enum image_type frame_type_wider(enum image_type a, enum image_type b)
 {
 	static const enum image_type by_size[] = {IMAGE_U8, IMAGE_U16, IMAGE_I32, IMAGE_F32};
 	for (size_t i = 0; i < sizeof by_size / sizeof by_size[0]; i++) {
@@ -31,7 +31,17 @@ enum image_type replay_wider(enum image_type a, enum image_type b)
 	return IMAGE_F64;
 }
 
-bool replay_levels_fit(struct replay_levels *levels, const float *pixels, size_t count)
+int32_t frame_type_most(enum image_type type, double full_scale_adu)
+{
+	int32_t most = type == IMAGE_U8    ? UINT8_MAX
+		       : type == IMAGE_U16 ? UINT16_MAX
+		       : type == IMAGE_I32 ? INT32_MAX
+					   : 0;
+	bool told = full_scale_adu > 0.0 && full_scale_adu <= INT32_MAX;
+	return told && (most == 0 || full_scale_adu < most) ? (int32_t)ceil(full_scale_adu) : most;
+}
+
+bool frame_levels_fit(struct frame_levels *levels, const float *pixels, size_t count)
 {
 	double low = INFINITY;
 	double high = -INFINITY;
@@ -46,7 +56,7 @@ bool replay_levels_fit(struct replay_levels *levels, const float *pixels, size_t
 	if (levels->known && (nothing || (low >= levels->zero && high - levels->zero <= UINT16_MAX))) {
 		return false;
 	}
-	*levels = (struct replay_levels){.known = true, .zero = nothing ? 0.0 : fmin(0.0, floor(low))};
+	*levels = (struct frame_levels){.known = true, .zero = nothing ? 0.0 : fmin(0.0, floor(low))};
 	return levels->zero != 0.0;
 }
 
@@ -56,7 +66,7 @@ static double whole(double value, double least, double most)
 	return fmin(most, fmax(least, floor(value + 0.5)));
 }
 
-void replay_put(const struct replay_levels *levels, enum image_type type, double value, void *out, size_t index)
+void frame_levels_put(const struct frame_levels *levels, enum image_type type, double value, void *out, size_t index)
 {
 	/* A missing value becomes 0 in a type that has no word for it. */
 	bool missing = !isfinite(value);
@@ -100,7 +110,7 @@ static double mean_at(const struct fits_frame *frame, size_t row, size_t column,
 	return n > 0 ? sum / n : NAN;
 }
 
-void replay_cut(const struct replay_levels *levels, enum image_type type, const struct fits_frame *from, int bin,
+void frame_levels_cut(const struct frame_levels *levels, enum image_type type, const struct fits_frame *from, int bin,
 	int32_t start_x, int32_t start_y, int32_t num_x, int32_t num_y, void *out)
 {
 	size_t index = 0;
@@ -108,7 +118,7 @@ void replay_cut(const struct replay_levels *levels, enum image_type type, const 
 		for (int32_t x = 0; x < num_x; x++) {
 			size_t row = (size_t)(start_y + y) * (size_t)bin;
 			size_t column = (size_t)(start_x + x) * (size_t)bin;
-			replay_put(levels, type, mean_at(from, row, column, (size_t)bin), out, index++);
+			frame_levels_put(levels, type, mean_at(from, row, column, (size_t)bin), out, index++);
 		}
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "replay_fetch.h"
+#include "frame_fetch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -18,8 +18,8 @@
 /* So many rows go into the frame at once: whole cache lines of each of its columns. */
 #define STRIP_ROWS 32
 
-struct replay_fetch {
-	struct replay_fetch_job job;
+struct frame_fetch {
+	struct frame_fetch_job job;
 	int give_up;             /* an eventfd, readable from when the owner ends the fetch */
 	atomic_bool cancelled;
 	pthread_mutex_t lock;
@@ -29,46 +29,59 @@ struct replay_fetch {
 	pthread_t thread;
 };
 
-void replay_recording_free(struct replay_recording *recording)
+void frame_recording_free(struct frame_recording *recording)
 {
 	fits_frame_free(&recording->frame);
-	*recording = (struct replay_recording){.entry = NULL};
+	*recording = (struct frame_recording){.file = NULL};
+}
+
+void frame_recording_describe(const struct frame_recording *recording, const struct frame_levels *levels,
+	enum image_type type, struct frame_info *info)
+{
+	/* A mean over cells of a mosaic has no colour. */
+	info->mosaic = info->bin == 1 ? recording->frame.mosaic : IMAGE_MONO;
+	double full = recording->frame.full_scale_adu;
+	if (type == IMAGE_U16) {
+		full -= levels->zero;
+		full = full > UINT16_MAX ? UINT16_MAX : full;
+	}
+	info->full_scale_adu = full;
 }
 
 /* Reads the file into job->kept, unless it is there already. */
-static enum err_code load(struct replay_fetch *f, struct err *err)
+static enum err_code load(struct frame_fetch *f, struct err *err)
 {
-	const struct replay_fetch_job *job = &f->job;
-	const struct replay_entry *entry = job->entry;
-	struct replay_recording *kept = job->kept;
-	if (kept->entry == entry) {
+	const struct frame_fetch_job *job = &f->job;
+	const struct frame_file *file = job->file;
+	struct frame_recording *kept = job->kept;
+	if (kept->file == file) {
 		return ERR_OK;
 	}
 	/* Only one recording is in memory at a time. */
-	replay_recording_free(kept);
+	frame_recording_free(kept);
 	struct fits_frame fresh = {.pixels = NULL};
 	/* A float holds the values of the other types exactly and takes half the memory. */
 	bool exact = job->type == IMAGE_I32 || job->type == IMAGE_F64;
-	enum err_code code = fits_frame_read_unless(entry->path, exact, f->give_up, &fresh, err);
+	enum err_code code = fits_frame_read_unless(file->path, exact, f->give_up, &fresh, err);
 	if (code != ERR_OK) {
 		return code;
 	}
-	if (fresh.width != entry->width || fresh.height != entry->height || fresh.type != entry->type) {
+	if (fresh.width != file->width || fresh.height != file->height || fresh.type != file->type) {
 		fits_frame_free(&fresh);
-		return err_set(err, ERR_IO, "%s is not the file it was: its size or type has changed", entry->name);
+		return err_set(err, ERR_IO, "%s is not the file it was: its size or type has changed", file->name);
 	}
-	*kept = (struct replay_recording){.frame = fresh, .entry = entry};
+	*kept = (struct frame_recording){.frame = fresh, .file = file};
 	if (job->type == IMAGE_U16
-		&& replay_levels_fit(job->levels, fresh.pixels, (size_t)fresh.width * (size_t)fresh.height)) {
-		log_warn(job->source, "%s has negative values: %g is added to each pixel from here on", entry->name,
+		&& frame_levels_fit(job->levels, fresh.pixels, (size_t)fresh.width * (size_t)fresh.height)) {
+		log_warn(job->source, "%s has negative values: %g is added to each pixel from here on", file->name,
 			-job->levels->zero);
 	}
 	return ERR_OK;
 }
 
-static enum err_code cut(struct replay_fetch *f, struct err *err)
+static enum err_code cut(struct frame_fetch *f, struct err *err)
 {
-	const struct replay_fetch_job *job = &f->job;
+	const struct frame_fetch_job *job = &f->job;
 	const struct frame_info *info = &job->frame->info;
 	void *strip = malloc(STRIP_ROWS * (size_t)info->width * image_type_size(job->type));
 	if (strip == NULL) {
@@ -76,8 +89,8 @@ static enum err_code cut(struct replay_fetch *f, struct err *err)
 	}
 	for (int32_t first = 0; first < info->height && !atomic_load(&f->cancelled); first += STRIP_ROWS) {
 		int32_t rows = info->height - first < STRIP_ROWS ? info->height - first : STRIP_ROWS;
-		replay_cut(job->levels, job->type, &job->kept->frame, job->bin, job->start_x, job->start_y + first,
-			info->width, rows, strip);
+		frame_levels_cut(job->levels, job->type, &job->kept->frame, job->bin, job->start_x,
+			job->start_y + first, info->width, rows, strip);
 		frame_fill(job->frame, first, rows, strip);
 	}
 	free(strip);
@@ -86,7 +99,7 @@ static enum err_code cut(struct replay_fetch *f, struct err *err)
 
 static void *fetch_main(void *arg)
 {
-	struct replay_fetch *f = arg;
+	struct frame_fetch *f = arg;
 	struct err err = {.code = ERR_OK};
 	/* On Linux a nice value belongs to a thread, not to the process, and a child inherits it. */
 	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
@@ -101,7 +114,7 @@ static void *fetch_main(void *arg)
 	return NULL;
 }
 
-static void destroy(struct replay_fetch *f)
+static void destroy(struct frame_fetch *f)
 {
 	pthread_cond_destroy(&f->over);
 	pthread_mutex_destroy(&f->lock);
@@ -109,10 +122,10 @@ static void destroy(struct replay_fetch *f)
 	free(f);
 }
 
-struct replay_fetch *replay_fetch_begin(const struct replay_fetch_job *job)
+struct frame_fetch *frame_fetch_begin(const struct frame_fetch_job *job)
 {
 	int give_up = eventfd(0, EFD_CLOEXEC);
-	struct replay_fetch *f = give_up >= 0 ? calloc(1, sizeof *f) : NULL;
+	struct frame_fetch *f = give_up >= 0 ? calloc(1, sizeof *f) : NULL;
 	if (f == NULL) {
 		if (give_up >= 0) {
 			close(give_up);
@@ -130,7 +143,7 @@ struct replay_fetch *replay_fetch_begin(const struct replay_fetch_job *job)
 	return f;
 }
 
-bool replay_fetch_wait(struct replay_fetch *f, int most_ms)
+bool frame_fetch_wait(struct frame_fetch *f, int most_ms)
 {
 	int64_t until_ms = clock_now_ms(clock_real()) + most_ms;
 	pthread_mutex_lock(&f->lock);
@@ -141,12 +154,12 @@ bool replay_fetch_wait(struct replay_fetch *f, int most_ms)
 	return done;
 }
 
-enum err_code replay_fetch_result(const struct replay_fetch *f, struct err *err)
+enum err_code frame_fetch_result(const struct frame_fetch *f, struct err *err)
 {
 	return f->result.code == ERR_OK ? ERR_OK : err_copy(err, &f->result);
 }
 
-void replay_fetch_end(struct replay_fetch *f)
+void frame_fetch_end(struct frame_fetch *f)
 {
 	if (f == NULL) {
 		return;
