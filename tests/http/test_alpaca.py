@@ -424,13 +424,16 @@ def test_halt_overtakes_an_order_and_is_told_again(there, serve):
     assert there.target < 40000 and len(there.seen("PUT", "move")) == 1
 
 
-def test_an_order_that_was_never_sent_does_not_follow(there, serve):
+def test_an_order_that_was_never_sent_does_not_follow(there, serve, tmp_path):
     """The server takes no new connection, and the order waits for one when the halt comes: the halt has its own already,
     and the order is given up and not sent afterwards."""
-    ours = serve(there)
+    transcript = tmp_path / "transcript.txt"
+    ours = serve(there, f"transcript = {transcript}\n")
     connect(ours)
     there.take_no_connection()
     ours.put("focuser/0/move", Position=40000)
+    until(lambda: transcript.exists() and "Position=40000" in transcript.read_text(encoding="utf-8"),
+          "the order waits for its connection")
     halt_goes_out(there, ours)
     there.take_connections()
     until(lambda: not ours.get("focuser/0/ismoving"), "it rests")
