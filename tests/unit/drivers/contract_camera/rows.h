@@ -12,11 +12,13 @@
 #include "camera_driver.h"
 
 struct upstream;
+struct indi_upstream;
 
 /* What a row may prepare, before the driver is opened. */
 struct camera_setting {
 	struct test_host host; /* with a fake clock, for a driver that is simulated */
 	struct camera_port port;
+	struct indi_upstream *indi;
 	struct upstream *upstream; /* the other server of a row that needs one */
 	char folder[64];       /* an empty one, removed afterwards with what is in it */
 };
