@@ -310,6 +310,9 @@ static void count_requests(struct alpaca_client *c)
 enum err_code alpaca_client_link(struct alpaca_client *c, int64_t deadline_ms, struct err *err)
 {
 	enum err_code code = ERR_OK;
+	if (c->host == NULL) {
+		return err_set(err, ERR_NOT_CONNECTED, "not open");
+	}
 	if (c->linked) {
 		return ERR_OK;
 	}
