@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The runs, the measurements and the store of the core in memory. */
 #include "fake_core.h"
+#include "guided.h"
 
 #include <math.h>
 #include <stdio.h>

@@ -21,8 +21,8 @@ static void the_way_and_its_words(void **state)
 		{500, 540, 540, 1, 0, 100, "Turn out by 40 steps (0.40 turns) to 540. Then say where it stands."},
 		{500, 499, 499, 1, 0, 0, "Turn in by 1 step to 499. Then say where it stands."},
 		/* Backlash is taken up by the last leg. */
-		{500, 460, 460, 1, 20, 100, "Turn in by 60 steps (0.60 turns) to 440, then out by 20 steps (0.20 turns) "
-			"to 460. Then say where it stands."},
+		{500, 460, 460, 1, 20, 100, "Turn in by 60 steps (0.60 turns) to 440, then out by 20 steps "
+			"(0.20 turns) to 460. Then say where it stands."},
 		{460, 500, 500, -1, 20, 0, "Turn out by 60 steps to 520, then in by 20 steps to 500. Then say where it "
 			"stands."},
 		/* With the direction of last legs there is nothing to take up. */
