@@ -14,6 +14,8 @@ extern const struct focuser_driver indi_driver;
 extern const struct focuser_driver moonlite_driver;
 extern const struct focuser_driver myfocuserpro2_driver;
 extern const struct focuser_driver sim_focuser_driver;
+extern const struct camera_driver indi_camera_driver;
+extern const struct camera_driver alpaca_camera_driver;
 extern const struct camera_driver sim_camera_driver;
 extern const struct camera_driver replay_camera_driver;
 extern const struct camera_driver exec_camera_driver;
@@ -32,6 +34,8 @@ const struct camera_driver *const camera_drivers[] = {
 	&exec_camera_driver,
 	&sim_camera_driver,
 	&replay_camera_driver,
+	&indi_camera_driver,
+	&alpaca_camera_driver,
 	NULL,
 };
 

@@ -371,11 +371,12 @@ def make_emulator(tmp_path):
 
 @pytest.fixture
 def device(tmp_path_factory):
-    """device("moonlite", faults=[...], position=N, ...): an emulated focuser; .path is its terminal."""
+    """device("moonlite", faults=[...], position=N, ...): an emulated focuser; .path is its terminal, in a folder of its
+    own or, where the next one is to have the same path, in the folder that is given."""
     running = []
 
-    def make(kind, **options):
-        running.append(Device(tmp_path_factory.mktemp(kind), kind, **options))
+    def make(kind, folder=None, **options):
+        running.append(Device(folder or tmp_path_factory.mktemp(kind), kind, **options))
         return running[-1]
 
     yield make

@@ -78,6 +78,18 @@ static enum err_code read_status(long status, struct span body, const char *what
 		words[0] != '\0' ? ": " : "", words);
 }
 
+enum err_code alpaca_error_tell(int32_t number, const char *text, const char *what, struct err *err)
+{
+	char words[WORDS_SHOWN];
+	show(span_of(text), words);
+	enum err_code code = err_set(err, alpaca_error_code(number), "%s (0x%X from the other server)",
+		words[0] != '\0' ? words : what, (unsigned)number);
+	if (err != NULL && number >= ALPACA_LOWEST && number <= ALPACA_HIGHEST) {
+		err->number = number;
+	}
+	return code;
+}
+
 static enum err_code read_error(const struct json *json, const char *what, struct err *err)
 {
 	const struct json *number_json = member(json, "ErrorNumber");
@@ -93,14 +105,7 @@ static enum err_code read_error(const struct json *json, const char *what, struc
 	if (words_json != NULL) {
 		(void)json_as_string(words_json, &text);
 	}
-	char words[WORDS_SHOWN];
-	show(span_of(text), words);
-	enum err_code code = err_set(err, alpaca_error_code(number), "%s (0x%X from the other server)",
-		words[0] != '\0' ? words : what, (unsigned)number);
-	if (err != NULL && number >= ALPACA_LOWEST && number <= ALPACA_HIGHEST) {
-		err->number = number;
-	}
-	return code;
+	return alpaca_error_tell(number, text, what, err);
 }
 
 static uint32_t read_server_id(const struct json *json)

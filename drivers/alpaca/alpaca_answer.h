@@ -32,6 +32,10 @@ void alpaca_answer_fini(struct alpaca_answer *answer);
 /* The code of our own for an Alpaca ErrorNumber (not 0); ERR_REFUSED for all that are the device's affair. */
 enum err_code alpaca_error_code(int32_t number);
 
+/* Fills err with an error of the other server: its number (not 0) and its words, cleaned; `what` stands where it has no
+ * words.  Returns the code. */
+enum err_code alpaca_error_tell(int32_t number, const char *words, const char *what, struct err *err);
+
 /* Reads the value; ERR_PROTOCOL with a sentence when it is missing or of another type.  A text is borrowed from the
  * answer. */
 enum err_code alpaca_answer_bool(const struct alpaca_answer *answer, const char *what, bool *out, struct err *err);

@@ -49,6 +49,7 @@ enum err_code alpaca_client_open(struct alpaca_client *c, const char *type, cons
 
 /* One try to find the device and to have it connected, until deadline_ms of clock_real(); to be repeated, since what
  * was reached is kept.  Never ends or disturbs what others do with it.
+ *   ERR_NOT_CONNECTED      while closed
  *   ERR_TIMEOUT            not yet; ERR_IO nobody is there
  *   ERR_INVALID_OPERATION  it is a device of this very server
  *   ERR_INVALID_VALUE      there is no such device, or there are several to choose from: the sentence names them

@@ -14,6 +14,11 @@
 /* What the library reads at a time: large enough that frames come at the speed of the line. */
 #define READ_BYTES (512L * 1024)
 
+/* An order that stayed out is given up after this: the server that will not answer any more has lost it. */
+#define ORDER_PATIENCE_MS 20000
+/* A connection is waited for so long at the most. */
+#define CONNECT_MS 5000
+
 struct lane {
 	CURL *easy;
 	CURLM *multi;             /* the stop lane has its own, and with it its own connections */
@@ -27,6 +32,7 @@ struct lane {
 	CURLcode result;
 	struct err sink_err;      /* what the sink said */
 	int64_t heard_ms;         /* when the last byte came */
+	int64_t sent_ms;
 	char why[CURL_ERROR_SIZE];
 };
 
@@ -50,18 +56,24 @@ static void note(const struct alpaca_http *http, char kind, const void *data, si
 	}
 }
 
+/* Whether the answer goes to the sink; its headers have come. */
+static void look_at_type(struct lane *lane)
+{
+	const char *type = NULL;
+	if (lane->sink != NULL && !lane->type_known) {
+		lane->type_known = true;
+		(void)curl.easy_getinfo(lane->easy, CURLINFO_CONTENT_TYPE, &type);
+		lane->sunk = type != NULL &&
+			     strncasecmp(type, lane->sink->content_type, strlen(lane->sink->content_type)) == 0;
+	}
+}
+
 static size_t take_body(char *data, size_t one, size_t count, void *arg)
 {
 	struct lane *lane = arg;
 	size_t size = one * count;
 	lane->heard_ms = real_ms();
-	if (!lane->type_known) {
-		const char *type = NULL;
-		lane->type_known = true;
-		(void)curl.easy_getinfo(lane->easy, CURLINFO_CONTENT_TYPE, &type);
-		lane->sunk = lane->sink != NULL && type != NULL &&
-			     strncasecmp(type, lane->sink->content_type, strlen(lane->sink->content_type)) == 0;
-	}
+	look_at_type(lane);
 	if (lane->sunk) {
 		return lane->sink->take(lane->sink->ctx, data, size, &lane->sink_err) ? size : 0;
 	}
@@ -180,7 +192,7 @@ static bool dress(struct alpaca_http *http, struct lane *lane, const struct alpa
 		fine = fine && curl.easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL) == CURLE_OK &&
 		       curl.easy_setopt(easy, CURLOPT_HTTPGET, 1L) == CURLE_OK;
 	}
-	int64_t left = request->deadline_ms - real_ms();
+	int64_t left = sooner(request->deadline_ms, real_ms() + CONNECT_MS) - real_ms();
 	curl.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(left > 1 ? left : 1));
 	return fine && curl.easy_setopt(easy, CURLOPT_HTTPHEADER, lane->headers) == CURLE_OK;
 }
@@ -196,7 +208,7 @@ static enum err_code send_off(struct alpaca_http *http, struct lane *lane, const
 	lane->over = lane->sunk = lane->type_known = lane->too_much = false;
 	lane->why[0] = '\0';
 	lane->sink_err = (struct err){.code = ERR_OK};
-	lane->heard_ms = real_ms();
+	lane->heard_ms = lane->sent_ms = real_ms();
 	if (!dress(http, lane, request) || curl.multi_add_handle(lane->multi, lane->easy) != CURLM_OK) {
 		withdraw(lane);
 		return err_set(err, ERR_NOMEM, "no memory for a request to %s", http->name);
@@ -227,6 +239,7 @@ static void pump(CURLM *multi)
 static enum err_code conclude(struct alpaca_http *http, struct lane *lane, struct alpaca_response *out,
 	struct err *err)
 {
+	look_at_type(lane);
 	*out = (struct alpaca_response){
 		.came = true, .sunk = lane->sunk, .body = {buf_text(&lane->body), lane->body.len}};
 	(void)curl.easy_getinfo(lane->easy, CURLINFO_RESPONSE_CODE, &out->status);
@@ -341,12 +354,12 @@ enum err_code alpaca_http_late(struct alpaca_http *http, int64_t deadline_ms, bo
 	if (code == ERR_OK) {
 		return conclude(http, lane, out, err);
 	}
+	if (code == ERR_TIMEOUT && real_ms() - lane->sent_ms >= ORDER_PATIENCE_MS) {
+		withdraw(lane);
+		return err_set(err, ERR_TIMEOUT, "%s has not answered an order for %d s", http->name,
+			ORDER_PATIENCE_MS / 1000);
+	}
 	return code == ERR_TIMEOUT ? ERR_OK : err_copy(err, &why);
-}
-
-void alpaca_http_forget_late(struct alpaca_http *http)
-{
-	withdraw(&http->lane[ALPACA_ORDER]);
 }
 
 enum err_code alpaca_http_pause(struct alpaca_http *http, int64_t until_ms, struct err *err)

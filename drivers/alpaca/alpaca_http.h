@@ -80,12 +80,9 @@ enum err_code alpaca_http_call(struct alpaca_http *http, const struct alpaca_req
 bool alpaca_http_is_late(const struct alpaca_http *http);
 /* Waits until deadline_ms for the ORDER that stayed out; out->came says that it was answered.  ERR_OK too while it is
  * still out; ERR_CANCELLED when something urgent came up and it is not `patient`; its failure otherwise, after which it
- * is out no more. */
+ * is out no more; ERR_TIMEOUT is that of an order which nobody has answered for 20 s. */
 enum err_code alpaca_http_late(struct alpaca_http *http, int64_t deadline_ms, bool patient,
 	struct alpaca_response *out, struct err *err);
-/* Gives up the ORDER that is out: its connection is closed, and what the other server makes of it is not known. */
-void alpaca_http_forget_late(struct alpaca_http *http);
-
 /* Waits, while an ORDER that is out goes on; ERR_CANCELLED as soon as something is urgent. */
 enum err_code alpaca_http_pause(struct alpaca_http *http, int64_t until_ms, struct err *err);
 

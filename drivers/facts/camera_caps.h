@@ -18,7 +18,8 @@ struct camera_caps {
 	int max_bin;                    /* symmetric binning 1..max_bin, every factor works */
 	bool can_abort, can_stop;
 	double pixel_um;
-	int sensor_type;                /* Alpaca: 0 monochrome, 1 three colours in each pixel, 2 RGGB */
+	int sensor_type;                /* Alpaca: 0 monochrome, 1 three colours in each pixel, 2 RGGB, 3 CMYG, 4 CMYG2,
+					 * 5 LRGB */
 	int bayer_offset_x, bayer_offset_y;
 	char sensor_name[64];           /* "" unknown */
 	char identity[64];              /* Alpaca description, at most 64 characters */

@@ -123,7 +123,8 @@ struct camera_driver {
 	 * or get them piece by piece: core lends the frame that it is going to publish, which has caps.frame_type,
 	 * as soon as the exposure has begun, so that a large one is in memory once and there when the exposure
 	 * ends, or when the device's own read-out does.  The driver fills it by frame_fill(), on threads of its
-	 * own too, which also transposes the rows and takes their statistics as they come; when read_lent, abort
+	 * own too, which also transposes the rows and takes their statistics as they come, or by frame_put() where
+	 * the pixels come in Alpaca's order; when read_lent, abort
 	 * or close has returned it must not touch it any more.  Such a driver says READING while rows are missing
 	 * and READY when the frame is whole, since clients are told that the camera exposes or reads until
 	 * read_lent has returned.  read_lent fills info as read_frame does; should rows be missing all the same,

@@ -19,6 +19,8 @@
 /* A driver's call may last two seconds. */
 #define CONNECT_MS 1500
 #define SEND_MS 1000
+/* A server that hangs is not waited for longer at the end. */
+#define PART_MS 500
 /* So often somebody who waits looks whether something urgent has come. */
 #define LOOK_MS 20
 /* After so long without a word the server is asked for one, and after as long again without an answer it hangs.  A
@@ -299,9 +301,24 @@ static void *read_line(void *arg)
 
 /* ---- making and ending ---- */
 
+/* Says that nothing more will be sent, and waits until the server has read all of it: closing a socket that holds
+ * unread bytes makes the other side throw away what it has not read yet, the last orders among it. */
+static void part(struct indi_line *line)
+{
+	int64_t deadline_ms = real_ms() + PART_MS;
+	bool late = false;
+	shutdown(line->fd, SHUT_WR);
+	pthread_mutex_lock(&line->lock);
+	while (!atomic_load(&line->lost) && !late) {
+		late = clock_wait(clock_real(), &line->news, &line->lock, deadline_ms);
+	}
+	pthread_mutex_unlock(&line->lock);
+}
+
 static void line_end(struct indi_line *line)
 {
 	if (line->running) {
+		part(line);
 		uint64_t one = 1;
 		/* Writing to a counter that is 0 always succeeds. */
 		ssize_t ignored = write(line->wake, &one, sizeof one);

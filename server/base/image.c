@@ -250,6 +250,15 @@ static void fill_colours_of(
 	}
 }
 
+static void note_largest(struct frame *frame, const void *values, size_t count)
+{
+	struct frame_box *box = (struct frame_box *)(void *)frame;
+	double max = largest(values, frame->info.type, count);
+	pthread_mutex_lock(&box->max_lock);
+	frame->max_value = fmax(frame->max_value, max);
+	pthread_mutex_unlock(&box->max_lock);
+}
+
 void frame_fill(struct frame *frame, int32_t first, int32_t rows, const void *row_major)
 {
 	struct frame_box *box = (struct frame_box *)(void *)frame;
@@ -263,10 +272,16 @@ void frame_fill(struct frame *frame, int32_t first, int32_t rows, const void *ro
 	} else {
 		fill_colours_of(size, out, height, row_major, (size_t)rows, width);
 	}
-	double max = largest(row_major, frame->info.type, (size_t)rows * width * planes);
-	pthread_mutex_lock(&box->max_lock);
-	frame->max_value = fmax(frame->max_value, max);
-	pthread_mutex_unlock(&box->max_lock);
+	note_largest(frame, row_major, (size_t)rows * width * planes);
+}
+
+void frame_put(struct frame *frame, size_t first, size_t count, const void *elements)
+{
+	struct frame_box *box = (struct frame_box *)(void *)frame;
+	size_t size = image_type_size(frame->info.type);
+	memcpy(box->pixels + first * size, elements, count * size);
+	/* What was copied is still in the cache, and is aligned there. */
+	note_largest(frame, box->pixels + first * size, count);
 }
 
 struct frame *frame_create(const struct frame_info *info, const void *row_major)

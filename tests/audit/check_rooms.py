@@ -47,7 +47,7 @@ MAY = {
     "drivers/transport": [VALUES, SEAMS, "drivers/std", "drivers/ports"],
     "drivers/alpaca": [VALUES, SEAMS, "drivers/std"],
     "drivers/celestron": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
-    "drivers/indi": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
+    "drivers/indi": [VALUES, SEAMS, "drivers/std", "drivers/transport", "server/fits"],
     "drivers/moonlite": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/myfocuserpro2": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/sim": [VALUES, SEAMS, "drivers/std", "server/fits"],

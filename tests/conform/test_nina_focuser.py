@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """N.I.N.A.'s flows with a focuser, R2 to R8, request for request; its waits on a shortened clock."""
+import json
 import signal
 
 import nina as n
@@ -271,9 +272,9 @@ def test_r8_cable_pulled(serial):
     assert refused["ErrorNumber"] != 0 and len(refused["ErrorMessage"]) > 20
 
 
-def test_r8_a_repeated_put_moves_once(server, focuser):
-    """The answer is lost and the client sends the same again: another's move in between shows whether
-    it was taken for a new one."""
+def test_r8_a_repeated_move_is_carried_out(server, focuser):
+    """The answer is lost and the client sends the same again: its target is absolute, so it is carried out like any
+    other, also when somebody else has moved in between."""
     n.move(focuser, NEAR)
     ids = focuser.ids_now()
     first = focuser.P("move", ids=ids, Position=NEAR + 500)
@@ -281,22 +282,42 @@ def test_r8_a_repeated_put_moves_once(server, focuser):
     other = n.connect_focuser(server.port)
     n.move(other, FAR)
     focuser.close()
-    assert focuser.P("move", ids=ids, Position=NEAR + 500) == first
-    assert focuser.value("ismoving") is False and focuser.value("position") == FAR
+    again = focuser.P("move", ids=ids, Position=NEAR + 500)
+    assert again["ErrorNumber"] == 0 and again["ServerTransactionID"] > first["ServerTransactionID"]
+    until(lambda: focuser.value("ismoving") is False, "it rests")
+    assert focuser.value("position") == other.value("position") == NEAR + 500
     other.close()
 
 
-def test_r8_a_repeated_action_runs_once(server):
-    """Both wait for the one measurement, and get the one answer."""
+def test_r8_a_repeated_start_starts_once(server):
+    """What is sent again while the run goes on gets the answer that tells of this run."""
+    server.connect()
+    ids = Nina(server.port, "focuser/0").ids_now()
+
+    def start():
+        nina = Nina(server.port, "focuser/0")
+        found, begun = n.action(nina, "Autofocus", '{"exposure_s": 600}', ids)
+        assert begun["state"] == "running"
+        nina.close()
+        return found
+
+    first, second, third = in_parallel(start, start, start)
+    assert first == second == third
+    server.put("focuser/0/halt")
+    run, _ = server.wait_run()
+    assert (run["run"], run["state"]) == (json.loads(first["Value"])["run"], "aborted")
+
+
+def test_r8_two_measurements_are_two(server):
+    """A measurement is never answered from memory, whatever the ids."""
     server.connect()
     ids = Nina(server.port, "focuser/0").ids_now()
 
     def measure():
         nina = Nina(server.port, "focuser/0")
-        found, measured = n.action(nina, "MeasureStars", '{"exposure_s": 20}', ids)
+        found, measured = n.action(nina, "MeasureStars", '{"exposure_s": 1}', ids)
         assert measured["width"] > 0
         nina.close()
-        return found
+        return found["ServerTransactionID"]
 
-    first, second, third = in_parallel(measure, measure, measure)
-    assert first == second == third
+    assert measure() < measure()

@@ -10,8 +10,6 @@ to do, and shares no code with focusd.
 """
 import base64
 import datetime
-import itertools
-import re
 import select
 import socket
 import threading
@@ -108,6 +106,7 @@ class IndiServer:
                 with self.lock:
                     if link in self.links:
                         self.links.remove(link)
+                link.socket.close()
                 return
             parser.feed(data)
             for event, element in parser.read_events():
@@ -365,3 +364,148 @@ class FakeFocuser(FakeDevice):
             self.set("ABS_FOCUS_POSITION", FOCUS_ABSOLUTE_POSITION=str(self.position))
         else:
             super().order(name, members)
+
+
+def fits(pixels, exposure_s, started=None, extra=()):
+    """A plain FITS file of rows of numbers (numpy: uint8, uint16, int32, float32; a third axis in front for planes)."""
+    kind = {"uint8": (8, 0, ">u1"), "uint16": (16, 32768, ">i2"), "int32": (32, 0, ">i4"),
+            "float32": (-32, 0, ">f4")}[str(pixels.dtype)]
+    cards = ["SIMPLE  =                    T", f"BITPIX  = {kind[0]:20d}", f"NAXIS   = {pixels.ndim:20d}"]
+    cards += [f"NAXIS{k + 1}  = {size:20d}" for k, size in enumerate(reversed(pixels.shape))]
+    if kind[1]:
+        cards += [f"BZERO   = {kind[1]:20d}", f"BSCALE  = {1:20d}"]
+    if exposure_s is not None:
+        cards += [f"EXPTIME = {exposure_s:20.6f}"]
+    if started is not None:
+        cards += [f"DATE-OBS= '{started:%Y-%m-%dT%H:%M:%S}.{started.microsecond // 1000:03d}'"]
+    header = "".join(f"{card:80.80s}" for card in [*cards, *extra, "END"])
+    header += " " * (-len(header) % 2880)
+    data = (pixels.astype("int64") - kind[1]).astype(kind[2]) if kind[1] else pixels.astype(kind[2])
+    raw = data.tobytes()
+    return header.encode("ascii") + raw + bytes(-len(raw) % 2880)
+
+
+class FakeCamera(FakeDevice):
+    """Delivers a ramp: element (x, y) of the sensor is (7 * x + 13 * y + 5) modulo 65521, of bin * bin pixels the
+    upper left one."""
+
+    interface = 2
+    width, height = 64, 48
+    dtype = "uint16"
+    bits = 16
+    planes = 1
+    align = 1               # frames are rounded down to multiples of this
+    image_first = True      # the picture comes before Ok
+    picture_s = 0.0         # so long after the end of the exposure
+    spoil = None            # what becomes of the picture: takes and returns (format, data)
+    text = None             # what becomes of its base64
+    fault = None            # alert, idle, busy, none, older, foreign, wrong
+    cooler = True
+    variant = "CCD_GAIN"
+    ignores_abort = False
+    upload = "UPLOAD_CLIENT"
+    cfa = None
+
+    def connected(self):
+        self.pictures = 0
+        self.frame = (0, 0, self.width, self.height)
+        self.begun = None
+        self.add("CCD_EXPOSURE", "Number", {"CCD_EXPOSURE_VALUE": "1"}, ranges={"CCD_EXPOSURE_VALUE": (0.001, 3600)})
+        self.add("CCD_ABORT_EXPOSURE", "Switch", {"ABORT": "Off"})
+        self.add("CCD_FRAME", "Number", {"X": "0", "Y": "0", "WIDTH": str(self.width), "HEIGHT": str(self.height)},
+                 ranges={"X": (0, self.width), "Y": (0, self.height), "WIDTH": (1, self.width),
+                         "HEIGHT": (1, self.height)})
+        self.add("CCD_BINNING", "Number", {"HOR_BIN": "1", "VER_BIN": "1"}, ranges={"HOR_BIN": (1, 4), "VER_BIN": (1, 4)})
+        if self.cooler:
+            self.add("CCD_TEMPERATURE", "Number", {"CCD_TEMPERATURE_VALUE": "12.5"},
+                     ranges={"CCD_TEMPERATURE_VALUE": (-50, 50)})
+            self.add("CCD_COOLER", "Switch", {"COOLER_ON": "Off", "COOLER_OFF": "On"})
+            self.add("CCD_COOLER_POWER", "Number", {"CCD_COOLER_VALUE": "0"}, perm="ro")
+        if self.variant == "CCD_GAIN":
+            self.add("CCD_GAIN", "Number", {"GAIN": "90"}, ranges={"GAIN": (0, 570)})
+            self.add("CCD_OFFSET", "Number", {"OFFSET": "10"}, ranges={"OFFSET": (0, 240)})
+        else:
+            self.add("CCD_CONTROLS", "Number", {"Gain": "90", "Offset": "10", "BandWidth": "40"},
+                     ranges={"Gain": (0, 570), "Offset": (0, 240), "BandWidth": (40, 100)})
+        self.add("CCD_FRAME_TYPE", "Switch", {"FRAME_LIGHT": "On", "FRAME_BIAS": "Off", "FRAME_DARK": "Off",
+                                              "FRAME_FLAT": "Off"})
+        self.add("UPLOAD_MODE", "Switch", {m: "On" if m == self.upload else "Off"
+                                           for m in ("UPLOAD_CLIENT", "UPLOAD_LOCAL", "UPLOAD_BOTH")})
+        self.add("CCD_COMPRESSION", "Switch", {"INDI_ENABLED": "Off", "INDI_DISABLED": "On"})
+        if self.cfa:
+            self.add("CCD_CFA", "Text", {"CFA_OFFSET_X": "0", "CFA_OFFSET_Y": "0", "CFA_TYPE": self.cfa})
+        self.add("CCD1", "BLOB", {"CCD1": ""}, perm="ro")
+        # The size of the sensor is known a little later, as libindi's drivers do it.
+        self.add("CCD_INFO", "Number", {m: "0" for m in ("CCD_MAX_X", "CCD_MAX_Y", "CCD_PIXEL_SIZE",
+                                                         "CCD_PIXEL_SIZE_X", "CCD_PIXEL_SIZE_Y", "CCD_BITSPERPIXEL")})
+        self.set("CCD_INFO", "Ok", CCD_MAX_X=str(self.width), CCD_MAX_Y=str(self.height), CCD_PIXEL_SIZE="3.76",
+                 CCD_PIXEL_SIZE_X="3.76", CCD_PIXEL_SIZE_Y="3.76", CCD_BITSPERPIXEL=str(self.bits))
+
+    def order(self, name, members):
+        if name == "CCD_EXPOSURE":
+            self.expose(float(members["CCD_EXPOSURE_VALUE"]))
+        elif name == "CCD_ABORT_EXPOSURE":
+            self.switch(name, "")
+            if not self.ignores_abort:
+                self.cancel()
+                self.set("CCD_EXPOSURE", "Idle", CCD_EXPOSURE_VALUE="0")
+        elif name == "CCD_FRAME":
+            x, y, w, h = (round(float(members[m])) for m in ("X", "Y", "WIDTH", "HEIGHT"))
+            w, h = max(self.align, w - w % self.align), max(self.align, h - h % self.align)
+            self.frame = (x, y, w, h)
+            self.set(name, "Ok", X=str(x), Y=str(y), WIDTH=str(w), HEIGHT=str(h))
+        elif name == "CCD_TEMPERATURE":
+            self.switch("CCD_COOLER", "COOLER_ON")
+            self.set(name, "Busy", **{"CCD_TEMPERATURE_VALUE": "3.5"})
+            self.set("CCD_COOLER_POWER", "Busy", CCD_COOLER_VALUE="60")
+        else:
+            super().order(name, members)
+
+    def expose(self, seconds):
+        self.cancel()
+        self.begun = datetime.datetime.now(datetime.timezone.utc)
+        if self.fault == "alert":
+            self.set("CCD_EXPOSURE", "Alert", message="[ERROR] the sensor does not answer", CCD_EXPOSURE_VALUE="0")
+            return
+        self.set("CCD_EXPOSURE", "Busy", CCD_EXPOSURE_VALUE=str(seconds))
+        if self.fault != "busy":
+            self.later(seconds + self.picture_s, lambda: self.over(seconds))
+
+    def over(self, seconds):
+        if self.fault == "idle":
+            self.set("CCD_EXPOSURE", "Idle", CCD_EXPOSURE_VALUE="0")
+            return
+        steps = [lambda: self.fault == "none" or self.picture(seconds),
+                 lambda: self.set("CCD_EXPOSURE", "Ok", CCD_EXPOSURE_VALUE="0")]
+        for step in steps if self.image_first else reversed(steps):
+            step()
+
+    def pixels(self):
+        import numpy
+        bin_x = round(self.value("CCD_BINNING", "HOR_BIN"))
+        x, y, w, h = self.frame
+        columns, rows = numpy.meshgrid(x + bin_x * numpy.arange(w // bin_x), y + bin_x * numpy.arange(h // bin_x))
+        ramp = (7 * columns + 13 * rows + 5) % 65521
+        if self.dtype == "uint8":
+            ramp %= 251
+        if self.planes == 3:
+            ramp = numpy.stack([ramp, ramp + 1, ramp + 2])
+        return ramp.astype(self.dtype)
+
+    def picture(self, seconds, started=None, exposure_s=None):
+        """The picture of an exposure of so many seconds that has ended now."""
+        self.pictures += 1
+        data = fits(self.pixels(), seconds if exposure_s is None else exposure_s, started or self.begun)
+        form = ".fits"
+        if self.spoil:
+            form, data = self.spoil(form, data)
+        self.blob(form, data)
+
+    def blob(self, form, data):
+        text = base64.encodebytes(data).decode("ascii")
+        text = self.text(text) if self.text else text
+        if text is None:
+            return
+        self.server.send(self.name, "CCD1", f"<setBLOBVector device={quoteattr(self.name)} name=\"CCD1\" state=\"Ok\" "
+                         f"timestamp=\"{self.now()}\">\n<oneBLOB name=\"CCD1\" size=\"{len(data)}\" "
+                         f"enclen=\"{len(text)}\" format=\"{form}\">\n{text}</oneBLOB>\n</setBLOBVector>\n", blob=True)

@@ -8,7 +8,7 @@ import sqlite3
 import zlib
 
 import pytest
-from conftest import INVALID_OPERATION, AlpacaError, Device, until
+from conftest import INVALID_OPERATION, AlpacaError, until
 from position_file import SLOT, read
 
 
@@ -27,9 +27,9 @@ def journal_of_0_1_0(path, **changed):
 
 
 @pytest.fixture
-def start(make_observatory, tmp_path):
+def start(make_observatory, device, tmp_path):
     """Starts a server on the state of 0.1.0, or again on what is there, with lines added to the focuser's section."""
-    motor = Device(tmp_path, "celestron", position=20000, time_factor=50)
+    motor = device("celestron", folder=tmp_path, position=20000, time_factor=50)
     (tmp_path / "state").mkdir()
     journal_of_0_1_0(tmp_path / "state" / "position-0")
 
@@ -39,8 +39,7 @@ def start(make_observatory, tmp_path):
         server.put("focuser/0/connected", Connected="True")
         return server
 
-    yield make
-    motor.stop()
+    return make
 
 
 def refusal(server, target):
@@ -90,9 +89,9 @@ def test_limits_of_that_time_are_refused(start, old, advice, today):
     assert server.wait_still() == 10000
 
 
-def test_runs_belong_to_their_calibration(make_observatory, tmp_path):
+def test_runs_belong_to_their_calibration(make_observatory, device, tmp_path):
     """Runs hold the motor's own numbers; after another calibration the list says that theirs are not today's."""
-    motor = Device(tmp_path, "celestron", position=20000, time_factor=50)
+    motor = device("celestron", folder=tmp_path, position=20000, time_factor=50)
     text = (f"[focuser.0]\ndriver = celestron\nport = {motor.path}\nopen_wait_ms = 0\n{{}}"
             "[camera.0]\ndriver = simulator\n")
     server = make_observatory(folder=tmp_path, simulate=False, config=text.format(""))
@@ -123,12 +122,11 @@ def test_runs_belong_to_their_calibration(make_observatory, tmp_path):
     assert shown(server) == (20000, "today")
     server.stop()
     motor.stop()
-    motor = Device(tmp_path, "celestron", position=20000, time_factor=50, max=30000)  # somebody has calibrated it
+    device("celestron", folder=tmp_path, position=20000, time_factor=50, max=30000)  # somebody has calibrated it
     server = make_observatory(folder=tmp_path, simulate=False, config=text.format(""))
     server.connect()
     assert "was calibrated while focusd was not there: its limits are 2000 and 30000 now" in server.log()
     assert shown(server) == (18000, "other")
-    motor.stop()
 
 
 def test_reversed_numbers_stay(start, tmp_path):

@@ -136,6 +136,10 @@ struct frame *frame_pool_take(struct frame_pool *pool, const struct frame_info *
  * frame_create(). The rows may come in any order, each once, and from several threads at the same time. */
 void frame_fill(struct frame *frame, int32_t first, int32_t rows, const void *row_major);
 
+/* Copies `count` elements of the frame's type, which are in the frame's own order already, to its elements from number
+ * `first` on; for frames that come in Alpaca's order. Otherwise as frame_fill(). */
+void frame_put(struct frame *frame, size_t first, size_t count, const void *elements);
+
 /* Drops one reference; NULL is fine. */
 void frame_unref(struct frame *frame);
 

@@ -429,6 +429,9 @@ struct step leg_follow(struct device *dev)
 			f->leg.deadline_ms =
 				read_ms + leg_time_ms(f, focuser_distance(f->motion.position, f->leg.target));
 			f->leg.rest_polls = 0;
+		} else if (read_ms >= f->leg.settle_until_ms) {
+			leg_end_move(dev, NULL);
+			return step_again();
 		}
 		break;
 	case MOVE_HALTING:

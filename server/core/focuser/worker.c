@@ -110,6 +110,10 @@ static struct step next_thing(struct device *dev)
 	}
 	int64_t now = clock_now_ms(dev->clock);
 	if (f->phase == MOVE_SETTLE && now >= f->leg.settle_until_ms) {
+		/* The motor may have been moved since the last look, so after a wait it is read once more. */
+		if (f->cfg->settle_ms > 0) {
+			return poll_device(dev);
+		}
 		leg_end_move(dev, NULL);
 		return step_again();
 	}

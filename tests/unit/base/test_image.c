@@ -228,10 +228,34 @@ static void buffers_are_used_again(void **state)
 	frame_unref(more[0]);
 }
 
+/* A frame that is put together from pieces in its own order is the one that is filled by rows. */
+static void puts_pieces_in_any_order(void **state)
+{
+	(void)state;
+	static const struct frame_info info = {.width = 7, .height = 5, .planes = 3, .type = IMAGE_U16};
+	uint16_t rows[7 * 5 * 3];
+	for (size_t i = 0; i < 105; i++) {
+		rows[i] = (uint16_t)(i * 601 % 997);
+	}
+	struct frame *filled = frame_create(&info, rows);
+	struct frame_pool *pool = frame_pool_create();
+	struct frame *put = frame_pool_take(pool, &info);
+	static const size_t ends[] = {40, 105, 0, 1, 1, 40};
+	for (size_t i = 0; i < 6; i += 2) {
+		frame_put(put, ends[i], ends[i + 1] - ends[i], frame_u16(filled) + ends[i]);
+	}
+	assert_memory_equal(put->pixels, filled->pixels, sizeof rows);
+	assert_true(put->max_value == filled->max_value);
+	frame_unref(put);
+	frame_unref(filled);
+	frame_pool_release(pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(transposes_odd_sizes),
+		cmocka_unit_test(puts_pieces_in_any_order),
 		cmocka_unit_test(transposes_strips),
 		cmocka_unit_test(frame_is_in_alpaca_order),
 		cmocka_unit_test(frames_of_every_type),

@@ -77,6 +77,7 @@ static double motor_now(struct fake_focuser *f)
 	if (gone >= way) {
 		motor.moving = false;
 		motor.from = motor.to;
+		atomic_fetch_add(&fake.shove, atomic_exchange(&fake.shove_after_move, 0));
 		return motor.to;
 	}
 	if (gone < first) {

@@ -39,6 +39,7 @@ struct fake {
 	_Atomic int32_t glitch;     /* the next reading is off by this much */
 	_Atomic int32_t hand;       /* steps a second by which a hand turns the knob, without a word of the device */
 	_Atomic int32_t shove;      /* steps by which the motor is pushed, once */
+	_Atomic int32_t shove_after_move; /* the same, between the reading that sees a move end and the next one */
 	_Atomic bool runs_off;      /* the motor runs the wrong way */
 	_Atomic bool runs_past;     /* the motor does not stop at the target */
 	_Atomic int32_t mishears;   /* the next start_move hears this target instead; 0 = as told */

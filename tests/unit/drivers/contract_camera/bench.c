@@ -12,6 +12,8 @@
 #define CALL_MOST_MS 2000
 /* No state is waited for longer than this, in the device's time. */
 #define PATIENCE_MS 600000
+/* As core (link.c). */
+#define IDENTIFY_TRIES 4
 /* Bytes behind the rows that nobody may touch. */
 #define GUARD 4096
 
@@ -85,6 +87,16 @@ enum err_code bench_try_open(struct camera_bench *b, struct err *err)
 	enum err_code code =
 		b->driver->open(b->ctx, &b->setting.port, &b->setting.host.camera, &b->caps, err);
 	bench_ends(b);
+	/* As core does: again until it is known. */
+	for (int i = 0; code == ERR_OK && b->driver->identify != NULL && i < IDENTIFY_TRIES; i++) {
+		bench_begins(b, "identify");
+		enum err_code known = b->driver->identify(b->ctx, &b->caps, err);
+		bench_ends(b);
+		if (known == ERR_OK || known == ERR_IO || i + 1 == IDENTIFY_TRIES) {
+			code = known;
+			break;
+		}
+	}
 	return code;
 }
 
@@ -136,6 +148,9 @@ void bench_close(struct camera_bench *b)
 	free(b->rows);
 	free(b->ctx);
 	remove_folder(b->setting.folder);
+	if (b->row->finish != NULL) {
+		b->row->finish(&b->setting);
+	}
 	test_host_fini(&b->setting.host);
 }
 

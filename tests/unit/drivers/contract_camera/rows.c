@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "../alpaca_upstream.h"
+#include "../indi_upstream.h"
+
 /* ---- simulator: a small sensor, so that many frames take little time ---- */
 
 static void simulate(struct camera_setting *setting, enum simulator_colour colour)
@@ -132,16 +135,159 @@ static void lose_program(struct camera_setting *setting)
 	snprintf(setting->port.command, sizeof setting->port.command, "%s/no-such-program {out}", setting->folder);
 }
 
+/* ---- alpaca: another server in this process, on the fake clock ---- */
+
+static void offer(struct camera_setting *setting, int max_adu, int element, int sensor_type)
+{
+	setting->upstream = calloc(1, sizeof *setting->upstream);
+	if (setting->upstream == NULL) {
+		abort();
+	}
+	/* The clock that stands still but for the test, so that exposures take no time. */
+	setting->host.camera.clock = setting->host.focuser.clock;
+	setting->host.camera.urgent_fd = -1;
+	*setting->upstream = (struct upstream){
+		.clock = setting->host.camera.clock,
+		.max_adu = max_adu,
+		.element = element,
+		.sensor_type = sensor_type,
+		.planes = sensor_type == 1 ? 3 : 1,
+	};
+	upstream_start(setting->upstream);
+	snprintf(setting->port.port, sizeof setting->port.port, "127.0.0.1:%d/0", setting->upstream->port);
+}
+
+/* Numbers of element types: Alpaca API reference, ImageBytes. */
+static void offer_u16(struct camera_setting *setting)
+{
+	offer(setting, 65535, 8, 0);
+}
+
+static void offer_u8(struct camera_setting *setting)
+{
+	offer(setting, 255, 6, 2);
+}
+
+static void offer_i32(struct camera_setting *setting)
+{
+	offer(setting, 1000000, 2, 1);
+}
+
+static void offer_wrong_size(struct camera_setting *setting)
+{
+	atomic_store(&setting->upstream->spoilt, true);
+}
+
+static void stop_offering(struct camera_setting *setting)
+{
+	upstream_stop(setting->upstream);
+	free(setting->upstream);
+}
+
+/* Port 1 (tcpmux) has no server on a machine of these days. */
+static void nobody_there(struct camera_setting *setting)
+{
+	snprintf(setting->port.port, sizeof setting->port.port, "127.0.0.1:1/0");
+}
+
+/* ---- indi: an INDI server in this process, as fast as life ---- */
+
+/* Each test has one device, so nothing is shared: a join makes an object, a leave ends it. */
+struct joined {
+	const struct driver_shared *kind;
+	_Alignas(16) char object[];
+};
+
+static enum err_code join(void *ctx, const char *key, const struct driver_shared *kind, const void *arg, void **out,
+	struct err *err)
+{
+	(void)ctx;
+	struct joined *joined = calloc(1, sizeof *joined + kind->size);
+	if (joined == NULL) {
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	joined->kind = kind;
+	enum err_code code = kind->create(joined->object, key, arg, err);
+	if (code != ERR_OK) {
+		free(joined);
+		return code;
+	}
+	*out = joined->object;
+	return ERR_OK;
+}
+
+static void leave(void *ctx, void *shared)
+{
+	(void)ctx;
+	struct joined *joined = (struct joined *)((char *)shared - offsetof(struct joined, object));
+	joined->kind->destroy(shared);
+	free(joined);
+}
+
+/* The bench asks by itself. */
+static bool post_to_nobody(void *ctx, const void *data, size_t size)
+{
+	(void)ctx;
+	(void)data;
+	(void)size;
+	return true;
+}
+
+static void serve_indi(struct camera_setting *setting, int bits)
+{
+	setting->indi = calloc(1, sizeof *setting->indi);
+	if (setting->indi == NULL) {
+		abort();
+	}
+	setting->indi->bits = bits;
+	indi_upstream_start(setting->indi);
+	setting->host.camera.join = join;
+	setting->host.camera.leave = leave;
+	setting->host.camera.post = post_to_nobody;
+	snprintf(setting->port.port, sizeof setting->port.port, "tcp://127.0.0.1:%d", setting->indi->port);
+}
+
+static void serve_indi_u16(struct camera_setting *setting)
+{
+	serve_indi(setting, 16);
+}
+
+static void serve_indi_u8(struct camera_setting *setting)
+{
+	serve_indi(setting, 8);
+}
+
+static void cut_pictures(struct camera_setting *setting)
+{
+	atomic_store(&setting->indi->spoilt, true);
+}
+
+static void end_indi(struct camera_setting *setting)
+{
+	indi_upstream_stop(setting->indi);
+	free(setting->indi);
+}
+
+static void no_indi_there(struct camera_setting *setting)
+{
+	snprintf(setting->port.port, sizeof setting->port.port, "tcp://127.0.0.1:1");
+}
+
 const struct camera_row camera_rows[] = {
-	{"simulator", "monochrome", IMAGE_U16, 1, simulate_mono, simulate_failures, NULL},
-	{"simulator", "mosaic", IMAGE_U16, 1, simulate_bayer, simulate_failures, NULL},
-	{"simulator", "three colours", IMAGE_U16, 3, simulate_rgb, simulate_failures, NULL},
-	{"replay", "8 bits", IMAGE_U8, 1, record_u8, cut_files, lose_folder},
-	{"replay", "16 bits", IMAGE_U16, 1, record_u16, cut_files, lose_folder},
-	{"replay", "32 bits", IMAGE_I32, 1, record_i32, cut_files, lose_folder},
-	{"replay", "float", IMAGE_F32, 1, record_f32, cut_files, lose_folder},
-	{"replay", "double", IMAGE_F64, 1, record_f64, cut_files, lose_folder},
-	{"exec", "16 bits", IMAGE_U16, 1, run_u16, cut_files, lose_program},
-	{"exec", "float", IMAGE_F32, 1, run_f32, cut_files, lose_program},
-	{NULL, NULL, IMAGE_U16, 0, NULL, NULL, NULL},
+	{"simulator", "monochrome", IMAGE_U16, 1, simulate_mono, simulate_failures, NULL, NULL},
+	{"simulator", "mosaic", IMAGE_U16, 1, simulate_bayer, simulate_failures, NULL, NULL},
+	{"simulator", "three colours", IMAGE_U16, 3, simulate_rgb, simulate_failures, NULL, NULL},
+	{"replay", "8 bits", IMAGE_U8, 1, record_u8, cut_files, NULL, lose_folder},
+	{"replay", "16 bits", IMAGE_U16, 1, record_u16, cut_files, NULL, lose_folder},
+	{"replay", "32 bits", IMAGE_I32, 1, record_i32, cut_files, NULL, lose_folder},
+	{"replay", "float", IMAGE_F32, 1, record_f32, cut_files, NULL, lose_folder},
+	{"replay", "double", IMAGE_F64, 1, record_f64, cut_files, NULL, lose_folder},
+	{"exec", "16 bits", IMAGE_U16, 1, run_u16, cut_files, NULL, lose_program},
+	{"exec", "float", IMAGE_F32, 1, run_f32, cut_files, NULL, lose_program},
+	{"alpaca", "16 bits", IMAGE_U16, 1, offer_u16, offer_wrong_size, stop_offering, nobody_there},
+	{"alpaca", "8 bits, mosaic", IMAGE_U8, 1, offer_u8, offer_wrong_size, stop_offering, nobody_there},
+	{"alpaca", "32 bits, three colours", IMAGE_I32, 3, offer_i32, offer_wrong_size, stop_offering, nobody_there},
+	{"indi", "16 bits", IMAGE_U16, 1, serve_indi_u16, cut_pictures, end_indi, no_indi_there},
+	{"indi", "8 bits", IMAGE_U8, 1, serve_indi_u8, cut_pictures, end_indi, no_indi_there},
+	{NULL, NULL, IMAGE_U16, 0, NULL, NULL, NULL, NULL},
 };

@@ -1,0 +1,562 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A camera behind an INDI server (properties: libindi 1.9.9, indiccd.cpp).  What it tells comes over the line that all
+ * devices of the server share, its pictures over a connection of their own (indi_blob.h), which fills the frame while
+ * they come.
+ *
+ * An exposure is over when its picture is here and not before: "Ok" of CCD_EXPOSURE may come earlier or later than the
+ * picture, and never with some drivers.  What can be tried again once, such as a picture that was cut off, is told by
+ * the read-out; what cannot, such as another client that exposes now, by poll().
+ */
+#include <math.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "camera_driver.h"
+#include "indi_blob.h"
+#include "indi_setup.h"
+#include "log.h"
+#include "moment.h"
+
+#define IDENTIFY_MS 1100
+/* A call may last two seconds. */
+#define START_MS 1900
+#define CONNECT_MS 700
+/* An exposure that goes on when ours is to begin may be one that is being aborted at this moment. */
+#define BUSY_MS 1000
+/* A driver that does not begin; slow ones set up their camera first. */
+#define BEGIN_MS 15000
+/* After its end the picture is waited for so long.  QHY's driver gives a read-out up by itself after some 60 s and
+ * begins anew (indi-3rdparty issue 996), so ours has to be longer. */
+#define PICTURE_MS 120000
+/* "Idle" in the place of the picture: it may be on its way on the other connection. */
+#define IDLE_GRACE_MS 2000
+/* While it is waited for; its coming is posted, so this is for what else may happen. */
+#define PICTURE_LOOK_MS 100
+/* The rest of an exposure counts down; when it grows by more than this, somebody has begun another one. */
+#define GROWS_S 0.5
+/* A picture can be this much earlier than the clocks say. */
+#define EARLY_SHARE 0.9
+#define EARLY_MS 100
+#define PICTURE "CCD1"
+/* Alpaca wants one factor for both axes; more than this nobody focuses with. */
+#define BIN_MAX 8
+
+/* How pictures were seen to be, when that is not what the properties say; outlives the link. */
+struct seen_shape {
+	_Atomic int type;    /* enum image_type, and one more: 0 nothing was seen */
+	_Atomic int planes;
+};
+
+enum phase { PHASE_IDLE, PHASE_SENT, PHASE_EXPOSING, PHASE_WAITING, PHASE_FAILED };
+
+struct indi_camera {
+	struct indi_peer peer;
+	struct camera_caps caps;
+	struct indi_blob *blob;
+	struct indi_before before;
+	struct seen_shape *shape;
+	/* The exposure. */
+	enum phase phase;
+	struct exposure_request request;
+	double duration_s;           /* that the camera was told */
+	uint64_t sent_at;            /* count of the store's updates */
+	int64_t sent_ms;
+	int64_t ends_ms;             /* when the light should be collected */
+	int64_t idle_ms;             /* since when it is idle without a picture; 0 it is not */
+	double left_s;               /* as it was told last */
+	struct err why;              /* of PHASE_FAILED */
+	bool final;                  /* it makes no sense to expose again */
+};
+
+extern const struct camera_driver indi_camera_driver;
+
+static const char *const readout_modes[] = {"Normal", NULL};
+
+/* ---- the link ---- */
+
+static bool is_camera(const struct indi_store *store, const char *device)
+{
+	return indi_store_number(store, device, "CCD_INFO", "CCD_MAX_X") > 0
+		&& indi_store_number(store, device, "CCD_INFO", "CCD_MAX_Y") > 0
+		&& indi_store_find(store, device, "CCD_EXPOSURE") != NULL
+		&& indi_store_find(store, device, PICTURE) != NULL;
+}
+
+static enum err_code indi_camera_open(void *ctx, const struct camera_port *port, const struct driver_host *host,
+	struct camera_caps *caps, struct err *err)
+{
+	(void)caps;
+	struct indi_camera *c = ctx;
+	char key[48];
+	snprintf(key, sizeof key, "indi:shape:%d", host->number);
+	c->shape = host->share(host->share_ctx, key, sizeof *c->shape);
+	if (c->shape == NULL) {
+		return err_set(err, ERR_NOMEM, "out of memory");
+	}
+	return indi_peer_open(&c->peer, port->port, port->device, INDI_IS_CAMERA, host, err);
+}
+
+static void indi_camera_close(void *ctx)
+{
+	struct indi_camera *c = ctx;
+	struct err ignored;
+	if (c->peer.line != NULL && c->peer.listens) {
+		if (c->phase != PHASE_IDLE && c->phase != PHASE_FAILED) {
+			indi_line_switch(c->peer.line, c->peer.device, "CCD_ABORT_EXPOSURE", "ABORT", &ignored);
+		}
+		indi_setup_restore(&c->peer, &c->before);
+	}
+	indi_blob_close(c->blob);
+	c->blob = NULL;
+	c->phase = PHASE_IDLE;
+	indi_peer_close(&c->peer);
+}
+
+static int int_of(double value, int otherwise)
+{
+	return isfinite(value) && fabs(value) < 1e9 ? (int)lround(value) : otherwise;
+}
+
+/* A number with a range, as gain and offset are. */
+static bool read_range(const struct indi_store *store, const char *device, enum indi_thing thing, int *low, int *high,
+	int *now)
+{
+	struct indi_place place = indi_place_of(store, device, thing);
+	if (place.member == NULL || !place.property->writable || !(place.member->max > place.member->min)) {
+		return false;
+	}
+	*low = int_of(ceil(place.member->min), 0);
+	*high = int_of(floor(place.member->max), 0);
+	*now = int_of(place.member->value, *low);
+	*now = *now < *low ? *low : *now > *high ? *high : *now;
+	return *high >= *low;
+}
+
+static void read_cooler(const struct indi_store *store, const char *device, struct camera_caps *caps)
+{
+	const struct indi_property *p = indi_store_find(store, device, "CCD_TEMPERATURE");
+	const struct indi_member *m = indi_member_find(p, "CCD_TEMPERATURE_VALUE");
+	caps->has_temperature = m != NULL && isfinite(m->value);
+	caps->has_cooler = caps->has_temperature && p->writable && m->max > m->min;
+	if (caps->has_cooler) {
+		caps->set_point_min_c = m->min;
+		caps->set_point_max_c = m->max;
+		caps->set_point_default_c = fmin(fmax(0.0, m->min), m->max);
+	}
+	caps->has_cooler_power = caps->has_cooler && indi_place_of(store, device, INDI_COOLER_POWER).member != NULL;
+}
+
+/* What an element is: by the pictures that were seen, else by the bits that the camera says it has. */
+static void read_shape(const struct indi_camera *c, const struct indi_store *store, struct camera_caps *caps)
+{
+	const char *device = c->peer.device;
+	double bits = indi_store_number(store, device, "CCD_INFO", "CCD_BITSPERPIXEL");
+	int seen = atomic_load(&c->shape->type);
+	caps->frame_type = seen > 0 ? (enum image_type)(seen - 1) : bits > 16 ? IMAGE_I32
+		: bits > 0 && bits <= 8 ? IMAGE_U8 : IMAGE_U16;
+	caps->max_adu = caps->frame_type == IMAGE_U8 ? UINT8_MAX : caps->frame_type == IMAGE_U16 ? UINT16_MAX
+		: caps->frame_type == IMAGE_I32 ? INT32_MAX : 0;
+	if (atomic_load(&c->shape->planes) == 3) {
+		caps->sensor_type = 1;
+	} else if (indi_mosaic(store, device, &caps->bayer_offset_x, &caps->bayer_offset_y)) {
+		caps->sensor_type = 2;
+	}
+}
+
+static void read_caps(const struct indi_camera *c, const struct indi_store *store, struct camera_caps *caps)
+{
+	const char *device = c->peer.device;
+	const struct indi_member *x = indi_member_find(indi_store_find(store, device, "CCD_BINNING"), "HOR_BIN");
+	const struct indi_member *y = indi_member_find(indi_store_find(store, device, "CCD_BINNING"), "VER_BIN");
+	double bin = x != NULL && y != NULL ? fmin(fmin(x->max, y->max), BIN_MAX) : 1.0;
+	caps->width = int_of(indi_store_number(store, device, "CCD_INFO", "CCD_MAX_X"), 0);
+	caps->height = int_of(indi_store_number(store, device, "CCD_INFO", "CCD_MAX_Y"), 0);
+	caps->max_bin = bin >= 1.0 ? (int)bin : 1;
+	caps->can_abort = indi_store_find(store, device, "CCD_ABORT_EXPOSURE") != NULL;
+	double pixel = indi_store_number(store, device, "CCD_INFO", "CCD_PIXEL_SIZE_X");
+	pixel = pixel > 0 ? pixel : indi_store_number(store, device, "CCD_INFO", "CCD_PIXEL_SIZE");
+	caps->pixel_um = c->peer.host->pixel_size_um > 0 ? c->peer.host->pixel_size_um : pixel > 0 ? pixel : NAN;
+	const struct indi_member *e = indi_member_find(indi_store_find(store, device, "CCD_EXPOSURE"),
+		"CCD_EXPOSURE_VALUE");
+	bool limited = e != NULL && e->max > e->min;
+	caps->exposure_min_s = limited && e->min > 0 ? e->min : 0.0;
+	/* Where the camera knows no limit: what INDI's own default is. */
+	caps->exposure_max_s = limited ? e->max : 3600.0;
+	caps->has_gain = read_range(store, device, INDI_GAIN, &caps->gain_min, &caps->gain_max, &caps->gain_default);
+	caps->has_offset = read_range(store, device, INDI_OFFSET, &caps->offset_min, &caps->offset_max,
+		&caps->offset_default);
+	caps->electrons_per_adu = NAN;
+	caps->full_well_e = NAN;
+	caps->readout_modes = readout_modes;
+	snprintf(caps->identity, sizeof caps->identity, "INDI: %.50s", device);
+	read_cooler(store, device, caps);
+	read_shape(c, store, caps);
+}
+
+static enum err_code indi_camera_identify(void *ctx, struct camera_caps *caps, struct err *err)
+{
+	struct indi_camera *c = ctx;
+	enum err_code code = indi_peer_up(&c->peer, is_camera, real_ms() + IDENTIFY_MS, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	const struct indi_store *store = indi_line_look(c->peer.line);
+	if (is_camera(store, c->peer.device)) {
+		read_caps(c, store, caps);
+	} else {
+		code = err_set(err, ERR_TIMEOUT, "INDI's driver of '%.40s' has changed meanwhile", c->peer.device);
+	}
+	indi_line_done(c->peer.line);
+	c->caps = *caps;
+	return code;
+}
+
+/* ---- begin ---- */
+
+static bool is_free(const struct indi_store *store, void *arg)
+{
+	const struct indi_camera *c = arg;
+	const struct indi_property *p = indi_store_find(store, c->peer.device, "CCD_EXPOSURE");
+	return p == NULL || p->state != INDI_BUSY;
+}
+
+/* The connection for pictures, made anew where it broke. */
+static enum err_code need_blob(struct indi_camera *c, int64_t deadline_ms, struct err *err)
+{
+	if (c->blob != NULL && !indi_blob_usable(c->blob)) {
+		indi_blob_close(c->blob);
+		c->blob = NULL;
+	}
+	return c->blob != NULL ? ERR_OK
+		: indi_blob_open(c->peer.address, c->peer.device, PICTURE, c->peer.host, deadline_ms, &c->blob, err);
+}
+
+static enum err_code begin(struct indi_camera *c, const struct indi_region *region, struct err *err)
+{
+	const struct exposure_request *r = &c->request;
+	int64_t now = real_ms();
+	double early_ms = c->duration_s * 1000.0 * EARLY_SHARE - EARLY_MS;
+	struct indi_wanted wanted = {
+		.exposure_s = c->duration_s,
+		.earliest_ms = now + (early_ms > 0 ? (int64_t)early_ms : 0),
+		.width = region->width / r->bin,
+		.height = region->height / r->bin,
+		.cut_x = r->start_x - region->x / r->bin,
+		.cut_y = r->start_y - region->y / r->bin,
+		.cut_width = r->num_x,
+		.cut_height = r->num_y,
+		.planes = camera_planes(&c->caps),
+		.type = c->caps.frame_type,
+	};
+	enum err_code code = indi_blob_expect(c->blob, &wanted, err);
+	const struct indi_store *store = indi_line_look(c->peer.line);
+	c->sent_at = store->updates;
+	indi_line_done(c->peer.line);
+	struct indi_set set = {"CCD_EXPOSURE_VALUE", c->duration_s};
+	if (code == ERR_OK) {
+		code = indi_line_set(c->peer.line, c->peer.device, "CCD_EXPOSURE", &set, 1, err);
+	}
+	if (code != ERR_OK) {
+		indi_blob_forget(c->blob);
+		return code;
+	}
+	c->phase = PHASE_SENT;
+	c->sent_ms = now;
+	c->ends_ms = now + (int64_t)ceil(c->duration_s * 1000.0);
+	c->idle_ms = 0;
+	c->left_s = INFINITY;
+	c->final = false;
+	return ERR_OK;
+}
+
+static enum err_code indi_camera_start(void *ctx, const struct exposure_request *request, struct err *err)
+{
+	struct indi_camera *c = ctx;
+	int64_t now = real_ms();
+	struct indi_region region = {0};
+	if (c->phase != PHASE_IDLE) {
+		return err_set(err, ERR_INVALID_OPERATION, "an exposure is going on");
+	}
+	if (!(request->duration_s >= 0.0) || request->duration_s > c->caps.exposure_max_s) {
+		return err_set(err, ERR_INVALID_VALUE, "an exposure lasts %g to %g s", c->caps.exposure_min_s,
+			c->caps.exposure_max_s);
+	}
+	const struct indi_store *store = indi_line_look(c->peer.line);
+	enum err_code code = indi_peer_check(&c->peer, store, err);
+	indi_line_done(c->peer.line);
+	if (code == ERR_OK) {
+		code = indi_line_wait(c->peer.line, c->peer.host, true, is_free, c, now + BUSY_MS, err);
+	}
+	if (code == ERR_TIMEOUT) {
+		return err_set(err, ERR_INVALID_OPERATION, "'%.40s' is exposing for another program", c->peer.device);
+	}
+	if (code == ERR_OK) {
+		code = need_blob(c, now + CONNECT_MS, err);
+		/* The shared line stands, so this is not the end of the link. */
+		code = code == ERR_IO ? err_set(err, ERR_REFUSED, "no connection for pictures: %.160s",
+			strdupa(err->text)) : code;
+	}
+	if (code == ERR_OK) {
+		code = indi_setup(&c->peer, request, &c->caps, &c->before, &region, now + START_MS, err);
+	}
+	if (code != ERR_OK) {
+		return code;
+	}
+	c->request = *request;
+	c->duration_s = request->duration_s > c->caps.exposure_min_s ? request->duration_s : c->caps.exposure_min_s;
+	return begin(c, &region, err);
+}
+
+static void indi_camera_lend(void *ctx, struct frame *frame)
+{
+	struct indi_camera *c = ctx;
+	indi_blob_lend(c->blob, frame);
+}
+
+/* ---- watch ---- */
+
+static void failed(struct indi_camera *c, bool final, const struct err *why)
+{
+	c->phase = PHASE_FAILED;
+	c->final = final;
+	c->why = *why;
+}
+
+/* Reads "2026-11-28T18:12:51" of a property as milliseconds; 0 when there is none. */
+static int64_t stamp_of(const struct indi_property *p)
+{
+	struct tm tm = {.tm_isdst = 0};
+	return strptime(p->timestamp, "%Y-%m-%dT%H:%M:%S", &tm) != NULL ? (int64_t)timegm(&tm) * 1000 : 0;
+}
+
+/* Takes what the property says of our exposure. */
+static void watch_state(struct indi_camera *c, const struct indi_store *store, const struct indi_property *p,
+	int64_t now)
+{
+	struct err why;
+	const char *device = c->peer.device;
+	const struct indi_member *m = indi_member_find(p, "CCD_EXPOSURE_VALUE");
+	bool reacted = p->updates > c->sent_at;
+	double left = m != NULL && isfinite(m->value) ? m->value : NAN;
+	if (reacted && p->state == INDI_ALERT) {
+		err_set(&why, ERR_REFUSED, "'%.40s' cannot expose: %.140s", device,
+			indi_last_words(store, device, c->sent_at));
+		failed(c, false, &why);
+	} else if (reacted && p->state == INDI_BUSY && c->phase == PHASE_SENT) {
+		c->phase = PHASE_EXPOSING;
+		indi_blob_began(c->blob, stamp_of(p));
+		c->left_s = isnan(left) ? INFINITY : fmin(left, c->duration_s);
+	} else if (p->state == INDI_BUSY && c->phase != PHASE_SENT) {
+		if (left > c->left_s + GROWS_S || (c->phase == PHASE_WAITING && left > GROWS_S)) {
+			err_set(&why, ERR_INVALID_OPERATION, "another program has begun an exposure with '%.40s'",
+				device);
+			failed(c, true, &why);
+		}
+		c->left_s = isnan(left) ? c->left_s : left;
+		c->idle_ms = 0;
+	} else if (reacted && p->state == INDI_OK) {
+		c->phase = PHASE_WAITING;
+		c->left_s = 0.0;
+	} else if (reacted && p->state == INDI_IDLE && c->idle_ms == 0) {
+		c->idle_ms = now;
+	}
+	if (c->phase != PHASE_FAILED && c->idle_ms != 0 && now - c->idle_ms > IDLE_GRACE_MS) {
+		err_set(&why, ERR_REFUSED, "the exposure of '%.40s' was ended by another program or by its driver",
+			device);
+		failed(c, true, &why);
+	}
+}
+
+/* What is too late. */
+static void watch_clock(struct indi_camera *c, int64_t now)
+{
+	struct err why;
+	if (c->phase == PHASE_SENT && now - c->sent_ms > BEGIN_MS && now > c->ends_ms) {
+		err_set(&why, ERR_TIMEOUT, "'%.40s' was told to expose and does nothing", c->peer.device);
+		failed(c, false, &why);
+	} else if (c->phase != PHASE_FAILED && now > c->ends_ms + PICTURE_MS) {
+		err_set(&why, ERR_TIMEOUT, "no picture has come from '%.40s' within %d s after the exposure",
+			c->peer.device, PICTURE_MS / 1000);
+		failed(c, true, &why);
+	}
+}
+
+static enum err_code indi_camera_poll(void *ctx, struct camera_reading *out, struct err *err)
+{
+	struct indi_camera *c = ctx;
+	int64_t now = real_ms();
+	enum err_code code = indi_line_check(c->peer.line, err);
+	memset(out, 0, sizeof *out);
+	if (code != ERR_OK || c->phase == PHASE_IDLE) {
+		return code;
+	}
+	struct indi_blob_result got = indi_blob_look(c->blob);
+	const struct indi_store *store = indi_line_look(c->peer.line);
+	code = indi_peer_check(&c->peer, store, err);
+	const struct indi_property *p = indi_store_find(store, c->peer.device, "CCD_EXPOSURE");
+	if (code == ERR_OK && p == NULL) {
+		code = err_set(err, ERR_IO, "INDI's driver of '%.40s' has taken CCD_EXPOSURE back", c->peer.device);
+	}
+	if (code == ERR_OK && c->phase != PHASE_FAILED && got.state == INDI_BLOB_NONE) {
+		watch_state(c, store, p, now);
+	}
+	indi_line_done(c->peer.line);
+	if (code != ERR_OK) {
+		return code;
+	}
+	if (got.state != INDI_BLOB_WHOLE) {
+		watch_clock(c, now);
+	}
+	if (c->phase == PHASE_FAILED && c->final) {
+		return err_copy(err, &c->why);
+	}
+	bool dark = now >= c->ends_ms || got.state == INDI_BLOB_COMING || c->phase == PHASE_WAITING;
+	out->elapsed_s = fmin((double)(now - c->sent_ms) / 1000.0, c->request.duration_s);
+	out->state = c->phase == PHASE_FAILED || got.state == INDI_BLOB_WHOLE || got.state == INDI_BLOB_FAILED
+		? CAMERA_DRIVER_READY : dark ? CAMERA_DRIVER_READING : CAMERA_DRIVER_EXPOSING;
+	/* News are posted; this is for what happens in silence. */
+	int64_t left = c->ends_ms - now;
+	out->next_poll_ms = left <= 0 ? PICTURE_LOOK_MS : left < 1000 ? (int)left : 1000;
+	return ERR_OK;
+}
+
+static void let_go(struct indi_camera *c)
+{
+	if (c->blob != NULL) {
+		indi_blob_forget(c->blob);
+	}
+	c->phase = PHASE_IDLE;
+}
+
+static enum err_code indi_camera_abort(void *ctx, struct err *err)
+{
+	struct indi_camera *c = ctx;
+	enum phase was = c->phase;
+	let_go(c);
+	if (was == PHASE_IDLE || (was == PHASE_FAILED && c->final)) {
+		return ERR_OK;
+	}
+	return indi_line_switch(c->peer.line, c->peer.device, "CCD_ABORT_EXPOSURE", "ABORT", err);
+}
+
+/* ---- read ---- */
+
+/* Pictures are of another kind than the link was opened for; the next link knows. */
+static enum err_code reshape(struct indi_camera *c, const struct indi_blob_result *got, struct err *err)
+{
+	atomic_store(&c->shape->type, (int)got->type + 1);
+	atomic_store(&c->shape->planes, got->planes);
+	return err_set(err, ERR_IO, "%.150s; the link is opened anew for it", got->why.text);
+}
+
+static enum err_code indi_camera_read(void *ctx, struct frame_info *info, struct err *err)
+{
+	struct indi_camera *c = ctx;
+	struct indi_blob_result got = {.state = INDI_BLOB_NONE};
+	if (c->phase != PHASE_IDLE) {
+		got = indi_blob_look(c->blob);
+	}
+	if (c->phase != PHASE_FAILED && got.state != INDI_BLOB_WHOLE && got.state != INDI_BLOB_FAILED) {
+		return err_set(err, ERR_INVALID_OPERATION, "no exposure is ready");
+	}
+	enum phase was = c->phase;
+	let_go(c);
+	if (got.state == INDI_BLOB_FAILED) {
+		/* Not the end of the link: the next exposure makes a new connection for its picture. */
+		got.why.code = got.why.code == ERR_IO ? ERR_PROTOCOL : got.why.code;
+		return got.reshaped ? reshape(c, &got, err) : err_copy(err, &got.why);
+	}
+	if (was == PHASE_FAILED && got.state != INDI_BLOB_WHOLE) {
+		return err_copy(err, &c->why);
+	}
+	memset(info, 0, sizeof *info);
+	info->width = c->request.num_x;
+	info->height = c->request.num_y;
+	info->planes = camera_planes(&c->caps);
+	info->bin = c->request.bin;
+	/* A binned mosaic has no colours any more; drivers that bin within a colour are not known. */
+	info->mosaic = c->caps.sensor_type == 2 && c->request.bin == 1 ? IMAGE_BAYER : IMAGE_MONO;
+	info->full_scale_adu = got.bits == 8 ? UINT8_MAX : got.bits == 16 ? UINT16_MAX : NAN;
+	info->exposure_s = isfinite(got.exposure_s) ? got.exposure_s : c->duration_s;
+	return ERR_OK;
+}
+
+/* ---- temperature ---- */
+
+static enum err_code indi_camera_climate(void *ctx, struct camera_climate *out, struct err *err)
+{
+	struct indi_camera *c = ctx;
+	const char *device = c->peer.device;
+	enum err_code code = indi_line_check(c->peer.line, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	memset(out, 0, sizeof *out);
+	const struct indi_store *store = indi_line_look(c->peer.line);
+	code = indi_peer_check(&c->peer, store, err);
+	const struct indi_property *p = indi_store_find(store, device, "CCD_TEMPERATURE");
+	out->sensor_c = indi_store_number(store, device, "CCD_TEMPERATURE", "CCD_TEMPERATURE_VALUE");
+	out->heatsink_c = NAN;
+	struct indi_place power = indi_place_of(store, device, INDI_COOLER_POWER);
+	out->power_percent = power.member != NULL ? fmin(fmax(power.member->value, 0.0), 100.0) : NAN;
+	out->cooler_told = c->caps.has_cooler;
+	bool has_switch = indi_store_find(store, device, "CCD_COOLER") != NULL;
+	out->cooler_on = has_switch ? indi_store_on(store, device, "CCD_COOLER", "COOLER_ON")
+		: p != NULL && p->state == INDI_BUSY;
+	/* INDI does not tell the set point once the sensor's own temperature has taken its place. */
+	out->set_point_c = NAN;
+	indi_line_done(c->peer.line);
+	out->next_poll_ms = 5000;
+	return code;
+}
+
+static enum err_code indi_camera_cooler(void *ctx, bool on, double set_point_c, struct err *err)
+{
+	struct indi_camera *c = ctx;
+	const char *device = c->peer.device;
+	const struct indi_store *store = indi_line_look(c->peer.line);
+	bool has_switch = indi_store_find(store, device, "CCD_COOLER") != NULL;
+	bool is_on = indi_store_on(store, device, "CCD_COOLER", "COOLER_ON");
+	indi_line_done(c->peer.line);
+	if (!on) {
+		/* A set point alone would switch the cooler on, so it is sent with the next "on". */
+		return has_switch ? indi_line_switch(c->peer.line, device, "CCD_COOLER", "COOLER_OFF", err)
+			: err_set(err, ERR_REFUSED, "INDI's driver of '%.40s' cannot switch its cooler off", device);
+	}
+	struct indi_set set = {"CCD_TEMPERATURE_VALUE", set_point_c};
+	enum err_code code = ERR_OK;
+	if (has_switch && !is_on) {
+		code = indi_line_switch(c->peer.line, device, "CCD_COOLER", "COOLER_ON", err);
+	}
+	return code == ERR_OK ? indi_line_set(c->peer.line, device, "CCD_TEMPERATURE", &set, 1, err) : code;
+}
+
+static enum err_code indi_camera_posted(void *ctx, const void *data, size_t size, struct err *err)
+{
+	(void)data;
+	(void)size;
+	struct indi_camera *c = ctx;
+	return indi_peer_posted(&c->peer, err);
+}
+
+const struct camera_driver indi_camera_driver = {
+	.name = "indi",
+	.title = "INDI camera",
+	.ctx_size = sizeof(struct indi_camera),
+	.uses_port = true,
+	.uses_device = true,
+	.open = indi_camera_open,
+	.identify = indi_camera_identify,
+	.close = indi_camera_close,
+	.posted = indi_camera_posted,
+	.start_exposure = indi_camera_start,
+	.poll = indi_camera_poll,
+	.abort = indi_camera_abort,
+	.lend_frame = indi_camera_lend,
+	.read_lent = indi_camera_read,
+	.poll_climate = indi_camera_climate,
+	.set_cooler = indi_camera_cooler,
+};
