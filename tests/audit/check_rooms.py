@@ -68,7 +68,7 @@ MAY = {
     "api/http": [],
     "api/alpaca": ["api/http", *SERVED],
     "web": ["api/http", *SERVED],
-    "server": ["server/fits", *SERVED, SEAMS, "drivers/ports", "drivers/transport", "drivers/emulators",
+    "server": ["server/fits", *SERVED, SEAMS, "drivers/indi", "drivers/ports", "drivers/transport", "drivers/emulators",
                "drivers/emulators/std", "api/http", "api/alpaca", "web"],
 }
 # Of base, the maths may know pixels, errors and text, but no clock and no log: room -> headers of base.
