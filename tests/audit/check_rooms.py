@@ -48,6 +48,7 @@ MAY = {
     "drivers/alpaca": [VALUES, SEAMS, "drivers/std"],
     "drivers/celestron": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/indi": [VALUES, SEAMS, "drivers/std", "drivers/transport", "server/fits"],
+    "drivers/manual": [VALUES, SEAMS],
     "drivers/moonlite": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/myfocuserpro2": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/sim": [VALUES, SEAMS, "drivers/std", "server/fits"],
