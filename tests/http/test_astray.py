@@ -7,13 +7,13 @@ import pytest
 from conftest import AlpacaError, until
 
 STALLED = 0x504
-HOME = 20000
+HOME = 20000  # in the motor's own numbers
 # driver: steps a second of its emulated motor (drivers/emulators), goto and halt on the wire (their protocols),
-# tolerance of arrival (its caps)
+# tolerance of arrival (its caps), the motor's own number of the position that clients call 0
 DRIVERS = {
-    "moonlite": (500, r":FG#", r":FQ#", 2),
-    "myfocuserpro2": (500, r":05\d+#", r":27#", 2),
-    "celestron": (300, None, None, 5),
+    "moonlite": (500, r":FG#", r":FQ#", 2, 0),
+    "myfocuserpro2": (500, r":05\d+#", r":27#", 2, 0),
+    "celestron": (300, None, None, 5, 2000),
 }
 # What astray.h forgives: 50 steps, the tolerance, the ramp of 50 ms; then three looks of at most 200 ms each, and as
 # much again for the halt and a busy machine.
@@ -21,7 +21,7 @@ SECONDS_ASTRAY = 0.05 + 0.6 + 0.6
 
 
 def bound(driver):
-    speed, _, _, tolerance = DRIVERS[driver]
+    speed, _, _, tolerance, _ = DRIVERS[driver]
     return 50 + tolerance + SECONDS_ASTRAY * speed
 
 
@@ -47,8 +47,13 @@ def failure_of(server):
     return told[0].message
 
 
+def home_of(driver):
+    """HOME as clients call it."""
+    return HOME - DRIVERS[driver][4]
+
+
 def rest_of(server):
-    """Where the motor rests, when it does."""
+    """Where the motor rests, when it does, in its own numbers."""
     seen = []
 
     def rests():
@@ -59,7 +64,7 @@ def rest_of(server):
 
 
 def is_sent_once_and_halted(focuser, driver):
-    _, goto, halt, _ = DRIVERS[driver]
+    _, goto, halt, _, _ = DRIVERS[driver]
     if goto is not None:
         assert len(focuser.sent(goto)) == 1
         assert len(focuser.sent(halt)) >= 1
@@ -71,13 +76,13 @@ def is_sent_once_and_halted(focuser, driver):
 def test_is_stopped_after_steps(make_observatory, device, driver, fault, words):
     focuser = device(driver, faults=[fault], position=HOME, time_factor=1)
     server = serve(make_observatory, driver, focuser.path)
-    target = HOME + 100
-    server.put("focuser/0/move", Position=target)
+    home = home_of(driver)
+    server.put("focuser/0/move", Position=home + 100)
     sentence = failure_of(server)
-    assert f"was sent from {HOME} to {target} and {words}" in sentence
+    assert f"was sent from {home} to {home + 100} and {words}" in sentence
     assert "(reverse)" in sentence and "lost digits" in sentence and "other programs" in sentence
     rest = rest_of(server)
-    astray = rest - target if fault == "runs-past" else HOME - rest
+    astray = rest - (HOME + 100) if fault == "runs-past" else HOME - rest
     assert 50 < astray < bound(driver)
     is_sent_once_and_halted(focuser, driver)
     assert server.focuser_state()["trust"] == "unknown"
@@ -89,7 +94,7 @@ def test_a_run_fails_and_returns_nothing(make_observatory, device, driver):
     focuser = device(driver, faults=["misheard"], position=HOME, time_factor=1)
     server = serve(make_observatory, driver, focuser.path,
                    "[camera.0]\ndriver = simulator\n[telescope.0]\nfocal_length_mm = 1421\naperture_mm = 203\n"
-                   f"[simulator]\nbest_position = {HOME + 200}\nwidth = 640\nheight = 480\n[autofocus]\nexposure_s = 1\n")
+                   f"[simulator]\nbest_position = {home_of(driver) + 200}\nwidth = 640\nheight = 480\n[autofocus]\nexposure_s = 1\n")
     server.put("camera/0/connected", Connected="True")
     until(lambda: server.get("camera/0/connected"), "the camera is connected")
     server.action("Autofocus")
@@ -100,7 +105,7 @@ def test_a_run_fails_and_returns_nothing(make_observatory, device, driver):
     rest = rest_of(server)
     assert HOME - rest < bound(driver)
     is_sent_once_and_halted(focuser, driver)
-    assert abs(run["final_position"] - rest) <= 2
+    assert abs(run["final_position"] - (rest - HOME + home_of(driver))) <= 2
 
 
 @pytest.mark.parametrize("driver", ["moonlite", "myfocuserpro2"])
