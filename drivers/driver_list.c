@@ -11,6 +11,7 @@
 extern const struct focuser_driver alpaca_driver;
 extern const struct focuser_driver celestron_driver;
 extern const struct focuser_driver indi_driver;
+extern const struct focuser_driver manual_driver;
 extern const struct focuser_driver moonlite_driver;
 extern const struct focuser_driver myfocuserpro2_driver;
 extern const struct focuser_driver sim_focuser_driver;
@@ -26,6 +27,7 @@ const struct focuser_driver *const focuser_drivers[] = {
 	&myfocuserpro2_driver,
 	&alpaca_driver,
 	&indi_driver,
+	&manual_driver,
 	&sim_focuser_driver,
 	NULL,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* `focusd ports`: tells which serial ports there are, what is behind them, and what to write into the configuration. It
- * opens no port without --probe, and with it only those of known focusers. */
+/* `focusd ports`: tells which serial ports there are, what is behind them, which cameras and focusers the INDI server
+ * on this machine has, and what to write into the configuration. It opens no port without --probe, and with it only
+ * those of known focusers. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "cmd_ports_indi.h"
 #include "json.h"
 #include "log.h"
 #include "ports.h"
@@ -16,20 +18,23 @@
 static const struct option options[] = {
 	{"probe", no_argument, NULL, 'p'},
 	{"json", no_argument, NULL, 'j'},
+	{"indi", required_argument, NULL, 'i'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
 
 static const char help[] =
-	"Usage: focusd ports [--probe] [--json]\n"
+	"Usage: focusd ports [--probe] [--json] [--indi HOST:PORT]\n"
 	"Lists the serial ports: the name that stays, USB identity, what may be behind\n"
-	"it, who holds it, and the lines to put into the configuration.\n"
+	"it, who holds it, and the lines to put into the configuration; then the cameras\n"
+	"and focusers of the INDI server on this machine, when there is one.\n"
 	"\n"
 	"  --probe               ask the free ports whose USB identity belongs to one\n"
 	"                        maker's focusers what they are; nothing is ever sent to\n"
 	"                        a bridge (FTDI, CH340, Arduino, ...), to a port that\n"
 	"                        somebody holds, or to another device\n"
 	"  --json                one JSON object\n"
+	"  --indi HOST:PORT      ask this INDI server in the place of " PORTS_INDI_HERE "\n"
 	"  -h, --help            this text\n";
 
 static const char nothing_here[] =
@@ -102,7 +107,8 @@ static void print_json_port(struct json_writer *w, const struct port_info *port,
 	json_end_object(w);
 }
 
-static bool print_json(const struct ports *list, const struct answer *answers, bool probed)
+static bool print_json(const struct ports *list, const struct answer *answers, bool probed,
+	const struct ports_indi *indi)
 {
 	struct buf text;
 	struct json_writer w;
@@ -116,6 +122,7 @@ static bool print_json(const struct ports *list, const struct answer *answers, b
 		print_json_port(&w, &list->port[i], &answers[i]);
 	}
 	json_end_array(&w);
+	ports_indi_json(indi, &w);
 	json_end_object(&w);
 	bool ok = !text.failed && puts(buf_text(&text)) >= 0;
 	buf_fini(&text);
@@ -232,6 +239,7 @@ int cmd_ports(int argc, char **argv)
 {
 	bool probe = false;
 	bool as_json = false;
+	const char *indi_address = NULL;
 	int id;
 	optind = 0;
 	while ((id = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -241,6 +249,9 @@ int cmd_ports(int argc, char **argv)
 			break;
 		case 'j':
 			as_json = true;
+			break;
+		case 'i':
+			indi_address = optarg;
 			break;
 		case 'h':
 			fputs(help, stdout);
@@ -255,7 +266,8 @@ int cmd_ports(int argc, char **argv)
 	}
 	struct ports *list = ports_list(ports_system());
 	struct answer *answers = calloc(PORTS_MAX, sizeof *answers);
-	bool ok = list != NULL && answers != NULL;
+	struct ports_indi *indi = calloc(1, sizeof *indi);
+	bool ok = list != NULL && answers != NULL && indi != NULL;
 	if (!ok) {
 		fprintf(stderr, "focusd ports: out of memory\n");
 	} else {
@@ -264,13 +276,16 @@ int cmd_ports(int argc, char **argv)
 			log_set_level(LOG_WARN);
 			ask(list, answers);
 		}
+		ports_indi_ask(indi, indi_address);
 		if (as_json) {
-			ok = print_json(list, answers, probe);
+			ok = print_json(list, answers, probe, indi);
 		} else {
 			print_text(list, answers, probe);
+			ports_indi_print(indi);
 		}
 		ok = fflush(stdout) == 0 && ok;
 	}
+	free(indi);
 	free(answers);
 	free(list);
 	return ok ? 0 : 1;

@@ -36,6 +36,7 @@ static struct config_driver focuser_facts(const struct focuser_driver *driver, c
 		.quirks = quirks,
 		.uses_port = driver->uses_port,
 		.finds_port = driver->behind_server || ports_can_find(driver),
+		.by_hand = driver->by_hand,
 		.sets_speed = driver->sets_speed,
 		.sets_step_mode = driver->sets_step_mode,
 		.has_tempcomp = driver->set_tempcomp != NULL,

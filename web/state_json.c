@@ -107,6 +107,7 @@ static void focuser_json(struct web *web, struct device *dev, struct json_writer
 	key_steps(w, "outside_at", s.position_valid && s.outside, s.measured_position);
 	key_steps(w, "remembered_position", s.remembered_known, s.remembered);
 	json_key_bool(w, "can_set_position", s.can_set_position);
+	json_key_bool(w, "by_hand", s.by_hand);
 	json_key_bool(w, "journal_failing", s.journal_failing);
 	json_key_bool(w, "stop_owed", s.stop_owed);
 	key_text(w, "stop_words", s.stop_words);

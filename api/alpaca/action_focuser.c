@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Actions of the focuser itself; their parameters are in the table of actions.c. */
+#include <math.h>
 #include <stdio.h>
 
 #include "action.h"
@@ -68,6 +69,33 @@ enum http_result action_set_temperature(struct call *call, const struct action_v
 	return reply_string(call, text);
 }
 
+/* The position that was given in steps, or in turns of the knob, whose nearest step counts. */
+static enum err_code wanted_position(struct call *call, const struct action_value *value, int32_t *out,
+	struct err *err)
+{
+	enum { STEPS, WORD, TURNS };
+	*out = (int32_t)value[STEPS].number;
+	if (!value[TURNS].given) {
+		return ERR_OK;
+	}
+	if (value[STEPS].given) {
+		return err_set(err, ERR_INVALID_VALUE, "SetPosition wants either position or turns, not both");
+	}
+	struct focuser_state now;
+	focuser_state(call->dev, &now);
+	if (now.steps_per_turn == 0) {
+		return err_set(err, ERR_INVALID_VALUE, "how many steps a turn of %s has is not known: write "
+			"steps_per_turn into its section, or give a position in steps", call->info->name);
+	}
+	double steps = value[TURNS].number * now.steps_per_turn;
+	if (steps > now.max_step) {
+		return err_set(err, ERR_INVALID_VALUE, "%g turns of %s are %.0f steps, which is outside 0..%d",
+			value[TURNS].number, call->info->name, steps, (int)now.max_step);
+	}
+	*out = (int32_t)lround(steps);
+	return ERR_OK;
+}
+
 enum http_result action_set_position(struct call *call, const struct action_value *value)
 {
 	struct err err = {.code = ERR_OK};
@@ -77,7 +105,11 @@ enum http_result action_set_position(struct call *call, const struct action_valu
 	if (call->wait == NULL) {
 		static const enum focuser_set_how words[] = {FOCUSER_SET_RESTORE, FOCUSER_SET_KEEP};
 		enum focuser_set_how how = value[1].given ? words[(int)value[1].number] : FOCUSER_SET_TO;
-		code = focuser_set_position(call->dev, how, (int32_t)value[0].number, &ticket, &err);
+		int32_t position = 0;
+		code = wanted_position(call, value, &position, &err);
+		if (code == ERR_OK) {
+			code = focuser_set_position(call->dev, how, position, &ticket, &err);
+		}
 		if (code != ERR_OK) {
 			return reply_result(call, code, &err);
 		}

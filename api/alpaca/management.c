@@ -34,6 +34,9 @@ static void configured_devices(const struct served *served, struct json_writer *
 	const struct device *dev;
 	for (int i = 0; (dev = devices_at(served->devices, i)) != NULL; i++) {
 		const struct device_info *info = device_info(dev);
+		if (!info->announced) {
+			continue;
+		}
 		json_object(w);
 		json_key_string(w, "DeviceName", info->name);
 		json_key_string(w, "DeviceType", info->kind->alpaca_type);

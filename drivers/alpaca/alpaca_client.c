@@ -195,7 +195,8 @@ enum err_code alpaca_client_late(struct alpaca_client *c, int64_t deadline_ms, b
 
 /* ---- connecting ---- */
 
-/* A device that does not say which interface it has is an old one. */
+/* A device that does not say which interface it has is an old one.  The question goes out on the lane of halts, so that
+ * their connection is there when the first halt needs it, whatever keeps the server from taking new ones then. */
 static enum err_code ask_version(struct alpaca_client *c, int64_t deadline_ms, struct err *err)
 {
 	int32_t version = 0;
@@ -203,7 +204,11 @@ static enum err_code ask_version(struct alpaca_client *c, int64_t deadline_ms, s
 		return ERR_OK;
 	}
 	struct err why;
-	enum err_code code = alpaca_get_int(c, "interfaceversion", deadline_ms, &version, &why);
+	struct alpaca_answer answer;
+	struct alpaca_request request = {.lane = ALPACA_STOP, .deadline_ms = deadline_ms};
+	enum err_code code = call(c, &request, "interfaceversion", "", &answer, &why);
+	code = code == ERR_OK ? alpaca_answer_int(&answer, "interfaceversion", &version, &why) : code;
+	alpaca_answer_fini(&answer);
 	if (code == ERR_IO || code == ERR_TIMEOUT || code == ERR_CANCELLED) {
 		return err_copy(err, &why);
 	}

@@ -58,6 +58,7 @@ struct focuser_port {
 	char quirks[128];
 	int32_t speed_steps_per_s; /* the device is set to this, or the next slower one; 0 = as it is */
 	int step_mode;        /* enum focuser_step_mode */
+	int32_t steps_per_turn; /* divisions on the knob of a focuser that is turned by hand; 0 = unknown */
 	int32_t tempcomp_steps_per_c; /* for the device's own temperature compensation; 0 = not used */
 };
 

@@ -58,8 +58,9 @@ struct driver_host {
 	double step_size_um;      /* of the focuser concerned (for a camera: the one that focuses it); NAN */
 	int number;               /* the device's own number, that of its section */
 	int partner;              /* number of the sibling: a camera's focuser, a focuser's camera; -1 */
-	/* Where the motor of this focuser stood when the server before this one last saw it, in the motor's own
-	 * steps: for simulations, whose motor nothing else keeps.  Of other devices never known. */
+	/* Where this focuser stood when the server before this one last saw it, in the motor's own steps: for
+	 * simulations and for focusers that are turned by hand, whose position nothing else keeps.  Of the latter it
+	 * is known only when a person had said it, and of other devices never. */
 	bool stood_known;
 	int32_t stood;
 	/* Memory shared by every driver that asks for the same key, zeroed when first asked for, kept

@@ -40,7 +40,7 @@ struct focuser_usb_id {
 struct focuser_caps {
 	int32_t max_step;        /* > min_step; the highest position the hardware allows */
 	int32_t min_step;        /* the lowest, usually 0; clients see it as 0 */
-	int32_t steps_per_turn;  /* of a knob that people turn; 0 = there is none */
+	int32_t steps_per_turn;  /* of a knob that people turn; 0 = there is none, or it is not known */
 	int32_t max_increment;   /* > 0, <= max_step; longest single leg */
 	bool has_temperature;
 	bool has_tempcomp;       /* the device compensates by itself when told */
@@ -121,6 +121,10 @@ struct focuser_driver {
 	 * any thread; for `focusd --check`.  NULL: it is a serial port, or tcp://. */
 	enum err_code (*read_port)(const char *port, struct err *err);
 	bool simulated;              /* runs on the scaled clock */
+	/* It has no motor: a person turns it, and SetPosition says where it stands.  Such a driver needs no port, its
+	 * caps refuse every move, and its readings have no position until one was said.  Programs are not told of it
+	 * unless the configuration says `announce = yes`, since none of them can focus with it. */
+	bool by_hand;
 	enum focuser_count count;
 	const struct focuser_usb_id *usb_ids; /* where its devices are found; NULL = nowhere in particular */
 	int open_wait_ms;            /* default wait between open and the first identify */

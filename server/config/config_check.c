@@ -158,6 +158,10 @@ static void check_heeded(const struct checking *check, int n, const struct confi
 		config_complain(check, CONFIG_SECTION_FOCUSER, n, "step_mode", "driver %s does not set the step mode",
 			driver->name);
 	}
+	if (port->steps_per_turn != 0 && !driver->by_hand) {
+		config_complain(check, CONFIG_SECTION_FOCUSER, n, "steps_per_turn",
+			"driver %s does not use steps_per_turn: nobody turns its knob", driver->name);
+	}
 	if (port->tempcomp_steps_per_c != 0 && !driver->has_tempcomp) {
 		config_complain(check, CONFIG_SECTION_FOCUSER, n, "tempcomp_steps_per_c",
 			"driver %s knows no temperature compensation of the device", driver->name);

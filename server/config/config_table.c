@@ -6,6 +6,7 @@
 	.offset = offsetof(struct config, path), .size = sizeof(((struct config *)0)->path)
 
 static const char *const log_levels[] = {"error", "warn", "info", "debug", "trace", NULL};
+static const char *const no_yes[] = {"no", "yes", NULL};
 static const char *const connect_times[] = {"demand", "start", NULL};
 /* The words are in the order of enum config_approach, enum focuser_step_mode and enum simulator_colour. */
 static const char *const approaches[] = {"in", "out", NULL};
@@ -95,6 +96,13 @@ const struct config_option config_options[] = {
 		.help = "what the device's own temperature compensation is told when a client switches it "
 			"on; 0 offers none",
 		FIELD(focuser[0].port.tempcomp_steps_per_c)},
+	{"focuser.N", "steps_per_turn", CONFIG_INT, "steps", .low = 1, .high = 1000000,
+		.fallback = "-", .initial = "0",
+		.help = "divisions of the knob in one turn, of a focuser that is turned by hand",
+		FIELD(focuser[0].port.steps_per_turn)},
+	{"focuser.N", "announce", CONFIG_CHOICE, "", .fallback = "yes; no for manual", .initial = "unset",
+		.choices = no_yes, .help = "whether it stands in the list that programs choose their focuser from",
+		FIELD(focuser[0].announce)},
 	{"focuser.N", "transcript", CONFIG_TEXT, "", .fallback = "no",
 		.help = "keep everything that is said on the line: no, yes, or the path of a file",
 		FIELD(focuser[0].transcript)},

@@ -48,6 +48,7 @@ MAY = {
     "drivers/alpaca": [VALUES, SEAMS, "drivers/std"],
     "drivers/celestron": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/indi": [VALUES, SEAMS, "drivers/std", "drivers/transport", "server/fits"],
+    "drivers/manual": [VALUES, SEAMS],
     "drivers/moonlite": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/myfocuserpro2": [VALUES, SEAMS, "drivers/std", "drivers/transport"],
     "drivers/sim": [VALUES, SEAMS, "drivers/std", "server/fits"],
@@ -68,7 +69,7 @@ MAY = {
     "api/http": [],
     "api/alpaca": ["api/http", *SERVED],
     "web": ["api/http", *SERVED],
-    "server": ["server/fits", *SERVED, SEAMS, "drivers/ports", "drivers/transport", "drivers/emulators",
+    "server": ["server/fits", *SERVED, SEAMS, "drivers/indi", "drivers/ports", "drivers/transport", "drivers/emulators",
                "drivers/emulators/std", "api/http", "api/alpaca", "web"],
 }
 # Of base, the maths may know pixels, errors and text, but no clock and no log: room -> headers of base.

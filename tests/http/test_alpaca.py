@@ -424,17 +424,22 @@ def test_halt_overtakes_an_order_and_is_told_again(there, serve):
     assert there.target < 40000 and len(there.seen("PUT", "move")) == 1
 
 
-def test_an_order_that_was_never_sent_does_not_follow(there, serve):
-    """Nobody takes the connection of the move when the halt comes: it is given up, not sent afterwards."""
-    ours = serve(there)
+def test_an_order_that_was_never_sent_does_not_follow(there, serve, tmp_path):
+    """The server takes no new connection, and the order waits for one when the halt comes: the halt has its own already,
+    and the order is given up and not sent afterwards."""
+    transcript = tmp_path / "transcript.txt"
+    ours = serve(there, f"transcript = {transcript}\n")
     connect(ours)
-    port = there.port
-    there.close()
-    until(lambda: "link lost" in ours.log(), "the loss is noticed")
-    assert error_of(lambda: ours.put("focuser/0/move", Position=40000)).number != 0
-    there.open(port)
-    until(lambda: "link is back" in ours.log(), "the link is back")
-    assert not there.seen("PUT", "move")
+    there.take_no_connection()
+    ours.put("focuser/0/move", Position=40000)
+    until(lambda: transcript.exists() and "Position=40000" in transcript.read_text(encoding="utf-8"),
+          "the order waits for its connection")
+    halt_goes_out(there, ours)
+    there.take_connections()
+    until(lambda: not ours.get("focuser/0/ismoving"), "it rests")
+    ours.put("focuser/0/move", Position=20100)
+    assert ours.wait_still() == 20100
+    assert [r.fields["Position"] for r in there.seen("PUT", "move")] == ["20100"]
 
 
 def test_a_hung_server_delays_no_client(there, serve):

@@ -164,7 +164,7 @@ def listed(*arguments):
 def test_nothing_attached_says_what_to_look_at(tree):
     text = ports()
     assert "No USB serial port" in text and "dmesg" in text and "brltty" in text
-    assert json.loads(ports("--json")) == {"probed": False, "ports": []}
+    assert json.loads(ports("--json")) == {"probed": False, "indi": None, "ports": []}
 
 
 def test_bridges_are_listed_with_the_lines_to_write_and_never_asked(tree, make_wire):

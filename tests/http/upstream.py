@@ -96,6 +96,9 @@ class Upstream:
         self.lock = threading.Lock()
         self.replies, self.log = {}, []
         self.released = threading.Event()
+        self.paused = threading.Event()
+        self.paused.set()
+        self.fillers = []
         self.sockets = []
         self.socket = None
         self.open(port)
@@ -103,18 +106,39 @@ class Upstream:
     # --- the server
 
     def open(self, port):
-        self.socket = socket.create_server(("127.0.0.1", port), backlog=32)
+        self.socket = socket.create_server(("127.0.0.1", port), backlog=8)
         self.port = self.socket.getsockname()[1]
         threading.Thread(target=self.accept, args=(self.socket,), daemon=True).start()
 
     def accept(self, listener):
         while True:
             try:
+                self.paused.wait()
                 connection, _ = listener.accept()
+                self.paused.wait()
             except OSError:
                 return
             self.sockets.append(connection)
             threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def take_no_connection(self):
+        """Connections that there are go on; new ones wait, because the server's queue of them is full.  Ended by
+        take_connections()."""
+        self.paused.clear()
+        self.fillers = []
+        while True:
+            filler = socket.socket()
+            filler.settimeout(0.2)
+            self.fillers.append(filler)
+            try:
+                filler.connect(("127.0.0.1", self.port))
+            except TimeoutError:
+                return
+
+    def take_connections(self):
+        for filler in self.fillers:
+            filler.close()
+        self.paused.set()
 
     def close(self):
         """As when its machine is switched off, but for the packets that say so."""

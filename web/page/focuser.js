@@ -128,6 +128,10 @@ export class FocuserCard {
       e.preventDefault();
       this.goTo(e.submitter || this.pick('.goto button'));
     });
+    this.pick('.stands').addEventListener('submit', (e) => {
+      e.preventDefault();
+      this.stands(e.submitter || this.pick('.stands button'));
+    });
     this.pick('.sure input').addEventListener('change', (e) => {
       this.pick('.start-calibration').disabled = !e.currentTarget.checked;
     });
@@ -179,6 +183,7 @@ export class FocuserCard {
       `${number(state.temperature_c, 1)} °C` : '';
     this.pick('.turns').textContent = state.steps_per_turn > 0 && known(state.position) ?
       `= ${number(state.position / state.steps_per_turn, 2)} turns` : '';
+    this.showByHand(state);
     this.showNumbering(state);
     this.showRange(state);
     this.showCalibration(state, up);
@@ -194,6 +199,46 @@ export class FocuserCard {
       button.toggleAttribute('data-off', off);
       button.setAttribute('aria-disabled', String(off));
       button.title = off ? this.whyOff(state) : '';
+    }
+  }
+
+  // A focuser without a motor has a place to say where it stands instead of buttons that move it.
+  showByHand(state) {
+    for (const name of ['.sizes', '.moves', '.goto']) {
+      this.pick(name).hidden = state.by_hand;
+    }
+    for (const name of ['.stands', '.by-hand']) {
+      this.pick(name).hidden = !state.by_hand;
+    }
+    const unit = this.pick('.stands select');
+    unit.hidden = !(state.steps_per_turn > 0);
+    if (unit.hidden) {
+      unit.value = 'steps';
+    }
+    const off = state.link !== 'up' || Boolean(state.leased_to_run);
+    const button = this.pick('.stands button');
+    button.toggleAttribute('data-off', off);
+    button.setAttribute('aria-disabled', String(off));
+    button.title = off ? this.whyNotSet(state) : '';
+  }
+
+  whyNotSet(state) {
+    return state.leased_to_run ? 'A measurement uses it now. Wait until that is over.' :
+      'Not connected. Press Connect first.';
+  }
+
+  stands(button) {
+    const text = this.pick('.stands input').value.replace(/[\s\u202f]/g, '').replace(',', '.');
+    const turns = this.pick('.stands select').value === 'turns';
+    const s = this.state;
+    if (button.hasAttribute('data-off')) {
+      this.say.tell(this.whyNotSet(s), true, (state) => state.link !== 'up' || Boolean(state.leased_to_run));
+    } else if (turns && !/^\d{1,7}(\.\d{1,4})?$/.test(text)) {
+      this.say.tell('Type turns of the knob, for example 3.25.', true);
+    } else if (!turns && !/^\d{1,9}$/.test(text)) {
+      this.say.tell('Type a position in whole steps, for example 12000.', true);
+    } else {
+      this.settle(button, turns ? {turns: Number(text)} : {position: Number(text)});
     }
   }
 
@@ -266,6 +311,9 @@ export class FocuserCard {
     if (state.moving) {
       return known(state.target) ? `moving to ${number(state.target)}` : 'moving';
     }
+    if (state.by_hand) {
+      return known(state.position) ? 'turned by hand' : 'not said yet';
+    }
     if (state.position_stale) {
       return `no reading for ${duration(state.position_age_s)}`;
     }
@@ -292,6 +340,8 @@ export class FocuserCard {
     restore.hidden = !offer;
     const word = state.trust === 'unknown' ? 'Set to last seen' : 'Restore';
     setText(restore, offer ? `${word} ${number(state.remembered_position)}` : '');
+    // There is no number yet that could be kept.
+    this.pick('.keep').hidden = !known(state.position);
     const off = state.moving || Boolean(state.leased_to_run);
     for (const button of doubt.querySelectorAll('button')) {
       button.toggleAttribute('data-off', off);

@@ -61,6 +61,7 @@ struct config_focuser {
 	int settle_ms;             /* wait after an arrival, device clock */
 	int open_wait_ms;          /* -1 = the driver's */
 	char transcript[256];      /* "no", "yes" or a path: everything that is said on the line */
+	int announce;              /* 0 no, 1 yes; CONFIG_UNSET: yes, unless a person turns it */
 	bool reverse;
 	enum config_temperature_source temperature_source;
 	int temperature_focuser;
@@ -133,6 +134,7 @@ struct config_driver {
 	const char *quirks;
 	bool uses_port;         /* `port` must be given */
 	bool finds_port;        /* port = auto can find its devices */
+	bool by_hand;           /* it heeds steps_per_turn, because nobody else knows the knob */
 	bool sets_speed, sets_step_mode, has_tempcomp; /* it heeds speed, step_mode, tempcomp_steps_per_c */
 	bool uses_path;         /* `path` must be given; only cameras use it */
 	bool uses_command;      /* `command` must be given; only cameras use it */

@@ -17,6 +17,7 @@ void device_describe(struct device *dev, const char *name, const char *driver, c
 	text_copy_clean(info->driver, sizeof info->driver, driver);
 	text_copy_clean(info->driver_title, sizeof info->driver_title, title);
 	text_copy_clean(info->where, sizeof info->where, where);
+	info->announced = true;
 }
 
 static void note_line(void *ctx, char kind, const void *data, size_t len)

@@ -56,7 +56,7 @@ void focuser_calibration(struct device *dev, struct focuser_calibration *out)
 		.of = f->driver->calibration_steps,
 		.step = c->step,
 		.started_utc_ms = c->began_utc_ms,
-		.limits_known = f->caps_known && f->caps.move_refusal[0] == '\0',
+		.limits_known = f->caps_known && (f->driver->by_hand || f->caps.move_refusal[0] == '\0'),
 		.low = f->numbering.low,
 		.high = f->numbering.high,
 	};

@@ -56,6 +56,7 @@ static enum err_code create(struct device *dev, struct err *err)
 	dev->class = &focuser_class;
 	dev->keep_trying = cfg->connect_at_start;
 	device_describe(dev, cfg->name, cfg->driver, driver->title, cfg->port.port);
+	dev->info.announced = cfg->announce == CONFIG_UNSET ? !driver->by_hand : cfg->announce != 0;
 	fill_host(dev, cfg);
 	if (driver->simulated) {
 		device_set_simulated(dev);

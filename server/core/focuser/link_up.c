@@ -79,11 +79,14 @@ void link_up_came(struct device *dev, bool again)
 	memory_renumber(dev);
 	memory_judge(dev);
 	transcript_say(dev->transcript, TRANSCRIPT_RESULT, "identity=%s", f->caps.identity);
-	if (!dev->quiet_return) {
+	if (!dev->quiet_return && f->motion.known) {
 		log_info(dev->info.source, "%s position=%d max_step=%d", f->caps.identity, (int)f->motion.position,
 			(int)f->caps.max_step);
+	} else if (!dev->quiet_return) {
+		log_info(dev->info.source, "%s position=unknown max_step=%d", f->caps.identity, (int)f->caps.max_step);
 	}
-	if (f->caps.move_refusal[0] != '\0' && !dev->quiet_return) {
+	/* That a person has to turn the knob is no fault. */
+	if (f->caps.move_refusal[0] != '\0' && !f->driver->by_hand && !dev->quiet_return) {
 		log_warn(dev->info.source, "%s", f->caps.move_refusal);
 	}
 	calibration_came_up(dev);

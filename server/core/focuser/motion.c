@@ -39,6 +39,7 @@ void motion_sent(struct motion *m)
 
 void motion_count_set(struct motion *m, int32_t position)
 {
+	m->known = true;
 	m->position = position;
 	m->read_real_ms = clock_now_ms(clock_real());
 }

@@ -58,7 +58,9 @@ void memory_open(struct device *dev)
 	} else if (m->found == POSITION_MENDED) {
 		log_info(dev->info.source, "the newest entry of %s was cut off; the one before it counts", path);
 	}
-	dev->host.stood_known = simulated && m->has_last;
+	bool said = f->driver->by_hand && m->has_last && m->last.trust == POSITION_KNOWN && !m->last.moving &&
+		    strcmp(m->last.driver, dev->info.driver) == 0;
+	dev->host.stood_known = said || (simulated && m->has_last);
 	dev->host.stood = m->last.position;
 	m->journal = position_journal_create(path, dev->info.source, m->has_last ? &m->last : NULL,
 		journal_done, dev);
@@ -113,7 +115,7 @@ void memory_renumber(struct device *dev)
 		.last = f->memory.has_last ? &f->memory.last : NULL,
 		.driver = dev->info.driver,
 		.numbering = f->numbering,
-		.limits_known = f->caps.move_refusal[0] == '\0',
+		.limits_known = f->driver->by_hand || f->caps.move_refusal[0] == '\0',
 		.min_step = f->cfg->min_step,
 		.max_step = f->cfg->port.max_step,
 	}, &f->renumbered);
@@ -303,7 +305,8 @@ void memory_judge(struct device *dev)
 	struct focuser_memory *m = &f->memory;
 	set_position_settled(&f->set_position);
 	if (!f->motion.known) {
-		memory_doubt(dev, "It has not said where it is");
+		memory_doubt(dev, f->driver->by_hand ? "Nobody has said yet where it stands"
+						     : "It has not said where it is");
 		return;
 	}
 	struct position_seen seen = {
@@ -348,6 +351,8 @@ void memory_afresh(struct device *dev)
 	m->offset = 0;
 	m->span_known = false;
 	m->why[0] = '\0';
+	/* A journal that was damaged is settled by this entry, also when the device had no position to judge. */
+	m->found = POSITION_READ;
 	(void)log_lasting_over(&m->doubts);
 	memory_rest(dev);
 	device_changed(dev);

@@ -42,12 +42,16 @@ struct step set_position_step(struct device *dev)
 		f->next_poll_ms = 0;
 		return code == ERR_IO ? step_lost(&err) : step_again();
 	}
-	log_info(dev->info.source, "position set to %d, was %d (%s)",
-		(int)numbering_published(&f->numbering, wish.position), (int)f->motion.position,
-		focuser_trust_name(m->trust));
+	int32_t published = numbering_published(&f->numbering, wish.position);
+	if (f->motion.known) {
+		log_info(dev->info.source, "position set to %d, was %d (%s)", (int)published, (int)f->motion.position,
+			focuser_trust_name(m->trust));
+	} else {
+		log_info(dev->info.source, "position set to %d, was never said", (int)published);
+	}
 	int32_t said = numbering_motor(&f->numbering, f->motion.position);
 	if (wish.to_device) {
-		motion_count_set(&f->motion, numbering_published(&f->numbering, wish.position));
+		motion_count_set(&f->motion, published);
 		arrival_forget(f);
 	}
 	if (wish.restores) {
@@ -83,7 +87,10 @@ enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how,
 	if (code == ERR_OK && focuser_busy(dev, err)) {
 		code = ERR_INVALID_OPERATION;
 	}
-	if (code == ERR_OK && !f->motion.known) {
+	if (code == ERR_OK && !f->motion.known && f->driver->by_hand && how != FOCUSER_SET_TO) {
+		code = err_set(err, ERR_VALUE_NOT_SET,
+			"nobody has said yet where %s stands: SetPosition wants a position", dev->info.name);
+	} else if (code == ERR_OK && !f->motion.known && !f->driver->by_hand) {
 		code = err_set(err, ERR_VALUE_NOT_SET, "%s does not say where it stands", dev->info.name);
 	}
 	if (code == ERR_OK && how == FOCUSER_SET_RESTORE) {
@@ -100,7 +107,7 @@ enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how,
 		code = err_set(err, ERR_INVALID_VALUE, "position %d of %s is outside 0..%d", (int)position,
 			dev->info.name, (int)f->caps.max_step);
 	}
-	bool to_device = position != f->motion.position;
+	bool to_device = !f->motion.known || position != f->motion.position;
 	if (code == ERR_OK && to_device && f->driver->set_position == NULL) {
 		code = err_set(err, ERR_NOT_IMPLEMENTED,
 			"%s cannot be told where it stands: a %s counts by itself; SetPosition keep takes its "

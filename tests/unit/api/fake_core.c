@@ -89,6 +89,7 @@ static void fill_device(struct device *dev, const struct device_kind *kind)
 		focuser ? "aaaa" : "bbbb");
 	snprintf(dev->info.driver, sizeof dev->info.driver, "fake");
 	snprintf(dev->info.driver_title, sizeof dev->info.driver_title, "Fake \"quoted\" device");
+	dev->info.announced = true;
 	dev->connected = true;
 	dev->link = LINK_UP;
 	dev->focuser = (struct focuser_state){.link = LINK_UP,

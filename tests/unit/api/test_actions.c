@@ -18,7 +18,7 @@ static const struct {
 	{"MeasureStars", true, false, "exposure_s binning gain", NULL},
 	{"Autofocus", false, true, "exposure_s points step filter binning gain camera", NULL},
 	{"AutofocusAbort", false, false, "", NULL},
-	{"SetPosition", true, false, "position", "keep"},
+	{"SetPosition", true, false, "position turns", "keep"},
 	{"SetTemperature", false, false, "temperature_c", "11.5"},
 	{"Calibrate", false, true, "", "Abort"},
 };

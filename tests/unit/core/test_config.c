@@ -482,6 +482,7 @@ static void test_check(void **state)
 		{"[focuser.0]\ndriver = simulator\nspeed = 100\n", 3, "does not set the speed"},
 		{"[focuser.0]\ndriver = simulator\nstep_mode = half\n", 3, "does not set the step mode"},
 		{"[focuser.0]\ndriver = simulator\nstep_mode = as-it-is\n", 0, ""},
+		{"[focuser.0]\ndriver = simulator\nsteps_per_turn = 100\n", 3, "does not use steps_per_turn"},
 		{"[focuser.0]\ndriver = simulator\ntempcomp_steps_per_c = -3\n", 3,
 			"no temperature compensation"},
 		{"[focuser.0]\ndriver = many\nport = auto\ndevice = second\ntempcomp_steps_per_c = 1\n", 0, ""},

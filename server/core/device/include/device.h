@@ -33,6 +33,7 @@ struct device_info {
 	char driver[32];         /* "moonlite" */
 	char driver_title[64];
 	char where[256];         /* port or path as configured; "" for simulators */
+	bool announced;          /* stands in the list that programs choose from (configureddevices) */
 };
 
 /* The link to the hardware. */

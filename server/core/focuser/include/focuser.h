@@ -43,7 +43,8 @@ struct focuser_state {
 	bool temperature_valid;
 	double temperature_c;
 	int32_t min_step, max_step, max_increment;
-	int32_t steps_per_turn;    /* of the knob that people turn; 0 without one */
+	int32_t steps_per_turn;    /* of the knob that people turn; 0 without one, or unknown */
+	bool by_hand;              /* there is no motor: people turn it and say where it stands */
 	double step_size_um;       /* micrometres of travel per step; NAN unknown */
 	bool tempcomp_available;
 	bool tempcomp;

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* One row for each driver with a device of its own; bytes of a halt from the protocol documents. */
+/*
+ * One row for each driver with a device of its own; bytes of a halt from the protocol documents.  The driver `manual`
+ * has no row, because the contract is about motors and lines and it has neither: that it never moves and never guesses
+ * a position is tried by tests/unit/drivers/test_manual.c and tests/http/test_manual.py.
+ */
 #include "rows.h"
 
 static const struct contract_relative moonlite[] = {
