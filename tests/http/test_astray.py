@@ -7,9 +7,9 @@ import pytest
 from conftest import AlpacaError, until
 
 STALLED = 0x504
-HOME = 20000  # in the motor's own numbers
+HOME = 20000
 # driver: steps a second of its emulated motor (drivers/emulators), goto and halt on the wire (their protocols),
-# tolerance of arrival (its caps), the motor's own number of the position that clients call 0
+# tolerance of arrival (its caps), the motor's own number that clients see as 0 (the emulators' limits)
 DRIVERS = {
     "moonlite": (500, r":FG#", r":FQ#", 2, 0),
     "myfocuserpro2": (500, r":05\d+#", r":27#", 2, 0),
@@ -23,6 +23,10 @@ SECONDS_ASTRAY = 0.05 + 0.6 + 0.6
 def bound(driver):
     speed, _, _, tolerance, _ = DRIVERS[driver]
     return 50 + tolerance + SECONDS_ASTRAY * speed
+
+
+def lowest(driver):
+    return DRIVERS[driver][4]
 
 
 def serve(make_observatory, driver, path, extra=""):
@@ -47,20 +51,15 @@ def failure_of(server):
     return told[0].message
 
 
-def home_of(driver):
-    """HOME as clients call it."""
-    return HOME - DRIVERS[driver][4]
-
-
-def rest_of(server):
-    """Where the motor rests, when it does, in its own numbers."""
+def rest_of(server, driver):
+    """Where the motor rests, when it does, as clients see it."""
     seen = []
 
     def rests():
         seen.append(server.focuser_state()["motor_position"])
         return len(seen) > 5 and len(set(seen[-5:])) == 1
     until(rests, "the motor rests", pause_s=0.3)
-    return seen[-1]
+    return seen[-1] - lowest(driver)
 
 
 def is_sent_once_and_halted(focuser, driver):
@@ -74,15 +73,15 @@ def is_sent_once_and_halted(focuser, driver):
 @pytest.mark.parametrize("fault, words", [("backwards", "went the other way"), ("misheard", "went the other way"),
                                           ("runs-past", "ran past it")])
 def test_is_stopped_after_steps(make_observatory, device, driver, fault, words):
-    focuser = device(driver, faults=[fault], position=HOME, time_factor=1)
+    focuser = device(driver, faults=[fault], position=HOME + lowest(driver), time_factor=1)
     server = serve(make_observatory, driver, focuser.path)
-    home = home_of(driver)
-    server.put("focuser/0/move", Position=home + 100)
+    target = HOME + 100
+    server.put("focuser/0/move", Position=target)
     sentence = failure_of(server)
-    assert f"was sent from {home} to {home + 100} and {words}" in sentence
+    assert f"was sent from {HOME} to {target} and {words}" in sentence
     assert "(reverse)" in sentence and "lost digits" in sentence and "other programs" in sentence
-    rest = rest_of(server)
-    astray = rest - (HOME + 100) if fault == "runs-past" else HOME - rest
+    rest = rest_of(server, driver)
+    astray = rest - target if fault == "runs-past" else HOME - rest
     assert 50 < astray < bound(driver)
     is_sent_once_and_halted(focuser, driver)
     assert server.focuser_state()["trust"] == "unknown"
@@ -91,10 +90,10 @@ def test_is_stopped_after_steps(make_observatory, device, driver, fault, words):
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_run_fails_and_returns_nothing(make_observatory, device, driver):
     """The first way of the run goes astray: the run fails with that sentence, and nothing is moved, not even back."""
-    focuser = device(driver, faults=["misheard"], position=HOME, time_factor=1)
+    focuser = device(driver, faults=["misheard"], position=HOME + lowest(driver), time_factor=1)
     server = serve(make_observatory, driver, focuser.path,
                    "[camera.0]\ndriver = simulator\n[telescope.0]\nfocal_length_mm = 1421\naperture_mm = 203\n"
-                   f"[simulator]\nbest_position = {home_of(driver) + 200}\nwidth = 640\nheight = 480\n[autofocus]\nexposure_s = 1\n")
+                   f"[simulator]\nbest_position = {HOME + 200}\nwidth = 640\nheight = 480\n[autofocus]\nexposure_s = 1\n")
     server.put("camera/0/connected", Connected="True")
     until(lambda: server.get("camera/0/connected"), "the camera is connected")
     server.action("Autofocus")
@@ -102,10 +101,10 @@ def test_a_run_fails_and_returns_nothing(make_observatory, device, driver):
     assert number != 0
     assert run["state"] == "failed"
     assert "went the other way" in run["reason"] and "nothing moves" in run["reason"]
-    rest = rest_of(server)
+    rest = rest_of(server, driver)
     assert HOME - rest < bound(driver)
     is_sent_once_and_halted(focuser, driver)
-    assert abs(run["final_position"] - (rest - HOME + home_of(driver))) <= 2
+    assert abs(run["final_position"] - rest) <= 2
 
 
 @pytest.mark.parametrize("driver", ["moonlite", "myfocuserpro2"])
