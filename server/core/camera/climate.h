@@ -48,8 +48,8 @@ struct climate {
 bool camera_climate_step(struct device *dev, struct step *out);
 /* The driver was opened: takes from its caps what it has no function for. Without the lock. */
 void camera_climate_open(struct device *dev);
-/* Reads once before the link is up; *all: whether each thing that the camera tells was read. ERR_IO: the camera is gone.
- * Without the lock. */
+/* Reads once before the link is up; *all: whether each thing that the camera tells was read. ERR_IO: the camera is
+ * gone. Without the lock. */
 enum err_code camera_climate_first(struct device *dev, bool *all, struct err *err);
 /* The link is up with what camera_climate_first() read last; what is missing of that is said in the log. After a loss
  * the cooler is told again; at first its state is taken from the camera, where that tells it. */
