@@ -20,7 +20,8 @@
 
 static const char help[] =
 	"Usage: focusd fit [--json] [--plot] FRAME...\n"
-	"Fit a focus curve to FITS frames (plain, .gz, .fz) and say where best focus is.\n"
+	"Fit a focus curve to frames and say where best focus is.  They are FITS (plain, .gz,\n"
+	".fz), grey PGM, or raw files of cameras such as DNG and CR2.\n"
 	"\n"
 	"  --json    one JSON object instead of a table\n"
 	"  --plot    draw the curve also when the output is not a terminal\n"

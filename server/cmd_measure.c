@@ -20,7 +20,8 @@ enum { MOST_LISTED = 3000 };
 
 static const char help[] =
 	"Usage: focusd measure [--json] [--stars] FRAME...\n"
-	"Find and measure the stars of FITS frames (plain, .gz, .fz): one row a frame.\n"
+	"Find and measure the stars of frames: one row a frame.  They are FITS (plain, .gz, .fz),\n"
+	"grey PGM, or raw files of cameras such as DNG and CR2.\n"
 	"\n"
 	"  --json    one JSON object a line instead of a table\n"
 	"  --stars   list every star that was used as well\n"

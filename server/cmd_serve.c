@@ -5,7 +5,6 @@
  * threads joined.
  */
 #include <errno.h>
-#include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -26,6 +25,7 @@
 #include "json.h"
 #include "log.h"
 #include "observatory.h"
+#include "serve_config.h"
 #include "serve_options.h"
 #include "serve_seed.h"
 #include "settings.h"
@@ -34,8 +34,6 @@
 #include "web.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-
-#define SYSTEM_CONFIG "/etc/focusd/focusd.conf"
 
 struct serve {
 	struct settings *settings;
@@ -71,99 +69,6 @@ static void wake(void *arg)
 		http_server_wake(serve->server);
 	}
 	pthread_mutex_unlock(&serve->wake_lock);
-}
-
-/* $XDG_CONFIG_HOME/focusd/focusd.conf, or "" when there is no home. */
-static void user_config(char *out, size_t cap)
-{
-	const char *base = getenv("XDG_CONFIG_HOME");
-	const char *home = getenv("HOME");
-	out[0] = '\0';
-	if (base != NULL && base[0] == '/') {
-		snprintf(out, cap, "%s/focusd/focusd.conf", base);
-	} else if (home != NULL && home[0] == '/') {
-		snprintf(out, cap, "%s/.config/focusd/focusd.conf", home);
-	}
-}
-
-/* Reads and checks the configuration; complaints go to standard error. Returns an exit code. */
-static int load_config(const struct serve_options *options, const struct config_drivers *drivers, struct config *config)
-{
-	char user[1024];
-	user_config(user, sizeof user);
-	const char *path = options->config;
-	if (path == NULL && access(SYSTEM_CONFIG, F_OK) == 0) {
-		path = SYSTEM_CONFIG;
-	} else if (path == NULL && user[0] != '\0' && access(user, F_OK) == 0) {
-		path = user;
-	}
-	config_defaults(config);
-	if (path == NULL && !options->simulate) {
-		fprintf(stderr,
-			"focusd: there is no configuration: neither %s%s%s exists.\n"
-			"Write one (the manual page focusd.conf(5) explains it), name one with "
-			"--config FILE,\n"
-			"or try the simulated observatory: focusd --simulate\n",
-			SYSTEM_CONFIG, user[0] == '\0' ? "" : " nor ", user);
-		return EXIT_USAGE;
-	}
-	struct buf errors;
-	buf_init(&errors, 1 << 20);
-	enum err_code rc = path == NULL ? ERR_OK : config_read(config, path, &errors);
-	if (options->simulate) {
-		config_simulate(config);
-	}
-	/* A file with wrong lines is checked as far as it could be read, so that everything is told at once. */
-	if (rc != ERR_IO) {
-		enum err_code found = config_check(config, drivers, &errors);
-		rc = rc == ERR_OK ? found : rc;
-	}
-	size_t warnings_at = errors.len;
-	if (options->check) {
-		config_warn(config, drivers, &errors);
-	}
-	fputs(buf_text(&errors), stderr);
-	if (rc == ERR_OK && options->check) {
-		printf("%s: no errors%s\n", path == NULL ? "configuration" : path,
-			errors.len > warnings_at ? ", but see the warnings" : "");
-	}
-	buf_fini(&errors);
-	return rc == ERR_OK ? EXIT_DONE : EXIT_USAGE;
-}
-
-/* Puts what the command line says above what the files say. */
-static int apply_options(const struct serve_options *options, struct config *config)
-{
-	struct err err;
-	if (options->bind != NULL && !config_set_bind(config, options->bind)) {
-		fprintf(stderr, "focusd: the text of --bind is too long\n");
-		return EXIT_USAGE;
-	}
-	if (options->bind != NULL && http_bind_read(config->server.bind, &err) != ERR_OK) {
-		fprintf(stderr, "focusd: --bind: %s\n", err.text);
-		return EXIT_USAGE;
-	}
-	static const char here[] = "the command line";
-	if (options->bind != NULL) {
-		config_override(config, "server", "bind", here);
-	}
-	if (options->port >= 0) {
-		config->server.port = options->port;
-		config_override(config, "server", "port", here);
-	}
-	if (options->discovery_port >= 0) {
-		config->server.discovery_port = options->discovery_port;
-		config_override(config, "server", "discovery_port", here);
-	}
-	if (options->has_log_level) {
-		config->server.log_level = options->log_level;
-		config_override(config, "server", "log_level", here);
-	}
-	if (!isnan(options->time_factor)) {
-		config->time_factor = options->time_factor;
-		config_override(config, "simulator", "time_factor", here);
-	}
-	return EXIT_DONE;
 }
 
 /* The signals that end the server in good order: motors are stopped where they are. SIGQUIT is among them, because
@@ -354,6 +259,32 @@ static int wait_for_signal(const sigset_t *stop)
 	return signal_number;
 }
 
+/* Builds the server and tells people that it is there. *signal_number is a signal to stop that came before that, else
+ * 0. After an error take_down() undoes what was built. */
+static enum err_code start(struct serve *serve, const struct config *config, const struct config_drivers *drivers,
+	const struct serve_options *options, const struct observatory_options *observatory, const sigset_t *stop,
+	int *signal_number, struct err *err)
+{
+	enum err_code rc = build_settings(serve, config, drivers, observatory->state_dir, options->simulate, err);
+	if (rc == ERR_OK) {
+		rc = build(serve, config, observatory, err);
+	}
+	if (rc != ERR_OK) {
+		return rc;
+	}
+	*signal_number = wait_until_open(serve->server, stop);
+	return *signal_number == 0 ? announce(serve, config, options->ready_file, err) : ERR_OK;
+}
+
+static void log_signal(int signal_number)
+{
+	for (size_t i = 0; i < sizeof stop_signals / sizeof stop_signals[0]; i++) {
+		if (stop_signals[i].number == signal_number) {
+			log_info("focusd", "stopping on %s", stop_signals[i].name);
+		}
+	}
+}
+
 static int run_server(const struct config *config, const struct config_drivers *drivers,
 	const struct serve_options *options)
 {
@@ -385,16 +316,8 @@ static int run_server(const struct config *config, const struct config_drivers *
 		log_error("focusd", "nothing is remembered: %s; runs, positions and changes of settings are lost "
 			"when focusd ends", err.text);
 	}
-	enum err_code rc = build_settings(&serve, config, drivers, dir, options->simulate, &err);
-	if (rc == ERR_OK) {
-		rc = build(&serve, config, &observatory, &err);
-	}
 	int signal_number = 0;
-	if (rc == ERR_OK) {
-		signal_number = wait_until_open(serve.server, &stop);
-		rc = signal_number == 0 ? announce(&serve, config, options->ready_file, &err) : ERR_OK;
-	}
-	if (rc != ERR_OK) {
+	if (start(&serve, config, drivers, options, &observatory, &stop, &signal_number, &err) != ERR_OK) {
 		take_down(&serve);
 		state_unlock(lock);
 		fprintf(stderr, "focusd: %s\n", err.text);
@@ -403,11 +326,7 @@ static int run_server(const struct config *config, const struct config_drivers *
 	if (signal_number == 0) {
 		signal_number = wait_for_signal(&stop);
 	}
-	for (size_t i = 0; i < sizeof stop_signals / sizeof stop_signals[0]; i++) {
-		if (stop_signals[i].number == signal_number) {
-			log_info("focusd", "stopping on %s", stop_signals[i].name);
-		}
-	}
+	log_signal(signal_number);
 	if (options->ready_file != NULL) {
 		unlink(options->ready_file);
 	}
@@ -437,10 +356,7 @@ int cmd_serve(int argc, char **argv)
 		free(config);
 		return EXIT_FAILED;
 	}
-	int rc = load_config(&options, &facts.table, config);
-	if (rc == EXIT_DONE) {
-		rc = apply_options(&options, config);
-	}
+	int rc = serve_config_load(&options, &facts.table, config) ? EXIT_DONE : EXIT_USAGE;
 	if (rc == EXIT_DONE && !options.check) {
 		log_set_level(config->server.log_level);
 		rc = run_server(config, &facts.table, &options);

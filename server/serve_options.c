@@ -10,8 +10,8 @@
 const char serve_help[] =
 	"Usage: focusd [serve] [OPTION]...     serve focusers and cameras over ASCOM Alpaca\n"
 	"       focusd --check                 say what is wrong with the configuration\n"
-	"       focusd measure FRAME...        measure the stars of FITS frames\n"
-	"       focusd fit FRAME...            V-curve and best position from FITS frames\n"
+	"       focusd measure FRAME...        measure the stars of frames in files\n"
+	"       focusd fit FRAME...            V-curve and best position from frames in files\n"
 	"       focusd ports [--probe]         serial ports, and what is behind them\n"
 	"       focusd emulate KIND            a focuser on a pseudo terminal, for trying\n"
 	"\n"
@@ -85,10 +85,40 @@ static enum err_code parse_port(const char *name, const char *text, int *out, st
 	return ERR_OK;
 }
 
+static enum err_code parse_log_level(const char *text, struct serve_options *out, struct err *err)
+{
+	out->has_log_level = true;
+	if (log_level_parse(text, &out->log_level) != 0) {
+		return err_set(err, ERR_INVALID_VALUE, "--log-level must be error, warn, info, debug or trace, not "
+			"'%.40s'", text);
+	}
+	return ERR_OK;
+}
+
+static enum err_code parse_seed(const char *text, struct serve_options *out, struct err *err)
+{
+	uint32_t number;
+	if (!text_parse_u32(span_of(text), &number)) {
+		return err_set(err, ERR_INVALID_VALUE, "--seed must be a whole number from 0 to 4294967295, not "
+			"'%.40s'", text);
+	}
+	out->has_seed = true;
+	out->seed = number;
+	return ERR_OK;
+}
+
+static enum err_code parse_time_factor(const char *text, struct serve_options *out, struct err *err)
+{
+	if (!text_parse_double(span_of(text), &out->time_factor) ||
+		!(out->time_factor >= 0.01 && out->time_factor <= 100000)) {
+		return err_set(err, ERR_INVALID_VALUE, "--time-factor must be 0.01 to 100000, not '%.40s'", text);
+	}
+	return ERR_OK;
+}
+
 static enum err_code take_option(
 	struct serve_options *out, int id, const char *text, struct err *err)
 {
-	uint32_t number;
 	switch (id) {
 	case 'c':
 		out->config = text;
@@ -110,30 +140,11 @@ static enum err_code take_option(
 		out->ready_file = text;
 		return ERR_OK;
 	case OPTION_LOG_LEVEL:
-		out->has_log_level = true;
-		if (log_level_parse(text, &out->log_level) != 0) {
-			return err_set(err, ERR_INVALID_VALUE,
-				"--log-level must be error, warn, info, debug or trace, not "
-				"'%.40s'",
-				text);
-		}
-		return ERR_OK;
+		return parse_log_level(text, out, err);
 	case OPTION_SEED:
-		if (!text_parse_u32(span_of(text), &number)) {
-			return err_set(err, ERR_INVALID_VALUE,
-				"--seed must be a whole number from 0 to 4294967295, not '%.40s'",
-				text);
-		}
-		out->has_seed = true;
-		out->seed = number;
-		return ERR_OK;
+		return parse_seed(text, out, err);
 	case OPTION_TIME_FACTOR:
-		if (!text_parse_double(span_of(text), &out->time_factor) ||
-			!(out->time_factor >= 0.01 && out->time_factor <= 100000)) {
-			return err_set(err, ERR_INVALID_VALUE,
-				"--time-factor must be 0.01 to 100000, not '%.40s'", text);
-		}
-		return ERR_OK;
+		return parse_time_factor(text, out, err);
 	case OPTION_CHECK:
 		out->check = true;
 		return ERR_OK;

@@ -126,7 +126,6 @@ static enum err_code fill(struct exec_camera *c, const struct exposure_request *
 	const struct exec_values values = {
 		.exposure_s = request->duration_s,
 		.gain = request->gain,
-		.bin = 1,
 		.light = request->light,
 		.out = out,
 	};
@@ -139,7 +138,7 @@ static enum err_code fill(struct exec_camera *c, const struct exposure_request *
 static enum err_code exec_look(const struct camera_port *port, struct err *err)
 {
 	static const struct exec_values sample = {
-		.exposure_s = 1.0, .gain = 1, .bin = 1, .light = true, .out = "/tmp/x"};
+		.exposure_s = 1.0, .gain = 1, .light = true, .out = "/tmp/x"};
 	char frame[256];
 	struct exec_words words;
 	enum err_code code = exec_words(port->command, &sample, &words, err);

@@ -26,7 +26,7 @@ static bool put(struct writing *to, const char *text, size_t len)
 /* Writes the value of a place; false when there is no such place. */
 static bool value_of(const char *name, size_t len, const struct exec_values *values, char *out, size_t cap)
 {
-	static const char *const names[] = {"s", "ms", "us", "gain", "bin", "light", "out"};
+	static const char *const names[] = {"s", "ms", "us", "gain", "light", "out"};
 	size_t i = 0;
 	while (i < sizeof names / sizeof names[0] && (strlen(names[i]) != len || strncmp(names[i], name, len) != 0)) {
 		i++;
@@ -53,12 +53,9 @@ static bool value_of(const char *name, size_t len, const struct exec_values *val
 		snprintf(out, cap, "%d", values->gain);
 		return true;
 	case 4:
-		snprintf(out, cap, "%d", values->bin);
-		return true;
-	case 5:
 		snprintf(out, cap, "%d", values->light ? 1 : 0);
 		return true;
-	case 6:
+	case 5:
 		snprintf(out, cap, "%s", values->out);
 		return true;
 	default:
@@ -89,7 +86,7 @@ static enum err_code put_place(const char **text, const struct exec_values *valu
 	size_t len = (size_t)(end - from - 1);
 	if (!value_of(from + 1, len, values, value, sizeof value)) {
 		return err_set(err, ERR_INVALID_VALUE, "there is no place {%.*s}; there are {s}, {ms}, {us}, {gain}, "
-			"{bin}, {light} and {out}", (int)(len < 40 ? len : 40), from + 1);
+			"{light} and {out}", (int)(len < 40 ? len : 40), from + 1);
 	}
 	*text = end + 1;
 	return put(to, value, strlen(value)) ? ERR_OK : too_long(err);

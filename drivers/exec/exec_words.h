@@ -21,7 +21,6 @@
 struct exec_values {
 	double exposure_s;  /* {s}, {ms}, {us}: seconds with up to six decimals, whole milli- and microseconds */
 	int gain;           /* {gain} */
-	int bin;            /* {bin} */
 	bool light;         /* {light}: 1, or 0 for a dark frame */
 	const char *out;    /* {out}: a path without an ending, in a folder that is the command's own */
 };

@@ -9,11 +9,11 @@ from conftest import AlpacaError, until
 STALLED = 0x504
 HOME = 20000
 # driver: steps a second of its emulated motor (drivers/emulators), goto and halt on the wire (their protocols),
-# tolerance of arrival (its caps)
+# tolerance of arrival (its caps), the motor's own number that clients see as 0 (the emulators' limits)
 DRIVERS = {
-    "moonlite": (500, r":FG#", r":FQ#", 2),
-    "myfocuserpro2": (500, r":05\d+#", r":27#", 2),
-    "celestron": (300, None, None, 5),
+    "moonlite": (500, r":FG#", r":FQ#", 2, 0),
+    "myfocuserpro2": (500, r":05\d+#", r":27#", 2, 0),
+    "celestron": (300, None, None, 5, 2000),
 }
 # What astray.h forgives: 50 steps, the tolerance, the ramp of 50 ms; then three looks of at most 200 ms each, and as
 # much again for the halt and a busy machine.
@@ -21,8 +21,12 @@ SECONDS_ASTRAY = 0.05 + 0.6 + 0.6
 
 
 def bound(driver):
-    speed, _, _, tolerance = DRIVERS[driver]
+    speed, _, _, tolerance, _ = DRIVERS[driver]
     return 50 + tolerance + SECONDS_ASTRAY * speed
+
+
+def lowest(driver):
+    return DRIVERS[driver][4]
 
 
 def serve(make_observatory, driver, path, extra=""):
@@ -47,19 +51,19 @@ def failure_of(server):
     return told[0].message
 
 
-def rest_of(server):
-    """Where the motor rests, when it does."""
+def rest_of(server, driver):
+    """Where the motor rests, when it does, as clients see it."""
     seen = []
 
     def rests():
         seen.append(server.focuser_state()["motor_position"])
         return len(seen) > 5 and len(set(seen[-5:])) == 1
     until(rests, "the motor rests", pause_s=0.3)
-    return seen[-1]
+    return seen[-1] - lowest(driver)
 
 
 def is_sent_once_and_halted(focuser, driver):
-    _, goto, halt, _ = DRIVERS[driver]
+    _, goto, halt, _, _ = DRIVERS[driver]
     if goto is not None:
         assert len(focuser.sent(goto)) == 1
         assert len(focuser.sent(halt)) >= 1
@@ -69,14 +73,14 @@ def is_sent_once_and_halted(focuser, driver):
 @pytest.mark.parametrize("fault, words", [("backwards", "went the other way"), ("misheard", "went the other way"),
                                           ("runs-past", "ran past it")])
 def test_is_stopped_after_steps(make_observatory, device, driver, fault, words):
-    focuser = device(driver, faults=[fault], position=HOME, time_factor=1)
+    focuser = device(driver, faults=[fault], position=HOME + lowest(driver), time_factor=1)
     server = serve(make_observatory, driver, focuser.path)
     target = HOME + 100
     server.put("focuser/0/move", Position=target)
     sentence = failure_of(server)
     assert f"was sent from {HOME} to {target} and {words}" in sentence
     assert "(reverse)" in sentence and "lost digits" in sentence and "other programs" in sentence
-    rest = rest_of(server)
+    rest = rest_of(server, driver)
     astray = rest - target if fault == "runs-past" else HOME - rest
     assert 50 < astray < bound(driver)
     is_sent_once_and_halted(focuser, driver)
@@ -86,7 +90,7 @@ def test_is_stopped_after_steps(make_observatory, device, driver, fault, words):
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_run_fails_and_returns_nothing(make_observatory, device, driver):
     """The first way of the run goes astray: the run fails with that sentence, and nothing is moved, not even back."""
-    focuser = device(driver, faults=["misheard"], position=HOME, time_factor=1)
+    focuser = device(driver, faults=["misheard"], position=HOME + lowest(driver), time_factor=1)
     server = serve(make_observatory, driver, focuser.path,
                    "[camera.0]\ndriver = simulator\n[telescope.0]\nfocal_length_mm = 1421\naperture_mm = 203\n"
                    f"[simulator]\nbest_position = {HOME + 200}\nwidth = 640\nheight = 480\n[autofocus]\nexposure_s = 1\n")
@@ -97,7 +101,7 @@ def test_a_run_fails_and_returns_nothing(make_observatory, device, driver):
     assert number != 0
     assert run["state"] == "failed"
     assert "went the other way" in run["reason"] and "nothing moves" in run["reason"]
-    rest = rest_of(server)
+    rest = rest_of(server, driver)
     assert HOME - rest < bound(driver)
     is_sent_once_and_halted(focuser, driver)
     assert abs(run["final_position"] - rest) <= 2

@@ -322,15 +322,9 @@ static struct step told_astray(struct device *dev, enum astray_word word)
 	return gone_astray(dev, &why);
 }
 
-static struct step watch_leg(struct device *dev)
+/* Takes the last reading into what is known of the leg: speed, progress, and the nearest place to its target. */
+static void note_progress(struct focuser_core *f, int64_t now)
 {
-	struct focuser_core *f = focuser_of(dev);
-	int64_t now = clock_now_ms(dev->clock);
-	if (f->fresh.motion_failed) {
-		halt_wish(&f->halt);
-		leg_end_move(dev, &f->fresh.failure);
-		return step_again();
-	}
 	if (f->motion.position != f->leg.progress_position) {
 		int64_t took_ms = now - f->leg.progress_ms;
 		f->leg.speed_steps_per_ms = took_ms <= 0 ? 0
@@ -344,6 +338,48 @@ static struct step watch_leg(struct device *dev)
 		f->leg.nearest = left;
 		f->leg.nearer_ms = now;
 	}
+}
+
+/* Whether a motor that still moves has to be given up: it leaves its limits, stands still, comes no nearer, or takes
+ * too long. *why is the sentence about it. */
+static bool given_up(struct device *dev, int64_t now, struct err *why)
+{
+	struct focuser_core *f = focuser_of(dev);
+	if (out_of_bounds(f)) {
+		err_set(why, ERR_STALLED, "%s moves outside %d..%d, not towards %d: it is at %d",
+			dev->info.name, (int)f->rules.min_step, (int)f->rules.max_step, (int)f->leg.target,
+			(int)f->motion.position);
+		return true;
+	}
+	bool watched = !f->caps.told_at_rest;
+	if (watched && now - f->leg.progress_ms > FOCUSER_STALL_MS) {
+		err_set(why, ERR_STALLED, "%s says it moves but stands at %d on the way to %d",
+			dev->info.name, (int)f->motion.position, (int)f->leg.target);
+		return true;
+	}
+	if (watched && now - f->leg.nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
+		err_set(why, ERR_STALLED, "%s moves, but not towards %d: it is at %d", dev->info.name,
+			(int)f->leg.target, (int)f->motion.position);
+		return true;
+	}
+	if (now > f->leg.deadline_ms) {
+		err_set(why, ERR_STALLED, "%s is still not at %d after the time the way should take",
+			dev->info.name, (int)f->leg.target);
+		return true;
+	}
+	return false;
+}
+
+static struct step watch_leg(struct device *dev)
+{
+	struct focuser_core *f = focuser_of(dev);
+	int64_t now = clock_now_ms(dev->clock);
+	if (f->fresh.motion_failed) {
+		halt_wish(&f->halt);
+		leg_end_move(dev, &f->fresh.failure);
+		return step_again();
+	}
+	note_progress(f, now);
 	if (!f->motion.moving) {
 		return leg_at_rest(dev);
 	}
@@ -355,29 +391,7 @@ static struct step watch_leg(struct device *dev)
 		return told_astray(dev, word);
 	}
 	struct err why;
-	if (out_of_bounds(f)) {
-		err_set(&why, ERR_STALLED, "%s moves outside %d..%d, not towards %d: it is at %d",
-			dev->info.name, (int)f->rules.min_step, (int)f->rules.max_step, (int)f->leg.target,
-			(int)f->motion.position);
-		stalled(dev, &why);
-		return step_again();
-	}
-	bool watched = !f->caps.told_at_rest;
-	if (watched && now - f->leg.progress_ms > FOCUSER_STALL_MS) {
-		err_set(&why, ERR_STALLED, "%s says it moves but stands at %d on the way to %d",
-			dev->info.name, (int)f->motion.position, (int)f->leg.target);
-		stalled(dev, &why);
-		return step_again();
-	}
-	if (watched && now - f->leg.nearer_ms > ASTRAY_MS + way_ms(f, f->caps.backlash_steps)) {
-		err_set(&why, ERR_STALLED, "%s moves, but not towards %d: it is at %d", dev->info.name,
-			(int)f->leg.target, (int)f->motion.position);
-		stalled(dev, &why);
-		return step_again();
-	}
-	if (now > f->leg.deadline_ms) {
-		err_set(&why, ERR_STALLED, "%s is still not at %d after the time the way should take",
-			dev->info.name, (int)f->leg.target);
+	if (given_up(dev, now, &why)) {
 		stalled(dev, &why);
 		return step_again();
 	}

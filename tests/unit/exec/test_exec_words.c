@@ -11,7 +11,7 @@
 #include "exec_words.h"
 
 static const struct exec_values values = {
-	.exposure_s = 2.5, .gain = 16, .bin = 2, .light = true, .out = "/tmp/a b/frame"};
+	.exposure_s = 2.5, .gain = 16, .light = true, .out = "/tmp/a b/frame"};
 
 /* The words in brackets, so that a row can be read. */
 static void join(const struct exec_words *words, char *out, size_t cap)
@@ -33,7 +33,7 @@ static void commands_are_split_and_filled(void **state)
 		{"/bin/true", "[/bin/true]"},
 		{"  /bin/a\t-b  ", "[/bin/a][-b]"},
 		{"/bin/cam --shutter {us} -o {out}.jpg", "[/bin/cam][--shutter][2500000][-o][/tmp/a b/frame.jpg]"},
-		{"/x {s} {ms} {gain} {bin} {light}", "[/x][2.5][2500][16][2][1]"},
+		{"/x {s} {ms} {gain} {light}", "[/x][2.5][2500][16][1]"},
 		{"/x shutter={s}s,iso={gain}", "[/x][shutter=2.5s,iso=16]"},
 		{"/x \"two words\" 'it is \"so\"'", "[/x][two words][it is \"so\"]"},
 		{"/x a\"b c\"d ''", "[/x][ab cd][]"},
