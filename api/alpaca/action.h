@@ -82,6 +82,10 @@ enum http_result action_autofocus_abort(struct call *call, const struct action_v
 bool action_can_measure(struct call *call);
 enum http_result action_measure_stars(struct call *call, const struct action_value *value);
 
+/* action_guided.c */
+uint64_t action_ongoing_guided(struct call *call);
+enum http_result action_guided_focus(struct call *call, const struct action_value *value);
+
 /* action_focuser.c */
 bool action_can_calibrate(struct call *call);
 uint64_t action_ongoing_calibration(struct call *call);

@@ -13,7 +13,6 @@
 #include "moment.h"
 
 #define IDENTIFY_MS 1150
-#define CALL_MS 1800
 #define ABORT_MS 1500
 /* A picture that stops coming for so long is given up; reading out a large sensor takes some seconds before that. */
 #define STALL_MS 30000
@@ -26,20 +25,6 @@
 
 /* CameraStates (ICameraV4). */
 enum { STATE_IDLE, STATE_WAITING, STATE_EXPOSING, STATE_READING, STATE_DOWNLOAD, STATE_ERROR };
-
-struct alpaca_camera {
-	struct alpaca_client client;
-	struct alpaca_camera_facts facts;
-	struct exposure_request request;
-	bool exposing;             /* since our start, until the picture is here or was thrown away */
-	bool ready;                /* the last poll said so */
-	bool stopped;              /* it was ended early, with its picture */
-	bool abort_owed;           /* an abort overtook a start that is still out */
-	int64_t start_ms;          /* on the device's clock */
-	struct frame *frame;       /* lent */
-	double longest_s;          /* exposure */
-	bool warned_cut;
-};
 
 extern const struct camera_driver alpaca_camera_driver;
 
@@ -70,7 +55,7 @@ static enum err_code camera_identify(void *ctx, struct camera_caps *caps, struct
 	return ERR_OK;
 }
 
-static enum err_code require_link(const struct alpaca_camera *a, struct err *err)
+enum err_code alpaca_camera_require_link(const struct alpaca_camera *a, struct err *err)
 {
 	return a->client.linked ? ERR_OK : err_set(err, ERR_NOT_CONNECTED, "not connected to the other server");
 }
@@ -186,8 +171,8 @@ static enum err_code prepare(struct alpaca_camera *a, const struct exposure_requ
 static enum err_code camera_start(void *ctx, const struct exposure_request *request, struct err *err)
 {
 	struct alpaca_camera *a = ctx;
-	int64_t deadline_ms = real_ms() + CALL_MS;
-	enum err_code code = require_link(a, err);
+	int64_t deadline_ms = real_ms() + ALPACA_CAMERA_CALL_MS;
+	enum err_code code = alpaca_camera_require_link(a, err);
 	if (code == ERR_OK && a->exposing) {
 		code = err_set(err, ERR_INVALID_OPERATION, "an exposure is going on");
 	}
@@ -257,9 +242,9 @@ static enum err_code judge_state(int32_t state, struct camera_reading *out, stru
 static enum err_code camera_poll(void *ctx, struct camera_reading *out, struct err *err)
 {
 	struct alpaca_camera *a = ctx;
-	int64_t deadline_ms = real_ms() + CALL_MS;
+	int64_t deadline_ms = real_ms() + ALPACA_CAMERA_CALL_MS;
 	*out = (struct camera_reading){.state = CAMERA_DRIVER_IDLE};
-	enum err_code code = require_link(a, err);
+	enum err_code code = alpaca_camera_require_link(a, err);
 	if (code == ERR_OK) {
 		code = settle_late(a, 0, err);
 	}
@@ -350,7 +335,8 @@ static enum err_code ask_duration(struct alpaca_camera *a, double *seconds, stru
 	double told;
 	double asked = a->request.duration_s;
 	*seconds = asked;
-	enum err_code code = alpaca_get_double(&a->client, "lastexposureduration", real_ms() + CALL_MS, &told, &why);
+	enum err_code code = alpaca_get_double(&a->client, "lastexposureduration",
+		real_ms() + ALPACA_CAMERA_CALL_MS, &told, &why);
 	if (code == ERR_IO || code == ERR_CANCELLED || code == ERR_TIMEOUT) {
 		return err_copy(err, &why);
 	}
@@ -405,70 +391,6 @@ static enum err_code camera_read(void *ctx, struct frame_info *info, struct err 
 	return ERR_OK;
 }
 
-/* ---- temperatures and guiding ---- */
-
-/* A value that cannot be read at this moment is unknown, and no failure. */
-static enum err_code read_value(struct alpaca_camera *a, const char *member, bool wanted, int64_t deadline_ms,
-	double *out, struct err *err)
-{
-	struct err why;
-	*out = NAN;
-	enum err_code code = wanted ? alpaca_get_double(&a->client, member, deadline_ms, out, &why) : ERR_OK;
-	return code == ERR_IO || code == ERR_TIMEOUT || code == ERR_CANCELLED ? err_copy(err, &why) : ERR_OK;
-}
-
-static enum err_code camera_climate(void *ctx, struct camera_climate *out, struct err *err)
-{
-	struct alpaca_camera *a = ctx;
-	const struct alpaca_camera_facts *facts = &a->facts;
-	int64_t deadline_ms = real_ms() + CALL_MS;
-	struct camera_climate climate = {.sensor_c = NAN, .heatsink_c = NAN, .power_percent = NAN};
-	enum err_code code = require_link(a, err);
-	if (code == ERR_OK) {
-		code = read_value(a, "ccdtemperature", facts->has_temperature, deadline_ms, &climate.sensor_c, err);
-	}
-	if (code == ERR_OK) {
-		code = read_value(a, "heatsinktemperature", facts->has_heatsink, deadline_ms, &climate.heatsink_c, err);
-	}
-	if (code == ERR_OK) {
-		code = read_value(a, "coolerpower", facts->can_power, deadline_ms, &climate.power_percent, err);
-	}
-	if (code == ERR_OK && facts->can_guide) {
-		code = alpaca_get_bool(&a->client, "ispulseguiding", deadline_ms, &climate.guiding, err);
-	}
-	if (code == ERR_OK) {
-		climate.next_poll_ms = climate.guiding ? LOOK_MAX_MS / 5 : 0;
-		*out = climate;
-	}
-	return code;
-}
-
-static enum err_code camera_cooler(void *ctx, bool on, double set_point_c, struct err *err)
-{
-	struct alpaca_camera *a = ctx;
-	int64_t deadline_ms = real_ms() + CALL_MS;
-	char fields[80], degrees[32];
-	text_print_double(degrees, set_point_c);
-	snprintf(fields, sizeof fields, "SetCCDTemperature=%s", degrees);
-	enum err_code code = require_link(a, err);
-	if (code == ERR_OK) {
-		code = alpaca_put(&a->client, ALPACA_ASK, "setccdtemperature", fields, deadline_ms, err);
-	}
-	return code != ERR_OK ? code
-			      : alpaca_put(&a->client, ALPACA_ASK, "cooleron", on ? "CoolerOn=True" : "CoolerOn=False",
-					deadline_ms, err);
-}
-
-static enum err_code camera_pulse(void *ctx, enum camera_guide direction, int32_t duration_ms, struct err *err)
-{
-	struct alpaca_camera *a = ctx;
-	char fields[80];
-	snprintf(fields, sizeof fields, "Direction=%d&Duration=%d", (int)direction, (int)duration_ms);
-	enum err_code code = require_link(a, err);
-	return code != ERR_OK ? code
-			      : alpaca_put(&a->client, ALPACA_ASK, "pulseguide", fields, real_ms() + CALL_MS, err);
-}
-
 const struct camera_driver alpaca_camera_driver = {
 	.name = "alpaca",
 	.title = "Camera of another Alpaca server",
@@ -485,7 +407,7 @@ const struct camera_driver alpaca_camera_driver = {
 	.stop = camera_stop,
 	.lend_frame = camera_lend,
 	.read_lent = camera_read,
-	.poll_climate = camera_climate,
-	.set_cooler = camera_cooler,
-	.pulse_guide = camera_pulse,
+	.poll_climate = alpaca_camera_climate,
+	.set_cooler = alpaca_camera_cooler,
+	.pulse_guide = alpaca_camera_pulse,
 };

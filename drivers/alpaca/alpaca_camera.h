@@ -35,4 +35,30 @@ enum err_code alpaca_camera_ask(struct alpaca_client *c, struct alpaca_camera_fa
 void alpaca_camera_caps(const struct alpaca_client *c, const struct alpaca_camera_facts *facts,
 	struct camera_caps *caps);
 
+/* The driver's context; zeroed means closed. */
+struct alpaca_camera {
+	struct alpaca_client client;
+	struct alpaca_camera_facts facts;
+	struct exposure_request request;
+	bool exposing;             /* since our start, until the picture is here or was thrown away */
+	bool ready;                /* the last poll said so */
+	bool stopped;              /* it was ended early, with its picture */
+	bool abort_owed;           /* an abort overtook a start that is still out */
+	int64_t start_ms;          /* on the device's clock */
+	struct frame *frame;       /* lent */
+	double longest_s;          /* exposure */
+	bool warned_cut;           /* pixels that did not fit were told of */
+};
+
+/* A call but an attempt to identify, an abort and a read-out ends within this. */
+#define ALPACA_CAMERA_CALL_MS 1800
+
+/* ERR_NOT_CONNECTED with a sentence while the other server's device is not connected for us. */
+enum err_code alpaca_camera_require_link(const struct alpaca_camera *a, struct err *err);
+
+/* Functions of the driver's table; ctx is a struct alpaca_camera. */
+enum err_code alpaca_camera_climate(void *ctx, struct camera_climate *out, struct err *err);
+enum err_code alpaca_camera_cooler(void *ctx, bool on, double set_point_c, struct err *err);
+enum err_code alpaca_camera_pulse(void *ctx, enum camera_guide direction, int32_t duration_ms, struct err *err);
+
 #endif

@@ -57,7 +57,7 @@ struct indi_blob {
 	bool waits;                   /* a picture is wanted */
 	struct indi_wanted wanted;
 	struct frame *frame;          /* NULL: not lent */
-	void *planes;                 /* of three planes: the whole picture, until it can be put together */
+	struct indi_picture picture;  /* how it gets into the frame */
 	struct indi_blob_result result;
 };
 
@@ -77,74 +77,6 @@ static void fail(struct indi_blob *b, const struct err *why)
 		b->result.why = *why;
 		post(b);
 	}
-}
-
-/* Widens a part of a row to the type of the frame, where they differ. */
-static void widen(void *to, enum image_type into, const void *from, enum image_type type, size_t count)
-{
-	if (into == type) {
-		memcpy(to, from, count * image_type_size(type));
-		return;
-	}
-	for (size_t i = 0; i < count; i++) {
-		double value = image_element(from, type, i);
-		switch (into) {
-		case IMAGE_U8: ((uint8_t *)to)[i] = (uint8_t)value; break;
-		case IMAGE_U16: ((uint16_t *)to)[i] = (uint16_t)value; break;
-		case IMAGE_I32: ((int32_t *)to)[i] = (int32_t)value; break;
-		case IMAGE_F32: ((float *)to)[i] = (float)value; break;
-		case IMAGE_F64: ((double *)to)[i] = value; break;
-		}
-	}
-}
-
-/* Puts one plane of three where it belongs in the picture that is put together. */
-static void spread(struct indi_blob *b, int32_t plane, int32_t row, const void *from)
-{
-	const struct indi_wanted *w = &b->wanted;
-	size_t size = image_type_size(w->type);
-	unsigned char *to = (unsigned char *)b->planes
-		+ (size_t)row * (size_t)w->cut_width * (size_t)w->planes * size + (size_t)plane * size;
-	for (int32_t x = 0; x < w->cut_width; x++) {
-		memcpy(to + (size_t)x * (size_t)w->planes * size, (const unsigned char *)from + (size_t)x * size, size);
-	}
-}
-
-/* Puts rows of the picture into the frame, as far as they belong to the part that is wanted. */
-static void put_rows(struct indi_blob *b, const struct indi_fits_facts *facts, int32_t plane, int32_t first,
-	int32_t rows, const void *data)
-{
-	const struct indi_wanted *w = &b->wanted;
-	int32_t from = first > w->cut_y ? first : w->cut_y;
-	int32_t end = first + rows < w->cut_y + w->cut_height ? first + rows : w->cut_y + w->cut_height;
-	size_t size = image_type_size(facts->type);
-	size_t stride = (size_t)facts->width * size;
-	const unsigned char *at =
-		(const unsigned char *)data + (size_t)(from - first) * stride + (size_t)w->cut_x * size;
-	if (from >= end) {
-		return;
-	}
-	if (w->planes == 1 && w->cut_width == facts->width && facts->type == w->type) {
-		frame_fill(b->frame, from - w->cut_y, end - from, at);
-		return;
-	}
-	/* One row at a time, cut and widened; a row of doubles takes at most 800 kB. */
-	void *line = malloc((size_t)w->cut_width * image_type_size(w->type));
-	if (line == NULL) {
-		struct err why;
-		err_set(&why, ERR_NOMEM, "out of memory");
-		fail(b, &why);
-		return;
-	}
-	for (int32_t y = from; y < end; y++, at += stride) {
-		widen(line, w->type, at, facts->type, (size_t)w->cut_width);
-		if (w->planes > 1) {
-			spread(b, plane, y - w->cut_y, line);
-		} else {
-			frame_fill(b->frame, y - w->cut_y, 1, line);
-		}
-	}
-	free(line);
 }
 
 /* ---- is it ours? ---- */
@@ -184,7 +116,7 @@ static bool wait_for_frame(struct indi_blob *b)
 static enum err_code check_shape(struct indi_blob *b, const struct indi_fits_facts *facts, struct err *err)
 {
 	const struct indi_wanted *w = &b->wanted;
-	if (facts->planes != w->planes || !indi_fits_fits_into(facts->type, w->type)) {
+	if (facts->planes != w->part.planes || !indi_fits_fits_into(facts->type, w->part.type)) {
 		b->result.reshaped = true;
 		b->result.type = facts->type;
 		b->result.planes = facts->planes;
@@ -208,15 +140,9 @@ static bool on_header(void *ctx, const struct indi_fits_facts *facts)
 		fail(b, &why);
 		ours = false;
 	}
-	if (ours && facts->planes > 1) {
-		free(b->planes);
-		b->planes = malloc((size_t)b->wanted.cut_width * (size_t)b->wanted.cut_height * (size_t)facts->planes
-			* image_type_size(b->wanted.type));
-		if (b->planes == NULL) {
-			err_set(&why, ERR_NOMEM, "out of memory for a picture with three colours");
-			fail(b, &why);
-			ours = false;
-		}
+	if (ours && indi_picture_begin(&b->picture, &b->wanted.part, b->frame, &why) != ERR_OK) {
+		fail(b, &why);
+		ours = false;
 	}
 	if (ours) {
 		b->result.state = INDI_BLOB_COMING;
@@ -234,7 +160,7 @@ static void on_rows(void *ctx, const struct indi_fits_facts *facts, int32_t plan
 	struct indi_blob *b = ctx;
 	pthread_mutex_lock(&b->lock);
 	if (b->waits && b->result.state == INDI_BLOB_COMING) {
-		put_rows(b, facts, plane, first, rows, data);
+		indi_picture_put(&b->picture, facts, plane, first, rows, data);
 	}
 	pthread_mutex_unlock(&b->lock);
 }
@@ -300,16 +226,6 @@ static void on_blob_text(void *ctx, const char *text, size_t len)
 	}
 }
 
-/* Puts the three planes into the frame, once all are there.  With the lock. */
-static void end_planes(struct indi_blob *b)
-{
-	if (b->wanted.planes > 1 && b->frame != NULL && b->planes != NULL) {
-		frame_fill(b->frame, 0, b->wanted.cut_height, b->planes);
-	}
-	free(b->planes);
-	b->planes = NULL;
-}
-
 static void on_blob_end(void *ctx)
 {
 	struct indi_blob *b = ctx;
@@ -330,7 +246,7 @@ static void on_blob_end(void *ctx)
 		fail(b, &b->broken);
 	} else if (b->waits && b->result.state == INDI_BLOB_COMING) {
 		if (indi_fits_whole(b->fits)) {
-			end_planes(b);
+			indi_picture_end(&b->picture);
 			b->result.state = INDI_BLOB_WHOLE;
 			post(b);
 		} else {
@@ -484,7 +400,7 @@ void indi_blob_close(struct indi_blob *b)
 	indi_fits_destroy(b->fits);
 	indi_packed_destroy(b->packed);
 	free(b->decoded);
-	free(b->planes);
+	indi_picture_drop(&b->picture);
 	pthread_cond_destroy(&b->lent);
 	pthread_mutex_destroy(&b->lock);
 	free(b);
@@ -538,8 +454,7 @@ void indi_blob_forget(struct indi_blob *b)
 	bool waited = b->waits;
 	b->waits = false;
 	b->frame = NULL;
-	free(b->planes);
-	b->planes = NULL;
+	indi_picture_drop(&b->picture);
 	pthread_cond_broadcast(&b->lent);
 	pthread_mutex_unlock(&b->lock);
 	struct err ignored;

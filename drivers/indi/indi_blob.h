@@ -13,6 +13,7 @@
 #include "driver_host.h"
 #include "indi_fits.h"
 #include "indi_line.h"
+#include "indi_picture.h"
 
 struct indi_blob;
 
@@ -21,12 +22,8 @@ struct indi_wanted {
 	double exposure_s;
 	int64_t earliest_ms;      /* of the real clock: it cannot come before the light was collected */
 	int64_t began_utc_ms;     /* by the clock of INDI's machine; 0 unknown */
-	/* What is delivered, and the part of it that is ours, in px of the picture. */
-	int32_t width, height;    /* that the camera was told to deliver */
-	int32_t cut_x, cut_y;     /* of the part's corner */
-	int32_t cut_width, cut_height;
-	int32_t planes;
-	enum image_type type;     /* of the frame's elements */
+	int32_t width, height;    /* px that the camera was told to deliver */
+	struct indi_part part;    /* what of it is ours */
 };
 
 enum indi_blob_state {

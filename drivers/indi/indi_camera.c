@@ -16,6 +16,7 @@
 
 #include "camera_driver.h"
 #include "indi_blob.h"
+#include "indi_camera_facts.h"
 #include "indi_setup.h"
 #include "log.h"
 #include "moment.h"
@@ -40,15 +41,6 @@
 /* A picture can be this much earlier than the clocks say. */
 #define EARLY_SHARE 0.9
 #define EARLY_MS 100
-#define PICTURE "CCD1"
-/* Alpaca wants one factor for both axes; more than this nobody focuses with. */
-#define BIN_MAX 8
-
-/* How pictures were seen to be, when that is not what the properties say; outlives the link. */
-struct seen_shape {
-	_Atomic int type;    /* enum image_type, and one more: 0 nothing was seen */
-	_Atomic int planes;
-};
 
 enum phase { PHASE_IDLE, PHASE_SENT, PHASE_EXPOSING, PHASE_WAITING, PHASE_FAILED };
 
@@ -57,7 +49,7 @@ struct indi_camera {
 	struct camera_caps caps;
 	struct indi_blob *blob;
 	struct indi_before before;
-	struct seen_shape *shape;
+	struct indi_shape *shape;
 	/* The exposure. */
 	enum phase phase;
 	struct exposure_request request;
@@ -73,17 +65,7 @@ struct indi_camera {
 
 extern const struct camera_driver indi_camera_driver;
 
-static const char *const readout_modes[] = {"Normal", NULL};
-
 /* ---- the link ---- */
-
-static bool is_camera(const struct indi_store *store, const char *device)
-{
-	return indi_store_number(store, device, "CCD_INFO", "CCD_MAX_X") > 0
-		&& indi_store_number(store, device, "CCD_INFO", "CCD_MAX_Y") > 0
-		&& indi_store_find(store, device, "CCD_EXPOSURE") != NULL
-		&& indi_store_find(store, device, PICTURE) != NULL;
-}
 
 static enum err_code indi_camera_open(void *ctx, const struct camera_port *port, const struct driver_host *host,
 	struct camera_caps *caps, struct err *err)
@@ -115,97 +97,16 @@ static void indi_camera_close(void *ctx)
 	indi_peer_close(&c->peer);
 }
 
-static int int_of(double value, int otherwise)
-{
-	return isfinite(value) && fabs(value) < 1e9 ? (int)lround(value) : otherwise;
-}
-
-/* A number with a range, as gain and offset are. */
-static bool read_range(const struct indi_store *store, const char *device, enum indi_thing thing, int *low, int *high,
-	int *now)
-{
-	struct indi_place place = indi_place_of(store, device, thing);
-	if (place.member == NULL || !place.property->writable || !(place.member->max > place.member->min)) {
-		return false;
-	}
-	*low = int_of(ceil(place.member->min), 0);
-	*high = int_of(floor(place.member->max), 0);
-	*now = int_of(place.member->value, *low);
-	*now = *now < *low ? *low : *now > *high ? *high : *now;
-	return *high >= *low;
-}
-
-static void read_cooler(const struct indi_store *store, const char *device, struct camera_caps *caps)
-{
-	const struct indi_property *p = indi_store_find(store, device, "CCD_TEMPERATURE");
-	const struct indi_member *m = indi_member_find(p, "CCD_TEMPERATURE_VALUE");
-	caps->has_temperature = m != NULL && isfinite(m->value);
-	caps->has_cooler = caps->has_temperature && p->writable && m->max > m->min;
-	if (caps->has_cooler) {
-		caps->set_point_min_c = m->min;
-		caps->set_point_max_c = m->max;
-		caps->set_point_default_c = fmin(fmax(0.0, m->min), m->max);
-	}
-	caps->has_cooler_power = caps->has_cooler && indi_place_of(store, device, INDI_COOLER_POWER).member != NULL;
-}
-
-/* What an element is: by the pictures that were seen, else by the bits that the camera says it has. */
-static void read_shape(const struct indi_camera *c, const struct indi_store *store, struct camera_caps *caps)
-{
-	const char *device = c->peer.device;
-	double bits = indi_store_number(store, device, "CCD_INFO", "CCD_BITSPERPIXEL");
-	int seen = atomic_load(&c->shape->type);
-	caps->frame_type = seen > 0 ? (enum image_type)(seen - 1) : bits > 16 ? IMAGE_I32
-		: bits > 0 && bits <= 8 ? IMAGE_U8 : IMAGE_U16;
-	caps->max_adu = caps->frame_type == IMAGE_U8 ? UINT8_MAX : caps->frame_type == IMAGE_U16 ? UINT16_MAX
-		: caps->frame_type == IMAGE_I32 ? INT32_MAX : 0;
-	if (atomic_load(&c->shape->planes) == 3) {
-		caps->sensor_type = 1;
-	} else if (indi_mosaic(store, device, &caps->bayer_offset_x, &caps->bayer_offset_y)) {
-		caps->sensor_type = 2;
-	}
-}
-
-static void read_caps(const struct indi_camera *c, const struct indi_store *store, struct camera_caps *caps)
-{
-	const char *device = c->peer.device;
-	const struct indi_member *x = indi_member_find(indi_store_find(store, device, "CCD_BINNING"), "HOR_BIN");
-	const struct indi_member *y = indi_member_find(indi_store_find(store, device, "CCD_BINNING"), "VER_BIN");
-	double bin = x != NULL && y != NULL ? fmin(fmin(x->max, y->max), BIN_MAX) : 1.0;
-	caps->width = int_of(indi_store_number(store, device, "CCD_INFO", "CCD_MAX_X"), 0);
-	caps->height = int_of(indi_store_number(store, device, "CCD_INFO", "CCD_MAX_Y"), 0);
-	caps->max_bin = bin >= 1.0 ? (int)bin : 1;
-	caps->can_abort = indi_store_find(store, device, "CCD_ABORT_EXPOSURE") != NULL;
-	double pixel = indi_store_number(store, device, "CCD_INFO", "CCD_PIXEL_SIZE_X");
-	pixel = pixel > 0 ? pixel : indi_store_number(store, device, "CCD_INFO", "CCD_PIXEL_SIZE");
-	caps->pixel_um = c->peer.host->pixel_size_um > 0 ? c->peer.host->pixel_size_um : pixel > 0 ? pixel : NAN;
-	const struct indi_member *e = indi_member_find(indi_store_find(store, device, "CCD_EXPOSURE"),
-		"CCD_EXPOSURE_VALUE");
-	bool limited = e != NULL && e->max > e->min;
-	caps->exposure_min_s = limited && e->min > 0 ? e->min : 0.0;
-	/* Where the camera knows no limit: what INDI's own default is. */
-	caps->exposure_max_s = limited ? e->max : 3600.0;
-	caps->has_gain = read_range(store, device, INDI_GAIN, &caps->gain_min, &caps->gain_max, &caps->gain_default);
-	caps->has_offset = read_range(store, device, INDI_OFFSET, &caps->offset_min, &caps->offset_max,
-		&caps->offset_default);
-	caps->electrons_per_adu = NAN;
-	caps->full_well_e = NAN;
-	caps->readout_modes = readout_modes;
-	snprintf(caps->identity, sizeof caps->identity, "INDI: %.50s", device);
-	read_cooler(store, device, caps);
-	read_shape(c, store, caps);
-}
-
 static enum err_code indi_camera_identify(void *ctx, struct camera_caps *caps, struct err *err)
 {
 	struct indi_camera *c = ctx;
-	enum err_code code = indi_peer_up(&c->peer, is_camera, real_ms() + IDENTIFY_MS, err);
+	enum err_code code = indi_peer_up(&c->peer, indi_camera_told, real_ms() + IDENTIFY_MS, err);
 	if (code != ERR_OK) {
 		return code;
 	}
 	const struct indi_store *store = indi_line_look(c->peer.line);
-	if (is_camera(store, c->peer.device)) {
-		read_caps(c, store, caps);
+	if (indi_camera_told(store, c->peer.device)) {
+		indi_camera_facts(store, c->peer.device, c->shape, c->peer.host->pixel_size_um, caps);
 	} else {
 		code = err_set(err, ERR_TIMEOUT, "INDI's driver of '%.40s' has changed meanwhile", c->peer.device);
 	}
@@ -231,7 +132,8 @@ static enum err_code need_blob(struct indi_camera *c, int64_t deadline_ms, struc
 		c->blob = NULL;
 	}
 	return c->blob != NULL ? ERR_OK
-		: indi_blob_open(c->peer.address, c->peer.device, PICTURE, c->peer.host, deadline_ms, &c->blob, err);
+		: indi_blob_open(c->peer.address, c->peer.device, INDI_PICTURE, c->peer.host, deadline_ms, &c->blob,
+			  err);
 }
 
 static enum err_code begin(struct indi_camera *c, const struct indi_region *region, struct err *err)
@@ -244,13 +146,22 @@ static enum err_code begin(struct indi_camera *c, const struct indi_region *regi
 		.earliest_ms = now + (early_ms > 0 ? (int64_t)early_ms : 0),
 		.width = region->width / r->bin,
 		.height = region->height / r->bin,
-		.cut_x = r->start_x - region->x / r->bin,
-		.cut_y = r->start_y - region->y / r->bin,
-		.cut_width = r->num_x,
-		.cut_height = r->num_y,
-		.planes = camera_planes(&c->caps),
-		.type = c->caps.frame_type,
+		.part = {
+			.cut_x = r->start_x - region->x / r->bin,
+			.cut_y = r->start_y - region->y / r->bin,
+			.cut_width = r->num_x,
+			.cut_height = r->num_y,
+			.planes = camera_planes(&c->caps),
+			.type = c->caps.frame_type,
+		},
 	};
+	const struct indi_part *part = &wanted.part;
+	/* A corner that the binning does not divide may leave a column or a row outside. */
+	if (part->cut_x < 0 || part->cut_y < 0 || part->cut_x + part->cut_width > wanted.width
+		|| part->cut_y + part->cut_height > wanted.height) {
+		return err_set(err, ERR_REFUSED, "'%.40s' does not deliver the part of its sensor that was asked for",
+			c->peer.device);
+	}
 	enum err_code code = indi_blob_expect(c->blob, &wanted, err);
 	const struct indi_store *store = indi_line_look(c->peer.line);
 	c->sent_at = store->updates;
@@ -296,8 +207,9 @@ static enum err_code indi_camera_start(void *ctx, const struct exposure_request 
 	if (code == ERR_OK) {
 		code = need_blob(c, now + CONNECT_MS, err);
 		/* The shared line stands, so this is not the end of the link. */
-		code = code == ERR_IO ? err_set(err, ERR_REFUSED, "no connection for pictures: %.160s",
-			strdupa(err->text)) : code;
+		struct err why = *err;
+		code = code == ERR_IO ? err_set(err, ERR_REFUSED, "no connection for pictures: %.160s", why.text)
+				      : code;
 	}
 	if (code == ERR_OK) {
 		code = indi_setup(&c->peer, request, &c->caps, &c->before, &region, now + START_MS, err);
@@ -325,7 +237,7 @@ static void failed(struct indi_camera *c, bool final, const struct err *why)
 	c->why = *why;
 }
 
-/* Reads "2026-11-28T18:12:51" of a property as milliseconds; 0 when there is none. */
+/* Reads "2026-11-28T18:12:51" of a property as milliseconds since 1970; 0 when there is none. */
 static int64_t stamp_of(const struct indi_property *p)
 {
 	struct tm tm = {.tm_isdst = 0};

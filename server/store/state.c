@@ -273,7 +273,7 @@ bool state_can_write(const char *dir, struct err *err)
 {
 	/* Access rights do not tell of a full disk, and a byte may find room where a file does not. The trial need not
 	 * survive a power cut, so nothing waits for the disk: a start would take as long as a slow card needs. */
-	static const char block[4096] = "";
+	static char block[4096];
 	char path[STATE_PATH_MAX];
 	snprintf(path, sizeof path, "%s/try.XXXXXX", dir);
 	int fd = mkostemp(path, O_CLOEXEC);

@@ -156,8 +156,8 @@ static double driver_s(struct frame_pool *pool)
 	struct frame_info info = {.width = WIDE, .height = HIGH, .planes = 1, .bin = 1, .type = IMAGE_U16};
 	struct frame *frame = frame_pool_take(pool, &info);
 	snprintf(address, sizeof address, "127.0.0.1:%d", port);
-	struct indi_wanted wanted = {.width = WIDE, .height = HIGH, .cut_width = WIDE, .cut_height = HIGH, .planes = 1,
-		.type = IMAGE_U16};
+	struct indi_wanted wanted = {.width = WIDE, .height = HIGH,
+		.part = {.cut_width = WIDE, .cut_height = HIGH, .planes = 1, .type = IMAGE_U16}};
 	if (indi_blob_open(address, "C", "CCD1", &host, clock_now_ms(clock_real()) + 2000, &blob, &err) != ERR_OK
 		|| indi_blob_expect(blob, &wanted, &err) != ERR_OK) {
 		fprintf(stderr, "%s\n", err.text);

@@ -96,7 +96,7 @@ class Upstream:
         self.lock = threading.Lock()
         self.replies, self.log = {}, []
         self.released = threading.Event()
-        self.paused = threading.Event()
+        self.paused, self.taken = threading.Event(), threading.Event()
         self.paused.set()
         self.fillers = []
         self.sockets = []
@@ -115,6 +115,7 @@ class Upstream:
             try:
                 self.paused.wait()
                 connection, _ = listener.accept()
+                self.taken.set()
                 self.paused.wait()
             except OSError:
                 return
@@ -125,7 +126,10 @@ class Upstream:
         """Connections that there are go on; new ones wait, because the server's queue of them is full.  Ended by
         take_connections()."""
         self.paused.clear()
-        self.fillers = []
+        self.taken.clear()
+        # The thread waits in accept() and takes one more before it pauses.
+        self.fillers = [socket.create_connection(("127.0.0.1", self.port))]
+        self.taken.wait()
         while True:
             filler = socket.socket()
             filler.settimeout(0.2)

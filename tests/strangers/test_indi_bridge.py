@@ -12,20 +12,21 @@ import struct
 import subprocess
 
 import pytest
-from conftest import BINARY, ROOT, until
+from conftest import BINARY, ROOT, AlpacaError, device, until  # noqa: F401  device is a fixture
+from indi import INPUT_FLUSH
 
 # The default of indi_simulator_ccd.
 BEST = 36700
 
 
 class Simulators:
-    def __init__(self, folder, drivers):
+    def __init__(self, folder, drivers, preload):
         self.folder = folder
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.process = None
-        self.drivers = drivers
+        self.drivers, self.preload = drivers, preload
         self.start()
 
     def start(self):
@@ -33,7 +34,8 @@ class Simulators:
             self.process = subprocess.Popen(
                 ["indiserver", "-r", "3", "-p", str(self.port), "-u", str(self.folder / "socket"), *self.drivers],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={**os.environ, "HOME": str(self.folder), "PATH": f"{ROOT / 'packaging/indi'}:{os.environ['PATH']}"})
+                env={**os.environ, "HOME": str(self.folder), "PATH": f"{ROOT / 'packaging/indi'}:{os.environ['PATH']}",
+                     **({"LD_PRELOAD": str(self.preload)} if self.preload else {})})
         until(self.answers, "indiserver answers")
 
     def answers(self):
@@ -75,11 +77,11 @@ class Simulators:
 def simulators(tmp_path_factory):
     running = []
 
-    def make(*drivers):
+    def make(*drivers, preload=None):
         for program in ("indiserver", *drivers):
             if shutil.which(program) is None:
                 pytest.skip(f"{program} is not installed (Debian: indi-bin)")
-        running.append(Simulators(tmp_path_factory.mktemp("indi"), drivers))
+        running.append(Simulators(tmp_path_factory.mktemp("indi"), drivers, preload))
         return running[-1]
 
     yield make
@@ -181,3 +183,39 @@ def test_autofocus_finds_the_simulator_s_truth(simulators, make_observatory):
     assert abs(run["best_position"] - BEST) < max(3 * run["uncertainty_steps"], 150), run
     assert server.wait_still() == pytest.approx(run["best_position"], abs=1)
     assert run["hfr_final_px"] < 1.1 * run["hfr_min_px"] if "hfr_min_px" in run else run["hfr_final_px"] < 2
+
+
+# INDI's own drivers of real focusers, each on an emulated device: focusd, indiserver, the driver, the device.
+DRIVERS = [("indi_moonlite_focus", "MoonLite", "moonlite"),
+           ("indi_myfocuserpro2_focus", "MyFocuserPro2", "myfocuserpro2")]
+
+
+@pytest.mark.parametrize("program, name, kind", DRIVERS)
+def test_a_real_driver(simulators, make_observatory, device, program, name, kind):
+    motor = device(kind, position=20000, time_factor=20)
+    indi = simulators(program, preload=INPUT_FLUSH)
+    until(lambda: indi.get(f"{name}.DEVICE_PORT.PORT"), "a port can be set")
+    indi.set(f"{name}.DEVICE_PORT.PORT={motor.path}")
+    # Off, or a failed connect would roam over all ports of this machine.
+    indi.set(f"{name}.DEVICE_AUTO_SEARCH.INDI_DISABLED=On")
+    server = make_observatory(simulate=False, time_factor=1, config=config(indi, camera=False) + f"device = {name}\n")
+
+    def connected():
+        try:
+            server.put("focuser/0/connected", Connected="True")
+        except AlpacaError:
+            return False
+        return server.get("focuser/0/connected")
+
+    # The driver's handshake may take longer than one connect.
+    until(connected, "it is connected")
+    assert server.get("focuser/0/position") == 20000
+    for target in (20400, 19900):
+        server.put("focuser/0/move", Position=target)
+        assert server.wait_still() == target
+    server.put("focuser/0/move", Position=min(server.get("focuser/0/maxstep"), 60000))
+    until(lambda: server.get("focuser/0/position") > 20500, "the motor runs")
+    server.put("focuser/0/halt")
+    rest = server.wait_still()
+    assert 20500 < rest < 60000
+    assert -30 < server.get("focuser/0/temperature") < 50

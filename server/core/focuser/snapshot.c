@@ -72,6 +72,7 @@ void focuser_state(struct device *dev, struct focuser_state *out)
 		.temperature_c = temperature,
 		.min_step = f->rules.min_step,
 		.steps_per_turn = f->caps.steps_per_turn,
+		.set_positions = f->set_position.done,
 		.by_hand = f->driver->by_hand,
 		.max_step = f->caps.max_step,
 		.max_increment = f->caps.max_step,

@@ -15,6 +15,8 @@
 #define BIN_ABOVE_PX 12000000.0
 /* A measurement without its list of stars is some hundred bytes of JSON. */
 #define MEASURE_TEXT_MAX 65536
+/* A guided session with all its points and sentences is some ten thousand bytes of JSON. */
+#define GUIDED_TEXT_MAX 262144
 
 void autofocus_params_init(struct autofocus_params *params)
 {
@@ -66,7 +68,7 @@ enum err_code autofocus_check_params(const struct autofocus_params *p, const str
 	return ERR_OK;
 }
 
-static enum err_code need_up(struct device *dev, struct err *err)
+enum err_code autofocus_need_up(struct device *dev, struct err *err)
 {
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
@@ -89,7 +91,7 @@ enum err_code autofocus_find_camera(struct autofocus *af, int wanted, struct dev
 	if (*camera == NULL) {
 		return err_set(err, ERR_INVALID_VALUE, "there is no camera %d", number);
 	}
-	enum err_code code = need_up(*camera, err);
+	enum err_code code = autofocus_need_up(*camera, err);
 	if (code == ERR_OK) {
 		camera_state(*camera, state);
 	}
@@ -143,7 +145,7 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	enum err_code code = jobs_need_idle(&af->jobs, err);
 	if (code == ERR_OK) {
 		autofocus_take_settings(af);
-		code = need_up(af->focuser, err);
+		code = autofocus_need_up(af->focuser, err);
 	}
 	if (code == ERR_OK) {
 		code = autofocus_find_camera(af, params->camera, &camera, &state, err);
@@ -204,7 +206,7 @@ enum err_code autofocus_start(struct autofocus *af,
 
 void autofocus_abort(struct autofocus *af)
 {
-	jobs_abort(&af->jobs);
+	jobs_abort(&af->jobs, NULL);
 }
 
 struct run *autofocus_run(struct autofocus *af, uint64_t id)
@@ -269,6 +271,8 @@ struct autofocus *autofocus_create(const struct job_needs *needs, struct device 
 	jobs_init(&af->jobs, focuser, needs->events, af);
 	buf_init(&af->measure_text, MEASURE_TEXT_MAX);
 	buf_init(&af->fresh_text, MEASURE_TEXT_MAX);
+	buf_init(&af->guided_text, GUIDED_TEXT_MAX);
+	buf_init(&af->guided_fresh, GUIDED_TEXT_MAX);
 	af->run = store_last_run(needs->store, af->number);
 	return af;
 }
@@ -294,6 +298,8 @@ void autofocus_destroy(struct autofocus *af)
 	settings_release(af->needs.settings, af->config);
 	buf_fini(&af->measure_text);
 	buf_fini(&af->fresh_text);
+	buf_fini(&af->guided_text);
+	buf_fini(&af->guided_fresh);
 	jobs_fini(&af->jobs);
 	free(af);
 }

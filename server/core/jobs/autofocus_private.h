@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The inside of autofocus, shared by autofocus.c (what clients call), autofocus_run.c (the run),
- * autofocus_measure.c (MeasureStars) and autofocus_frame.c (one exposure, measured). */
+ * autofocus_measure.c (MeasureStars), guided.c (guided focusing) and autofocus_frame.c (one exposure, measured). */
 #ifndef FOCUSD_AUTOFOCUS_PRIVATE_H
 #define FOCUSD_AUTOFOCUS_PRIVATE_H
 
@@ -48,7 +48,12 @@ struct autofocus {
 	struct err measure_error;
 	struct buf measure_text;
 
+	/* Guided focusing (guided.h). */
+	uint64_t guided_session; /* the newest session; 0 before the first */
+	struct buf guided_text;  /* what is told of it, JSON */
+
 	/* Only the thread of the jobs uses these. */
+	struct buf guided_fresh; /* what is going to be told */
 	struct autofocus_end end;
 	struct err fresh_error; /* of the measurement that is going on */
 	struct buf fresh_text;
@@ -75,13 +80,20 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
  * NAN unknown. */
 double autofocus_flux_ratio(struct autofocus *af, const struct seen *seen);
 
-/* The two kinds of job.  A run leases focuser and camera and has the number of its run object; a measurement leases
- * the camera alone. */
+/* Two kinds of job; guided.c has the third.  A run leases focuser and camera and has the number of its run object; a
+ * measurement leases the camera alone. */
 extern const struct job_kind autofocus_run_job;
 extern const struct job_kind autofocus_measure_job;
 
-/* The number of the lease of every measurement; no run has it. */
+/* The number of the lease of every measurement and guided session; no run has it. */
 #define MEASURE_LEASE UINT64_MAX
+
+/* Fills what a plan is told at its start, from settings, optics, history and where the focuser stands; bin is that of
+ * the frames.  Waits for the store for at most a second; only the thread of the jobs may call. */
+void autofocus_fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin, const struct camera_caps *caps);
+
+/* ERR_OK when the link of the device is up, else why it is not. */
+enum err_code autofocus_need_up(struct device *dev, struct err *err);
 
 /* Makes the settings of this moment those of the next job. The caller holds the lock, and no job runs. */
 void autofocus_take_settings(struct autofocus *af);

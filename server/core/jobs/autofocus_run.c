@@ -120,8 +120,7 @@ static enum err_code go_to(struct autofocus *af, uint64_t run, int32_t position,
 		clock_now_ms(af->focuser->clock) + MOVE_LIMIT_MS, err);
 }
 
-static void fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin,
-	const struct camera_caps *caps)
+void autofocus_fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin, const struct camera_caps *caps)
 {
 	const struct config_autofocus *cfg = &af->config->autofocus;
 	const struct optics_config *optics = &af->config->telescope[af->camera->info.number];
@@ -489,7 +488,7 @@ static void run(void *owner)
 		focuser_set_tempcomp(af->focuser, false, NULL);
 	}
 	struct af_plan_setup setup;
-	fill_setup(af, &setup, walk.bin, &c.caps);
+	autofocus_fill_setup(af, &setup, walk.bin, &c.caps);
 	af->reference_count = 0;
 	af_plan_init(&af->plan, &setup);
 	log_info(af->focuser->info.source, "run=%llu started position=%.0f exposure_s=%g binning=%d",

@@ -23,7 +23,8 @@ static void interrupt(void *arg, enum lease_interrupt why)
 	atomic_store(&jobs->cancel, true);
 }
 
-/* Wakes the thread where it waits for a device. */
+/* Wakes the thread where it waits for a device: one that it leases, or the focuser, which a guided session watches
+ * without a lease. */
 static void poke(void *arg)
 {
 	struct jobs *jobs = arg;
@@ -35,6 +36,7 @@ static void poke(void *arg)
 	for (int i = 0; i < count; i++) {
 		device_poke(held[i]);
 	}
+	device_poke(jobs->focuser);
 }
 
 void jobs_changed(struct jobs *jobs)
@@ -178,10 +180,10 @@ enum err_code jobs_start(struct jobs *jobs, const struct job_kind *kind, uint64_
 	return ERR_OK;
 }
 
-void jobs_abort(struct jobs *jobs)
+void jobs_abort(struct jobs *jobs, const struct job_kind *kind)
 {
 	pthread_mutex_lock(&jobs->lock);
-	bool running = jobs->kind != NULL;
+	bool running = jobs->kind != NULL && (kind == NULL || jobs->kind == kind);
 	if (running) {
 		interrupt(jobs, LEASE_ABORT);
 	}

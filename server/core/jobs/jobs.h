@@ -76,8 +76,9 @@ enum err_code jobs_need_idle(const struct jobs *jobs, struct err *err);
 enum err_code jobs_start(struct jobs *jobs, const struct job_kind *kind, uint64_t id, struct device *other,
 	struct err *err);
 
-/* Asks the job to end by itself, in good order; fine when idle. Any thread, without locks. */
-void jobs_abort(struct jobs *jobs);
+/* Asks the job to end by itself, in good order, if it is of this kind (NULL: of any); fine when idle. Any thread,
+ * without locks. */
+void jobs_abort(struct jobs *jobs, const struct job_kind *kind);
 
 /* Says that something that clients see has changed. The caller holds the lock. */
 void jobs_changed(struct jobs *jobs);

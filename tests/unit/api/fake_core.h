@@ -33,6 +33,7 @@ struct autofocus {
 	struct run *run; /* the newest; NULL none */
 	int run_starts;
 	struct autofocus_params run_params;
+	bool guided;             /* a guided session goes on */
 	int measurements;
 	int measured_camera; /* as the last measurement named it; -1: the focuser's own */
 	bool measured;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The runs, the measurements and the store of the core in memory. */
 #include "fake_core.h"
+#include "guided.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -123,6 +124,38 @@ bool autofocus_measure_done(struct autofocus *af, uint64_t job, struct buf *out,
 		buf_puts(out, "{\"stars\":12}");
 	}
 	return done;
+}
+
+/* ---- guided focusing ---- */
+
+enum err_code guided_start(struct autofocus *af, uint64_t *session, struct err *err)
+{
+	fake_lock();
+	bool going = af->guided;
+	af->guided = true;
+	fake_unlock();
+	*session = 3;
+	return going ? err_set(err, ERR_INVALID_OPERATION, "guided focusing is going on") : ERR_OK;
+}
+
+void guided_end(struct autofocus *af)
+{
+	fake_lock();
+	af->guided = false;
+	fake_unlock();
+}
+
+uint64_t guided_ongoing(struct autofocus *af)
+{
+	fake_lock();
+	uint64_t session = af->guided ? 3 : 0;
+	fake_unlock();
+	return session;
+}
+
+void guided_json(struct autofocus *af, struct buf *out)
+{
+	buf_printf(out, "{\"session\":3,\"state\":\"%s\"}", guided_ongoing(af) != 0 ? "running" : "ended");
 }
 
 /* ---- what tests do ---- */

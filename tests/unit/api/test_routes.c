@@ -292,7 +292,7 @@ static void actions(void **state)
 	(void)state;
 	struct answer answer = get("focuser/0/supportedactions");
 	assert_has(&answer, "[\"AutofocusStatus\",\"AutofocusWait\",\"MeasureStars\",\"Autofocus\","
-			    "\"AutofocusAbort\",\"SetPosition\",\"SetTemperature\"]");
+			    "\"AutofocusAbort\",\"GuidedFocus\",\"SetPosition\",\"SetTemperature\"]");
 	static const struct {
 		const char *form;
 		int error;

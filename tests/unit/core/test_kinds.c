@@ -372,7 +372,7 @@ static void one_job_at_a_time_and_an_abort_ends_it(void **state)
 	pthread_mutex_unlock(&wizard.dev->lock);
 	assert_int_equal(code, ERR_INVALID_OPERATION);
 	assert_non_null(strstr(err.text, "wizard 12"));
-	jobs_abort(&wizard.jobs);
+	jobs_abort(&wizard.jobs, NULL);
 	wait_for(idle);
 	assert_int_equal(atomic_load(&wizard.why), LEASE_ABORT);
 	assert_int_equal(atomic_load(&wizard.over), 1);

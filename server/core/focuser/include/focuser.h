@@ -36,6 +36,7 @@ struct focuser_state {
 	int32_t within_low, within_high;
 	bool outside;              /* the motor rests outside 0..max_step, see measured_position */
 	bool can_set_position;     /* the device can be told where it stands */
+	uint64_t set_positions;    /* grows with each SetPosition that is over */
 	bool journal_failing;      /* the newest entry is not on the disk: a power cut loses the position */
 	bool stop_owed;            /* a STOP could not be sent: it is the first order when the link is back */
 	char stop_words[FOCUSER_WHY]; /* a sentence about it, or about what became of it; "" nothing to tell */

@@ -55,7 +55,8 @@ void autofocus_params_init(struct autofocus_params *params);
 enum err_code autofocus_start(struct autofocus *af,
 	const struct autofocus_params *params, uint64_t *run, struct err *err);
 
-/* Asks the focuser's run to end; the focuser goes back to where the run began. Fine when no run is going on. */
+/* Asks the focuser's run to end; the focuser goes back to where the run began. A measurement or a guided session ends,
+ * too. Fine when nothing is going on. */
 void autofocus_abort(struct autofocus *af);
 
 /* The focuser's newest run, whether it is going on or over: a copy that the caller frees with run_free(). NULL when
