@@ -7,7 +7,7 @@
 
 #include "alpaca_camera.h"
 
-/* Alpaca does not tell the limits of the set point; a client learns them by trying.  No camera can reach these, deg C. */
+/* Alpaca does not tell the limits of the set point; a client learns them by trying.  No camera can reach these. */
 #define SET_POINT_MIN_C (-273.0)
 #define SET_POINT_MAX_C 99.0
 /* The longest exposure of a camera that does not tell its own, s. */
