@@ -152,7 +152,7 @@ static void close_link(struct device *dev)
 	if (dev->usable) {
 		dev->class->stop(dev);
 	} else {
-		/* What kept the link from coming back hinders nobody any more. */
+		/* Nobody waits for the link, so the reason why it did not come back is not shown. */
 		dev->last_failure[0] = '\0';
 	}
 	close_driver(dev);
