@@ -74,7 +74,7 @@ static bool add_frame(const char *path, struct curve_point *point, struct sample
 }
 
 /* Gives each measured frame its position by the rule for the list as a whole, and says what is odd; the frames
- * without one are left out. The number that is left. */
+ * without one are left out. Returns how many are left. */
 static size_t settle_positions(struct curve_point *points, struct sample *samples, size_t n)
 {
 	static struct fits_position claims[CURVE_MAX_POINTS];
@@ -109,7 +109,7 @@ static size_t settle_positions(struct curve_point *points, struct sample *sample
 	return kept;
 }
 
-/* Leaves out the frames whose position cannot be, and says so. The number that is left. */
+/* Leaves out the frames whose position cannot be, and says so. Returns how many are left. */
 static size_t drop_odd_positions(struct curve_point *points, struct sample *samples, size_t n)
 {
 	static double steps[CURVE_MAX_POINTS];

@@ -12,7 +12,7 @@
 /* Frames are binned by so much at most where their headers do not say it. */
 #define MOST_BINNED 4
 
-/* Marks the group of positions that is furthest off the rest; how many it has, 0 when none is odd. */
+/* Marks the group of positions that is furthest off the rest, and returns how many it has; 0 when none is odd. */
 static size_t mark_group(const double *steps, size_t n, size_t left, bool *odd)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -26,8 +26,10 @@ SANITIZED = bool(os.environ.get("FOCUSD_SANITIZED"))
 # Tests wait so long for what must happen; it is generous, since a passing test never uses it up.
 DEADLINE_S = 120 if SANITIZED else 60
 
-# Whoever runs the tests in the background has SIGINT ignored, and what is started from here would inherit that.
+# Whoever runs the tests in the background has SIGINT and SIGQUIT ignored, and what is started from here would inherit
+# that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 NOT_IMPLEMENTED, INVALID_VALUE, VALUE_NOT_SET = 0x400, 0x401, 0x402
 NOT_CONNECTED, INVALID_OPERATION, UNKNOWN_ACTION, CANCELLED = 0x407, 0x40B, 0x40C, 0x40E
@@ -269,9 +271,11 @@ class Emulator:
         fresh.replace(self.path)
 
     def stop(self):
-        """Ends the emulator, so that its terminal is gone, as when the cable is pulled."""
+        """Ends the emulator, so that its terminal is gone, as when the cable is pulled.  Its name goes, too, as udev's
+        would: the next terminal on this machine gets the same number, and may be the motor of another test."""
         if self.process is not None:
             self.process.kill()
+            self.path.unlink(missing_ok=True)
             self.process.communicate()
             self.process = None
 
@@ -293,9 +297,12 @@ class Device:
         assert self.process.stdout.readline().startswith("/dev/"), self.log_path.read_text(encoding="ascii")
 
     def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+        """As Emulator.stop(); it may be called again."""
+        if self.process.returncode is None:
+            self.process.kill()
+            self.path.unlink(missing_ok=True)
+            self.process.wait()
+            self.process.stdout.close()
 
     def wire(self, direction, after=""):
         """Everything that came from the client (">") or went to it ("<"), escaped as the log has it; only what

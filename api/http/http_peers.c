@@ -6,7 +6,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-/* For the counts of bytes, which the C library's struct tcp_info does not have, and the length of the send queue. */
+/* The kernel's headers have the length of the send queue, and counts of bytes that the C library's struct tcp_info
+ * lacks. */
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 

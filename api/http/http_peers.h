@@ -2,10 +2,10 @@
 /*
  * The open connections, and the closing of those whose request has begun and does not end: the HTTP
  * library's own timeout counts only silence, so a byte a second would hold a connection for ever.  For the same reason
- * those go whose client takes the answer too slowly while the answer keeps memory.
+ * a connection is closed whose client takes an answer that keeps memory too slowly.
  *
- * Only the client's own time counts.  Time in which bytes of his lay unread for us, in which the thread that
- * reads his connection was held by something else, or in which nobody swept (the machine slept, or was too busy
+ * Only the client's own time counts.  Time in which bytes of the client lay unread here, in which the thread that
+ * reads its connection was held by something else, or in which nobody swept (the machine slept, or was too busy
  * to let the caretaker run), is ours: a halt that waits behind our own slowness is not to be cut.  While an answer is
  * sent, the client's time is that in which bytes wait in the socket to be taken.
  *

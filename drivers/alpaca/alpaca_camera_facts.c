@@ -7,10 +7,10 @@
 
 #include "alpaca_camera.h"
 
-/* Alpaca tells no limits of the set point: only the attempt does.  These are what no camera can reach. */
+/* Alpaca does not tell the limits of the set point; a client learns them by trying.  No camera can reach these. */
 #define SET_POINT_MIN_C (-273.0)
 #define SET_POINT_MAX_C 99.0
-/* Longest exposure of a camera that tells none, s. */
+/* The longest exposure of a camera that does not tell its own, s. */
 #define EXPOSURE_MAX_S 3600.0
 
 /* How a member is asked.  Those with a flag may be missing (0x400), and the flag says that they are not. */

@@ -34,7 +34,7 @@ static uint32_t client_id(const char *source)
 	for (const char *p = name; *p != '\0'; p++) {
 		hash = (hash ^ (unsigned char)*p) * 16777619u;
 	}
-	/* Some servers keep it in a signed number. */
+	/* Some servers keep a client's number in a signed one, so its highest bit stays 0. */
 	return (hash & 0x7FFFFFFF) | 1;
 }
 
@@ -229,7 +229,7 @@ static enum err_code tell_to_connect(struct alpaca_client *c, int64_t deadline_m
 	if (code == ERR_NOT_IMPLEMENTED) {
 		code = alpaca_put(c, ALPACA_ORDER, "connected", "Connected=True", deadline_ms, err);
 	}
-	/* An order without an answer is out: whether it connects is seen later. */
+	/* An order that has no answer yet may still connect the device, which the next look will show. */
 	c->asked = code == ERR_OK || alpaca_http_is_late(c->http);
 	return code;
 }

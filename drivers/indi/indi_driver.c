@@ -55,7 +55,7 @@ struct indi_focuser {
 	int64_t sent_ms;
 	bool reacted;               /* the driver has said something about it */
 	bool doubtful;              /* a counted one was stopped on its way: to be told once */
-	/* The last news. */
+	/* What the driver said last of the motor. */
 	int32_t position;
 	int64_t changed_ms;
 };

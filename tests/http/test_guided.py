@@ -134,3 +134,21 @@ def test_a_lost_focuser_is_waited_for(knob):
     assert status["position"] == 5000
     knob.action("GuidedFocus", "end")
     until(lambda: knob.action("GuidedFocus")["state"] == "ended", "the end")
+
+
+def test_a_turn_during_the_exposure_does_not_count(make_observatory):
+    """Such a frame was taken at no place; the same place is wished again."""
+    server = make_observatory(simulate=False, time_factor=2, config=(
+        "[focuser.0]\ndriver = manual\nmax_step = 12000\n[focuser.1]\ndriver = simulator\ncamera = 0\n"
+        "[camera.0]\ndriver = simulator\n"))
+    for device in ("focuser/0", "focuser/1", "camera/0"):
+        server.put(f"{device}/connected", Connected="True")
+    server.action("SetPosition", "5000")
+    server.action("GuidedFocus", "start")
+    until(lambda: server.action("GuidedFocus")["say"].startswith("Leave the knob alone"), "the exposure")
+    server.action("SetPosition", "5100")
+    status = until(lambda: (s := server.action("GuidedFocus"))["phase"] == "turn" and s, "the next thing to do")
+    assert (status["exposures"], status["points"]) == (1, [])
+    assert (status["turn"], status["steps"], status["target"]) == ("in", 100, 5000)
+    server.action("GuidedFocus", "end")
+    until(lambda: server.action("GuidedFocus")["state"] == "ended", "the end")

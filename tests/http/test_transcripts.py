@@ -44,7 +44,8 @@ def test_a_pulled_cable_leaves_a_transcript(make_observatory, emulator):
     text = path.read_text(encoding="ascii")
     assert "# reason: " in text and "is gone" in text
     assert text.endswith(" ! io\n")
-    until(lambda: " < 1DB0#" in server.log(), "its end is in the log")
+    assert " < 1DB0#" in text
+    until(lambda: all(f"transcript {line}\n" in server.log() for line in text.splitlines()[-5:]), "its end is in the log")
     replay(path)
     assert not (server.folder / "state" / "transcripts" / "focuser.0.txt").exists()
 

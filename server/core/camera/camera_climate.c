@@ -61,18 +61,20 @@ static const char *missing(const struct camera_caps *caps, const struct camera_c
 									 : NULL;
 }
 
-bool camera_climate_first(struct device *dev, struct err *err)
+enum err_code camera_climate_first(struct device *dev, bool *all, struct err *err)
 {
 	struct camera_core *c = camera_of(dev);
-	if (c->driver->poll_climate == NULL) {
-		return true;
+	*all = c->driver->poll_climate == NULL;
+	if (*all) {
+		return ERR_OK;
 	}
 	struct camera_climate fresh = climate_unknown;
-	if (camera_drive_first_climate(dev, &fresh, err) != ERR_OK) {
-		return false;
+	enum err_code code = camera_drive_first_climate(dev, &fresh, err);
+	if (code == ERR_OK) {
+		c->fresh_climate = fresh;
+		*all = missing(&c->fresh_caps, &fresh) == NULL;
 	}
-	c->fresh_climate = fresh;
-	return missing(&c->fresh_caps, &fresh) == NULL;
+	return code;
 }
 
 void camera_climate_came_up(struct device *dev, bool again)

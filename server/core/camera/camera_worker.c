@@ -222,9 +222,9 @@ static enum err_code camera_identify(struct device *dev, struct err *err)
 	return code;
 }
 
-static bool camera_read_all(struct device *dev, struct err *err)
+static enum err_code camera_read_all(struct device *dev, bool *all, struct err *err)
 {
-	return camera_climate_first(dev, err);
+	return camera_climate_first(dev, all, err);
 }
 
 /* The pixel size of the configuration stands above what the device says. */

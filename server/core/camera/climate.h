@@ -48,9 +48,9 @@ struct climate {
 bool camera_climate_step(struct device *dev, struct step *out);
 /* The driver was opened: takes from its caps what it has no function for. Without the lock. */
 void camera_climate_open(struct device *dev);
-/* Reads once before the link is up. True when each thing that the camera tells was read; ERR_IO in *err: it is gone.
- * Without the lock. */
-bool camera_climate_first(struct device *dev, struct err *err);
+/* Reads once before the link is up; *all: whether each thing that the camera tells was read. ERR_IO: the camera is
+ * gone. Without the lock. */
+enum err_code camera_climate_first(struct device *dev, bool *all, struct err *err);
 /* The link is up with what camera_climate_first() read last; what is missing of that is said in the log. After a loss
  * the cooler is told again; at first its state is taken from the camera, where that tells it. */
 void camera_climate_came_up(struct device *dev, bool again);

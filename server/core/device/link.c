@@ -152,7 +152,7 @@ static void close_link(struct device *dev)
 	if (dev->usable) {
 		dev->class->stop(dev);
 	} else {
-		/* What kept the link from coming back hinders nobody any more. */
+		/* Nobody waits for the link, so the reason why it did not come back is not shown. */
 		dev->last_failure[0] = '\0';
 	}
 	close_driver(dev);
@@ -237,17 +237,18 @@ static int64_t identify(struct device *dev)
 static int64_t read_all(struct device *dev)
 {
 	struct err err = {0};
+	enum err_code code = ERR_OK;
 	bool all = true;
 	if (dev->class->read_all != NULL) {
 		pthread_mutex_unlock(&dev->lock);
-		all = dev->class->read_all(dev, &err);
+		code = dev->class->read_all(dev, &all, &err);
 		pthread_mutex_lock(&dev->lock);
-		device_count_error(dev, err.code);
+		device_count_error(dev, code);
 	}
 	if (dev->link == LINK_CLOSING) {
 		return 0;
 	}
-	if (err.code == ERR_IO) {
+	if (code == ERR_IO) {
 		open_failed(dev, &err);
 		return dev->next_try_ms;
 	}

@@ -42,15 +42,15 @@ struct focuser_core {
 
 	struct focuser_caps caps; /* its max_step as clients see it, and as configured */
 	bool caps_known;
-	struct numbering numbering; /* positions of clients are the motor's by this, and only by this */
-	struct renumbered renumbered; /* what a focusd that numbered otherwise has left behind */
+	struct numbering numbering; /* the one way from the motor's numbers to those of clients, and back */
+	struct renumbered renumbered; /* what 0.1.0, which numbered otherwise, has left behind */
 	enum moves_approach approach;
 	struct moves_rules rules;
 
 	int64_t next_poll_ms;    /* device clock */
 	unsigned poll_failures;  /* in a row */
 	struct motion motion;
-	struct log_lasting outside; /* what the log was told of a motor outside its range */
+	struct log_lasting outside; /* whether the log knows that the motor stands outside its range */
 	struct temperature temperature;
 	struct focuser_memory memory;
 	struct set_position set_position;

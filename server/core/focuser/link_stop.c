@@ -19,7 +19,7 @@ static bool kept_its_way(const struct focuser_core *f)
 	       focuser_distance(here, f->leg.from) > focuser_tolerance(f);
 }
 
-/* The motion that nobody will hear of. */
+/* Describes what the motor does at this moment, when the link has gone and nobody will hear how it ends. */
 static struct stopped_motion motion_now(const struct device *dev)
 {
 	const struct focuser_core *f = focuser_of(dev);

@@ -9,7 +9,8 @@
 
 struct device;
 
-/* The link went, before anything else forgets what the motor did.  lost: not by a client's wish, but by `why`. */
+/* Keeps what the motor did when the link went, and whether it is owed a STOP; to be called before anything else forgets
+ * that.  lost is true when `why` ended the link, false when a client's wish did. */
 void link_stop_went(struct device *dev, bool lost, const struct err *why);
 
 /* The device has been identified and read, and the link is not up yet: sends a STOP that is owed, in the form that
@@ -17,8 +18,8 @@ void link_stop_went(struct device *dev, bool lost, const struct err *why);
  * the driver's call failed; after some of these it is left to link_stop_came(). */
 enum err_code link_stop_pay(struct device *dev, struct err *err);
 
-/* The link is up and the device's state is taken over: goes on with what link_stop_pay() began, and wishes what was
- * asked for too late for it. */
+/* The link is up and the device's state is taken over: goes on with what link_stop_pay() began, and wishes a halt that
+ * was asked for too late for it. */
 void link_stop_came(struct device *dev);
 
 #endif

@@ -25,7 +25,7 @@ enum err_code link_up_open(struct device *dev, struct err *err)
 	return code == ERR_OK ? drive_open(dev, err) : code;
 }
 
-bool link_up_read_all(struct device *dev, struct err *err)
+enum err_code link_up_read_all(struct device *dev, bool *all, struct err *err)
 {
 	struct focuser_core *f = focuser_of(dev);
 	pthread_mutex_lock(&dev->lock);
@@ -33,19 +33,21 @@ bool link_up_read_all(struct device *dev, struct err *err)
 	bool halt_owed = f->stop.owed;
 	pthread_mutex_unlock(&dev->lock);
 	if (code == ERR_IO) {
-		return false;
+		return code;
 	}
 	/* A motor that runs may have to be stopped at any moment, and that needs the link. */
 	bool moves = (f->fresh.moving_valid && f->fresh.moving) || f->fresh_caps.calibrating;
-	if (halt_owed || moves || !temperature_missing(dev)) {
-		return true;
+	*all = halt_owed || moves || !temperature_missing(dev);
+	if (*all) {
+		return code;
 	}
 	struct focuser_reading reading;
-	if (drive_ask_temperature(dev, &reading, err) == ERR_IO) {
-		return false;
+	code = drive_ask_temperature(dev, &reading, err);
+	if (code != ERR_IO) {
+		temperature_heard(dev, &reading);
+		*all = !temperature_missing(dev);
 	}
-	temperature_heard(dev, &reading);
-	return !temperature_missing(dev);
+	return code;
 }
 
 enum err_code link_up_identify(struct device *dev, struct err *err)

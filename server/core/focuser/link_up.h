@@ -13,7 +13,7 @@ struct device;
 enum err_code link_up_open(struct device *dev, struct err *err);
 enum err_code link_up_identify(struct device *dev, struct err *err); /* and sends a STOP that is owed */
 int link_up_open_wait_ms(struct device *dev);
-bool link_up_read_all(struct device *dev, struct err *err);
+enum err_code link_up_read_all(struct device *dev, bool *all, struct err *err);
 void link_up_came(struct device *dev, bool again);
 void link_up_went(struct device *dev, const struct err *why);
 void link_up_stop(struct device *dev);

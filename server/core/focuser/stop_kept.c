@@ -6,7 +6,7 @@
 
 #include "focuser_private.h"
 
-/* What hinders a STOP at this moment. */
+/* Says what keeps a STOP from being sent at this moment. */
 static enum stop_hindrance hindrance(const struct device *dev)
 {
 	return dev->link == LINK_LOST ? focuser_of(dev)->stop.why : STOP_CLOSED;

@@ -15,13 +15,14 @@
 struct device;
 struct focuser_state;
 
+/* What is kept of a STOP from the loss of the link until it is up again. */
 struct stop_kept {
-	struct stopped_motion motion; /* what it is meant for; since the link went, until it is up again */
-	enum stop_hindrance why;      /* the link went */
-	bool owed;        /* wished without a link, or not known to be heard when the link went */
-	bool unsure;      /* owed because it is not known to be heard */
+	struct stopped_motion motion; /* the motion that the STOP is meant for */
+	enum stop_hindrance why;      /* the reason why the link went */
+	bool owed;        /* a STOP was wished without a link, or nobody knows whether it was heard */
+	bool unsure;      /* it is owed because nobody knows whether it was heard */
 	int tries;        /* calls of the driver that failed since it is owed */
-	bool sent;        /* since the link went; verdict says in which form */
+	bool sent;        /* the device was told since the link went; verdict says how */
 	enum stop_verdict verdict;
 	const char *outcome; /* what became of the last one that was owed, for people; NULL: there is nothing to tell */
 };

@@ -10,7 +10,8 @@ static void run(void *owner)
 	double exposure_s = af->measure_exposure_s;
 	int bin = af->measure_binning;
 	int gain = af->measure_gain;
-	/* The camera of another focuser, or of none, has to ask for itself where that stands. */
+	/* The position of this focuser says nothing about the camera of another one, or of none: the camera's own
+	 * room asks where its focuser stands. */
 	double position = af->measure_own ? autofocus_where(af) : (double)NAN;
 	pthread_mutex_unlock(&af->jobs.lock);
 	struct seen seen;

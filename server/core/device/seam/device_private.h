@@ -97,10 +97,11 @@ struct device_class {
 	enum err_code (*identify)(struct device *dev, struct err *err);
 	/* Unlocked, driver open and identified, before the link is up. Reads what the device tells beside that and has
 	 * not told since it was opened, since clients ask once, right after connecting, and believe the answer all
-	 * night. True: everything was read, is known to be absent, or something is more urgent than reading. False: it
-	 * is called again soon, until clients may wait no longer; came_up then finds what there is, and says in the
-	 * log what is missing. ERR_IO in *err ends this try of the link. NULL: there is nothing to read. */
-	bool (*read_all)(struct device *dev, struct err *err);
+	 * night. *all is true: everything was read, is known to be absent, or something is more urgent than reading.
+	 * False: it is called again soon, until clients may wait no longer; came_up then finds what there is, and says
+	 * in the log what is missing. A failure is counted; *all means nothing beside ERR_IO, which ends this try of
+	 * the link. NULL: there is nothing to read. */
+	enum err_code (*read_all)(struct device *dev, bool *all, struct err *err);
 	/* Unlocked. Closes the driver, after each open that succeeded. */
 	void (*close)(struct device *dev);
 	/* Locked, driver open. How long the device has to be left alone before identify, ms on its clock. */
