@@ -24,7 +24,7 @@ static void camera_facts(void **state)
 		{"lastexposurestarttime", "{\"Value\":\"\","},
 		{"interfaceversion", "{\"Value\":4,"},
 		{"supportedactions", "{\"Value\":[\"MeasureStars\"],"},
-		{"driverversion", "{\"Value\":\"0.1\","},
+		{"driverversion", "{\"Value\":\"0.2\","},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		char path[64];
