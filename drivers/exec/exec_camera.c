@@ -316,7 +316,8 @@ static enum err_code explain(struct exec_camera *c, struct err *err)
 static enum err_code exec_read_lent(void *ctx, struct frame_info *info, struct err *err)
 {
 	struct exec_camera *c = ctx;
-	if (c->phase != EXEC_FAILED && c->phase != EXEC_FETCHING) {
+	bool early = clock_now_ms(c->host->clock) - c->start_ms < (int64_t)(c->request.duration_s * 1000.0);
+	if (c->phase != EXEC_FAILED && (c->phase != EXEC_FETCHING || early)) {
 		return err_set(err, ERR_INVALID_OPERATION, "no exposure is ready");
 	}
 	while (c->phase == EXEC_FETCHING && !frame_fetch_wait(c->fetch, LOOK_MS)) {

@@ -464,7 +464,7 @@ def test_the_celestron_motor_is_asked_and_found(tree, device, make_server, make_
     assert port["answer"]["identity"].startswith("Celestron focus motor, firmware")
     server = make_server("auto", driver="celestron")
     server.put("focuser/0/connected", Connected="True")
-    assert server.get("focuser/0/position") == 18000  # 0 is the lower limit of the motor, its own 2000
+    assert server.get("focuser/0/position") == 18000  # the emulated calibration begins at 2000
     # Asked for its position, but never sent anywhere (a goto has three data bytes: length 6).
     assert r";\x03 \x12" in motor.wire(">") and r";\x06 \x12" not in motor.wire(">")
     assert bridge.received() == b""
