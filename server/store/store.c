@@ -46,7 +46,10 @@ static void reserve(struct store *store)
 	uint64_t reserved = 0;
 	enum err_code code = runs_db_reserve(store->db, below, RESERVE_IDS, &highest, &reserved, &err);
 	if (code == ERR_OK) {
-		raise_next_id(store, highest + 1);
+		/* An id that was given out may have been given back meanwhile. */
+		if (highest > below) {
+			raise_next_id(store, highest + 1);
+		}
 		(void)log_lasting_over(&store->reserve_failures);
 	} else if (log_lasting_news(&store->reserve_failures, err.text)) {
 		log_warn("store", "%s; without that a power cut may lead to a number that was used before", err.text);

@@ -329,6 +329,21 @@ static void an_id_that_came_to_nothing_is_used_again(void **state)
 	store_close(store);
 }
 
+/* The id is given back while the thread reserves the ids behind it. */
+static void an_id_given_back_during_a_reserve_is_used_again(void **state)
+{
+	(void)state;
+	struct store *store = open_store();
+	shut_gate();
+	uint64_t id = store_next_run_id(store);
+	wait_at_gate();
+	store_return_run_id(store, id);
+	atomic_store(&gate_shut, false);
+	assert_string_equal(ids_listed(store, 5), ""); /* the thread has come back from the disk */
+	assert_int_equal(store_next_run_id(store), id);
+	store_close(store);
+}
+
 static void a_run_that_was_cut_short_is_closed(void **state)
 {
 	(void)state;
@@ -445,6 +460,7 @@ int main(void)
 		TEST(the_oldest_is_lost_beyond_the_ceiling),
 		TEST(no_id_is_given_twice),
 		TEST(an_id_that_came_to_nothing_is_used_again),
+		TEST(an_id_given_back_during_a_reserve_is_used_again),
 		TEST(a_run_that_was_cut_short_is_closed),
 		TEST(the_oldest_question_is_refused_beyond_the_ceiling),
 		TEST(history_is_known_without_the_disk),
