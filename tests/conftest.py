@@ -26,8 +26,9 @@ SANITIZED = bool(os.environ.get("FOCUSD_SANITIZED"))
 # Tests wait so long for what must happen; it is generous, since a passing test never uses it up.
 DEADLINE_S = 120 if SANITIZED else 60
 
-# Whoever runs the tests in the background has SIGINT and SIGQUIT ignored, and what is started from here would inherit
-# that.
+# Whoever runs the tests in the background has SIGINT and SIGQUIT ignored, and under nohup SIGHUP; what is started from
+# here would inherit that.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 

@@ -255,7 +255,8 @@ def test_full_disk_at_a_later_start(make_observatory, end):
     if end == "killed":
         # A run is over before it is written: by another thread, a moment later.
         with sqlite3.connect(f"file:{server.folder}/state/focusd.db?mode=ro", uri=True) as db:
-            until(lambda: db.execute("SELECT id FROM runs").fetchall() == [(before,)], "the run is kept")
+            ended = "SELECT id FROM runs WHERE phase = 'over'"
+                until(lambda: db.execute(ended).fetchall() == [(before,)], "the end of the run is kept")
         db.close()
         server.process.kill()
         server.process.communicate()

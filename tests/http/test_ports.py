@@ -68,6 +68,8 @@ class Tree:
 
     def unplug(self, name):
         device, entry, links = self.by_name.pop(name)
+        # As the kernel does it: the node goes first, before anything that tells whose it is.
+        (self.root / "dev" / name).unlink()
         for path in sorted(device.rglob("*"), reverse=True):
             if path.is_symlink() or path.is_file():
                 path.unlink()
@@ -79,7 +81,6 @@ class Tree:
         for link in links:
             if link.is_symlink() and os.readlink(link).endswith("/" + name):
                 link.unlink()
-        (self.root / "dev" / name).unlink()
 
     def hold(self, pid, program, name):
         folder = self.root / "proc" / str(pid)
