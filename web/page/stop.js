@@ -48,6 +48,15 @@ export class Stop {
     }
   }
 
+  // The server is heard, with nothing new: what is shown is true, and a focuser that rests needs no STOP any more.
+  alive() {
+    for (const {card} of this.focusers.values()) {
+      if (this.unanswered.has(card.device.number)) {
+        this.news(card);
+      }
+    }
+  }
+
   // A focuser has a new state: what the server keeps to send is said by the server's words, and what was not sent is
   // no news any more when the focuser is heard to be at rest.
   news(card) {
