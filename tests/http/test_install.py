@@ -29,8 +29,9 @@ def test_the_whole_is_there(machine):
                 f"{PREFIX}/lib/udev/rules.d/60-focusd.rules", f"{PREFIX}/lib/udev/rules.d/95-focusd-peace.rules",
                 f"{PREFIX}/share/man/man1/focusd.1", f"{PREFIX}/share/man/man5/focusd.conf.5",
                 *(f"{PREFIX}/share/doc/focusd/{name}" for name in ("README.md", "LICENSE", "NOTICE", "CHANGELOG.md")),
-                *(f"{PREFIX}/share/doc/focusd/examples/{path.name}"
-                  for folder in ("examples", "systemd") for path in (ROOT / "packaging" / folder).glob("*.conf"))}
+                *(f"{PREFIX}/share/doc/focusd/{folder}/{path.name}"
+                  for folder in ("examples", "examples/systemd")
+                  for path in (ROOT / "packaging" / folder.split("/")[-1]).glob("*.conf"))}
     assert installed == expected
     # Empty, and where the program looks whatever the prefix is.
     assert (machine / "etc/focusd").is_dir()
