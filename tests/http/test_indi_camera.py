@@ -300,6 +300,9 @@ def test_somebody_else_exposes(indi, serve):
     server = serve(config(indi))
     with indi.lock:
         camera.expose(60)
+        camera.set("CCD_TEMPERATURE", CCD_TEMPERATURE_VALUE="7")
+    # What is told behind the exposure has been heard, and so has the exposure.
+    until(lambda: server.get("camera/0/ccdtemperature") == 7, "the exposure is known")
     start(server)
     failure(server, "exposing for another program")
     assert [m["CCD_EXPOSURE_VALUE"] for m in indi.sent_to("Toy", "CCD_EXPOSURE")] == []
