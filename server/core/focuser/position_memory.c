@@ -251,8 +251,15 @@ bool memory_begin(struct device *dev, int64_t *next_ms)
 		}
 		struct position_entry entry;
 		fill_way(dev, &entry);
-		note(dev, &entry);
 		m->noted_op = f->op;
+		if (f->driver->count == FOCUSER_COUNT_SIMULATED && m->has_last && m->last.moving) {
+			/* A new target of a simulated motor is brought to the disk with its progress: nothing stands
+			 * elsewhere in the sky when a power cut loses it, and the disk has no work with a client
+			 * that sends targets as fast as it can. */
+			m->last = entry;
+			return true;
+		}
+		note(dev, &entry);
 		m->patience_real_ms = now + POSITION_JOURNAL_PATIENCE_MS;
 	}
 	if (settled(dev)) {
