@@ -13,8 +13,8 @@
 #include "clock.h"
 #include "state.h"
 
-/* The thread is so nice, in the sense of nice(2): building lists of a thousand runs for whoever asks without end must not
- * take the processor from the threads that carry STOP (benchmark P25). Those never wait for its lock. */
+/* The thread is so nice, in the sense of nice(2): building lists of a thousand runs for whoever asks without end must
+ * not take the processor from the threads that carry STOP (benchmark P25). Those never wait for its lock. */
 #define STORE_NICE 5
 /* A write that failed is tried again after this time. */
 #define WRITE_AGAIN_MS 1000
