@@ -68,7 +68,7 @@ enum err_code http_doors_open(struct http_doors *doors, const char *bind_to, int
 {
 	memset(doors, 0, sizeof *doors);
 	doors->port = port;
-	doors->library_fd = -1;
+	doors->mhd_fd = -1;
 	doors->stop_fd = -1;
 	memset(doors->fd, -1, sizeof doors->fd);
 	enum err_code code = bind_list_parse(bind_to != NULL ? bind_to : "", &doors->list, err);
@@ -83,13 +83,13 @@ enum err_code http_doors_open(struct http_doors *doors, const char *bind_to, int
 		 * there. */
 		if (result == LISTEN_FAILED || (result == LISTEN_LATER && doors->list.count == 0)) {
 			close_all(doors);
-			if (doors->library_fd >= 0) {
-				close(doors->library_fd);
+			if (doors->mhd_fd >= 0) {
+				close(doors->mhd_fd);
 			}
 			return ERR_IO;
 		}
-		if (result == LISTEN_OK && doors->library_fd < 0) {
-			doors->library_fd = fd;
+		if (result == LISTEN_OK && doors->mhd_fd < 0) {
+			doors->mhd_fd = fd;
 		} else {
 			doors->fd[i] = fd;
 		}

@@ -23,7 +23,7 @@ struct http_doors {
 	_Atomic bool is_open;       /* something is listened on; port and first are then constant */
 	int port;                   /* of all; 0 before is_open when any port will do */
 	const struct bind_address *first; /* the address that was there first; NULL: all addresses */
-	int library_fd;             /* the library's own socket; -1 none */
+	int mhd_fd;             /* the library's own socket; -1 none */
 	/* The thread's, once it runs. */
 	int fd[BIND_MAX];           /* by index in list; -1: not there yet, or the library's */
 	enum listen_result result[BIND_MAX]; /* of the last try */
@@ -36,7 +36,7 @@ struct http_doors {
 
 /* Listens on each address of bind_to that is there; the log says which are not.  ERR_INVALID_VALUE when bind_to is no
  * list of addresses; ERR_IO when one is taken or forbidden.  After an error nothing is open.  The caller gives
- * library_fd to the library, which closes it. */
+ * mhd_fd to the library, which closes it. */
 enum err_code http_doors_open(struct http_doors *doors, const char *bind_to, int port, struct err *err);
 
 /* Starts the thread when there is something for it to do.  ERR_IO when it cannot be had. */

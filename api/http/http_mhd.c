@@ -139,7 +139,7 @@ static void on_library_log(void *cls, const char *format, va_list ap)
 /* Starts the library's threads; the library takes the first listening socket over. */
 static enum err_code start_library(struct http_server *server, struct err *err)
 {
-	int fd = server->doors.library_fd;
+	int fd = server->doors.mhd_fd;
 	unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
 	struct MHD_OptionItem socket[] = {{MHD_OPTION_LISTEN_SOCKET, fd, NULL}, {MHD_OPTION_END, 0, NULL}};
 	if (fd < 0) {
