@@ -77,7 +77,7 @@ def test_stop_with_the_cable_out_is_seen(page, observatory, emulated, tmp_path):
     emulated.stop()
     page.one("#stop").click()
     page.wait(lambda: banner(page) == f"Pier stepper: {NOT_SENT}", "the banner")
-    assert page.one(".focuser .stop-words").text == f"⚠ {NOT_SENT}"
+    page.wait(lambda: page.one(".focuser .stop-words").text == f"⚠ {NOT_SENT}", "the card's words")
     assert page.fits() and page.stop_in_view()
     page.js("scrollTo(0, document.body.scrollHeight)")
     assert page.stop_in_view() and page.one("#banner").is_displayed()

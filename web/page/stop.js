@@ -4,6 +4,8 @@ import {halt, NOT_CONNECTED} from './alpaca.js';
 import {untilBusy} from './focuser.js';
 import {sentence} from './words.js';
 
+const ASK_MS = 2000;
+
 export class Stop {
   // note(who, text) puts a text into the banner; '' takes it away.
   constructor(button, focusers, cameras, note) {
@@ -41,6 +43,7 @@ export class Stop {
       if (e.number <= 0) {
         this.unanswered.add(number);
         away('Press it again, or cut the power if it moves.');
+        this.ask(card);
       } else if (e.number !== NOT_CONNECTED || card.state.link === 'lost' || card.state.stop_owed) {
         // A focuser that nobody has connected does not move for us, so there is nothing to say of it.
         this.note(`stop-${number}`, card.state.stop_owed ? '' : sentence(e.message));
@@ -48,21 +51,40 @@ export class Stop {
     }
   }
 
-  // The server is heard, with nothing new: what is shown is true, and a focuser that rests needs no STOP any more.
+  // Asks whether it moves until the server answers that it rests, since news may have been missed meanwhile.
+  async ask(card) {
+    const {number} = card.device;
+    while (this.unanswered.has(number)) {
+      await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+      try {
+        const response = await fetch(`/api/v1/focuser/${number}/ismoving`,
+          {cache: 'no-store', signal: AbortSignal.timeout(ASK_MS)});
+        if ((await response.json()).Value === false) {
+          this.unanswered.delete(number);
+          this.note(`stop-${number}`, '');
+        }
+      } catch (e) {
+        // No answer yet: it is asked again.
+      }
+    }
+  }
+
+  // The server is heard, with nothing new: a focuser whose link is up and that rests needs no STOP any more.  That the
+  // last reading was old when the server came back is no news by now: it would have lost the link meanwhile.
   alive() {
     for (const {card} of this.focusers.values()) {
       if (this.unanswered.has(card.device.number)) {
-        this.news(card);
+        this.news(card, true);
       }
     }
   }
 
   // A focuser has a new state: what the server keeps to send is said by the server's words, and what was not sent is
   // no news any more when the focuser is heard to be at rest.
-  news(card) {
+  news(card, heard = false) {
     const {device: {number}, state} = card;
     this.note(`stop-owed-${number}`, state.stop_owed ? `${state.name}: ${state.stop_words}` : '');
-    if (state.stop_owed || (state.link === 'up' && !state.moving && !state.position_stale)) {
+    if (state.stop_owed || (state.link === 'up' && !state.moving && (heard || !state.position_stale))) {
       this.unanswered.delete(number);
       this.note(`stop-${number}`, '');
     } else if (this.unanswered.has(number)) {
