@@ -205,7 +205,7 @@ function listen() {
   on('focuser', showDevice);
   on('camera', showDevice);
   on('run', showRun);
-  on('alive', () => stop.alive());
+  on('alive', () => {});
   // The browser gives up for good on some failures (a proxy's error page, for one): tick() begins anew.
   source.addEventListener('error', tick);
 }

@@ -69,22 +69,12 @@ export class Stop {
     }
   }
 
-  // The server is heard, with nothing new: a focuser whose link is up and that rests needs no STOP any more.  That the
-  // last reading was old when the server came back is no news by now: it would have lost the link meanwhile.
-  alive() {
-    for (const {card} of this.focusers.values()) {
-      if (this.unanswered.has(card.device.number)) {
-        this.news(card, true);
-      }
-    }
-  }
-
   // A focuser has a new state: what the server keeps to send is said by the server's words, and what was not sent is
   // no news any more when the focuser is heard to be at rest.
-  news(card, heard = false) {
+  news(card) {
     const {device: {number}, state} = card;
     this.note(`stop-owed-${number}`, state.stop_owed ? `${state.name}: ${state.stop_words}` : '');
-    if (state.stop_owed || (state.link === 'up' && !state.moving && (heard || !state.position_stale))) {
+    if (state.stop_owed || (state.link === 'up' && !state.moving && !state.position_stale)) {
       this.unanswered.delete(number);
       this.note(`stop-${number}`, '');
     } else if (this.unanswered.has(number)) {
