@@ -256,7 +256,7 @@ def test_full_disk_at_a_later_start(make_observatory, end):
         # A run is over before it is written: by another thread, a moment later.
         with sqlite3.connect(f"file:{server.folder}/state/focusd.db?mode=ro", uri=True) as db:
             ended = "SELECT id FROM runs WHERE phase = 'over'"
-                until(lambda: db.execute(ended).fetchall() == [(before,)], "the end of the run is kept")
+            until(lambda: db.execute(ended).fetchall() == [(before,)], "the end of the run is kept")
         db.close()
         server.process.kill()
         server.process.communicate()
