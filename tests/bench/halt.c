@@ -84,8 +84,8 @@ static void on_bytes(void *ctx, char direction, const void *data, size_t len)
 static void *emulate(void *arg)
 {
 	struct err err;
-	/* The bytes are noted when they come, not when the crowd lets this thread in; without the right to do so it waits
-	 * its turn like others, and the figure has that in it. */
+	/* The bytes are noted when they come, not when the crowd lets this thread in; without the right to do so it
+	 * waits its turn like others, and the figure has that in it. */
 	const struct sched_param first = {.sched_priority = 1};
 	pthread_setschedparam(pthread_self(), SCHED_FIFO, &first);
 	if (emulator_run(arg, -1, &err) != ERR_OK) {
