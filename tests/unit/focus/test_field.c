@@ -286,8 +286,9 @@ static void try_frames(const struct telescope *t, const struct field_train *trai
 static void say(const char *what, struct tally *tally)
 {
 	print_message("%s: %d frames, %d tell; median %.1f um, 95 %% %.1f um, wrong side %d of %d; "
-		"2 sigma holds %.3f, where it tells %.3f\n", what, tally->frames, tally->tells,
-		quantile(tally, 0.5), quantile(tally, 0.95), tally->wrong_side, tally->far, (double)tally->covered / tally->frames,
+		"2 sigma holds %.3f, where it tells %.3f\n",
+		what, tally->frames, tally->tells, quantile(tally, 0.5), quantile(tally, 0.95),
+		tally->wrong_side, tally->far, (double)tally->covered / tally->frames,
 		tally->tells > 0 ? (double)tally->tells_covered / tally->tells : NAN);
 }
 

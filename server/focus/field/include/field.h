@@ -155,8 +155,8 @@ struct field_sense {
  * Accuracy, 40 stars of SNR 25 to 250 with 2 % of scatter beyond photon noise, f/5, fields as in field_fit(): within
  * 40 um of focus the median error is 2.2 um and 95 % are below 7 um, from 40 to 150 um 2.7 and 8 um; no side of 291 is
  * wrong, and two sigmas hold 97 % (tests/unit/focus/test_field.c one_frame_tells).  Flat fields: 1 % of frames tell,
- * and two sigmas hold 92 % (flat_fields_cannot_tell, there).  17 recorded frames of one star, each told by the others: the
- * distance is within two sigmas of the truth in all, and no side is told
+ * and two sigmas hold 92 % (flat_fields_cannot_tell, there).  17 recorded frames of one star, each told by the others:
+ * the distance is within two sigmas of the truth in all, and no side is told
  * (tests/unit/focus/test_real_frames.c one_frame_is_told_by_the_others). */
 void field_sense(const struct field_train *train, const struct star *stars, size_t count, int width, int height,
 	struct field_sense *out);
