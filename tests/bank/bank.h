@@ -116,7 +116,7 @@ struct bank_outcome {
 	char reason[200];
 	int exposures;
 	double error;             /* of a success: where the optics stand from focus, Z, absolute */
-	bool covered;             /* the interval holds the position that the motor should have */
+	bool covered;             /* the interval holds where the motor should be */
 	double width;             /* half width of the interval, Z; NAN without one */
 	bool broke_rules;         /* a wish outside the range, or no end */
 };
@@ -133,7 +133,7 @@ struct bank_figures {
 	int runs, succeeded, failed, wrong;   /* wrong: successes beyond half a zone, or where none was possible */
 	int impossible;                       /* runs in which focus could not be found */
 	int covered, broke_rules;
-	double *errors;                       /* of the successes where one was possible, Z, sorted by bank_quantile() */
+	double *errors;                       /* of the successes where one was possible, Z */
 	double *exposures;                    /* of all runs */
 	size_t error_count;
 	double worst_error;

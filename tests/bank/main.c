@@ -33,9 +33,9 @@ static bool parse(int argc, char **argv, struct options *o)
 		} else if (strcmp(argv[i], "--cell") == 0 && more) {
 			o->cell = argv[++i];
 		} else if (strcmp(argv[i], "--runs") == 0 && more) {
-			o->runs = atoi(argv[++i]);
+			o->runs = (int)strtol(argv[++i], NULL, 10);
 		} else if (strcmp(argv[i], "--first") == 0 && more) {
-			o->first = atoi(argv[++i]);
+			o->first = (int)strtol(argv[++i], NULL, 10);
 		} else if (strcmp(argv[i], "--trace") == 0) {
 			o->trace = true;
 		} else if (strcmp(argv[i], "--reasons") == 0) {
@@ -84,8 +84,8 @@ static void run_cell(const struct bank_plan *plan, const struct bank_cell *cell,
 		bank_figures_add(f, &truth, &outcome, run);
 		if (o->trace || (o->reasons && outcome.end != AF_WANT_SUCCESS)) {
 			printf("%s %d: %s after %d, error %.3f +- %.3f Z (Z = %.0f steps) %s\n", cell->name, run,
-				outcome.end == AF_WANT_SUCCESS ? "success" : "failure", outcome.exposures, outcome.error,
-				outcome.width, truth.zone, outcome.reason);
+				outcome.end == AF_WANT_SUCCESS ? "success" : "failure", outcome.exposures,
+				outcome.error, outcome.width, truth.zone, outcome.reason);
 		}
 	}
 }

@@ -92,9 +92,9 @@ static void promises_are_kept(void **state)
 		bool kept = e95 <= p->e95 && f.failed <= p->failed * runs && f.wrong <= p->wrong * runs &&
 			median <= p->median && f.broke_rules == 0;
 		if (!kept) {
-			print_message("plan %s, %s: e95 %.3f, %d failed (%d), %d wrong (%d), %.0f exposures, %d broke rules\n",
-				plan->name, p->cell, e95, f.failed, f.failed_run, f.wrong, f.wrong_run, median,
-				f.broke_rules);
+			print_message("plan %s, %s: e95 %.3f, %d failed (%d), %d wrong (%d), %.0f exposures, "
+				"%d broke rules\n", plan->name, p->cell, e95, f.failed, f.failed_run, f.wrong,
+				f.wrong_run, median, f.broke_rules);
 		}
 		broken += !kept;
 		bank_figures_free(&f);
@@ -116,7 +116,7 @@ static void rules_are_kept_everywhere(void **state)
 
 int main(int argc, char **argv)
 {
-	runs = argc > 1 ? atoi(argv[1]) : runs;
+	runs = argc > 1 ? (int)strtol(argv[1], NULL, 10) : runs;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sky_is_the_exact_curve),
 		cmocka_unit_test(promises_are_kept),
