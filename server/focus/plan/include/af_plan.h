@@ -37,8 +37,14 @@ struct af_plan_setup {
 	double focal_length_mm;
 	double pixel_um;               /* of a delivered pixel: binning included */
 	double step_size_um;           /* of focal plane per step */
-	double known_slope_px_per_step;/* from history, same binning; NAN */
-	double known_hfr_min_px;       /* from history, same binning; NAN */
+	/* What earlier runs with the same instrument and binning taught; each NAN or 0 when unknown.  The sigmas are
+	 * those of the next run's value, so they hold what changes from night to night; a value without one (0) is
+	 * worth what its user makes of it. */
+	double known_slope_px_per_step, known_slope_sigma;  /* of both arms, > 0; 1 sigma, px per step */
+	double known_hfr_min_px, known_hfr_min_sigma_px;    /* at best focus, > 0; 1 sigma with the seeing, px */
+	double known_asymmetry, known_asymmetry_sigma;      /* slope of the arm above focus over that below, > 0 */
+	double known_backlash_steps;                        /* backlash that was seen beyond backlash_steps, >= 0 */
+	double known_best_position, known_best_sigma_steps; /* the last good position; known where the sigma is > 0 */
 };
 
 enum af_want {
