@@ -10,7 +10,7 @@
 
 #include "background.h"
 #include "harvest.h"
-#include "scan.h"
+#include "disks.h"
 #include "sieve.h"
 
 enum {
@@ -66,7 +66,7 @@ struct fine {
 	struct pyramid *pyramid;
 	int levels;                      /* that are sieved; the next one is scanned */
 	struct sieve sieve[SIEVED];
-	struct scan scan;
+	struct disks disks;
 	struct background sky[SIEVED];
 };
 
@@ -83,7 +83,7 @@ static bool fine_init(struct fine *fine)
 		enough = enough && sieve_init(&fine->sieve[k], fine->pyramid, k, &fine->sky[from]);
 	}
 	/* The scanned level has small disks too, which need a sky as fine as those of the level below. */
-	return enough && scan_init(&fine->scan, fine->pyramid, fine->levels, 0, &fine->sky[from]);
+	return enough && disks_init(&fine->disks, fine->pyramid, fine->levels, 0, &fine->sky[from]);
 }
 
 static void fine_fini(struct fine *fine)
@@ -94,7 +94,7 @@ static void fine_fini(struct fine *fine)
 	for (int k = 0; k < fine->levels; k++) {
 		background_fini(&fine->sky[k]);
 	}
-	scan_fini(&fine->scan);
+	disks_fini(&fine->disks);
 }
 
 /* Takes in row y of the scanned level; each pair makes a row of the first one that is kept. */
@@ -108,7 +108,7 @@ static bool take_scanned(struct fine *fine, int32_t y)
 		halve_rows(sieve_above(below, y - 1), sieve_above(below, y), pyramid->width[next],
 			image_type_is_float(pyramid->source->type), pyramid->kept[next] + (size_t)(y / 2) * w);
 	}
-	return scan_row(&fine->scan, sieve_above(below, y));
+	return disks_row(&fine->disks, sieve_above(below, y));
 }
 
 /* Takes in row y of level 1, and when that completes a pair, one of level 2. */
@@ -145,7 +145,7 @@ static bool detect_fine(struct pyramid *pyramid, int levels, int32_t least, stru
 	for (int k = 0; k < levels && enough; k++) {
 		enough = sieve_end(&fine.sieve[k]) && harvest_list(&fine.sieve[k].harvest, least, list);
 	}
-	enough = enough && scan_end(&fine.scan, least, list);
+	enough = enough && disks_end(&fine.disks, least, list);
 	fine_fini(&fine);
 	return enough;
 }
@@ -153,18 +153,18 @@ static bool detect_fine(struct pyramid *pyramid, int levels, int32_t least, stru
 static bool detect_coarse(struct pyramid *pyramid, int level, int32_t least, struct candidates *list)
 {
 	struct background sky;
-	struct scan scan = {0};
+	struct disks disks = {0};
 	if (level > PYRAMID_KEPT) {
 		pyramid_fill(pyramid, level);
 	}
 	/* The smaller disks are the larger ones of the level below. */
-	bool enough = sky_init(&sky, pyramid, level) && scan_init(&scan, pyramid, level, 2, &sky);
+	bool enough = sky_init(&sky, pyramid, level) && disks_init(&disks, pyramid, level, 2, &sky);
 	size_t w = (size_t)pyramid->width[level];
 	for (int32_t y = 0; y < pyramid->height[level] && enough; y++) {
-		enough = scan_row(&scan, pyramid->kept[level] + (size_t)y * w);
+		enough = disks_row(&disks, pyramid->kept[level] + (size_t)y * w);
 	}
-	enough = enough && scan_end(&scan, least, list);
-	scan_fini(&scan);
+	enough = enough && disks_end(&disks, least, list);
+	disks_fini(&disks);
 	background_fini(&sky);
 	return enough;
 }

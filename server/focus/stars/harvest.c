@@ -21,7 +21,7 @@ enum {
 };
 
 /* Derived: pixels of the rows of 3, 3, 5 and 7 that make the disks. */
-const double harvest_pixels[HARVEST_KERNELS] = {5.0, 9.0, 21.0, 37.0};
+static const double kernel_pixels[HARVEST_KERNELS] = {5.0, 9.0, 21.0, 37.0};
 
 /* A first, low threshold in sigmas of white noise; the final one uses the noise that is seen.  Tuned on
  * tests/unit/fits/test_measure.c noise_has_no_stars: no star in 60 frames, and donut_fields there: none of 165
@@ -65,7 +65,7 @@ void harvest_fini(struct harvest *harvest)
 
 float harvest_threshold(const struct harvest *harvest, int kernel)
 {
-	return (float)(first_threshold * harvest->raise[kernel] * harvest->sigma * sqrt(harvest_pixels[kernel]));
+	return (float)(first_threshold * harvest->raise[kernel] * harvest->sigma * sqrt(kernel_pixels[kernel]));
 }
 
 /* Raises the threshold where structure is everywhere, until few enough peaks are left. */
@@ -91,7 +91,7 @@ bool harvest_peak(struct harvest *harvest, int kernel, int32_t x, int32_t y, flo
 	struct candidate c = {
 		.x = ((float)x + 0.5F) * bin - 0.5F,
 		.y = ((float)y + 0.5F) * bin - 0.5F,
-		.radius = bin * (float)sqrt(harvest_pixels[kernel] / M_PI),
+		.radius = bin * (float)sqrt(kernel_pixels[kernel] / M_PI),
 		.flux = sum * bin * bin,
 	};
 	if (!add(&harvest->found[kernel], c)) {
@@ -113,7 +113,7 @@ void harvest_sample(struct harvest *harvest, int kernel, float sum)
  * frame would be in it too, so with a large disk it is held to what white noise explains. */
 static struct sky filter_noise(const struct harvest *harvest, int kernel, bool large)
 {
-	double white = harvest->sigma * sqrt(harvest_pixels[kernel]);
+	double white = harvest->sigma * sqrt(kernel_pixels[kernel]);
 	if (harvest->noise_count[kernel] == 0) {
 		return (struct sky){0.0, white};
 	}
@@ -131,7 +131,7 @@ bool harvest_list(const struct harvest *harvest, int32_t least, struct candidate
 {
 	double area = harvest->bin * harvest->bin;
 	for (int k = harvest->first; k <= harvest->last; k++) {
-		double radius = harvest->bin * sqrt(harvest_pixels[k] / M_PI);
+		double radius = harvest->bin * sqrt(kernel_pixels[k] / M_PI);
 		if (radius > 0.5 * least) {
 			continue;
 		}

@@ -15,9 +15,6 @@
 /* The filters: disks of radius 1.3, 1.7, 2.6 and 3.4 px of their level. */
 enum { HARVEST_KERNELS = 4 };
 
-/* Their pixels. */
-extern const double harvest_pixels[HARVEST_KERNELS];
-
 /* The filters of one level; zeroed is empty. */
 struct harvest {
 	double bin;          /* px of level 0 per px of the level */
