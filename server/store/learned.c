@@ -39,7 +39,14 @@ void learned_from_run(struct learned *learned, const struct run *run)
 	}
 	/* Only the sizes of a and k have a meaning, not their signs; y0 may be unknown. runs_db_history() calculates
 	 * the same. */
+	struct run own = *run;
+	own.points = NULL;
+	own.point_count = 0;
+	run_to_motor(&own);
+	/* A run whose stars taught no field does not make an earlier one wrong. */
+	const struct learned_fact *before = find(learned, run->focuser, run->camera, run->binning);
 	struct store_history history = {
+		.field = !own.field.known && before != NULL ? before->history.field : own.field,
 		.slope_px_per_step = fabs(run->curve.k),
 		.hfr_min_px = fabs(run->curve.a) + (isfinite(run->curve.y0) ? run->curve.y0 : 0),
 	};

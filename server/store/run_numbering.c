@@ -18,6 +18,13 @@ static void convert(struct run *run, count_fn count)
 	double high = count(&n, run->interval95_steps[1]);
 	run->interval95_steps[0] = n.known && n.reversed ? high : low;
 	run->interval95_steps[1] = n.known && n.reversed ? low : high;
+	if (run->field.known) {
+		double best = count(&n, run->field.train.value[FIELD_BEST]);
+		if (n.known && n.reversed) {
+			field_mirror(&run->field.train, best);
+		}
+		run->field.train.value[FIELD_BEST] = best;
+	}
 	for (size_t i = 0; run->points != NULL && i < run->point_count; i++) {
 		run->points[i].position = count(&n, run->points[i].position);
 	}

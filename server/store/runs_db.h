@@ -73,6 +73,11 @@ enum err_code runs_db_each(struct runs_db *runs, bool (*row)(void *arg, const st
 enum err_code runs_db_history(struct runs_db *runs, int focuser, int camera, int binning, bool *known,
 	double *slope_px_per_step, double *hfr_min_px, struct err *err);
 
+/* Reads what the last run that succeeded and taught one says of the field, by the motor's own count; out->known becomes
+ * false when there is none. */
+enum err_code runs_db_field(struct runs_db *runs, int focuser, int camera, int binning, struct run_field *out,
+	struct err *err);
+
 /* ---- shared by the files of the database ---- */
 
 enum runs_db_mode {
@@ -103,5 +108,7 @@ void runs_columns_read(struct sqlite3_stmt *stmt, struct run *run);
 void runs_bind_real(struct sqlite3_stmt *stmt, int at, double value);
 double runs_read_real(struct sqlite3_stmt *stmt, int at);
 void runs_read_text(struct sqlite3_stmt *stmt, int at, char *out, size_t cap);
+/* Reads the column "field"; one that is null or damaged is not known. */
+void runs_read_field(struct sqlite3_stmt *stmt, int at, struct run_field *out);
 
 #endif

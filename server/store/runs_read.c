@@ -117,27 +117,51 @@ enum err_code runs_db_each(struct runs_db *runs, bool (*row)(void *arg, const st
 	return code;
 }
 
-enum err_code runs_db_history(struct runs_db *runs, int focuser, int camera, int binning, bool *known,
-	double *slope_px_per_step, double *hfr_min_px, struct err *err)
+/* Prepares a question for the newest success of a focuser, camera and binning, and asks it; returns what
+ * sqlite3_step() does. */
+static int step_newest_success(struct runs_db *runs, const char *sql, int focuser, int camera, int binning,
+	sqlite3_stmt **stmt)
 {
-	sqlite3_stmt *stmt;
-	*known = false;
-	if (sqlite3_prepare_v2(runs->db,
-		    "SELECT abs(fit_k), abs(fit_a) + coalesce(fit_y0, 0) FROM runs WHERE focuser = ?"
-		    " AND camera = ? AND binning = ? AND state = ? AND fit_k IS NOT NULL"
-		    " AND fit_a IS NOT NULL ORDER BY id DESC LIMIT 1",
-		    -1, &stmt, NULL) != SQLITE_OK) {
-		return runs_db_error(runs, "be read", err);
+	if (sqlite3_prepare_v2(runs->db, sql, -1, stmt, NULL) != SQLITE_OK) {
+		return SQLITE_ERROR;
 	}
 	const int value[] = {focuser, camera, binning, RUN_SUCCEEDED};
 	for (int i = 0; i < 4; i++) {
-		sqlite3_bind_int(stmt, i + 1, value[i]);
+		sqlite3_bind_int(*stmt, i + 1, value[i]);
 	}
-	int step = sqlite3_step(stmt);
-	if (step == SQLITE_ROW) {
-		*known = true;
+	return sqlite3_step(*stmt);
+}
+
+enum err_code runs_db_history(struct runs_db *runs, int focuser, int camera, int binning, bool *known,
+	double *slope_px_per_step, double *hfr_min_px, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int step = step_newest_success(runs,
+		"SELECT abs(fit_k), abs(fit_a) + coalesce(fit_y0, 0) FROM runs WHERE focuser = ?"
+		" AND camera = ? AND binning = ? AND state = ? AND fit_k IS NOT NULL"
+		" AND fit_a IS NOT NULL ORDER BY id DESC LIMIT 1",
+		focuser, camera, binning, &stmt);
+	*known = step == SQLITE_ROW;
+	if (*known) {
 		*slope_px_per_step = sqlite3_column_double(stmt, 0);
 		*hfr_min_px = sqlite3_column_double(stmt, 1);
+	}
+	enum err_code code = step == SQLITE_ROW || step == SQLITE_DONE ? ERR_OK : runs_db_error(runs, "be read", err);
+	sqlite3_finalize(stmt);
+	return code;
+}
+
+enum err_code runs_db_field(struct runs_db *runs, int focuser, int camera, int binning, struct run_field *out,
+	struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	int step = step_newest_success(runs,
+		"SELECT field FROM runs WHERE focuser = ? AND camera = ? AND binning = ? AND state = ?"
+		" AND field IS NOT NULL ORDER BY id DESC LIMIT 1",
+		focuser, camera, binning, &stmt);
+	*out = (struct run_field){.known = false};
+	if (step == SQLITE_ROW) {
+		runs_read_field(stmt, 0, out);
 	}
 	enum err_code code = step == SQLITE_ROW || step == SQLITE_DONE ? ERR_OK : runs_db_error(runs, "be read", err);
 	sqlite3_finalize(stmt);

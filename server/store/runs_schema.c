@@ -33,6 +33,8 @@ static const char *const migrations[] = {
 	"ALTER TABLE runs ADD COLUMN calibrated INTEGER;"
 	"ALTER TABLE runs ADD COLUMN motor_low INTEGER;"
 	"ALTER TABLE runs ADD COLUMN motor_high INTEGER;",
+	/* What the stars of the run have taught of the field: run_field_json() of run.h. */
+	"ALTER TABLE runs ADD COLUMN field TEXT;",
 };
 #define MIGRATION_COUNT ((int)(sizeof migrations / sizeof migrations[0]))
 

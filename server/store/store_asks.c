@@ -290,6 +290,9 @@ static void find_history(struct store *store, struct ask *ask)
 	struct err err = {0};
 	runs_db_history(store->db, copy.focuser, copy.camera, copy.binning, &copy.known,
 		&copy.history.slope_px_per_step, &copy.history.hfr_min_px, &err);
+	if (copy.known) {
+		runs_db_field(store->db, copy.focuser, copy.camera, copy.binning, &copy.history.field, &err);
+	}
 	pthread_mutex_lock(&store->lock);
 	ask->known = copy.known;
 	ask->history = copy.history;

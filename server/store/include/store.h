@@ -74,11 +74,12 @@ bool store_keep_run(struct store *store, const struct run *run);
  * only. */
 struct run *store_last_run(struct store *store, int focuser);
 
-/* What was learned for the next run: the slope of the curve's arms and the least HFR of the last success with this
- * focuser, camera (device numbers) and binning. */
+/* What was learned for the next run: the slope of the curve's arms, the least HFR and the field of the last success
+ * with this focuser, camera (device numbers) and binning. */
 struct store_history {
 	double slope_px_per_step; /* > 0 */
 	double hfr_min_px;        /* >= 0 */
+	struct run_field field;   /* of the last success that learned one; by the motor's own count */
 };
 
 /* Tells what was learned; false when nothing is known, or when the disk did not answer in time. What this process has

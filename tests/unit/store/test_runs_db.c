@@ -165,6 +165,9 @@ static void test_the_motors_numbers_are_kept(void **state)
 		{"SELECT interval95_high_steps FROM runs WHERE id = 6", 32013},
 		{"SELECT position FROM points WHERE run = 6 AND number = 0", 31900},
 		{"SELECT uncertainty_steps FROM runs WHERE id = 6", 1.5},
+		{"SELECT json_extract(field, '$.train.value[0]') FROM runs WHERE id = 5", 9990.5},
+		{"SELECT json_extract(field, '$.train.value[0]') FROM runs WHERE id = 6", 32009.5},
+		{"SELECT json_extract(field, '$.train.value[1]') FROM runs WHERE id = 6", -16.5},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		double value = read_real(rows[i].sql);
@@ -198,16 +201,18 @@ static void test_a_database_of_0_1_0(void **state)
 	assert_int_equal(sqlite3_exec(db,
 		"ALTER TABLE runs DROP COLUMN numbered; ALTER TABLE runs DROP COLUMN reversed;"
 		"ALTER TABLE runs DROP COLUMN calibrated; ALTER TABLE runs DROP COLUMN motor_low;"
-		"ALTER TABLE runs DROP COLUMN motor_high; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+		"ALTER TABLE runs DROP COLUMN motor_high; ALTER TABLE runs DROP COLUMN field;"
+		"PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	runs = open_store();
 	struct run *loaded = runs_db_load(runs, 5, &err);
 	assert_non_null(loaded);
 	assert_false(loaded->numbering.known);
+	run.field.known = false;
 	same_json(&run, loaded);
 	run_free(loaded);
 	runs_db_close(runs);
-	assert_true(read_real("PRAGMA user_version") == 2);
+	assert_true(read_real("PRAGMA user_version") == 3);
 }
 
 static uint64_t listed[8];
@@ -281,6 +286,16 @@ static void test_history(void **state)
 	/* a = -2.25 (its sign means nothing), k = 0.0375, y0 = 0 */
 	assert_true(slope == 0.0375);
 	assert_true(least == 2.25);
+	/* The field is that of the newest success that has learned one. */
+	run.state = RUN_SUCCEEDED;
+	run.id = 3;
+	run.field.known = false;
+	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
+	struct run_field field;
+	assert_int_equal(runs_db_field(runs, 0, 1, 1, &field, NULL), ERR_OK);
+	assert_true(field.known && field.train.value[FIELD_TILT_X] == 16.5);
+	assert_int_equal(runs_db_field(runs, 0, 1, 2, &field, NULL), ERR_OK);
+	assert_false(field.known);
 	runs_db_close(runs);
 }
 

@@ -405,7 +405,7 @@ static void history_is_known_without_the_disk(void **state)
 {
 	(void)state;
 	struct store *store = open_store();
-	struct store_history history = {-1, -1};
+	struct store_history history = {.slope_px_per_step = -1, .hfr_min_px = -1};
 	assert_false(store_history(store, 0, 1, 1, 10000, &history));
 	keep(store, 1, RUN_SUCCEEDED);
 	store_close(store);
@@ -418,10 +418,13 @@ static void history_is_known_without_the_disk(void **state)
 	struct run_point points[3];
 	struct run run = sample_run(2, points);
 	run.curve.k = 0.5;
+	run.field.known = false;
 	assert_true(store_keep_run(store, &run));
 	wait_at_gate();
 	assert_true(store_history(store, 0, 1, 1, 0, &history));
 	assert_true(history.slope_px_per_step == 0.5);
+	/* It taught no field; the one from before still stands. */
+	assert_true(history.field.known && history.field.train.value[FIELD_TILT_X] == 16.5);
 	atomic_store(&gate_shut, false);
 	store_close(store);
 }
