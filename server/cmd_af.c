@@ -180,8 +180,9 @@ static void success_line(const struct json *run, char *out, size_t cap)
 	if (isfinite(hfr)) {
 		at += snprintf(out + at, cap - (size_t)at, ", HFR %.2f px", hfr);
 	}
-	snprintf(out + at, cap - (size_t)at, ", %.0f s, %.0f frames", number(run, "duration_s"),
-		number(run, "exposures"));
+	double frames = number(run, "exposures");
+	snprintf(out + at, cap - (size_t)at, ", %.0f s, %.0f frame%s", number(run, "duration_s"), frames,
+		frames == 1 ? "" : "s");
 }
 
 /* Whether the focuser stands where the run began. */
@@ -275,7 +276,7 @@ static void report(struct af_call *af, const struct json *run)
 	}
 	time_t now = time(NULL);
 	struct tm local;
-	strftime(name, sizeof name, "%Y-%m-%d--%H-%M-%S--focusd.json", localtime_r(&now, &local));
+	strftime(name, sizeof name, "%Y-%m-%d--%H-%M-%S--Focusd.json", localtime_r(&now, &local));
 	if (!write_report(af, name)) {
 		fprintf(stderr, "focusd af: %s/%s cannot be written: %s\n", af->report, name, strerror(errno));
 	}

@@ -46,6 +46,7 @@ enum http_result action_autofocus(struct call *call, const struct action_value *
 	params.binning = value[4].given ? (int)value[4].number : params.binning;
 	params.gain = value[5].given ? (int)value[5].number : params.gain;
 	params.camera = value[6].given ? (int)value[6].number : params.camera;
+	params.mode = value[7].given ? (enum autofocus_mode)value[7].number : params.mode;
 	struct err err = {.code = ERR_OK};
 	uint64_t run = 0;
 	enum err_code code = autofocus_start(served_autofocus(call->served, call->dev), &params, &run, &err);
