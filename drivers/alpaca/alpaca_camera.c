@@ -398,6 +398,7 @@ const struct camera_driver alpaca_camera_driver = {
 	.uses_port = true,
 	.read_port = alpaca_place_check,
 	.uses_device = true,
+	.mode = CAMERA_BORROWED,
 	.open = camera_open,
 	.identify = camera_identify,
 	.close = camera_close,

@@ -78,6 +78,11 @@ struct camera_driver {
 	/* Says what is wrong with `command` and `frame`: ERR_INVALID_VALUE as they are written, ERR_IO when there is no
 	 * such program at this moment.  It runs nothing, and is called without open. */
 	enum err_code (*look_command)(const struct camera_port *port, struct err *err);
+	/* Optional: writes what beside its own defaults the sandboxed service must be allowed for this command, as the
+	 * end of a sentence that begins with "the service needs": names of files in packaging/systemd.  "" where it
+	 * needs nothing.  Pure, any thread; for `focusd --check`. */
+	void (*service_needs)(const struct camera_port *port, char *out, size_t cap);
+	enum camera_mode mode;          /* whose the camera is */
 	bool simulated;                 /* runs on the scaled clock */
 	bool owns_position;             /* frames carry the position they were recorded at */
 	bool needs_focuser;             /* an exposure cannot be made unless it is known where the focuser stands */
