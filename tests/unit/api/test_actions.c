@@ -16,7 +16,7 @@ static const struct {
 	{"AutofocusStatus", false, false, "", "41"},
 	{"AutofocusWait", true, false, "", "0.5"},
 	{"MeasureStars", true, false, "exposure_s binning gain", NULL},
-	{"Autofocus", false, true, "exposure_s points step filter binning gain camera", NULL},
+	{"Autofocus", false, true, "exposure_s points step filter binning gain camera mode", NULL},
 	{"AutofocusAbort", false, false, "", NULL},
 	{"GuidedFocus", false, true, "", "start"},
 	{"SetPosition", true, false, "position turns", "keep"},
