@@ -196,6 +196,26 @@ enum http_result action_autofocus_abort(struct call *call, const struct action_v
 	return reply_run(call, autofocus_run(af, 0));
 }
 
+enum http_result action_learned(struct call *call, const struct action_value *value)
+{
+	struct store *store = call->served->store;
+	struct store_answer answer;
+	if (call->wait == NULL) {
+		struct numbering today = served_numbering(call->served, call->info->number);
+		return call_wait(call, STEP_STORE, store_ask_learned(store, call->info->number, &today, value[0].given),
+			clock_now_ms(clock_real()) + STORE_PATIENCE_MS);
+	}
+	if (!store_take(store, call->wait->ticket, &answer)) {
+		return call_is_late(call) ? reply_failure(call, ERR_TIMEOUT, "The disk did not answer in %d s.",
+						    STORE_PATIENCE_MS / 1000)
+					  : call_wait(call, STEP_STORE, call->wait->ticket, call->wait->deadline_ms);
+	}
+	enum http_result result = answer.err.code != ERR_OK ? reply_error(call, &answer.err)
+							    : reply_string(call, buf_text(&answer.text));
+	store_answer_fini(&answer);
+	return result;
+}
+
 /* The jobs that measure: a focuser's own, and for a camera those of the first focuser that it belongs to, else of the
  * first focuser. NULL where a server has no focuser. */
 static struct autofocus *measurer(struct call *call)

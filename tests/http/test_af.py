@@ -188,3 +188,26 @@ def test_usage_is_64(words):
 def test_a_url_that_is_none(url):
     done = subprocess.run([conftest.BINARY, "af", "status", "-u", url], capture_output=True, text=True, timeout=10)
     assert done.returncode == 64, done
+
+
+def test_what_was_learned_is_told_and_forgotten(make_observatory, tmp_path):
+    """A run teaches the next one, also after a restart; the Action tells it and forgets it."""
+    server = make_observatory(config=SKY)
+    server.connect()
+    assert server.action("Learned") == {"focuser": 0, "learned": []}
+    run, _ = server.focus(filter="Ha")
+    assert run["taught"]["hfr_min_px"] > 0 and run["note"] is None
+    server.stop()
+    server.start()
+    [known] = server.action("Learned")["learned"]
+    assert known["filter"] == "Ha" and known["runs"] == 1 and known["last_run"] == run["run"]
+    assert known["slope_px_per_step"] == pytest.approx(run["taught"]["slope_px_per_step"])
+    assert known["slope_sigma"] > 0 and known["hfr_min_sigma_px"] > 0
+    assert known["best_position"] == pytest.approx(run["best_position"])
+    assert known["date"] == run["started"] and known["temperature_c"] == run["temperature_c"]
+    with pytest.raises(conftest.AlpacaError) as error:
+        server.action("Learned", "everything")
+    assert error.value.number == conftest.INVALID_VALUE
+    assert server.action("Learned", "forget")["learned"] == []
+    assert af(server, "run", "-m", "check").returncode == 10  # nothing is known to compare with
+    assert server.get("focuser/0/supportedactions").count("Learned") == 1

@@ -194,8 +194,7 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 				      ? focuser.device_backlash_steps
 				      : af->config->focuser[af->number].backlash_steps;
 	snprintf(run->mode, sizeof run->mode, "%s", autofocus_mode_name(params->mode));
-	snprintf(run->filter, sizeof run->filter, "%s",
-		params->filter[0] != '\0' ? params->filter : cfg->filter);
+	snprintf(run->filter, sizeof run->filter, "%s", autofocus_filter(af));
 	run_free(af->run);
 	af->run = run;
 	return ERR_OK;

@@ -109,6 +109,9 @@ void autofocus_set_end(struct run *run, const struct autofocus_end *end);
 void autofocus_keep_run(struct autofocus *af, uint64_t id, const struct autofocus_end *end);
 void autofocus_log_end(struct autofocus *af, uint64_t id, const struct autofocus_end *end);
 
+/* The filter that is in, as the parameters of the job or the settings say; "" unknown. */
+const char *autofocus_filter(const struct autofocus *af);
+
 /* ERR_OK when the link of the device is up, else why it is not. */
 enum err_code autofocus_need_up(struct device *dev, struct err *err);
 

@@ -18,6 +18,7 @@ static const struct {
 	{"MeasureStars", true, false, "exposure_s binning gain", NULL},
 	{"Autofocus", false, true, "exposure_s points step filter binning gain camera mode", NULL},
 	{"AutofocusAbort", false, false, "", NULL},
+	{"Learned", true, false, "", "forget"},
 	{"GuidedFocus", false, true, "", "start"},
 	{"SetPosition", true, false, "position turns", "keep"},
 	{"SetTemperature", false, false, "temperature_c", "11.5"},
