@@ -56,6 +56,17 @@ static const struct {
 	COLUMN("calibrated", KIND_BOOL, numbering.calibrated),
 	COLUMN("motor_low", KIND_INT, numbering.low),
 	COLUMN("motor_high", KIND_INT, numbering.high),
+	COLUMN("mode", KIND_TEXT, mode),
+	COLUMN("note", KIND_TEXT, note),
+	COLUMN("focal_length_mm", KIND_REAL, focal_length_mm),
+	COLUMN("aperture_mm", KIND_REAL, aperture_mm),
+	COLUMN("slope_px_per_step", KIND_REAL, taught.slope_px_per_step),
+	COLUMN("slope_sigma", KIND_REAL, taught.slope_sigma),
+	COLUMN("hfr_min_px", KIND_REAL, taught.hfr_min_px),
+	COLUMN("hfr_min_sigma_px", KIND_REAL, taught.hfr_min_sigma_px),
+	COLUMN("asymmetry", KIND_REAL, taught.asymmetry),
+	COLUMN("asymmetry_sigma", KIND_REAL, taught.asymmetry_sigma),
+	COLUMN("backlash_seen_steps", KIND_REAL, taught.backlash_steps),
 	COLUMN("field", KIND_FIELD, field),
 #undef COLUMN
 };
@@ -108,7 +119,8 @@ static void bind_field(sqlite3_stmt *stmt, int at, const struct run_field *field
 	buf_fini(&text);
 }
 
-void runs_read_field(sqlite3_stmt *stmt, int at, struct run_field *out)
+/* One that is null or damaged is not known. */
+static void read_field(sqlite3_stmt *stmt, int at, struct run_field *out)
 {
 	const char *text = (const char *)sqlite3_column_text(stmt, at);
 	*out = (struct run_field){.known = false};
@@ -188,7 +200,7 @@ static void read_column(sqlite3_stmt *stmt, int i, struct run *run)
 		runs_read_text(stmt, i, field, columns[i].size);
 		break;
 	case KIND_FIELD:
-		runs_read_field(stmt, i, &run->field);
+		read_field(stmt, i, &run->field);
 		break;
 	}
 }

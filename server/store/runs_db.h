@@ -69,14 +69,13 @@ struct run *runs_db_last(struct runs_db *runs, int focuser, struct err *err);
 enum err_code runs_db_each(struct runs_db *runs, bool (*row)(void *arg, const struct run *run), void *arg,
 	struct err *err);
 
-/* Reads slope and least HFR of the last run that succeeded; *known becomes false when there is none. */
-enum err_code runs_db_history(struct runs_db *runs, int focuser, int camera, int binning, bool *known,
-	double *slope_px_per_step, double *hfr_min_px, struct err *err);
+/* Calls row() with each run of the focuser that succeeded and was not forgotten, newest first, without its points, up
+ * to 200 of them. */
+enum err_code runs_db_lessons(struct runs_db *runs, int focuser, bool (*row)(void *arg, const struct run *run),
+	void *arg, struct err *err);
 
-/* Reads what the last run that succeeded and taught one says of the field, by the motor's own count; out->known becomes
- * false when there is none. */
-enum err_code runs_db_field(struct runs_db *runs, int focuser, int camera, int binning, struct run_field *out,
-	struct err *err);
+/* Notes that the runs of this focuser, up to this number, are no lessons any more. */
+enum err_code runs_db_forget(struct runs_db *runs, int focuser, uint64_t upto, struct err *err);
 
 /* ---- shared by the files of the database ---- */
 
@@ -108,7 +107,5 @@ void runs_columns_read(struct sqlite3_stmt *stmt, struct run *run);
 void runs_bind_real(struct sqlite3_stmt *stmt, int at, double value);
 double runs_read_real(struct sqlite3_stmt *stmt, int at);
 void runs_read_text(struct sqlite3_stmt *stmt, int at, char *out, size_t cap);
-/* Reads the column "field"; one that is null or damaged is not known. */
-void runs_read_field(struct sqlite3_stmt *stmt, int at, struct run_field *out);
 
 #endif

@@ -4,12 +4,6 @@
 
 #include <stdlib.h>
 
-#include "focuser.h"
-#include "store.h"
-
-/* A measurement waits no longer for the disk (real milliseconds); it then says nothing of the focus error. */
-#define FIELD_PATIENCE_MS 1000
-
 void autofocus_field_begin(struct autofocus *af)
 {
 	/* A run without this memory goes on and teaches no field. */
@@ -69,22 +63,15 @@ void autofocus_field_end(struct autofocus *af, const struct af_plan_setup *setup
 	}
 }
 
-bool autofocus_field_sense(struct autofocus *af, const struct device *camera, int bin, const struct seen *seen,
-	struct measurement_focus *out)
+bool autofocus_field_sense(struct autofocus *af, int bin, const struct seen *seen, struct measurement_focus *out)
 {
+	struct camera_state camera;
+	camera_state(af->camera, &camera);
 	struct store_history history;
-	if (!store_history(af->needs.store, af->number, camera->info.number, bin, FIELD_PATIENCE_MS, &history) ||
-		!history.field.known) {
+	if (!autofocus_history(af, bin, &camera.caps, &history) || !history.field.known) {
 		return false;
 	}
-	struct focuser_state focuser;
-	focuser_state(af->focuser, &focuser);
-	struct field_train *train = &history.field.train;
-	double best = numbering_published_part(&focuser.numbering, train->value[FIELD_BEST]);
-	if (focuser.numbering.known && focuser.numbering.reversed) {
-		field_mirror(train, best);
-	}
 	out->um_per_step = history.field.um_per_step;
-	field_sense(train, af->stars, seen->listed, seen->info.width, seen->info.height, &out->sense);
+	field_sense(&history.field.train, af->stars, seen->listed, seen->info.width, seen->info.height, &out->sense);
 	return true;
 }

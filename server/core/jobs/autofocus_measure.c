@@ -26,7 +26,7 @@ static void run(void *owner)
 		/* When the frame came at the second try, the error of the first is still there and must go. */
 		af->fresh_error = (struct err){.code = ERR_OK};
 		struct measurement_focus focus;
-		bool focus_known = own && autofocus_field_sense(af, af->camera, bin, &seen, &focus);
+		bool focus_known = own && autofocus_field_sense(af, bin, &seen, &focus);
 		measurement_json(&seen.measurement, seen.info.label[0] != '\0' ? seen.info.label : NULL,
 			seen.info.width, seen.info.height, elapsed_ms, focus_known ? &focus : NULL, NULL, 0,
 			&af->fresh_text);

@@ -173,13 +173,13 @@ static void test_field(void **state)
 	struct json *json = parse(&out);
 	const struct json *field = json_get(json, "field");
 	double half = 0.5 * hypot(4144, 2822);
-	assert_float_equal(number(field, "tilt_x_um"), 16.5 * 4143 / half * 2.5, 1e-9);
-	assert_float_equal(number(field, "tilt_y_steps"), -11.25 * 2821 / half, 1e-9);
-	assert_float_equal(number(field, "curvature_um"), 20.75 * 2.5, 1e-9);
-	assert_float_equal(number(field, "curvature_sigma_um"), sqrt(0.5 / 4) * 2.5, 1e-9);
+	assert_true(fabs(number(field, "tilt_x_um") - (16.5 * 4143 / half * 2.5)) < 1e-9);
+	assert_true(fabs(number(field, "tilt_y_steps") - (-11.25 * 2821 / half)) < 1e-9);
+	assert_true(fabs(number(field, "curvature_um") - (20.75 * 2.5)) < 1e-9);
+	assert_true(fabs(number(field, "curvature_sigma_um") - (sqrt(0.5 / 4) * 2.5)) < 1e-9);
 	double middle = 7990.5 - 16.5 * 0.01 - 11.25 * 0.02 - 20.75 * 0.35;
-	assert_float_equal(number(field, "best_middle"), middle, 1e-9);
-	assert_float_equal(number(field, "best_whole"), middle + 20.75 / 3, 1e-9);
+	assert_true(fabs(number(field, "best_middle") - (middle)) < 1e-9);
+	assert_true(fabs(number(field, "best_whole") - (middle + 20.75 / 3)) < 1e-9);
 	json_free(json);
 	/* The same numbers come back from the run object and from the field alone. */
 	struct run_field read;
