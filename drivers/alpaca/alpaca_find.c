@@ -17,12 +17,16 @@
 /* A server's list is looked at no further than this: nobody has so many devices. */
 #define LIST_MAX 500
 
+/* A server answers a search at each of its addresses: so many of its devices are known again by their ids. */
+enum { IDS = 8 };
+
 /* What was found so far. */
 struct finds {
 	int count;               /* devices that fit */
 	struct alpaca_http *http; /* of the first one's server */
 	int number;
 	char name[96], unique_id[96];
+	char ids[IDS][96];       /* of the first ones that fit */
 	bool ours;               /* one that fits is this very server's */
 	char names[140];         /* of all, for people */
 };
@@ -52,6 +56,15 @@ static bool is_ours(const struct alpaca_client *c, const char *unique_id)
 	return c->host->is_ours != NULL && unique_id[0] != '\0' && c->host->is_ours(c->host->ours_ctx, unique_id);
 }
 
+static bool is_known(const struct finds *finds, const char *unique_id)
+{
+	bool known = false;
+	for (int i = 0; i < finds->count && i < IDS; i++) {
+		known = known || (unique_id[0] != '\0' && strcmp(finds->ids[i], unique_id) == 0);
+	}
+	return known;
+}
+
 /* Takes what fits from a server's list.  True when http was kept. */
 static bool take_list(struct alpaca_client *c, struct alpaca_http *http, const struct alpaca_answer *answer,
 	struct finds *finds)
@@ -66,18 +79,21 @@ static bool take_list(struct alpaca_client *c, struct alpaca_http *http, const s
 			finds->ours = true;
 			continue;
 		}
-		/* One server answers a search at each of its addresses. */
-		if (finds->count > 0 && listed.unique_id[0] != '\0' &&
-			strcmp(listed.unique_id, finds->unique_id) == 0) {
+		char id[sizeof finds->unique_id];
+		text_copy_clean(id, sizeof id, listed.unique_id);
+		if (is_known(finds, id)) {
 			continue;
 		}
 		list_name(finds, http, &listed);
+		if (finds->count < IDS) {
+			memcpy(finds->ids[finds->count], id, sizeof id);
+		}
 		if (finds->count++ == 0) {
 			kept = true;
 			finds->http = http;
 			finds->number = listed.number;
 			text_copy_clean(finds->name, sizeof finds->name, listed.name);
-			text_copy_clean(finds->unique_id, sizeof finds->unique_id, listed.unique_id);
+			memcpy(finds->unique_id, id, sizeof id);
 		}
 	}
 	return kept;

@@ -46,14 +46,14 @@ struct alpaca_request {
 	int64_t deadline_ms;    /* on clock_real(); the answer is complete before it */
 	int stall_ms;           /* no byte for so long is ERR_TIMEOUT, too; 0: only the deadline counts */
 	bool patient;           /* it does not give way to what is urgent */
-	const struct alpaca_sink *sink; /* NULL: the answer is kept */
+	const struct alpaca_sink *sinks; /* a list that a content_type of NULL ends; NULL: the answer is kept */
 };
 
 /* What came back.  body is borrowed from the lane, until its next request. */
 struct alpaca_response {
 	long status;            /* of HTTP */
-	struct span body;       /* empty when it went to the sink */
-	bool sunk;              /* it went to the sink */
+	struct span body;       /* empty when it went to a sink */
+	const struct alpaca_sink *sunk; /* where it went; NULL: it was kept */
 	bool came;              /* alpaca_http_late(): the rest counts */
 };
 

@@ -252,6 +252,43 @@ def test_found_again_by_its_id_at_another_address(make_observatory, free_udp_por
     assert ours.get("focuser/0/position") == theirs.get("focuser/0/position")
 
 
+def test_a_server_that_answers_at_two_addresses_is_one(make_upstream, make_observatory, free_udp_port):
+    """Its two focusers are two, and not four; 127.0.0.2 is this machine, too (Linux routes all of 127.0.0.0/8 there)."""
+    there = make_upstream(listed=[{"DeviceName": name, "DeviceType": "Focuser", "DeviceNumber": number,
+                                   "UniqueID": f"id-{name}"} for number, name in enumerate(("A", "B"))])
+    other = socket.create_server(("127.0.0.2", there.port))
+    threading.Thread(target=there.accept, args=(other,), daemon=True).start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second:
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        ear.bind(("127.255.255.255", free_udp_port))
+        second.bind(("127.0.0.2", 0))
+
+        def answer():
+            while True:
+                try:
+                    words, asker = ear.recvfrom(100)
+                    if words != b"alpacadiscovery1":
+                        return
+                    for mouth in (third, second):
+                        mouth.sendto(b'{"AlpacaPort": %d}' % there.port, asker)
+                except OSError:
+                    return
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as third:
+            third.bind(("127.0.0.1", 0))
+            thread = threading.Thread(target=answer)
+            thread.start()
+            ours = make_observatory(simulate=False, config=config(f"auto:{free_udp_port}"))
+            failure = error_of(lambda: connect(ours))
+            second.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            second.sendto(b"end", ("127.255.255.255", free_udp_port))
+            thread.join()
+    other.close()
+    assert len(there.seen("GET", "configureddevices")) >= 2
+    assert "there are 2 focusers" in failure.message and "(A)" in failure.message and "(B)" in failure.message
+
+
 def test_nobody_answers_a_search(make_observatory, free_udp_port):
     ours = make_observatory(simulate=False, config=config(f"auto:{free_udp_port}"))
     assert "no Alpaca server" in error_of(lambda: connect(ours)).message
