@@ -51,7 +51,7 @@ static bool fits(const struct alpaca_client *c, const struct alpaca_listed *list
 	return c->place.number < 0 || listed->number == c->place.number;
 }
 
-static bool is_ours(const struct alpaca_client *c, const char *unique_id)
+bool alpaca_is_ours(const struct alpaca_client *c, const char *unique_id)
 {
 	return c->host->is_ours != NULL && unique_id[0] != '\0' && c->host->is_ours(c->host->ours_ctx, unique_id);
 }
@@ -65,6 +65,12 @@ static bool is_known(const struct finds *finds, const char *unique_id)
 	return known;
 }
 
+enum err_code alpaca_leads_back(const struct alpaca_client *c, struct err *err)
+{
+	return err_set(err, ERR_INVALID_OPERATION, "port leads back to this very focusd, by itself or through another "
+		"server that borrows from it: a %s of its own cannot be its %s", c->type, c->type);
+}
+
 /* Takes what fits from a server's list.  True when http was kept. */
 static bool take_list(struct alpaca_client *c, struct alpaca_http *http, const struct alpaca_answer *answer,
 	struct finds *finds)
@@ -75,7 +81,7 @@ static bool take_list(struct alpaca_client *c, struct alpaca_http *http, const s
 		if (!fits(c, &listed)) {
 			continue;
 		}
-		if (is_ours(c, listed.unique_id)) {
+		if (alpaca_is_ours(c, listed.unique_id)) {
 			finds->ours = true;
 			continue;
 		}
@@ -175,8 +181,7 @@ static enum err_code judge(const struct alpaca_client *c, const struct finds *fi
 			finds->count, c->type, finds->names);
 	}
 	if (finds->ours) {
-		return err_set(err, ERR_INVALID_OPERATION, "port leads back to this very focusd: a %s of its own "
-			"cannot be its %s", c->type, c->type);
+		return alpaca_leads_back(c, err);
 	}
 	if (place->unique_id[0] != '\0') {
 		return err_set(err, ERR_TIMEOUT, "no server that answers has the %s %.80s", c->type, place->unique_id);

@@ -188,6 +188,7 @@ static bool dress(struct alpaca_http *http, struct lane *lane, const struct alpa
 		request->accept != NULL ? request->accept : "application/json");
 	CURL *easy = lane->easy;
 	bool fine = curl.easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK && add_header(lane, accept);
+	fine = fine && (request->header == NULL || add_header(lane, request->header));
 	if (request->put) {
 		/* Without this line the library asks for leave first, which old servers answer late. */
 		fine = fine && add_header(lane, "Expect:") &&

@@ -42,6 +42,7 @@ struct alpaca_request {
 	bool put;               /* else GET */
 	const char *path;       /* "/api/v1/focuser/0/move" */
 	const char *fields;     /* name=value&..., ready for a URL; goes into the query, or into the body of a PUT */
+	const char *header;     /* one more line of the head, "Name: value"; NULL none */
 	const char *accept;     /* content types that are understood; NULL: application/json */
 	int64_t deadline_ms;    /* on clock_real(); the answer is complete before it */
 	int stall_ms;           /* no byte for so long is ERR_TIMEOUT, too; 0: only the deadline counts */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pictures of another Alpaca server as text: any bytes, in pieces whose size the first byte chooses, into frames of each
- * type and of a few sizes. */
+/* Pictures of another Alpaca server as text: any bytes, in pieces whose size the first byte chooses, into frames of
+ * each type and of a few sizes. */
 #include <math.h>
 
 #include "alpaca_json.h"

@@ -123,8 +123,8 @@ static unsigned find_link(void)
 	return link;
 }
 
-/* A server that hears the group of IPv6 only (Alpaca API reference, chapter 4: ff12::a1:9aca) is found, under an address
- * that names the link, and under no other. */
+/* A server that hears the group of IPv6 only (Alpaca API reference, chapter 4: ff12::a1:9aca) is found, under an
+ * address that names the link. */
 static void test_a_server_with_ipv6_alone(void **state)
 {
 	(void)state;

@@ -55,19 +55,21 @@ static const struct good {
 	uint64_t cut;
 	const char *envelope;
 } good[] = {
-	{"{\"Type\":2,\"Rank\":2,\"Value\":[[1,2,3],[40,50,65535]],\"ErrorNumber\":0}", 2, 3, 1, {1, 2, 3, 40, 50, 65535}, 0,
+	{"{\"Type\":2,\"Rank\":2,\"Value\":[[1,2,3],[40,50,65535]],\"ErrorNumber\":0}", 2, 3, 1,
+		{1, 2, 3, 40, 50, 65535}, 0,
 		"{\"Type\":2,\"Rank\":2,\"Value\":[],\"ErrorNumber\":0}"},
 	{"{\"Value\" : [ [ 7 ,\t8 ] ,\r\n[ 9 , 10 ] ] , \"Rank\" : 2 }", 2, 2, 1, {7, 8, 9, 10}, 0,
 		"{\"Value\" : [] , \"Rank\" : 2 }"},
-	{"{\"Rank\":3,\"Value\":[[[1,2,3],[4,5,6]],[[7,8,9],[10,11,12]]]}", 2, 2, 3, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12},
-		0, "{\"Rank\":3,\"Value\":[]}"},
+	{"{\"Rank\":3,\"Value\":[[[1,2,3],[4,5,6]],[[7,8,9],[10,11,12]]]}", 2, 2, 3,
+		{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}, 0, "{\"Rank\":3,\"Value\":[]}"},
 	{"{\"Rank\":3,\"Value\":[[[1],[2]],[[3],[4]]]}", 2, 2, 1, {1, 2, 3, 4}, 0, "{\"Rank\":3,\"Value\":[]}"},
 	/* Doubles go to the nearest whole number, halves to the even one (IEEE 754); a missing pixel is 0. */
 	{"{\"Type\":3,\"value\":[[1.5,2.5e1,-0.25E1,null]]}", 1, 4, 1, {2, 25, -2, 0}, 0, "{\"Type\":3,\"value\":[]}"},
 	{"{\"Value\":[[3000000000,-3000000000,123456789012345678]]}", 1, 3, 1, {INT32_MAX, INT32_MIN, INT32_MAX}, 3,
 		"{\"Value\":[]}"},
 	/* Only the member of the outermost object counts, and what is written in strings does not. */
-	{"{\"A\":{\"Value\":[[3]]},\"B\":\"\\\"Value\\\":[[4]]\",\"C\":[{\"Value\":[5]}],\"Value\":[[6]]}", 1, 1, 1, {6}, 0,
+	{"{\"A\":{\"Value\":[[3]]},\"B\":\"\\\"Value\\\":[[4]]\",\"C\":[{\"Value\":[5]}],\"Value\":[[6]]}", 1, 1, 1, {6},
+		0,
 		"{\"A\":{\"Value\":[[3]]},\"B\":\"\\\"Value\\\":[[4]]\",\"C\":[{\"Value\":[5]}],\"Value\":[]}"},
 };
 
