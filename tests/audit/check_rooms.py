@@ -24,6 +24,7 @@ VALUES = "drivers/facts"
 CURVES = "server/focus/curve"
 PLANS = "server/focus/plan"
 STARS = "server/focus/stars"
+FIELD = "server/focus/field"
 CONFIG = "server/config"
 STORE = "server/store"
 SEAMS = "drivers/include"
@@ -40,6 +41,7 @@ MAY = {
     STARS: [],
     CURVES: [],
     PLANS: [STARS, CURVES],
+    FIELD: [STARS],
     VALUES: [],
     SEAMS: [VALUES],
     "drivers/std": [VALUES, SEAMS],
@@ -73,7 +75,7 @@ MAY = {
                "drivers/emulators/std", "api/http", "api/alpaca", "web"],
 }
 # Of base, the maths may know pixels, errors and text, but no clock and no log: room -> headers of base.
-BASE_ONLY = {room: {"err.h", "image.h", "text.h"} for room in (STARS, CURVES, PLANS)}
+BASE_ONLY = {room: {"err.h", "image.h", "text.h"} for room in (STARS, CURVES, PLANS, FIELD)}
 # Includes that are to go: (file, header).
 DEBTS = {
 }
