@@ -25,8 +25,8 @@ struct alpaca_count {
 /* The count of this device; it begins in the middle of its way of max_step > 0 steps.  NULL when out of memory. */
 struct alpaca_count *alpaca_count_of(const struct driver_host *host, int32_t max_step);
 
-/* What a reading says, of which moving and motion_failed are filled in.  *sent says that the last order, to `target`, was
- * ours, and no rest was seen since; it is cleared at rest. */
+/* What a reading says, of which moving and motion_failed are filled in.  *sent says that the last order, to `target`,
+ * was ours, and no rest was seen since; it is cleared at rest. */
 void alpaca_count_read(struct alpaca_count *count, bool *sent, int32_t target, struct focuser_reading *out);
 
 #endif

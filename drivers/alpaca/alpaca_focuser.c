@@ -73,8 +73,8 @@ static enum err_code ask_absolute(struct alpaca_focuser *f, int64_t deadline_ms,
 		return code;
 	}
 	if (f->port->max_step <= 0) {
-		return err_set(err, ERR_REFUSED, "focuser %d of %s is a relative one, which does not know where it stands, "
-			"so focusd has to count: write the length of its way in steps as max_step = N",
+		return err_set(err, ERR_REFUSED, "focuser %d of %s is a relative one, which does not know where it "
+			"stands, so focusd has to count: write the length of its way in steps as max_step = N",
 			f->client.number, alpaca_http_name(f->client.http));
 	}
 	f->caps.told_at_rest = true;

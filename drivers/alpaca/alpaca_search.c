@@ -28,8 +28,8 @@ static const char question[] = "alpacadiscovery1";
 
 /* The group that servers hear over IPv6, on each link by itself. */
 #define GROUP "ff12::a1:9aca"
-/* Most servers have both; the group is asked so much later, ms, that these are known by their IPv4 address, which is the
- * one that people write. */
+/* Most servers have both; the group is asked so much later, ms, that these are known by their IPv4 address, which is
+ * the one that people write. */
 #define GROUP_LATER_MS 250
 /* So many interfaces at most are asked over IPv6. */
 #define LINKS_MAX 32
@@ -109,7 +109,8 @@ static void ask_group(struct alpaca_search *search)
 		}
 		if (i == count) {
 			asked[count++] = to.sin6_scope_id;
-			(void)sendto(search->fd[1], question, sizeof question - 1, 0, (struct sockaddr *)&to, sizeof to);
+			(void)sendto(search->fd[1], question, sizeof question - 1, 0, (struct sockaddr *)&to,
+				sizeof to);
 		}
 	}
 	freeifaddrs(all);

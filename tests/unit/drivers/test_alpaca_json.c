@@ -68,7 +68,8 @@ static const struct good {
 	{"{\"Value\":[[3000000000,-3000000000,123456789012345678]]}", 1, 3, 1, {INT32_MAX, INT32_MIN, INT32_MAX}, 3,
 		"{\"Value\":[]}"},
 	/* Only the member of the outermost object counts, and what is written in strings does not. */
-	{"{\"A\":{\"Value\":[[3]]},\"B\":\"\\\"Value\\\":[[4]]\",\"C\":[{\"Value\":[5]}],\"Value\":[[6]]}", 1, 1, 1, {6},
+	{"{\"A\":{\"Value\":[[3]]},\"B\":\"\\\"Value\\\":[[4]]\",\"C\":[{\"Value\":[5]}],\"Value\":[[6]]}",
+		1, 1, 1, {6},
 		0,
 		"{\"A\":{\"Value\":[[3]]},\"B\":\"\\\"Value\\\":[[4]]\",\"C\":[{\"Value\":[5]}],\"Value\":[]}"},
 };
