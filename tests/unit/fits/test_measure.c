@@ -181,7 +181,7 @@ struct recall {
 	int put, found, wrong;
 };
 
-/* Fields of up to 12 isolated Gaussians (r below 4 px, HFR 0.84 r) or rings of radius r, of SNR low to high in 1.6 r. */
+/* Fields of up to 12 isolated Gaussians (r below 4 px, HFR 0.84 r) or rings of radius r, SNR low to high in 1.6 r. */
 static struct recall recall_of(double r, double low, double high, int fields, uint64_t seed)
 {
 	struct recall recall = {0};
