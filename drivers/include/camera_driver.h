@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "camera_arrival.h"
 #include "camera_caps.h"
 #include "driver_host.h"
 #include "err.h"
@@ -81,6 +82,9 @@ struct camera_driver {
 	bool simulated;                 /* runs on the scaled clock */
 	bool owns_position;             /* frames carry the position they were recorded at */
 	bool needs_focuser;             /* an exposure cannot be made unless it is known where the focuser stands */
+	/* Frames come by themselves, because other software exposes: its caps refuse every exposure, and programs are
+	 * not told of it unless the configuration says `announce = yes`, since none of them can expose with it. */
+	bool watches;
 
 	/* Finds the device and fills caps; what is unknown is NAN or 0, as core has set it.  Exposes nothing and
 	 * switches nothing.  port and host stay good until close.  After a failure core calls close, and open again
@@ -99,6 +103,9 @@ struct camera_driver {
 	 * once; poll() (during an exposure) and poll_climate() are called soon afterwards, and tell.  ERR_IO: what
 	 * was posted is that the link is lost. */
 	enum err_code (*posted)(void *ctx, const void *data, size_t size, struct err *err);
+	/* Of a camera that watches: takes what came last and was not taken, with a reference to its frame that core
+	 * takes over; false when nothing came.  Core asks after each posted(). */
+	bool (*take_arrived)(void *ctx, struct camera_arrival *out);
 	/* Begins and returns.  ERR_INVALID_OPERATION while an exposure goes on, ERR_INVALID_VALUE for a request that
 	 * this camera cannot do; the driver is as it was then. */
 	enum err_code (*start_exposure)(void *ctx, const struct exposure_request *request,
