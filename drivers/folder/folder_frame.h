@@ -29,8 +29,9 @@ enum err_code folder_frame_read(struct folder_reader *reader, const struct folde
  * seen_ms and at seen_utc_ms.  exposure_s: NAN unknown; start_utc_ms: what its header says, 0 unknown.
  *
  * A file comes at the end of its exposure and of the read-out, which lasts some seconds.  The header's start counts
- * where it agrees with that within two minutes; a clock that is further off is wrong.  Without it, the read-out is taken
- * for FOLDER_READ_OUT_MS.  Without an exposure time, the moment is when the frame before came, last_seen_ms. */
+ * where it agrees with that within FOLDER_CLOCKS_AGREE_MS; a clock that is further off is wrong.  Without it, the
+ * read-out is taken for FOLDER_READ_OUT_MS.  Without an exposure time, the moment is when the frame before came,
+ * last_seen_ms. */
 int64_t folder_frame_begun(int64_t seen_ms, int64_t seen_utc_ms, double exposure_s, int64_t start_utc_ms,
 	int64_t last_seen_ms);
 

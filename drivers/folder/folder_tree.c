@@ -21,7 +21,7 @@
  * seconds on FAT, so that a change soon after a look would not show. */
 #define STILL_CHANGING_MS 5000
 
-#define TOLD (IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ONLYDIR | IN_EXCL_UNLINK)
+#define TOLD (IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK)
 
 struct folder {
 	char *path;
@@ -235,6 +235,10 @@ static bool has_news(struct folder_tree *t, size_t i, int64_t now_ms, bool *gone
 	if (folder->changed_ns != stamp.changed_ns) {
 		folder->changed_ns = stamp.changed_ns;
 		folder->noticed_ms = now_ms;
+		if (folder->watch < 0 && t->notify >= 0) {
+			/* It was taken away and made anew. */
+			ask_to_be_told(t, folder);
+		}
 	}
 	/* A file that is written over does not change its folder, so the folder in use is always looked into. */
 	return i == t->busy || now_ms - folder->noticed_ms < STILL_CHANGING_MS;
@@ -307,10 +311,11 @@ bool folder_tree_told(struct folder_tree *t, const struct inotify_event *event, 
 	if (i == t->folder_count) {
 		return false;
 	}
-	bool folder = (event->mask & IN_ISDIR) != 0;
+	/* A folder that has gone, or is called otherwise from now on, shows at the next look. */
+	bool folder = (event->mask & (IN_ISDIR | IN_IGNORED | IN_MOVE_SELF)) != 0;
 	if ((event->mask & IN_IGNORED) != 0) {
 		t->folders[i].watch = -1;
-	} else if (event->len > 0 && event->name[0] != '.' && folder) {
+	} else if (event->len > 0 && event->name[0] != '.' && (event->mask & IN_ISDIR) != 0) {
 		add_folder(t, join(t->folders[i].path, event->name), t->folders[i].deep + 1);
 	} else if (event->len > 0 && is_frame(event->name)) {
 		consider(t, i, event->name, (event->mask & (IN_CLOSE_WRITE | IN_MOVED_TO)) != 0, now_ms);

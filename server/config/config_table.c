@@ -127,7 +127,8 @@ const struct config_option config_options[] = {
 		.help = "when the link opens: when a client asks, or when the server starts",
 		FIELD(camera[0].connect_at_start)},
 	{"camera.N", "path", CONFIG_TEXT, "", .fallback = "-", .initial = "",
-		.help = "folder of recorded frames (replay), or into which other software writes its frames (folder)", FIELD(camera[0].port.path)},
+		.help = "folder of recorded frames (replay), or into which other software writes its frames (folder)",
+		FIELD(camera[0].port.path)},
 	{"camera.N", "command", CONFIG_TEXT, "", .fallback = "-", .initial = "",
 		.help = "program and arguments that write one frame (exec); its places, such as {us} and {out}, are "
 			"filled for each exposure",

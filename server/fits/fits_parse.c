@@ -173,7 +173,8 @@ static int64_t read_start(fitsfile *file)
 		fraction.len--;
 	}
 	bool whole = fraction.len == 0 || (rest[0] == '.' && text_parse_double(fraction, &part_s) && part_s < 1.0);
-	return whole ? (int64_t)timegm(&tm) * 1000 + (int64_t)(part_s * 1000.0) : 0;
+	int64_t start_ms = (int64_t)timegm(&tm) * 1000 + (int64_t)(part_s * 1000.0);
+	return whole && part_s >= 0.0 && start_ms > 0 && tm.tm_year + 1900 < 10000 ? start_ms : 0;
 }
 
 static enum err_code fail(struct err *err, const char *path, int status)

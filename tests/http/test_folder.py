@@ -45,7 +45,7 @@ class Watched:
         self.path = path
         self.path.mkdir()
         self.server = make_observatory(simulate=False, config=(
-            f"[camera.0]\nname = Sky\ndriver = folder\npath = {path}\n{more}\n"
+            f"[camera.0]\ndriver = folder\nname = Sky\npath = {path}\n{more}\n"
             "[focuser.0]\ndriver = manual\nsteps_per_turn = 100\nmax_step = 2500\n"))
         self.server.connect()
 

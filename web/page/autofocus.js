@@ -52,6 +52,9 @@ export class AutofocusCard {
     if (focuser.move_refusal) {
       return `${focuser.name} is ${focuser.move_refusal}.`;
     }
+    if (camera.expose_refusal) {
+      return `${camera.name} ${camera.expose_refusal}.`;
+    }
     if (focuser.leased_to_run || camera.leased_to_run) {
       return 'Another run goes on.';
     }
