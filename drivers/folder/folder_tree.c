@@ -364,7 +364,7 @@ bool folder_tree_next(struct folder_tree *t, int64_t now_ms, struct folder_file 
 		}
 	}
 	*out = (struct folder_file){.path = chosen.path, .stamp = chosen.stamp, .seen_ms = chosen.seen_ms,
-		.tries = chosen.tries};
+		.closed = chosen.closed, .tries = chosen.tries};
 	return out->path != NULL;
 }
 

@@ -37,6 +37,7 @@ struct folder_file {
 	char *path;
 	struct folder_stamp stamp;
 	int64_t seen_ms;   /* when it was noticed first, ms on the caller's clock */
+	bool closed;       /* inotify told that its writer had done */
 	int tries;         /* how often it was given out before */
 };
 

@@ -112,7 +112,7 @@ static bool read_one(struct folder_watch *w, struct folder_file *file)
 	if (code == ERR_CANCELLED) {
 		return false;
 	}
-	if (code != ERR_OK && (file->tries == 0 || !folder_tree_same(file))) {
+	if (code != ERR_OK && ((file->tries == 0 && !file->closed) || !folder_tree_same(file))) {
 		/* Whoever writes it may not have done yet. */
 		log_debug(w->source, "once more in a while: %s", err.text);
 		folder_tree_again(w->tree, file, clock_now_ms(clock_real()));
