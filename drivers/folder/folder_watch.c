@@ -46,6 +46,7 @@ struct folder_watch {
 	pthread_cond_t changed;
 	const struct driver_host *host; /* NULL: the driver has gone */
 	bool readable;             /* the folder at the top has answered */
+	bool looked;               /* what was there is known */
 	bool over;                 /* the thread does nothing any more */
 	struct err why;            /* when the folder cannot be read; else ERR_OK */
 	bool has_arrival;
@@ -81,6 +82,15 @@ static void hand_over(struct folder_watch *w, struct camera_arrival *arrival, co
 		static const char note = 0;
 		w->host->post(w->host->post_ctx, &note, sizeof note);
 	}
+	pthread_mutex_unlock(&w->lock);
+}
+
+/* Sets one of the facts that the driver waits for. */
+static void say(struct folder_watch *w, bool *fact)
+{
+	pthread_mutex_lock(&w->lock);
+	*fact = true;
+	pthread_cond_broadcast(&w->changed);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -170,6 +180,7 @@ static enum err_code watch(struct folder_watch *w, struct err *err)
 			if (code != ERR_OK) {
 				return code;
 			}
+			say(w, &w->looked);
 			bool told = !network && folder_tree_all_told(w->tree);
 			look_ms = clock_now_ms(clock_real()) + (told ? LOOK_TOLD_MS : LOOK_UNTOLD_MS);
 		}
@@ -216,10 +227,7 @@ static void *watch_main(void *arg)
 	/* On Linux a nice value belongs to a thread, not to the process, and a child inherits it. */
 	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
 	if (access(w->path, R_OK | X_OK) == 0) {
-		pthread_mutex_lock(&w->lock);
-		w->readable = true;
-		pthread_cond_broadcast(&w->changed);
-		pthread_mutex_unlock(&w->lock);
+		say(w, &w->readable);
 	}
 	enum err_code code = watch(w, &err);
 	if (code != ERR_OK) {
@@ -296,7 +304,7 @@ enum err_code folder_watch_begin(const char *path, const struct driver_host *hos
 	}
 	int64_t until_ms = clock_now_ms(clock_real()) + OPEN_WAIT_MS;
 	pthread_mutex_lock(&w->lock);
-	while (!w->readable && !w->over && !clock_wait(clock_real(), &w->changed, &w->lock, until_ms)) {
+	while (!w->looked && !w->over && !clock_wait(clock_real(), &w->changed, &w->lock, until_ms)) {
 	}
 	struct err why = w->why;
 	bool readable = w->readable;

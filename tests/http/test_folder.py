@@ -1,44 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A folder into which other software writes: frames are measured as they come, whole or in pieces, by name or by being
 moved there; what shows no stars is left out; nothing can be exposed.  The size of the stars is that of the Gaussians
-that this file writes: half of the light of one lies within 1.17741 sigma (the square root of 2 ln 2)."""
+of star_frames.py."""
 import datetime
 import gzip
-import io
 import math
 import shutil
 
-import numpy
 import pytest
-from astropy.io import fits
 from conftest import INVALID_OPERATION, INVALID_VALUE, AlpacaError, until
-
-HALF_OF_A_GAUSSIAN = 1.17741
-WIDE, HIGH = 320, 240
-
-
-def frame(sigma, stars=12, **header):
-    """A frame with stars of this size, as bytes of a FITS file."""
-    rng = numpy.random.default_rng(5)
-    y, x = numpy.mgrid[0:HIGH, 0:WIDE]
-    pixels = rng.normal(1000, 8, (HIGH, WIDE))
-    for k in range(stars):
-        cx, cy = 40 + 78 * (k % 4) + 0.3, 40 + 78 * (k // 4) + 0.6
-        pixels += 250000 / (2 * numpy.pi * sigma**2) * numpy.exp(-((x - cx)**2 + (y - cy)**2) / (2 * sigma**2))
-    hdu = fits.PrimaryHDU(numpy.clip(pixels, 0, 65535).astype(numpy.uint16))
-    for key, value in header.items():
-        hdu.header[key.replace("_", "-")] = value
-    file = io.BytesIO()
-    hdu.writeto(file)
-    return file.getvalue()
-
-
-def write(path, *args, **header):
-    """Writes as N.I.N.A. does: under another name, then moved into place."""
-    draft = path.with_name(path.name + ".tmp")
-    draft.write_bytes(frame(*args, **header))
-    draft.rename(path)
-
+from star_frames import HALF_OF_A_GAUSSIAN, frame, write
 
 class Watched:
     def __init__(self, make_observatory, path, more=""):
@@ -187,8 +158,8 @@ def test_a_knob_is_focused_by_the_frames_that_come(sky):
     def expose(begun, position):
         nonlocal count
         count += 1
-        write(sky.path / f"x{count}.fits", math.hypot(1.4, (position - best) * 0.012), 12,
-              EXPTIME=0.001, DATE_OBS=begun.isoformat(timespec="milliseconds"), FOCUSPOS=0)
+        write(sky.path / f"x{count}.fits", math.hypot(1.4, (position - best) * 0.012), EXPTIME=0.001,
+              DATE_OBS=begun.isoformat(timespec="milliseconds"), FOCUSPOS=0)
         sky.measured(f"x{count}.fits")
 
     def now():

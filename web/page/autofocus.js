@@ -25,6 +25,8 @@ export class AutofocusCard {
   // The focuser or its camera has a new state: whether a run can be started now, else why not.
   news() {
     const state = this.focuser.state;
+    // Whose focuser is turned by hand has the card of guided focusing in its place.
+    this.card.hidden = state.by_hand;
     const why = this.whyOff(state, this.camera && this.camera.state);
     const button = this.pick('.start');
     this.say.news(state);
