@@ -31,6 +31,7 @@
 #include "settings.h"
 #include "state.h"
 #include "store.h"
+#include "turn.h"
 #include "web.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
@@ -301,6 +302,7 @@ static int run_server(const struct config *config, const struct config_drivers *
 	}
 	uint64_t seed = options->has_seed ? options->seed : serve_seed(config, dir);
 	sigset_t stop;
+	turn_prompt();
 	prepare_signals(&stop);
 
 	struct serve serve = {.obs = NULL};

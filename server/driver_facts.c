@@ -59,6 +59,8 @@ static struct config_driver camera_facts(const struct camera_driver *driver)
 		.look_path = driver->look_path,
 		.uses_command = driver->uses_command,
 		.look_command = driver->look_command,
+		.mode = driver->mode,
+		.service_needs = driver->service_needs,
 	};
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "camera_modes.h"
 #include "http.h"
 #include "text.h"
 
@@ -64,6 +65,9 @@ static bool load(const struct serve_options *options, const struct config_driver
 	if (rc == ERR_OK && options->check) {
 		printf("%s: no errors%s\n", path == NULL ? "configuration" : path,
 			errors.len > warnings_at ? ", but see the warnings" : "");
+		buf_clear(&errors);
+		camera_modes_describe(config, drivers, &errors);
+		fputs(buf_text(&errors), stdout);
 	}
 	buf_fini(&errors);
 	return rc == ERR_OK;

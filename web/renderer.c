@@ -4,10 +4,8 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "turn.h"
 #include "web_private.h"
 
 /* A picture of 62 Mpx takes a fifth of a second of a processor; a STOP must not wait for a slice of that.  With this
@@ -33,8 +31,7 @@ static void wait_for(sem_t *sem)
 static void *render_thread(void *arg)
 {
 	struct renderer *r = arg;
-	/* On Linux a nice value belongs to a thread, not to the process. */
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), RENDERER_NICE);
+	turn_background(RENDERER_NICE);
 	for (;;) {
 		wait_for(&r->start);
 		if (r->quit) {

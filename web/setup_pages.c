@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "camera_modes.h"
 #include "web_private.h"
 
 static void escape(struct buf *out, const char *text)
@@ -169,6 +170,36 @@ static void address(struct web *web, const struct http_request *req, struct buf 
 		"password and no encryption: keep it inside your own network.</p>\n");
 }
 
+/* The table of what focusd can do with a camera, by whose it is. */
+static void modes_section(struct buf *out)
+{
+	buf_puts(out, "<section class=\"card\"><h2>Whose the camera is</h2><div class=\"scroll\">"
+		"<table class=\"modes\">\n");
+	for (int i = 0; i < CAMERA_MODE_ROWS; i++) {
+		const char *cell = i == 0 ? "th" : "td";
+		buf_puts(out, "<tr><th>");
+		escape(out, camera_modes[i].label);
+		buf_puts(out, "</th>");
+		for (int mode = 0; mode < CAMERA_MODES; mode++) {
+			buf_printf(out, "<%s>", cell);
+			escape(out, camera_modes[i].words[mode]);
+			buf_printf(out, "</%s>", cell);
+		}
+		buf_puts(out, "</tr>\n");
+	}
+	buf_puts(out, "</table></div></section>\n");
+}
+
+/* The column of one camera. */
+static void mode_section(struct buf *out, enum camera_mode mode)
+{
+	table_begin(out, camera_modes[0].words[mode]);
+	for (int i = 2; i < CAMERA_MODE_ROWS; i++) {
+		row(out, camera_modes[i].label, "", "%s", camera_modes[i].words[mode]);
+	}
+	table_end(out);
+}
+
 static void how_to_change(struct buf *out, const char *section)
 {
 	buf_puts(out, "<p>These values come from the section <code>[");
@@ -214,6 +245,7 @@ enum http_result setup_server_answer(struct web *web, const char *rest, const st
 	row(out, "Further host names", "allowed_hosts", "%s",
 		server.allowed_hosts[0] != '\0' ? server.allowed_hosts : "none");
 	table_end(out);
+	modes_section(out);
 	how_to_change(out, "server");
 	page_end(out);
 	web_check_body(res);
@@ -421,6 +453,7 @@ static void camera_page(struct web *web, struct device *dev, struct buf *out)
 	row(out, "Connects", "connect", "%s", config->camera[number].connect_at_start ?
 		"when the server starts" : "when a program or the page asks");
 	table_end(out);
+	mode_section(out, s.mode);
 	/* Telescopes are numbered as the focusers on them. */
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
 		if (config->focuser[i].present && config->focuser[i].camera == number) {

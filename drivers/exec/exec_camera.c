@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "camera_driver.h"
+#include "exec_check.h"
 #include "exec_child.h"
 #include "exec_words.h"
 #include "frame_fetch.h"
@@ -132,38 +133,6 @@ static enum err_code fill(struct exec_camera *c, const struct exposure_request *
 	enum err_code code = exec_words(c->port->command, &values, &c->words, err);
 	const char *frame = c->port->frame[0] != '\0' ? c->port->frame : "{out}.fits";
 	return code != ERR_OK ? code : exec_fill(frame, &values, c->path, sizeof c->path, err);
-}
-
-/* What is wrong with command and frame as they are written, and whether there is such a program. */
-static enum err_code exec_look(const struct camera_port *port, struct err *err)
-{
-	static const struct exec_values sample = {
-		.exposure_s = 1.0, .gain = 1, .light = true, .out = "/tmp/x"};
-	char frame[256];
-	struct exec_words words;
-	enum err_code code = exec_words(port->command, &sample, &words, err);
-	if (code == ERR_OK) {
-		code = exec_fill(port->frame, &sample, frame, sizeof frame, err);
-	}
-	if (code != ERR_OK) {
-		return code;
-	}
-	if (words.argv[0][0] != '/') {
-		return err_set(err, ERR_INVALID_VALUE, "command must begin with the whole path of a program, such as "
-			"/usr/bin/%.60s: no shell looks for it", words.argv[0]);
-	}
-	if (!exec_has_place(port->frame[0] != '\0' ? port->frame : "{out}", "out")) {
-		return err_set(err, ERR_INVALID_VALUE, "frame must contain {out}, as in {out}.dng: every frame has a "
-			"name of its own");
-	}
-	if (!exec_has_place(port->command, "out")) {
-		return err_set(err, ERR_INVALID_VALUE, "command must contain {out}: where the frame is to be written");
-	}
-	if (access(words.argv[0], X_OK) != 0) {
-		return err_set(err, ERR_IO, "there is no program %.150s, or it may not be run; is it installed?",
-			words.argv[0]);
-	}
-	return ERR_OK;
 }
 
 /* Ends what goes on, whichever way it went. */
@@ -452,6 +421,7 @@ const struct camera_driver exec_camera_driver = {
 	.ctx_size = sizeof(struct exec_camera),
 	.uses_command = true,
 	.look_command = exec_look,
+	.service_needs = exec_service_needs,
 	.open = exec_open,
 	.close = exec_close,
 	.start_exposure = exec_start,

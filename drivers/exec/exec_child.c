@@ -14,6 +14,7 @@
 
 #include "clock.h"
 #include "text.h"
+#include "turn.h"
 
 /* The command is given this much of a file: the largest frame that is read (2^28 pixels of 16 bits) and a preview. */
 #define FILE_MOST_BYTES ((rlim_t)1 << 30)
@@ -35,6 +36,7 @@ static _Noreturn void be_command(char *const argv[], const char *cwd, int null_f
 	sigset_t none;
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	turn_background(0);
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	setrlimit(RLIMIT_FSIZE, &(struct rlimit){FILE_MOST_BYTES, FILE_MOST_BYTES});
 	dup2(null_fd, STDIN_FILENO);

@@ -12,6 +12,14 @@
 #include "device_settings.h"
 #include "image.h"
 
+/* Whose the camera is; camera_modes.h has the words for people. */
+enum camera_mode {
+	CAMERA_SERVED,   /* focusd exposes with it and serves it to others */
+	CAMERA_BORROWED, /* another program owns it; focusd exposes through that program */
+	CAMERA_WATCHED,  /* another program owns it and exposes; focusd measures the frames that come */
+	CAMERA_MODES,
+};
+
 /* Facts of the camera, as the Alpaca camera members want them.  NAN or 0 where unknown. */
 struct camera_caps {
 	int32_t width, height;          /* px, unbinned */

@@ -5,12 +5,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
+#include "turn.h"
 
 /* The thread, and the child that reads the file for it, are so nice, in the sense of nice(2), so that clients that ask
  * for a position are served first. */
@@ -88,8 +87,8 @@ static void *fetch_main(void *arg)
 {
 	struct frame_fetch *f = arg;
 	struct err err = {.code = ERR_OK};
-	/* On Linux a nice value belongs to a thread, not to the process, and a child inherits it. */
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
+	/* The child inherits it. */
+	turn_background(THREAD_NICE);
 	if (load(f, &err) == ERR_OK) {
 		cut(f, &err);
 	}

@@ -79,12 +79,16 @@ struct camera_driver {
 	/* Says what is wrong with `command` and `frame`: ERR_INVALID_VALUE as they are written, ERR_IO when there is no
 	 * such program at this moment.  It runs nothing, and is called without open. */
 	enum err_code (*look_command)(const struct camera_port *port, struct err *err);
+	/* Optional: writes what beside its own defaults the sandboxed service must be allowed for this command, as the
+	 * end of a sentence that begins with "the service needs": names of files in packaging/systemd.  "" where it
+	 * needs nothing.  Pure, any thread; for `focusd --check`. */
+	void (*service_needs)(const struct camera_port *port, char *out, size_t cap);
+	/* Whose the camera is.  Of a watched one the frames come by themselves: its caps refuse every exposure, and
+	 * programs are not told of it unless the configuration says `announce = yes`, since none can expose with it. */
+	enum camera_mode mode;
 	bool simulated;                 /* runs on the scaled clock */
 	bool owns_position;             /* frames carry the position they were recorded at */
 	bool needs_focuser;             /* an exposure cannot be made unless it is known where the focuser stands */
-	/* Frames come by themselves, because other software exposes: its caps refuse every exposure, and programs are
-	 * not told of it unless the configuration says `announce = yes`, since none of them can expose with it. */
-	bool watches;
 
 	/* Finds the device and fills caps; what is unknown is NAN or 0, as core has set it.  Exposes nothing and
 	 * switches nothing.  port and host stay good until close.  After a failure core calls close, and open again
@@ -103,7 +107,7 @@ struct camera_driver {
 	 * once; poll() (during an exposure) and poll_climate() are called soon afterwards, and tell.  ERR_IO: what
 	 * was posted is that the link is lost. */
 	enum err_code (*posted)(void *ctx, const void *data, size_t size, struct err *err);
-	/* Of a camera that watches: takes what came last and was not taken, with a reference to its frame that core
+	/* Of a watched camera: takes what came last and was not taken, with a reference to its frame that core
 	 * takes over; false when nothing came.  Core asks after each posted(). */
 	bool (*take_arrived)(void *ctx, struct camera_arrival *out);
 	/* Begins and returns.  ERR_INVALID_OPERATION while an exposure goes on, ERR_INVALID_VALUE for a request that

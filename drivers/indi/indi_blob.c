@@ -22,8 +22,6 @@
 /* Bytes that are read at once; their decoded form stays in the cache of the processor. */
 #define READ_BYTES (128 << 10)
 #define SEND_MS 1000
-/* A picture that comes at once waits so long for the frame that core lends. */
-#define LENT_MS 2000
 
 /* DATE-OBS and the time stamps of INDI, which have whole seconds, are of one clock; the exposure begins a little before
  * or after its state is told. */
@@ -102,15 +100,14 @@ static bool is_foreign(struct indi_blob *b, const struct indi_fits_facts *facts)
 	return why != NULL;
 }
 
-/* Waits until core has lent the frame.  False when nothing is waited for any more, or it never does. */
+/* Waits until core has lent the frame.  False when nothing is waited for any more: core lends the frame or ends the
+ * exposure, and a picture that was given up sooner would be lost without a word. */
 static bool wait_for_frame(struct indi_blob *b)
 {
-	int64_t deadline_ms = real_ms() + LENT_MS;
-	bool late = false;
-	while (b->waits && b->frame == NULL && !late) {
-		late = clock_wait(clock_real(), &b->lent, &b->lock, deadline_ms);
+	while (b->waits && b->frame == NULL) {
+		clock_wait(clock_real(), &b->lent, &b->lock, CLOCK_NEVER);
 	}
-	return b->waits && b->frame != NULL;
+	return b->waits;
 }
 
 static enum err_code check_shape(struct indi_blob *b, const struct indi_fits_facts *facts, struct err *err)

@@ -24,6 +24,10 @@
 #define IDENTIFY_MS 1100
 /* A call may last two seconds. */
 #define START_MS 1900
+/* A camera that is slow to take its settings is waited for in pieces of this, so that an abort comes between, */
+#define PREPARE_PIECE_MS 300
+/* and so long in all: DSLRs and cameras that set up their sensor anew take some seconds. */
+#define PREPARE_MS 15000
 #define CONNECT_MS 700
 /* An exposure that goes on when ours is to begin may be one that is being aborted at this moment. */
 #define BUSY_MS 1000
@@ -42,7 +46,14 @@
 #define EARLY_SHARE 0.9
 #define EARLY_MS 100
 
-enum phase { PHASE_IDLE, PHASE_SENT, PHASE_EXPOSING, PHASE_WAITING, PHASE_FAILED };
+enum phase {
+	PHASE_IDLE,
+	PHASE_PREPARING, /* the camera has not taken all settings yet */
+	PHASE_SENT,
+	PHASE_EXPOSING,
+	PHASE_WAITING,   /* for the picture */
+	PHASE_FAILED,
+};
 
 struct indi_camera {
 	struct indi_peer peer;
@@ -53,6 +64,9 @@ struct indi_camera {
 	/* The exposure. */
 	enum phase phase;
 	struct exposure_request request;
+	struct frame *frame;         /* lent; NULL not yet */
+	bool aborting;               /* an abort was sent, and the camera was not seen at rest since */
+	int64_t asked_ms;            /* when core asked for the exposure */
 	double duration_s;           /* that the camera was told */
 	uint64_t sent_at;            /* count of the store's updates */
 	int64_t sent_ms;
@@ -86,7 +100,7 @@ static void indi_camera_close(void *ctx)
 	struct indi_camera *c = ctx;
 	struct err ignored;
 	if (c->peer.line != NULL && c->peer.listens) {
-		if (c->phase != PHASE_IDLE && c->phase != PHASE_FAILED) {
+		if (c->phase != PHASE_IDLE && c->phase != PHASE_PREPARING && c->phase != PHASE_FAILED) {
 			indi_line_switch(c->peer.line, c->peer.device, "CCD_ABORT_EXPOSURE", "ABORT", &ignored);
 		}
 		indi_setup_restore(&c->peer, &c->before);
@@ -94,6 +108,7 @@ static void indi_camera_close(void *ctx)
 	indi_blob_close(c->blob);
 	c->blob = NULL;
 	c->phase = PHASE_IDLE;
+	c->aborting = false;
 	indi_peer_close(&c->peer);
 }
 
@@ -163,6 +178,9 @@ static enum err_code begin(struct indi_camera *c, const struct indi_region *regi
 			c->peer.device);
 	}
 	enum err_code code = indi_blob_expect(c->blob, &wanted, err);
+	if (c->frame != NULL) {
+		indi_blob_lend(c->blob, c->frame);
+	}
 	const struct indi_store *store = indi_line_look(c->peer.line);
 	c->sent_at = store->updates;
 	indi_line_done(c->peer.line);
@@ -183,28 +201,28 @@ static enum err_code begin(struct indi_camera *c, const struct indi_region *regi
 	return ERR_OK;
 }
 
-static enum err_code indi_camera_start(void *ctx, const struct exposure_request *request, struct err *err)
+/* Brings the camera to where the exposure can begin, and begins it.  ERR_TIMEOUT when deadline_ms of the real clock
+ * comes first: the same call goes on then. */
+static enum err_code prepare(struct indi_camera *c, int64_t deadline_ms, struct err *err)
 {
-	struct indi_camera *c = ctx;
 	int64_t now = real_ms();
 	struct indi_region region = {0};
-	if (c->phase != PHASE_IDLE) {
-		return err_set(err, ERR_INVALID_OPERATION, "an exposure is going on");
-	}
-	if (!(request->duration_s >= 0.0) || request->duration_s > c->caps.exposure_max_s) {
-		return err_set(err, ERR_INVALID_VALUE, "an exposure lasts %g to %g s", c->caps.exposure_min_s,
-			c->caps.exposure_max_s);
-	}
+	int64_t busy_ms = c->aborting ? deadline_ms : c->asked_ms + BUSY_MS;
 	const struct indi_store *store = indi_line_look(c->peer.line);
 	enum err_code code = indi_peer_check(&c->peer, store, err);
 	indi_line_done(c->peer.line);
 	if (code == ERR_OK) {
-		code = indi_line_wait(c->peer.line, c->peer.host, true, is_free, c, now + BUSY_MS, err);
+		code = indi_line_wait(c->peer.line, c->peer.host, true, is_free, c,
+			busy_ms < deadline_ms ? busy_ms : deadline_ms, err);
+	}
+	if (code == ERR_TIMEOUT && c->aborting) {
+		return err_set(err, ERR_TIMEOUT, "'%.40s' does not end the exposure that was aborted", c->peer.device);
 	}
 	if (code == ERR_TIMEOUT) {
 		return err_set(err, ERR_INVALID_OPERATION, "'%.40s' is exposing for another program", c->peer.device);
 	}
 	if (code == ERR_OK) {
+		c->aborting = false;
 		code = need_blob(c, now + CONNECT_MS, err);
 		/* The shared line stands, so this is not the end of the link. */
 		struct err why = *err;
@@ -212,20 +230,40 @@ static enum err_code indi_camera_start(void *ctx, const struct exposure_request 
 				      : code;
 	}
 	if (code == ERR_OK) {
-		code = indi_setup(&c->peer, request, &c->caps, &c->before, &region, now + START_MS, err);
+		code = indi_setup(&c->peer, &c->request, &c->caps, &c->before, &region, deadline_ms, err);
 	}
-	if (code != ERR_OK) {
-		return code;
+	return code == ERR_OK ? begin(c, &region, err) : code;
+}
+
+static enum err_code indi_camera_start(void *ctx, const struct exposure_request *request, struct err *err)
+{
+	struct indi_camera *c = ctx;
+	if (c->phase != PHASE_IDLE) {
+		return err_set(err, ERR_INVALID_OPERATION, "an exposure is going on");
+	}
+	if (!(request->duration_s >= 0.0) || request->duration_s > c->caps.exposure_max_s) {
+		return err_set(err, ERR_INVALID_VALUE, "an exposure lasts %g to %g s", c->caps.exposure_min_s,
+			c->caps.exposure_max_s);
 	}
 	c->request = *request;
 	c->duration_s = request->duration_s > c->caps.exposure_min_s ? request->duration_s : c->caps.exposure_min_s;
-	return begin(c, &region, err);
+	c->frame = NULL;
+	c->asked_ms = real_ms();
+	enum err_code code = prepare(c, c->asked_ms + START_MS, err);
+	if (code == ERR_TIMEOUT) {
+		c->phase = PHASE_PREPARING;
+		return ERR_OK;
+	}
+	return code;
 }
 
 static void indi_camera_lend(void *ctx, struct frame *frame)
 {
 	struct indi_camera *c = ctx;
-	indi_blob_lend(c->blob, frame);
+	c->frame = frame;
+	if (c->phase != PHASE_PREPARING) {
+		indi_blob_lend(c->blob, frame);
+	}
 }
 
 /* ---- watch ---- */
@@ -237,11 +275,11 @@ static void failed(struct indi_camera *c, bool final, const struct err *why)
 	c->why = *why;
 }
 
-/* Reads "2026-11-28T18:12:51" of a property as milliseconds since 1970; 0 when there is none. */
-static int64_t stamp_of(const struct indi_property *p)
+/* When the property became Busy, in milliseconds since 1970; 0 when that was not told. */
+static int64_t busy_since(const struct indi_property *p)
 {
 	struct tm tm = {.tm_isdst = 0};
-	return strptime(p->timestamp, "%Y-%m-%dT%H:%M:%S", &tm) != NULL ? (int64_t)timegm(&tm) * 1000 : 0;
+	return strptime(p->busy_since, "%Y-%m-%dT%H:%M:%S", &tm) != NULL ? (int64_t)timegm(&tm) * 1000 : 0;
 }
 
 /* Takes what the property says of our exposure. */
@@ -252,6 +290,8 @@ static void watch_state(struct indi_camera *c, const struct indi_store *store, c
 	const char *device = c->peer.device;
 	const struct indi_member *m = indi_member_find(p, "CCD_EXPOSURE_VALUE");
 	bool reacted = p->updates > c->sent_at;
+	/* An "Idle" that something else follows was about what went on before. */
+	c->idle_ms = p->state == INDI_IDLE ? c->idle_ms : 0;
 	double left = m != NULL && isfinite(m->value) ? m->value : NAN;
 	if (reacted && p->state == INDI_ALERT) {
 		err_set(&why, ERR_REFUSED, "'%.40s' cannot expose: %.140s", device,
@@ -259,7 +299,7 @@ static void watch_state(struct indi_camera *c, const struct indi_store *store, c
 		failed(c, false, &why);
 	} else if (reacted && p->state == INDI_BUSY && c->phase == PHASE_SENT) {
 		c->phase = PHASE_EXPOSING;
-		indi_blob_began(c->blob, stamp_of(p));
+		indi_blob_began(c->blob, busy_since(p));
 		c->left_s = isnan(left) ? INFINITY : fmin(left, c->duration_s);
 	} else if (p->state == INDI_BUSY && c->phase != PHASE_SENT) {
 		if (left > c->left_s + GROWS_S || (c->phase == PHASE_WAITING && left > GROWS_S)) {
@@ -268,7 +308,6 @@ static void watch_state(struct indi_camera *c, const struct indi_store *store, c
 			failed(c, true, &why);
 		}
 		c->left_s = isnan(left) ? c->left_s : left;
-		c->idle_ms = 0;
 	} else if (reacted && p->state == INDI_OK) {
 		c->phase = PHASE_WAITING;
 		c->left_s = 0.0;
@@ -280,6 +319,23 @@ static void watch_state(struct indi_camera *c, const struct indi_store *store, c
 			device);
 		failed(c, true, &why);
 	}
+}
+
+/* Goes on with a camera that takes its time over its settings. */
+static enum err_code go_on_preparing(struct indi_camera *c, struct camera_reading *out, struct err *err)
+{
+	int64_t now = real_ms();
+	enum err_code code = prepare(c, now + PREPARE_PIECE_MS, err);
+	if (code == ERR_IO) {
+		return code;
+	}
+	if (code != ERR_OK && code != ERR_CANCELLED && (code != ERR_TIMEOUT || now > c->asked_ms + PREPARE_MS)) {
+		indi_setup_give_up(&c->peer);
+		failed(c, false, err);
+	}
+	out->state = c->phase == PHASE_FAILED ? CAMERA_DRIVER_READY : CAMERA_DRIVER_EXPOSING;
+	out->next_poll_ms = 1;
+	return ERR_OK;
 }
 
 /* What is too late. */
@@ -304,6 +360,9 @@ static enum err_code indi_camera_poll(void *ctx, struct camera_reading *out, str
 	memset(out, 0, sizeof *out);
 	if (code != ERR_OK || c->phase == PHASE_IDLE) {
 		return code;
+	}
+	if (c->phase == PHASE_PREPARING) {
+		return go_on_preparing(c, out, err);
 	}
 	struct indi_blob_result got = indi_blob_look(c->blob);
 	const struct indi_store *store = indi_line_look(c->peer.line);
@@ -340,6 +399,7 @@ static void let_go(struct indi_camera *c)
 	if (c->blob != NULL) {
 		indi_blob_forget(c->blob);
 	}
+	c->frame = NULL;
 	c->phase = PHASE_IDLE;
 }
 
@@ -348,9 +408,10 @@ static enum err_code indi_camera_abort(void *ctx, struct err *err)
 	struct indi_camera *c = ctx;
 	enum phase was = c->phase;
 	let_go(c);
-	if (was == PHASE_IDLE || (was == PHASE_FAILED && c->final)) {
+	if (was == PHASE_IDLE || was == PHASE_PREPARING || (was == PHASE_FAILED && c->final)) {
 		return ERR_OK;
 	}
+	c->aborting = true;
 	return indi_line_switch(c->peer.line, c->peer.device, "CCD_ABORT_EXPOSURE", "ABORT", err);
 }
 
@@ -368,7 +429,7 @@ static enum err_code indi_camera_read(void *ctx, struct frame_info *info, struct
 {
 	struct indi_camera *c = ctx;
 	struct indi_blob_result got = {.state = INDI_BLOB_NONE};
-	if (c->phase != PHASE_IDLE) {
+	if (c->phase != PHASE_IDLE && c->blob != NULL) {
 		got = indi_blob_look(c->blob);
 	}
 	if (c->phase != PHASE_FAILED && got.state != INDI_BLOB_WHOLE && got.state != INDI_BLOB_FAILED) {

@@ -22,6 +22,9 @@ struct indi_peer {
 	enum indi_interface kind;
 	bool asked;                   /* to connect, */
 	uint64_t asked_at;            /* at this count of the store's updates */
+	char unanswered[INDI_NAME];   /* the property that was set and has not been answered; "" none */
+	uint64_t unanswered_since;    /* count of the store's updates */
+	char answered[INDI_NAME];     /* the one that was answered late and is not set anew; "" none */
 };
 
 /* Joins the line.  wanted is the configured device, "" for the only one of this kind. */

@@ -33,6 +33,10 @@ static enum err_code wait_answer(struct indi_peer *peer, const char *property, u
 	struct answer a = {peer, property, since};
 	enum err_code code = indi_line_wait(peer->line, peer->host, false, is_answered, &a, deadline_ms, err);
 	if (code == ERR_TIMEOUT) {
+		if (peer->unanswered != property) {
+			snprintf(peer->unanswered, sizeof peer->unanswered, "%s", property);
+			peer->unanswered_since = since;
+		}
 		return err_set(err, ERR_TIMEOUT, "'%.40s' does not answer when its %s is set", peer->device, property);
 	}
 	if (code != ERR_OK) {
@@ -46,6 +50,28 @@ static enum err_code wait_answer(struct indi_peer *peer, const char *property, u
 	}
 	indi_line_done(peer->line);
 	return code;
+}
+
+/* Waits for the answer that a call before did not live to see. */
+static enum err_code wait_unanswered(struct indi_peer *peer, int64_t deadline_ms, struct err *err)
+{
+	if (peer->unanswered[0] == '\0') {
+		return ERR_OK;
+	}
+	enum err_code code = wait_answer(peer, peer->unanswered, peer->unanswered_since, deadline_ms, err);
+	if (code == ERR_OK) {
+		memcpy(peer->answered, peer->unanswered, sizeof peer->answered);
+	}
+	if (code != ERR_TIMEOUT) {
+		peer->unanswered[0] = '\0';
+	}
+	return code;
+}
+
+void indi_setup_give_up(struct indi_peer *peer)
+{
+	peer->unanswered[0] = '\0';
+	peer->answered[0] = '\0';
 }
 
 enum err_code indi_adjust(struct indi_peer *peer, const char *property, const struct indi_set *set, size_t count,
@@ -73,6 +99,11 @@ enum err_code indi_adjust(struct indi_peer *peer, const char *property, const st
 	indi_line_done(peer->line);
 	if (!usable) {
 		return err_set(err, ERR_NOT_IMPLEMENTED, "INDI's driver of '%.40s' has no %s", peer->device, property);
+	}
+	/* What the camera took a while ago may be rounded, and is what it can do all the same. */
+	if (strcmp(peer->answered, property) == 0) {
+		peer->answered[0] = '\0';
+		same = true;
 	}
 	if (same) {
 		return ERR_OK;
@@ -276,7 +307,10 @@ enum err_code indi_setup(struct indi_peer *peer, const struct exposure_request *
 	struct err *err)
 {
 	remember(peer, before);
-	enum err_code code = take_posture(peer, before, deadline_ms, err);
+	enum err_code code = wait_unanswered(peer, deadline_ms, err);
+	if (code == ERR_OK) {
+		code = take_posture(peer, before, deadline_ms, err);
+	}
 	const char *type = request->light ? "FRAME_LIGHT" : request->duration_s > 0 ? "FRAME_DARK" : "FRAME_BIAS";
 	if (code == ERR_OK) {
 		const struct indi_store *store = indi_line_look(peer->line);

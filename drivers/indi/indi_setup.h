@@ -2,6 +2,9 @@
 /*
  * Settings of a camera behind an INDI server, as one exposure wants them: what stands right already is not sent, what
  * is sent is waited for, and what a person had set before is put back when the link is closed.  On the worker.
+ *
+ * A camera may take longer than a call may last.  What timed out is called again then, and goes on where it was: what
+ * was sent is not sent once more, its answer is waited for.
  */
 #ifndef FOCUSD_INDI_SETUP_H
 #define FOCUSD_INDI_SETUP_H
@@ -26,10 +29,13 @@ struct indi_region {
 };
 
 /* Makes everything as the request wants it, at most until deadline_ms of the real clock.  *region contains what was
- * asked for.  ERR_REFUSED in the camera's words, ERR_TIMEOUT when it does not answer, ERR_IO. */
+ * asked for.  ERR_REFUSED in the camera's words, ERR_TIMEOUT when it has not answered yet, ERR_IO. */
 enum err_code indi_setup(struct indi_peer *peer, const struct exposure_request *request,
 	const struct camera_caps *caps, struct indi_before *before, struct indi_region *region, int64_t deadline_ms,
 	struct err *err);
+
+/* Gives up what was called and not answered: what comes next sends anew. */
+void indi_setup_give_up(struct indi_peer *peer);
 
 /* Puts back what stood before; waits for no answer. */
 void indi_setup_restore(struct indi_peer *peer, const struct indi_before *before);

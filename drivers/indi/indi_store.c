@@ -196,9 +196,12 @@ static bool set_member(struct indi_property *p, struct indi_member *m, const str
 /* State, time and last words, which come with every kind of news. */
 static void take_vector(struct indi_store *s, struct indi_property *p, const struct indi_element *e)
 {
+	bool was_busy = p->state == INDI_BUSY;
 	state_parse(indi_element_attr(e, 0, "state"), &p->state);
 	const char *timestamp = indi_element_attr(e, 0, "timestamp");
-	snprintf(p->timestamp, sizeof p->timestamp, "%.20s", timestamp != NULL ? timestamp : "");
+	if (p->state == INDI_BUSY && !was_busy) {
+		snprintf(p->busy_since, sizeof p->busy_since, "%.20s", timestamp != NULL ? timestamp : "");
+	}
 	p->updates = ++s->updates;
 }
 

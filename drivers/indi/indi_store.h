@@ -49,7 +49,8 @@ struct indi_property {
 	enum indi_state state;
 	bool writable;
 	uint64_t updates;    /* definitions and news so far, counted through the whole store: larger is later */
-	char timestamp[24];  /* of the last news, UTC of the server's machine, "2026-11-28T18:12:49"; "" none */
+	char busy_since[24]; /* time stamp of the news with which it became Busy, for the last time, UTC of the server's
+			      * machine, "2026-11-28T18:12:49"; "" none */
 	struct indi_member *member;
 	size_t members;
 	struct indi_property *next;

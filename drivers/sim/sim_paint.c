@@ -5,11 +5,9 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "clock.h"
+#include "turn.h"
 
 /* More threads than this would only wait for memory. */
 #define THREADS_MOST 4
@@ -140,8 +138,7 @@ static void paint_strips(struct sim_paint *p, const struct brush *b)
 static void *help_main(void *arg)
 {
 	struct sim_paint *p = arg;
-	/* On Linux a nice value belongs to a thread, not to the process. */
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
+	turn_background(THREAD_NICE);
 	struct brush brush;
 	if (brush_init(&brush, &p->job)) {
 		paint_strips(p, &brush);
@@ -183,7 +180,7 @@ static bool paint(struct sim_paint *p)
 static void *first_main(void *arg)
 {
 	struct sim_paint *p = arg;
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
+	turn_background(THREAD_NICE);
 	bool good = paint(p);
 	pthread_mutex_lock(&p->lock);
 	p->good = good;

@@ -3,6 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,4 +79,33 @@ const char *plain_file_reason(int error)
 	default:
 		return strerror(error);
 	}
+}
+
+bool plain_path_is_open(const char *path, char *why, size_t cap)
+{
+	char real[PATH_MAX];
+	struct stat facts;
+	why[0] = '\0';
+	if (realpath(path, real) == NULL) {
+		return true; /* whoever looks for it says that it is not there */
+	}
+	if (strncmp(real, "/tmp/", 5) == 0 || strncmp(real, "/var/tmp/", 9) == 0) {
+		snprintf(why, cap, "the service has a /tmp and a /var/tmp of its own");
+		return false;
+	}
+	for (char *end = real; end != NULL;) {
+		end = strchr(end + 1, '/');
+		if (end != NULL) {
+			*end = '\0';
+		}
+		mode_t needed = end != NULL ? S_IXOTH : S_IROTH;
+		if (stat(real, &facts) == 0 && (facts.st_mode & needed) != needed) {
+			snprintf(why, cap, "not every user may %s %s", end == NULL ? "read" : "enter", real);
+			return false;
+		}
+		if (end != NULL) {
+			*end = '/';
+		}
+	}
+	return true;
 }

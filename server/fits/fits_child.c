@@ -28,9 +28,13 @@
 #include "raw_library.h"
 #include "raw_parse.h"
 #include "text.h"
+#include "turn.h"
 
 /* The facts take so many bytes before the pixels: whole pages on every machine that this runs on. */
 #define FACTS_SIZE 65536
+
+/* So nice, in the sense of nice(2), whoever asked for the file. */
+#define CHILD_NICE 5
 
 struct answer {
 	bool complete; /* the child reached its end */
@@ -79,6 +83,7 @@ static void limit(int what, rlim_t value)
 static void shut_in(int fd, int64_t time_ms)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	turn_background(CHILD_NICE);
 	static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGINT, SIGXCPU, SIGPIPE};
 	for (size_t i = 0; i < sizeof fatal / sizeof fatal[0]; i++) {
 		signal(fatal[i], SIG_DFL);

@@ -5,13 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "state.h"
+#include "turn.h"
 
 /* The thread is so nice, in the sense of nice(2): building lists of a thousand runs for whoever asks without end must
  * not take the processor from the threads that carry STOP (benchmark P25). Those never wait for its lock. */
@@ -197,8 +195,7 @@ static int64_t next_ms(const struct store *store)
 static void *thread_main(void *arg)
 {
 	struct store *store = arg;
-	/* On Linux a nice value belongs to a thread, not to the process. */
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), STORE_NICE);
+	turn_background(STORE_NICE);
 	pthread_mutex_lock(&store->lock);
 	for (;;) {
 		if (work(store)) {
@@ -331,7 +328,7 @@ bool store_keep_run(struct store *store, const struct run *run)
 	}
 	raise_next_id(store, run->id + 1);
 	pthread_mutex_lock(&store->lock);
-	learned_from_run(&store->learned, run);
+	learned_add(&store->learned, run);
 	struct run *lost = kept_put(&store->kept, copy);
 	store->write_ms = 0;
 	pthread_cond_signal(&store->work);

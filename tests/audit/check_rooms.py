@@ -24,6 +24,7 @@ VALUES = "drivers/facts"
 CURVES = "server/focus/curve"
 PLANS = "server/focus/plan"
 STARS = "server/focus/stars"
+FIELD = "server/focus/field"
 CONFIG = "server/config"
 STORE = "server/store"
 SEAMS = "drivers/include"
@@ -33,13 +34,14 @@ FOCUSER = "server/core/focuser"
 CAMERA = "server/core/camera"
 JOBS = "server/core/jobs"
 CORE = "server/core"
-SERVED = [VALUES, CURVES, PLANS, STARS, CONFIG, STORE, DEVICE, FOCUSER, CAMERA, JOBS, CORE]
+SERVED = [VALUES, CURVES, PLANS, STARS, FIELD, CONFIG, STORE, DEVICE, FOCUSER, CAMERA, JOBS, CORE]
 MAY = {
     "server/base": [],
     "server/fits": [],
     STARS: [],
     CURVES: [],
     PLANS: [STARS, CURVES],
+    FIELD: [STARS],
     VALUES: [],
     SEAMS: [VALUES],
     "drivers/std": [VALUES, SEAMS],
@@ -60,12 +62,13 @@ MAY = {
     "drivers/emulators/std": [],
     "drivers/emulators": ["drivers/emulators/std"],
     CONFIG: [VALUES],
-    STORE: [VALUES],
+    # A run keeps what its stars have taught of the field, whole, as the next frames need it.
+    STORE: [VALUES, FIELD],
     DEVICE: [VALUES, CONFIG, STORE, SEAMS, KIND],
     KIND: [VALUES, CONFIG, STORE, SEAMS, DEVICE],
     FOCUSER: [VALUES, CURVES, PLANS, CONFIG, STORE, SEAMS, "drivers/ports", DEVICE, KIND],
     CAMERA: [VALUES, CONFIG, STORE, SEAMS, DEVICE, KIND],
-    JOBS: [VALUES, STARS, CURVES, PLANS, CONFIG, STORE, DEVICE, KIND, FOCUSER, CAMERA],
+    JOBS: [VALUES, STARS, CURVES, PLANS, FIELD, CONFIG, STORE, DEVICE, KIND, FOCUSER, CAMERA],
     CORE: [VALUES, SEAMS, "drivers/ports", CONFIG, STORE, DEVICE, KIND, FOCUSER, CAMERA, JOBS],
     "api/http": [],
     "api/alpaca": ["api/http", *SERVED],
@@ -74,7 +77,7 @@ MAY = {
                "drivers/emulators/std", "api/http", "api/alpaca", "web"],
 }
 # Of base, the maths may know pixels, errors and text, but no clock and no log: room -> headers of base.
-BASE_ONLY = {room: {"err.h", "image.h", "text.h"} for room in (STARS, CURVES, PLANS)}
+BASE_ONLY = {room: {"err.h", "image.h", "text.h"} for room in (STARS, CURVES, PLANS, FIELD)}
 # Includes that are to go: (file, header).
 DEBTS = {
 }

@@ -242,6 +242,13 @@ class FakeDevice:
         self.timers.append(timer)
         timer.start()
 
+    def soon(self, seconds, call):
+        """Does this after a while, or at once."""
+        if seconds > 0:
+            self.later(seconds, call)
+        else:
+            call()
+
     def cancel(self):
         for timer in self.timers:
             timer.cancel()
@@ -402,7 +409,8 @@ class FakeCamera(FakeDevice):
     fault = None            # alert, idle, busy, none, older, foreign, wrong
     cooler = True
     variant = "CCD_GAIN"
-    ignores_abort = False
+    answer_s = 0.0          # a setting is answered so long after it was told
+    abort_s = 0.0           # and an abort ends what goes on so long after
     upload = "UPLOAD_CLIENT"
     cfa = None
 
@@ -446,14 +454,13 @@ class FakeCamera(FakeDevice):
             self.expose(float(members["CCD_EXPOSURE_VALUE"]))
         elif name == "CCD_ABORT_EXPOSURE":
             self.switch(name, "")
-            if not self.ignores_abort:
-                self.cancel()
-                self.set("CCD_EXPOSURE", "Idle", CCD_EXPOSURE_VALUE="0")
+            self.cancel()
+            self.soon(self.abort_s, lambda: self.set("CCD_EXPOSURE", "Idle", CCD_EXPOSURE_VALUE="0"))
         elif name == "CCD_FRAME":
             x, y, w, h = (round(float(members[m])) for m in ("X", "Y", "WIDTH", "HEIGHT"))
             w, h = max(self.align, w - w % self.align), max(self.align, h - h % self.align)
             self.frame = (x, y, w, h)
-            self.set(name, "Ok", X=str(x), Y=str(y), WIDTH=str(w), HEIGHT=str(h))
+            self.soon(self.answer_s, lambda: self.set(name, "Ok", X=str(x), Y=str(y), WIDTH=str(w), HEIGHT=str(h)))
         elif name == "CCD_TEMPERATURE":
             self.switch("CCD_COOLER", "COOLER_ON")
             self.set(name, "Busy", **{"CCD_TEMPERATURE_VALUE": "3.5"})

@@ -259,6 +259,58 @@ def test_abort_and_again(indi, serve):
     assert camera.pictures == 1
 
 
+def test_a_camera_that_is_slow_to_take_its_settings(indi, serve):
+    # Longer than one call of a driver may last; what it rounds is not told twice.
+    camera = FakeCamera(indi, "Toy", align=8, answer_s=2.5)
+    server = serve(config(indi))
+    assert (expose(server, NumX=30, NumY=21, StartX=3, StartY=5) == ramp(3, 5, 30, 21)).all()
+    told = [m["WIDTH"] for m in indi.sent_to("Toy", "CCD_FRAME")]
+    assert told == ["30", "64"]
+    assert camera.pictures == 1
+
+
+def test_an_abort_while_the_camera_takes_its_settings(indi, serve):
+    camera = FakeCamera(indi, "Toy", answer_s=4)
+    server = serve(config(indi))
+    server.put("camera/0/numx", NumX=30)
+    start(server, 60)
+    until(lambda: indi.sent_to("Toy", "CCD_FRAME"), "it is told")
+    server.put("camera/0/abortexposure")
+    until(lambda: server.get("camera/0/camerastate") == 0, "it is idle")
+    # It was not told to expose, so there was nothing to end.
+    assert indi.sent_to("Toy", "CCD_EXPOSURE") == [] and indi.sent_to("Toy", "CCD_ABORT_EXPOSURE") == []
+    camera.answer_s = 0
+    assert (expose(server) == ramp(0, 0, 30, 48)).all()
+
+
+def test_a_camera_that_is_slow_to_end_an_exposure(indi, serve):
+    camera = FakeCamera(indi, "Toy", abort_s=3)
+    server = serve(config(indi))
+    start(server, 60)
+    until(lambda: server.get("camera/0/camerastate") == 2 and camera.begun, "it exposes")
+    server.put("camera/0/abortexposure")
+    until(lambda: server.get("camera/0/camerastate") == 0, "it is idle")
+    assert (expose(server) == ramp(0, 0, 64, 48)).all()
+
+
+def test_news_that_are_looked_at_late(indi, serve):
+    # A read-out during which the driver counts on: the last of its time stamps is not that of the exposure's beginning.
+    camera = FakeCamera(indi, "Toy", fault="busy")
+    server = serve(config(indi))
+    late = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=60)
+    now = camera.now
+
+    def expose_and_count(seconds):
+        with indi.lock:
+            FakeCamera.expose(camera, seconds)
+            camera.now = lambda: f"{late:%Y-%m-%dT%H:%M:%S}"
+            camera.set("CCD_EXPOSURE", "Busy", CCD_EXPOSURE_VALUE="0")
+            camera.now = now
+            camera.later(0.3, lambda: camera.over(seconds))
+    camera.expose = expose_and_count
+    assert (expose(server) == ramp(0, 0, 64, 48)).all()
+
+
 def test_a_late_picture_is_not_the_next_one(indi, serve):
     # The driver goes on with what was aborted.
     camera = FakeCamera(indi, "Toy")

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The README's chapter on curl is pasted in one go into a shell, against a simulated server: it ends in focus and in a
 picture, and no answer on the way is a refusal."""
+import html
 import json
 import re
 import shutil
 import subprocess
 
 import pytest
-from conftest import ROOT
+from conftest import BINARY, DEADLINE_S, ROOT
 
 # Stands in for curl on the PATH: runs the real one with the arguments as they are, and keeps what the server answered.
 RECORDER = """#!/bin/sh
@@ -76,3 +77,59 @@ def test_no_example_pairs_a_real_motor_with_recorded_frames(path):
     if re.search(r"^driver = replay\b", text, re.M):
         # Recorded frames follow an emulated motor's position, which lies on a pseudo terminal.
         assert re.findall(r"^port = (\S+)", text, re.M) == ["/dev/pts/PUT-THE-NUMBER-HERE"]
+
+
+def modes():
+    """The README's table of whose the camera is, a list of rows without the marks of code."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    lines = text.split("\n| | focusd serves the camera")[1].split("\n\n")[0].replace("`", "").splitlines()
+    rows = [("| | focusd serves the camera" + lines[0]), *lines[2:]]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def test_the_setup_page_shows_the_table_of_the_readme(make_observatory):
+    server = make_observatory()
+    page = server.raw("GET", "/setup").text
+    table = re.search(r'<table class="modes">(.*?)</table>', page, re.S).group(1)
+    shown = [[html.unescape(cell) for cell in re.findall(r"<t[hd]>(.*?)</t[hd]>", row)]
+             for row in re.findall(r"<tr>(.*?)</tr>", table)]
+    assert shown == modes()
+    page = html.unescape(server.raw("GET", "/setup/v1/camera/0/setup").text)
+    for label, words, *_ in modes()[2:]:
+        assert f"<dt>{label}</dt><dd>{words}</dd>" in page
+
+
+def check(tmp_path, driver, *lines):
+    path = tmp_path / "check.conf"
+    path.write_text("\n".join(["[camera.0]", f"driver = {driver}", *lines, ""]), encoding="utf-8")
+    done = subprocess.run([BINARY, "--check", "--config", path], capture_output=True, text=True, timeout=DEADLINE_S,
+                          check=False)
+    return done.stdout, done.stderr
+
+
+def test_check_says_of_each_driver_whose_the_camera_is(tmp_path):
+    drivers = re.search(r"there are (.*)", check(tmp_path, "none-of-these")[1]).group(1)
+    title, names = modes()[0], modes()[1]
+    for driver in drivers.split(", "):
+        column = next(i for i, text in enumerate(names) if driver in text.split(", "))
+        said = check(tmp_path, driver, "port = tcp://127.0.0.1:7624", f"path = {tmp_path}", "command = /bin/cp x {out}.fits")[0]
+        about = said.split("[camera.0] ")[1].splitlines()
+        assert about[0] == f"{driver}: {title[column]}"
+        assert about[1:7] == [f"  {row[0]}: {row[column]}" for row in modes()[2:]]
+
+
+@pytest.mark.parametrize("lines, drop_in", [
+    ("driver = exec\ncommand = /usr/bin/gphoto2 -o {out}.fits", "usb-camera.conf"),
+    ("driver = exec\ncommand = /usr/bin/rpicam-still -o {out}.fits", "rpicam-camera.conf"),
+    ("driver = exec\ncommand = /usr/bin/cp x {out}.fits", "usb-camera.conf for a camera on USB, rpicam-camera.conf"),
+    ("driver = replay\npath = FOLDER", "folder-camera.conf"),
+    ("driver = replay\npath = /", None),
+    ("driver = simulator", None),
+])
+def test_check_names_what_the_service_must_be_allowed(tmp_path, lines, drop_in):
+    """The folder of a test lies below /tmp, of which the service has one of its own."""
+    driver, *rest = lines.replace("FOLDER", str(tmp_path)).removeprefix("driver = ").splitlines()
+    said = re.findall(r"^  As a service it needs (.*)$", check(tmp_path, driver, *rest)[0], re.M)
+    assert [drop_in in line for line in said] == ([True] if drop_in else [])
+    for name in re.findall(r"[\w-]+\.conf", " ".join(said)):
+        assert (ROOT / "packaging" / "systemd" / name).is_file()

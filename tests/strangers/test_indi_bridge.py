@@ -63,10 +63,16 @@ class Simulators:
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
         return told or None
 
+    def there(self, *names):
+        """Waits until the drivers have told of their devices: on a busy machine that may be seconds after the server
+        listens, and a connect waits for some seconds only."""
+        for name in names:
+            until(lambda n=name: self.get(f"{n}.CONNECTION.CONNECT"), f"{name} is there")
+
     def point(self):
         """Points the telescope at stars; at the pole, where it is at first, the simulator draws none."""
+        self.there("Telescope Simulator", "CCD Simulator", "Focuser Simulator")
         for name in ("Telescope Simulator", "CCD Simulator"):
-            until(lambda n=name: self.get(f"{n}.CONNECTION.CONNECT"), f"{name} is there")
             self.set(f"{name}.CONNECTION.CONNECT=On")
         until(lambda: self.get("Telescope Simulator.EQUATORIAL_EOD_COORD.RA"), "the telescope is connected")
         self.set("Telescope Simulator.ON_COORD_SET.SYNC=On")
@@ -122,6 +128,7 @@ def test_what_there_is_is_listed(simulators):
 
 def test_the_focuser(simulators, make_observatory):
     indi = simulators("indi_simulator_focus")
+    indi.there("Focuser Simulator")
     server = make_observatory(simulate=False, time_factor=1, config=config(indi, camera=False))
     server.put("focuser/0/connected", Connected="True")
     assert server.get("focuser/0/position") == 50000
@@ -138,6 +145,7 @@ def test_the_focuser(simulators, make_observatory):
 
 def test_the_camera(simulators, make_observatory):
     indi = simulators("indi_simulator_ccd")
+    indi.there("CCD Simulator")
     server = make_observatory(simulate=False, time_factor=1, config=config(indi, focuser=False))
     server.put("camera/0/connected", Connected="True")
     assert server.get("camera/0/cameraxsize") == 1280 and server.get("camera/0/cameraysize") == 1024
@@ -158,6 +166,7 @@ def test_the_camera(simulators, make_observatory):
 
 def test_a_driver_that_crashes(simulators, make_observatory):
     indi = simulators("indi_simulator_ccd")
+    indi.there("CCD Simulator")
     server = make_observatory(simulate=False, time_factor=1, config=config(indi, focuser=False))
     server.put("camera/0/connected", Connected="True")
     server.put("camera/0/startexposure", Duration=60, Light="True")

@@ -8,6 +8,7 @@
 #define FOCUSD_PLAIN_FILE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "text.h"
 
@@ -19,6 +20,11 @@ int plain_file_open(const char *path, int flags);
 /* Adds the whole of a regular file to out, whose ceiling is the most that is taken.  False when it cannot be read,
  * with errno as above, or EFBIG when it is larger than the ceiling; ENOENT when there is none. */
 bool plain_file_read(const char *path, struct buf *out);
+
+/* Whether every user may enter the folders of this absolute path and read its end: what a service needs that runs as a
+ * user of its own and has a /tmp of its own.  Links are followed; lists of rights (ACLs) are not seen.  False fills
+ * `why`, the end of a sentence: "not every user may enter /home/me". */
+bool plain_path_is_open(const char *path, char *why, size_t cap);
 
 /* The words for an errno of the calls above: "it is a symbolic link", "it is no regular file", else the system's.
  * The text is good until the thread's next call of strerror(). */

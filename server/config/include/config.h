@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "camera_caps.h"
 #include "device_settings.h"
 #include "err.h"
 #include "log.h"
@@ -149,6 +150,9 @@ struct config_driver {
 	/* The same for `command` and `frame`: ERR_INVALID_VALUE as they are written, ERR_IO as things are at this
 	 * moment. */
 	enum err_code (*look_command)(const struct camera_port *port, struct err *err);
+	enum camera_mode mode;  /* of cameras */
+	/* What the sandboxed service must be allowed beside its defaults, "" nothing.  NULL: nothing. */
+	void (*service_needs)(const struct camera_port *port, char *out, size_t cap);
 };
 
 /* All drivers of the program, each list ended by a NULL name. */

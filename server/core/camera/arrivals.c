@@ -11,7 +11,7 @@ void arrivals_take(struct device *dev)
 {
 	struct camera_core *c = camera_of(dev);
 	struct camera_arrival arrival;
-	if (!c->driver->watches || !camera_drive_take(dev, &arrival)) {
+	if (c->driver->mode != CAMERA_WATCHED || !camera_drive_take(dev, &arrival)) {
 		return;
 	}
 	if (arrival.frame == NULL) {
@@ -34,7 +34,7 @@ void arrivals_free(struct arrivals *arrivals)
 
 bool camera_watches(const struct device *dev)
 {
-	return camera_of(dev)->driver->watches;
+	return camera_of(dev)->driver->mode == CAMERA_WATCHED;
 }
 
 uint64_t camera_arrived(struct device *dev, struct camera_arrival *out)

@@ -44,6 +44,7 @@ void camera_state(struct device *dev, struct camera_state *out)
 	pthread_mutex_lock(&dev->lock);
 	*out = (struct camera_state){
 		.link = dev->link,
+		.mode = c->driver->mode,
 		.caps = c->caps,
 		.setup = c->setup,
 		.activity = activity_locked(dev),

@@ -60,7 +60,7 @@ static enum err_code create(struct device *dev, struct err *err)
 	dev->keep_trying = cfg->connect_at_start;
 	device_describe(dev, cfg->name, cfg->driver, driver->title,
 		driver->uses_path ? cfg->port.path : cfg->port.port);
-	dev->info.announced = cfg->announce == CONFIG_UNSET ? !driver->watches : cfg->announce != 0;
+	dev->info.announced = cfg->announce == CONFIG_UNSET ? driver->mode != CAMERA_WATCHED : cfg->announce != 0;
 	fill_host(dev, cfg);
 	if (driver->simulated) {
 		device_set_simulated(dev);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The thread that does jobs, one at a time, and the lease of the devices that they use. */
 #include "jobs.h"
+#include "turn.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 /* The nice value of the thread, so that measuring gives way to requests and to the polling of devices. */
 #define THREAD_NICE 5
@@ -55,8 +53,7 @@ static void drop_leases(struct jobs *jobs)
 static void *thread_main(void *arg)
 {
 	struct jobs *jobs = arg;
-	/* On Linux a nice value belongs to a thread, not to the process. */
-	setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), THREAD_NICE);
+	turn_background(THREAD_NICE);
 	pthread_mutex_lock(&jobs->lock);
 	while (!jobs->quit || jobs->kind != NULL) {
 		const struct job_kind *kind = jobs->kind;

@@ -100,7 +100,10 @@ static const char session[] =
 	"    <oneSwitch name=\"CONNECT\">\nOn\n    </oneSwitch>\n"
 	"    <oneSwitch name=\"DISCONNECT\">\nOff\n    </oneSwitch>\n"
 	"</setSwitchVector>\n"
-	"<setNumberVector device=\"Focuser Simulator\" name=\"ABS_FOCUS_POSITION\" state=\"Busy\"/>\n"
+	"<setNumberVector device=\"Focuser Simulator\" name=\"ABS_FOCUS_POSITION\" state=\"Busy\" "
+	"timestamp=\"2026-11-28T18:12:51\"/>\n"
+	"<setNumberVector device=\"Focuser Simulator\" name=\"ABS_FOCUS_POSITION\" state=\"Busy\" "
+	"timestamp=\"2026-11-28T18:12:52\"/>\n"
 	"<setBLOBVector device=\"CCD\" name=\"CCD1\" state=\"Ok\">\n"
 	"  <oneBLOB name=\"CCD1\" size=\"6\" enclen=\"9\" format=\".fits\">\nZm9v\nYmFy\n  </oneBLOB>\n"
 	"</setBLOBVector>\n"
@@ -114,7 +117,7 @@ static void a_session_in_pieces_of_any_size(void **state)
 		struct heard h;
 		assert_int_equal(hear(&h, session, piece), ERR_OK);
 		const char *device = "Focuser Simulator";
-		assert_int_equal(h.elements, 8);
+		assert_int_equal(h.elements, 9);
 		assert_true(indi_store_on(&h.store, device, "CONNECTION", "CONNECT"));
 		assert_false(indi_store_on(&h.store, device, "CONNECTION", "DISCONNECT"));
 		const struct indi_property *p = indi_store_find(&h.store, device, "ABS_FOCUS_POSITION");
@@ -129,7 +132,8 @@ static void a_session_in_pieces_of_any_size(void **state)
 		assert_string_equal(p->member[0].label, "Name > \"title\"");
 		assert_int_equal(indi_store_device(&h.store, device)->interface, INDI_IS_FOCUSER);
 		assert_string_equal(indi_store_device(&h.store, device)->message, "[ERROR] it is stuck");
-		assert_string_equal(indi_store_find(&h.store, device, "CONNECTION")->timestamp, "2026-11-28T18:12:51");
+		assert_string_equal(indi_store_find(&h.store, device, "ABS_FOCUS_POSITION")->busy_since,
+			"2026-11-28T18:12:51");
 		assert_int_equal(h.blobs, 1);
 		assert_int_equal(h.blob_ends, 1);
 		assert_string_equal(h.format, ".fits");

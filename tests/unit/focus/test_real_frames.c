@@ -15,11 +15,17 @@
 #include <unistd.h>
 
 #include "af_plan.h"
+#include "field.h"
 #include "fits_frame.h"
 #include "measure.h"
 #include "sky.h"
 
+#define MOST_STARS 64
+
 static struct measurement measured[17];
+static struct star stars[17][MOST_STARS];
+static size_t star_count[17];
+static int width, height;
 static bool have_frames;
 
 static int measure_all(void **state)
@@ -44,8 +50,9 @@ static int measure_all(void **state)
 		}
 		struct image img = fits_frame_image(&frame);
 		struct measure_options options = measure_defaults();
-		size_t listed;
-		int status = measure_frame(&img, &options, NULL, 0, &listed, &measured[i], NULL);
+		int status = measure_frame(&img, &options, stars[i], MOST_STARS, &star_count[i], &measured[i], NULL);
+		width = frame.width;
+		height = frame.height;
 		bool right = frame.position.in_name && (int)frame.position.name_steps == sky_c8[i].position;
 		fits_frame_free(&frame);
 		if (status != 0 || !right) {
@@ -138,11 +145,52 @@ static void plan_finds_7990(void **state)
 	}
 }
 
+/* Each frame is told from by what the others have taught.  All show one star, whose size says how far focus is and, as
+ * nothing else stands beside it, not on which side: the distance has to agree with the truth within its own sigma, and
+ * no side may be told where two are possible.  Truth: 7989.0 +- 1.5, the best focus of the whole sweep of 34. */
+static void one_frame_is_told_by_the_others(void **state)
+{
+	(void)state;
+	if (!have_frames) {
+		skip();
+	}
+	static struct field_sweep sweep;
+	int covered = 0, near = 0;
+	for (int left_out = 0; left_out < 17; left_out++) {
+		field_begin(&sweep, width, height);
+		for (int i = 0; i < 17; i++) {
+			if (i != left_out) {
+				field_tell(&sweep, sky_c8[i].position, stars[i], star_count[i]);
+			}
+		}
+		struct field_start start = {.best = 7990, .slope_px_per_step = 0.0365, .size_px = 1.88};
+		struct field_train train;
+		struct err err = {0};
+		assert_int_equal(field_fit(&sweep, &start, &train, &err), ERR_OK);
+		struct field_sense sense;
+		field_sense(&train, stars[left_out], star_count[left_out], width, height, &sense);
+		double truth = sky_c8[left_out].position - 7989.0;
+		print_message("%d: best %.1f +- %.1f; distance %.0f +- %.0f, truth %.0f, sign %.2f %s\n",
+			sky_c8[left_out].position, train.value[FIELD_BEST],
+			sqrt(train.covariance[FIELD_BEST][FIELD_BEST]), sense.distance, sense.distance_sigma, truth,
+			sense.sign_probability, sense.why);
+		assert_true(fabs(train.value[FIELD_BEST] - 7989.0) < 2 * hypot(1.5,
+				sqrt(train.covariance[FIELD_BEST][FIELD_BEST])));
+		covered += fabs(sense.error - truth) < 2 * sense.sigma;
+		near += fabs(sense.distance - fabs(truth)) < 2 * sense.distance_sigma;
+		assert_false(sense.tells && fabs(truth) > 0.5 * field_zone(&train));
+	}
+	print_message("error within 2 sigma %d, distance within 2 sigma %d of 17\n", covered, near);
+	assert_true(covered >= 16);
+	assert_true(near >= 15);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_agree),
 		cmocka_unit_test(fit_finds_7990),
+		cmocka_unit_test(one_frame_is_told_by_the_others),
 		cmocka_unit_test(plan_finds_7990),
 	};
 	return cmocka_run_group_tests(tests, measure_all, NULL);

@@ -37,6 +37,7 @@ struct camera_setup {
 
 struct camera_state {
 	enum device_link link;
+	enum camera_mode mode;        /* whose the camera is, connected or not */
 	struct camera_caps caps;      /* valid while connected */
 	struct camera_setup setup;
 	enum camera_activity activity; /* of client exposures and runs alike */

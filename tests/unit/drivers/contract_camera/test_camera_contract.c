@@ -27,7 +27,7 @@ static void for_each(bool watches, void (*test)(const struct camera_row *row))
 {
 	for (const struct camera_row *row = camera_rows; row->driver != NULL; row++) {
 		const struct camera_driver *driver = camera_driver_find(row->driver);
-		if (driver != NULL && driver->watches == watches) {
+		if (driver != NULL && (driver->mode == CAMERA_WATCHED) == watches) {
 			test(row);
 		}
 	}
