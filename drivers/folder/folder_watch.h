@@ -16,8 +16,9 @@
 
 struct folder_watch;
 
-/* Begins, and waits a while until what is there was looked at; the host's post() is called with one byte, which means nothing, for everything that is new.  ERR_IO with a
- * sentence when the folder cannot be read or does not answer within a second and a half; ERR_NOMEM. */
+/* Begins, and waits until what is there was looked at, but not longer than a second and a half.  Afterwards the host's
+ * post() is called with one byte, which means nothing, for everything that is new.  ERR_IO with a sentence when the
+ * folder cannot be read or does not answer in that time; ERR_NOMEM. */
 enum err_code folder_watch_begin(const char *path, const struct driver_host *host, struct folder_watch **out,
 	struct err *err);
 /* Ends it, and drops what was not taken; NULL is fine.  At most a second. */
