@@ -286,7 +286,7 @@ const struct camera_row camera_rows[] = {
 	{"exec", "float", IMAGE_F32, 1, run_f32, cut_files, NULL, lose_program},
 	{"alpaca", "16 bits", IMAGE_U16, 1, offer_u16, offer_wrong_size, stop_offering, nobody_there},
 	{"alpaca", "8 bits, mosaic", IMAGE_U8, 1, offer_u8, offer_wrong_size, stop_offering, nobody_there},
-	{"alpaca", "32 bits, three colours, as text", IMAGE_I32, 3, offer_i32, offer_wrong_size, stop_offering, nobody_there},
+	{"alpaca", "32 bits, colours, as text", IMAGE_I32, 3, offer_i32, offer_wrong_size, stop_offering, nobody_there},
 	{"indi", "16 bits", IMAGE_U16, 1, serve_indi_u16, cut_pictures, end_indi, no_indi_there},
 	{"indi", "8 bits", IMAGE_U8, 1, serve_indi_u8, cut_pictures, end_indi, no_indi_there},
 	{NULL, NULL, IMAGE_U16, 0, NULL, NULL, NULL, NULL},
