@@ -41,6 +41,7 @@ static const char *const migrations[] = {
 	"ALTER TABLE runs ADD COLUMN hfr_min_px REAL; ALTER TABLE runs ADD COLUMN hfr_min_sigma_px REAL;"
 	"ALTER TABLE runs ADD COLUMN asymmetry REAL; ALTER TABLE runs ADD COLUMN asymmetry_sigma REAL;"
 	"ALTER TABLE runs ADD COLUMN backlash_seen_steps REAL;"
+	"ALTER TABLE runs ADD COLUMN overhead_s REAL;"
 	"CREATE TABLE forgotten (focuser INTEGER PRIMARY KEY, run INTEGER NOT NULL) WITHOUT ROWID;",
 };
 #define MIGRATION_COUNT ((int)(sizeof migrations / sizeof migrations[0]))

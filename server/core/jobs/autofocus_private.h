@@ -57,17 +57,21 @@ struct autofocus {
 	struct autofocus_end end;
 	struct err fresh_error; /* of the measurement that is going on */
 	struct buf fresh_text;
+	struct af_plan_setup told; /* what the plan was told at the start of the job */
 	struct af_plan plan;
 	struct star stars[AUTOFOCUS_MAX_STARS];
 	struct star reference[AUTOFOCUS_MAX_STARS];
 	size_t reference_count;
 	double reference_exposure_s;
+	int frames_kept;         /* of this run, on the disk */
+	bool keep_no_more;       /* one could not be written, and the log said why */
 };
 
 /* What one exposure showed; its stars are in af->stars. */
 struct seen {
 	struct measurement measurement;
 	struct frame_info info;
+	int64_t exposed_ms; /* real time that the camera took, read-out included */
 	size_t listed;
 };
 
@@ -92,8 +96,9 @@ extern const struct job_kind autofocus_measure_job;
  * the frames.  Waits for the store for at most a second; only the thread of the jobs may call. */
 void autofocus_fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin, const struct camera_caps *caps);
 
-/* Shows in the run object what the plan knows, after this many exposures and seconds (autofocus_show.c). */
-void autofocus_publish_plan(struct autofocus *af, int exposures, double elapsed_s);
+/* Shows in the run object what the plan knows, after this many exposures and seconds, of which so many (real ones) went
+ * to neither camera nor motor (autofocus_show.c). */
+void autofocus_publish_plan(struct autofocus *af, int exposures, double elapsed_s, double overhead_s);
 
 /* Moves for the holder of the lease and waits for the end of the move.  The way back is not cancellable: only a halt or
  * a lost link ends it (autofocus_end.c). */
@@ -124,9 +129,12 @@ enum err_code autofocus_find_camera(struct autofocus *af, int wanted, struct dev
 /* Whether the camera can do what was asked for; ERR_INVALID_VALUE with a sentence. */
 enum err_code autofocus_check_params(const struct autofocus_params *p, const struct camera_caps *caps,
 	struct err *err);
-/* Chooses the binning: as asked for, else as configured, else what suits the sensor. */
-int autofocus_choose_binning(const struct autofocus_params *p, const struct config_autofocus *cfg,
+/* Chooses the binning: as asked for, else as configured, else what suits the blur; at most the camera's.  The settings
+ * of the job have to be taken. */
+int autofocus_choose_binning(const struct autofocus *af, const struct autofocus_params *p, int camera,
 	const struct camera_caps *caps);
+/* The telescope of this camera: as configured, else as the camera knows it; NAN in it where nobody does. */
+const struct optics_config *autofocus_optics(const struct autofocus *af, int camera, const struct camera_caps *caps);
 
 /* Where the motor says it stands, steps; NAN when unknown. */
 double autofocus_where(struct autofocus *af);

@@ -16,13 +16,16 @@ const char *autofocus_filter(const struct autofocus *af)
 	return af->params.filter[0] != '\0' ? af->params.filter : af->config->autofocus.filter;
 }
 
+const struct optics_config *autofocus_optics(const struct autofocus *af, int camera, const struct camera_caps *caps)
+{
+	const struct optics_config *optics = &af->config->telescope[camera];
+	return !isfinite(optics->focal_length_mm) && caps->optics_known ? &caps->optics : optics;
+}
+
 void autofocus_fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin, const struct camera_caps *caps)
 {
 	const struct config_autofocus *cfg = &af->config->autofocus;
-	const struct optics_config *optics = &af->config->telescope[af->camera->info.number];
-	if (!isfinite(optics->focal_length_mm) && caps->optics_known) {
-		optics = &caps->optics;
-	}
+	const struct optics_config *optics = autofocus_optics(af, af->camera->info.number, caps);
 	struct focuser_state f;
 	focuser_state(af->focuser, &f);
 	*setup = (struct af_plan_setup){

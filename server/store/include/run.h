@@ -71,6 +71,7 @@ struct run {
 	char reason[240];        /* a sentence when not succeeded */
 	int64_t started_utc_ms;
 	double duration_s;       /* on the monotonic clock of the run */
+	double overhead_s;       /* of real time: neither exposure, read-out nor motor */
 	struct numbering numbering; /* positions are published by this; not known in runs of 0.1.0 */
 	enum run_numbers numbers;
 	int focuser, camera;     /* device numbers */
@@ -110,7 +111,7 @@ void run_renumber(struct run *run, const struct numbering *today);
 
 /* Appends the run object of the contract, plus "fit": {"a","k","x0","y0"} or null, "calibration": {"low","high",
  * "reversed"} (the motor's limits that its positions were published by) or null, and "numbers": "today", "other" or
- * null (enum run_numbers), and "mode", "note" (null: none) and "taught" (struct run_taught, or null). */
+ * null (enum run_numbers), and "mode", "overhead_s", "note" (null: none) and "taught" (struct run_taught, or null). */
 void run_json(const struct run *run, struct buf *out);
 /* Appends the same object without "points". */
 void run_json_summary(const struct run *run, struct buf *out);
