@@ -55,15 +55,14 @@ static void keep_frame(struct autofocus *af, uint64_t run, const struct frame *f
 	}
 }
 
-enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double exposure_s, int bin,
-	int gain, double focuser_position, struct seen *out, struct err *err)
+enum err_code autofocus_take_frame(struct autofocus *af, uint64_t lease, double exposure_s, int bin, int gain,
+	double focuser_position, struct seen *out, struct frame **frame, struct err *err)
 {
-	struct frame *frame = NULL;
 	enum err_code code = ERR_OK;
 	int64_t begin_ms = clock_now_ms(clock_real());
 	for (int i = 0; i < EXPOSE_TRIES; i++) {
 		code = camera_run_expose(af->camera, lease, exposure_s, bin, gain, focuser_position,
-			&af->jobs.cancel, &frame, err);
+			&af->jobs.cancel, frame, err);
 		if (code == ERR_OK || code == ERR_CANCELLED || code == ERR_IO || code == ERR_NOT_CONNECTED) {
 			break;
 		}
@@ -71,12 +70,14 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 			err != NULL ? err->text : "");
 	}
 	out->exposed_ms = clock_now_ms(clock_real()) - begin_ms;
-	if (code != ERR_OK) {
-		return code;
+	if (code == ERR_OK && lease != MEASURE_LEASE) {
+		keep_frame(af, lease, *frame, gain, focuser_position);
 	}
-	if (lease != MEASURE_LEASE) {
-		keep_frame(af, lease, frame, gain, focuser_position);
-	}
+	return code;
+}
+
+enum err_code autofocus_look(struct autofocus *af, struct frame *frame, struct seen *out, struct err *err)
+{
 	if (frame->info.planes > 1) {
 		/* Of the three colours, the green one shows most stars. */
 		struct frame *green = frame_plane(frame, 1);
@@ -96,6 +97,15 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 	/* The caller here is not to blame for a view that is too small: the camera delivered it. */
 	return status == ERR_INVALID_VALUE ? err_set(err, ERR_CAMERA, "the frame is too small to measure")
 		: status;
+}
+
+enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double exposure_s, int bin,
+	int gain, double focuser_position, struct seen *out, struct err *err)
+{
+	struct frame *frame = NULL;
+	enum err_code code =
+		autofocus_take_frame(af, lease, exposure_s, bin, gain, focuser_position, out, &frame, err);
+	return code == ERR_OK ? autofocus_look(af, frame, out, err) : code;
 }
 
 double autofocus_flux_ratio(struct autofocus *af, const struct seen *seen)

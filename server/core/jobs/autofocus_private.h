@@ -75,6 +75,11 @@ struct seen {
 	size_t listed;
 };
 
+/* The two halves of autofocus_expose(): the frame, which the caller hands to the second half, which gives it back. */
+enum err_code autofocus_take_frame(struct autofocus *af, uint64_t lease, double exposure_s, int bin, int gain,
+	double focuser_position, struct seen *out, struct frame **frame, struct err *err);
+enum err_code autofocus_look(struct autofocus *af, struct frame *frame, struct seen *out, struct err *err);
+
 /* Exposes for the holder of the lease and measures the frame; blocks; only the thread of the jobs may call.
  * ERR_CANCELLED, the camera's error, ERR_NOMEM, or ERR_CAMERA for a frame that cannot be measured. */
 enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double exposure_s, int bin, int gain,
@@ -103,6 +108,8 @@ void autofocus_publish_plan(struct autofocus *af, int exposures, double elapsed_
 /* Moves for the holder of the lease and waits for the end of the move.  The way back is not cancellable: only a halt or
  * a lost link ends it (autofocus_end.c). */
 enum err_code autofocus_go_to(struct autofocus *af, uint64_t run, int32_t position, bool cancellable, struct err *err);
+/* Waits for the end of a move that was begun for the holder of the lease. */
+enum err_code autofocus_wait_move(struct autofocus *af, uint64_t op, bool cancellable, struct err *err);
 /* Brings the focuser where the rules say, for a run that ended with this code and reason, and tells how that went.
  * moved: the run has moved the focuser; else it stands where the run began, and nothing moves. */
 struct autofocus_end autofocus_bring_to_end(struct autofocus *af, uint64_t id, enum err_code code,

@@ -36,6 +36,10 @@ struct walk {
 	int64_t begin_ms;    /* on clock */
 	int exposures;       /* frames that came */
 	bool moved;          /* the focuser was sent somewhere */
+	bool ahead;          /* it is on its way to the place of the next frame: */
+	int32_t ahead_to;
+	uint64_t ahead_op;
+	int64_t ahead_ms;    /* since then, on the real clock */
 	double arithmetic_s; /* seconds of clock that were spent on arithmetic and not on the night */
 	int64_t real_ms;     /* when it began, on the real clock, */
 	int64_t useful_ms;   /* and how much of that since went to camera and motor */
@@ -52,19 +56,35 @@ static void publish(struct autofocus *af, const struct walk *walk)
 	autofocus_publish_plan(af, walk->exposures, elapsed_s(walk), (double)(real_ms - walk->useful_ms) / 1000.0);
 }
 
+/* Waits for the end of the move that went ahead. */
+static enum err_code wait_ahead(struct autofocus *af, struct walk *walk, struct err *why)
+{
+	int64_t real_ms = clock_now_ms(clock_real());
+	enum err_code code = autofocus_wait_move(af, walk->ahead_op, true, why);
+	int64_t now_ms = clock_now_ms(clock_real());
+	/* A motor that was still on its way took longer than the look at the frame, which then cost nothing. */
+	walk->useful_ms += now_ms - real_ms > 0 ? now_ms - walk->ahead_ms : 0;
+	walk->ahead = false;
+	return code;
+}
+
 /* Brings the focuser where the plan wishes to have its next frame, by the way that the plan wishes. */
 static enum err_code go_to_sample(struct autofocus *af, struct walk *walk, struct err *err)
 {
-	const struct af_plan *plan = &af->plan;
+	const struct af_wish *wish = &af->plan.wish;
 	struct err why = {0};
 	enum err_code code = ERR_OK;
-	int64_t real_ms = clock_now_ms(clock_real());
+	bool is_there = walk->ahead && walk->ahead_to == wish->position && wish->via == wish->position;
 	walk->moved = true;
-	if (plan->wish.via != plan->wish.position) {
-		code = autofocus_go_to(af, walk->id, plan->wish.via, true, &why);
+	if (walk->ahead) {
+		code = wait_ahead(af, walk, &why);
 	}
-	if (code == ERR_OK) {
-		code = autofocus_go_to(af, walk->id, plan->wish.position, true, &why);
+	int64_t real_ms = clock_now_ms(clock_real());
+	if (code == ERR_OK && wish->via != wish->position) {
+		code = autofocus_go_to(af, walk->id, wish->via, true, &why);
+	}
+	if (code == ERR_OK && !is_there) {
+		code = autofocus_go_to(af, walk->id, wish->position, true, &why);
 	}
 	walk->useful_ms += clock_now_ms(clock_real()) - real_ms;
 	if (atomic_load(&af->jobs.cancel)) {
@@ -73,27 +93,51 @@ static enum err_code go_to_sample(struct autofocus *af, struct walk *walk, struc
 	return code == ERR_OK ? ERR_OK : err_set(err, ERR_FOCUSER, "the focuser failed: %s", why.text);
 }
 
-/* Exposes where the focuser stands and tells the plan what the frame shows. */
-static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct err *err)
+/* Sends the focuser to the place of the next frame, when that is known before this frame was looked at. */
+static void go_ahead(struct autofocus *af, struct walk *walk)
 {
-	struct af_plan *plan = &af->plan;
-	double position = autofocus_where(af);
+	if (af->params.mode != AUTOFOCUS_CHECK && af_plan_ahead(&af->plan, &walk->ahead_to)) {
+		walk->ahead_ms = clock_now_ms(clock_real());
+		/* A move that is refused is asked for again in its turn, and fails there with its reason. */
+		walk->ahead = focuser_run_move(af->focuser, walk->id, walk->ahead_to, &walk->ahead_op, NULL) == ERR_OK;
+	}
+}
+
+/* Exposes where the focuser stands and looks at the frame, while the focuser goes on where it can. */
+static enum err_code take_frame(struct autofocus *af, struct walk *walk, double position, struct seen *seen,
+	struct err *err)
+{
 	double factor = clock_factor(walk->clock);
-	double asked_s = walk->exposure.now_s * plan->wish.exposure_factor;
+	double asked_s = walk->exposure.now_s * af->plan.wish.exposure_factor;
 	int64_t real_ms = clock_now_ms(clock_real());
-	struct seen seen = {.exposed_ms = 0};
+	struct frame *frame = NULL;
 	struct err why = {0};
-	enum err_code code = autofocus_expose(af, walk->id, asked_s, walk->bin, walk->gain, position, &seen, &why);
+	enum err_code code = autofocus_take_frame(af, walk->id, asked_s, walk->bin, walk->gain, position, seen, &frame,
+		&why);
+	if (code == ERR_OK) {
+		go_ahead(af, walk);
+		code = autofocus_look(af, frame, seen, &why);
+	}
 	/* Under a sky that runs faster than life the arithmetic is no faster, so on the sky's clock it would seem to
 	 * take minutes. What a frame took beyond its exposure therefore counts at life's pace. */
 	double beyond_s = (double)(clock_now_ms(clock_real()) - real_ms) / 1000.0 - asked_s / factor;
-	walk->useful_ms += seen.exposed_ms;
+	walk->useful_ms += seen->exposed_ms;
 	walk->arithmetic_s += beyond_s > 0 ? beyond_s * (factor - 1.0) : 0.0;
 	if (atomic_load(&af->jobs.cancel)) {
 		return interrupted(af, err);
 	}
+	return code == ERR_OK ? ERR_OK : err_set(err, ERR_CAMERA, "the camera failed: %s", why.text);
+}
+
+/* Takes a frame and tells the plan what it shows. */
+static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct err *err)
+{
+	struct af_plan *plan = &af->plan;
+	double position = autofocus_where(af);
+	struct seen seen = {.exposed_ms = 0};
+	enum err_code code = take_frame(af, walk, position, &seen, err);
 	if (code != ERR_OK) {
-		return err_set(err, ERR_CAMERA, "the camera failed: %s", why.text);
+		return code;
 	}
 	walk->exposures++;
 	struct af_observation observation = {
@@ -113,6 +157,9 @@ static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct
 		observation.error_px, observation.stars, observation.flux_ratio);
 	af_next_exposure(&walk->exposure, observation.stars, seen.measurement.saturated);
 	af_plan_tell(plan, &observation);
+	if (walk->ahead) {
+		af_plan_went(plan, walk->ahead_to);
+	}
 	return ERR_OK;
 }
 

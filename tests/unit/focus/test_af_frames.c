@@ -59,9 +59,63 @@ static void binning(void **state)
 	assert_int_equal(af_binning(&known, 4, 9e6), 2);
 }
 
+/* A run whose focuser goes ahead wherever it may.  On a good night each place that was foreseen is then wished, without
+ * a way about; where a frame is blank, its place is wished again by a way against which backlash is taken up. */
+static int ahead_run(enum moves_approach approach, int blank_frame)
+{
+	const struct af_plan_setup setup = {.start_position = 20100, .min_step = 0, .max_step = 65535, .points = 9,
+		.approach = approach, .backlash_steps = 0, .focal_ratio = NAN, .aperture_mm = NAN, .obstruction = NAN,
+		.focal_length_mm = NAN, .pixel_um = NAN, .step_size_um = NAN, .known_slope_px_per_step = 0.02,
+		.known_hfr_min_px = 1.8};
+	struct af_plan plan;
+	af_plan_init(&plan, &setup);
+	int went = 0;
+	for (int frame = 0; plan.wish.want == AF_WANT_SAMPLE || plan.wish.want == AF_WANT_FINAL; frame++) {
+		int32_t here = plan.wish.position;
+		double h = hypot(1.8, 0.02 * (here - 20000));
+		int32_t next = -1;
+		bool ahead = af_plan_ahead(&plan, &next);
+		bool blank = ahead && went == blank_frame;
+		const struct af_observation o = {.position = here, .stars = blank ? 0 : 40,
+			.hfr_px = blank ? (double)NAN : h, .error_px = 0.01 * h, .flux_ratio = 1, .duration_s = 3};
+		af_plan_tell(&plan, &o);
+		if (!ahead) {
+			continue;
+		}
+		went++;
+		assert_true(approach == MOVES_APPROACH_OUT ? next > here : next < here);
+		af_plan_went(&plan, next);
+		if (blank) {
+			assert_int_equal(plan.wish.position, here);
+			assert_true(approach == MOVES_APPROACH_OUT ? plan.wish.via < here : plan.wish.via > here);
+		} else {
+			assert_int_equal(plan.wish.position, next);
+			assert_int_equal(plan.wish.via, next);
+		}
+	}
+	assert_int_equal(plan.wish.want, AF_WANT_SUCCESS);
+	assert_in_range(plan.wish.position, 19998, 20002);
+	return went;
+}
+
+static void ahead(void **state)
+{
+	(void)state;
+	static const enum moves_approach approaches[] = {MOVES_APPROACH_OUT, MOVES_APPROACH_IN};
+	for (int i = 0; i < 2; i++) {
+		int most = ahead_run(approaches[i], -1);
+		print_message("%d frames were measured on the way\n", most);
+		assert_true(most >= 4);
+		for (int blank = 0; blank < most; blank++) {
+			ahead_run(approaches[i], blank);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ahead),
 		cmocka_unit_test(exposure),
 		cmocka_unit_test(binning),
 	};

@@ -210,6 +210,17 @@ bool af_optics_disagree(const struct af_taught *taught, char *out, size_t cap);
  * ERR_BAD_FIT when nothing is known; ERR_NO_STARS. */
 enum err_code af_check(const struct af_plan *plan, char *reason, size_t cap);
 
+/* Where the next frame will be wished, when that does not depend on what the frame of this wish shows (af_ahead.c), so
+ * that the focuser may go there while the frame is measured.
+ * Returned: *position, beyond that of the wish in the direction of the approach; false (untouched) when the plan has to
+ * see the frame first.
+ * Notes: 1) a frame that shows nothing is wished again all the same. */
+bool af_plan_ahead(const struct af_plan *plan, int32_t *position);
+
+/* Tells the plan, after af_plan_tell(), that the focuser was sent ahead to this position; a wish that lies elsewhere
+ * then gets the way from there. */
+void af_plan_went(struct af_plan *plan, int32_t position);
+
 /* 0..1, never falling; an estimate for a progress bar. */
 double af_plan_progress(const struct af_plan *plan);
 
