@@ -254,6 +254,6 @@ def test_wrong_optics_are_said_and_do_no_harm(make_observatory, frames):
     server.wait_still()
     run, number = server.focus()
     assert number == 0, run["reason"]
-    assert "once more without" in server.log()
+    assert "once more with the slope" in server.log()
     assert abs(run["best_position"] - 7990) < 10
     assert re.match(r"the curve is 3(\.\d)? times as flat as the telescope section", run["note"])

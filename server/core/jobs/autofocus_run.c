@@ -160,6 +160,7 @@ static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct
 	if (walk->ahead) {
 		af_plan_went(plan, walk->ahead_to);
 	}
+	autofocus_field_tell(af, observation.position, &seen);
 	return ERR_OK;
 }
 
@@ -236,12 +237,14 @@ static void begin(struct autofocus *af, struct walk *walk)
 		(unsigned long long)walk->id, af->told.start_position, walk->exposure.now_s, walk->bin);
 }
 
-/* Carries out a plan, and where what it was told may have misled it, a second one that was told nothing. */
+/* Carries out a plan, and where what it was told may have misled it, a second one that
+ * begins with what the first has seen. */
 static enum err_code focus(struct autofocus *af, struct walk *walk, struct err *why)
 {
 	struct af_plan_setup setup = af->told;
 	af->frames_kept = 0;
 	af->keep_no_more = false;
+	autofocus_field_begin(af);
 	af->reference_count = 0;
 	af_plan_init(&af->plan, &setup);
 	if (af->params.mode == AUTOFOCUS_CHECK) {
@@ -253,7 +256,7 @@ static enum err_code focus(struct autofocus *af, struct walk *walk, struct err *
 		!af_setup_from_samples(&af->plan, &setup)) {
 		return code;
 	}
-	log_warn(af->focuser->info.source, "run=%llu: %s; once more without the optics and what was learned",
+	log_warn(af->focuser->info.source, "run=%llu: %s; once more with the slope that was seen",
 		(unsigned long long)walk->id, why->text);
 	*why = (struct err){.code = ERR_OK};
 	af->reference_count = 0;
@@ -277,6 +280,7 @@ static void run(void *owner)
 	publish(af, &walk);
 	struct autofocus_end *end = &af->end;
 	*end = autofocus_bring_to_end(af, walk.id, code, &why, af->told.start_position, walk.moved);
+	autofocus_field_end(af, &af->told);
 	if (tempcomp && device_link(af->focuser) == LINK_UP) {
 		focuser_set_tempcomp(af->focuser, true, NULL);
 	}
