@@ -120,8 +120,8 @@ void run_renumber(struct run *run, const struct numbering *today);
 
 /* Appends the run object of the contract, plus "fit": {"a","k","x0","y0"} or null, "calibration": {"low","high",
  * "reversed"} (the motor's limits that its positions were published by) or null, "numbers": "today", "other" or null
- * (enum run_numbers), "mode", "overhead_s", "note" (null: none), "taught" (struct run_taught, or null) and "field": that
- * of run_field_json() or null. */
+ * (enum run_numbers), "mode", "overhead_s", "note" (null: none), "taught" (struct run_taught, or null) and "field":
+ * that of run_field_json() or null. */
 void run_json(const struct run *run, struct buf *out);
 /* Appends the same object without "points" and without "train" in "field". */
 void run_json_summary(const struct run *run, struct buf *out);
