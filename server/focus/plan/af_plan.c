@@ -11,9 +11,14 @@
 
 #include "af_inside.h"
 
-/* Light of common stars, as a share of the reference, below which a frame does not count.  Estimate: 0.7 moves no
- * figure of tests/unit/focus/test_af_plan.c known_optics. */
+/* Light and number of stars, as a share of what frames of like blur have, below which a frame lies behind a cloud; how
+ * many such frames are asked, and how much less of the light may be gone when the same place is looked at again: what
+ * does not come and go is no cloud, but stars that clip or light that was lost for good.  Tuned on
+ * tests/bank/test_bank.c promises_are_kept. */
 #define CLOUD_FLUX 0.5
+#define CLOUD_STARS 0.8
+#define CLOUD_WITNESSES 3
+#define STEADY_LIGHT 0.25
 /* Cloudy frames of one sample and of a run, and blank places in a row that are looked at twice. */
 #define CLOUD_REPEATS 3
 #define CLOUDS_MOST 9
@@ -36,7 +41,7 @@
 bool af_usable(const struct af_plan *plan, size_t i)
 {
 	const struct af_plan_point *p = &plan->points[i];
-	return !p->validation && p->curve.stars > 0 && p->curve.why != CURVE_CLOUD;
+	return !p->validation && !plan->p.stale[i] && p->curve.stars > 0 && p->curve.why != CURVE_CLOUD;
 }
 
 bool af_loose(const struct af_plan *plan, size_t i)
@@ -276,9 +281,53 @@ static void round_over(struct af_plan *plan)
 	af_review(plan);
 }
 
+/* Whether a frame that shows stars lost their light to a cloud: by the frames of the run whose blur is nearest to its
+ * own, because other stars are seen at another blur.  The frame that the job compares with has no right of its own. */
+static bool is_cloud(const struct af_plan *plan, const struct af_observation *seen)
+{
+	bool asked[CURVE_MAX_POINTS] = {false};
+	int darker = 0, fewer = 0;
+	for (int witness = 0; witness < CLOUD_WITNESSES; witness++) {
+		size_t nearest = plan->point_count;
+		double least = INFINITY;
+		for (size_t i = 0; i < plan->point_count; i++) {
+			const struct af_plan_point *p = &plan->points[i];
+			double apart = fabs(log(p->curve.hfr_px / seen->hfr_px));
+			if (!asked[i] && p->curve.stars > 0 && p->curve.why != CURVE_CLOUD && p->flux_ratio > 0 &&
+				apart < least) {
+				least = apart;
+				nearest = i;
+			}
+		}
+		if (nearest == plan->point_count) {
+			return false;
+		}
+		asked[nearest] = true;
+		darker += seen->flux_ratio < CLOUD_FLUX * plan->points[nearest].flux_ratio;
+		fewer += seen->stars < CLOUD_STARS * plan->points[nearest].curve.stars;
+	}
+	return 2 * darker > CLOUD_WITNESSES && 2 * fewer > CLOUD_WITNESSES;
+}
+
+/* A cloudy frame that shows the same light as the one before it at the same place is none after all, and neither is
+ * that one. */
+static bool is_steady(struct af_plan *plan, const struct af_observation *seen)
+{
+	if (plan->p.cloud_repeats == 0 || plan->point_count == 0) {
+		return false;
+	}
+	struct af_plan_point *last = &plan->points[plan->point_count - 1];
+	if (last->curve.why != CURVE_CLOUD || fabs(seen->flux_ratio / last->flux_ratio - 1) > STEADY_LIGHT) {
+		return false;
+	}
+	last->curve.why = CURVE_USED;
+	last->curve.used = !last->validation;
+	plan->p.clouds--;
+	return true;
+}
+
 /* Keeps the observation; false when its very pixels are here already. */
-static bool keep(struct af_plan *plan, const struct af_observation *seen, bool usable,
-	bool validation)
+static bool keep(struct af_plan *plan, const struct af_observation *seen, bool usable, bool cloud, bool validation)
 {
 	for (size_t i = 0; i < plan->point_count && seen->recording_id != 0 && !validation; i++) {
 		if (plan->p.recording[i] == seen->recording_id && !plan->points[i].validation) {
@@ -288,7 +337,6 @@ static bool keep(struct af_plan *plan, const struct af_observation *seen, bool u
 	if (plan->point_count == CURVE_MAX_POINTS) {
 		return false;
 	}
-	bool cloud = usable && seen->flux_ratio < CLOUD_FLUX;
 	size_t i = plan->point_count++;
 	plan->p.raw_error_px[i] = seen->error_px > 0 ? seen->error_px : 0;
 	plan->p.recording[i] = seen->recording_id;
@@ -365,17 +413,17 @@ void af_plan_tell(struct af_plan *plan, const struct af_observation *seen)
 	plan->p.observations++;
 	bool usable = seen->stars > 0 && seen->hfr_px > 0 && isfinite(seen->hfr_px) &&
 		isfinite(seen->position) && !seen->trailed;
-	bool cloud = usable && seen->flux_ratio < CLOUD_FLUX;
-	if (plan->wish.want == AF_WANT_FINAL) {
-		keep(plan, seen, usable, true);
+	bool cloud = usable && is_cloud(plan, seen) && !is_steady(plan, seen);
+	if (plan->phase == AF_PHASE_VALIDATE) {
+		keep(plan, seen, usable, cloud, true);
 		if (plan->p.observations >= AF_MAX_OBSERVATIONS ||
 			!repeat(plan, usable, cloud, seen->trailed)) {
-			af_validate(plan, seen, usable && !cloud);
+			(plan->wish.want == AF_WANT_FINAL ? af_validate : af_check)(plan, seen, usable && !cloud);
 		}
 		update_progress(plan);
 		return;
 	}
-	keep(plan, seen, usable, false);
+	keep(plan, seen, usable, cloud, false);
 	if (usable && !cloud && isnan(plan->hfr_start_px) && plan->phase == AF_PHASE_START &&
 		plan->p.scouts == 0) {
 		plan->hfr_start_px = seen->hfr_px;
