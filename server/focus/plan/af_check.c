@@ -141,7 +141,8 @@ static double miss_of(const struct af_plan *plan, const struct af_observation *s
 static void fail_moved(struct af_plan *plan, double miss)
 {
 	af_fail(plan, ERR_VALIDATION, "the curve does not stand still: it was at %.0f, and another look says "
-		"%.0f; slip, or more backlash than configured", plan->fit.best_position, plan->fit.best_position + miss);
+		"%.0f; slip, or more backlash than configured", plan->fit.best_position,
+		plan->fit.best_position + miss);
 }
 
 /* Moves the curve to where the looks at its arms say that it is. */
