@@ -95,9 +95,9 @@ void af_review(struct af_plan *plan);
 /* af_review.c: fits the samples, without the loose ones where the others are enough. */
 void af_fit(struct af_plan *plan);
 
-/* af_check.c: from an accepted curve to the best position; takes a frame on an arm, and one at the best position. */
+/* af_confirm.c: from an accepted curve to the best position; takes a frame on an arm, and one at the best position. */
 void af_finish(struct af_plan *plan);
-void af_check(struct af_plan *plan, const struct af_observation *seen, bool usable);
+void af_take_arm(struct af_plan *plan, const struct af_observation *seen, bool usable);
 void af_validate(struct af_plan *plan, const struct af_observation *seen, bool usable);
 
 /* Ends the plan because a frame that should confirm the curve shows nothing. */

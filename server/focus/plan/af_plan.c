@@ -418,7 +418,7 @@ void af_plan_tell(struct af_plan *plan, const struct af_observation *seen)
 		keep(plan, seen, usable, cloud, true);
 		if (plan->p.observations >= AF_MAX_OBSERVATIONS ||
 			!repeat(plan, usable, cloud, seen->trailed)) {
-			(plan->wish.want == AF_WANT_FINAL ? af_validate : af_check)(plan, seen, usable && !cloud);
+			(plan->wish.want == AF_WANT_FINAL ? af_validate : af_take_arm)(plan, seen, usable && !cloud);
 		}
 		update_progress(plan);
 		return;

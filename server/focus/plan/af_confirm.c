@@ -174,7 +174,7 @@ static void sweep_again(struct af_plan *plan, double miss)
 	af_start_sweep(plan, &shape);
 }
 
-void af_check(struct af_plan *plan, const struct af_observation *seen, bool usable)
+void af_take_arm(struct af_plan *plan, const struct af_observation *seen, bool usable)
 {
 	if (!usable) {
 		af_fail_unusable(plan, seen);
