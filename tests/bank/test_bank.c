@@ -51,11 +51,13 @@ static const struct promise promises[] = {
 	{"slope-half", 0.06, 0.02, 0, 20}, {"stuck", 0, 1, 0, 60}, {"dark", 0, 1, 0, 10}, {"noise", 0, 1, 0, 60},
 	{"limit-before", 0, 1, 0, 20}, {"radius", 0, 1, 0, 20},
 	/* What moves the curve between the sweep and the end is seen at its arms. */
-	{"backlash-1", 0.06, 0.02, 0, 20}, {"backlash-5", 0.12, 0.05, 0, 20}, {"backlash-8", 0.2, 0.05, 0, 24},
+	{"backlash-1", 0.06, 0.02, 0, 20}, {"backlash-5", 0.15, 0.05, 0, 20}, {"backlash-8", 0.3, 0.25, 0, 25},
 	{"slip-0.05", 0.35, 0, 0, 20}, {"slip-0.2", 0.5, 1, 0.02, 40}, {"slip-0.5", 0.5, 1, 0.02, 50},
 	{"drift", 0.25, 0, 0, 18}, {"slip-once", 0.4, 0.35, 0.04, 30},
 	/* A doubtful frame at the end is one more sample. */
-	{"scatter-15", 0.12, 0.05, 0, 18}, {"gusts", 0.4, 0.2, 0.02, 22},
+	{"scatter-15", 0.12, 0.05, 0, 18}, {"gusts", 0.25, 0.2, 0.02, 22},
+	/* Two slopes where the samples demand them. */
+	{"uneven-1.15", 0.3, 0, 0, 16}, {"uneven-1.3", 0.55, 0.02, 0.04, 20}, {"uneven-1.8", 0.15, 0.05, 0, 21},
 	/* Light is compared among frames of like blur, and what does not come and go is no cloud. */
 	{"cloud-passes", 0.06, 0.02, 0, 17}, {"bright-first", 0.06, 0.02, 0, 16}, {"clipped", 0.08, 0.02, 0, 18},
 	{"confused", 0.1, 0.02, 0, 22},

@@ -31,6 +31,10 @@ static const double shift_most[SHIFTS_MOST] = {1, 0.2};
  * says is held between the usual one and that of a bad night.  Tuned on tests/bank/test_bank.c promises_are_kept. */
 #define SCATTER_LEAST 0.05
 #define SCATTER_MOST 0.12
+/* Scatter and misfit (chi2 over its degrees of freedom) of a curve that is looked at on both arms.  Tuned on
+ * tests/bank/test_bank.c promises_are_kept. */
+#define DOUBTFUL_SCATTER 0.08
+#define DOUBTFUL_MISFIT 2.0
 /* Weight of that against the scatter of repeated frames, in degrees of freedom.  Choice: as much as three frames. */
 #define SCATTER_DOF 2.0
 /* The curve of a hyperbola lies that far off the true one, relative, on the arm and at the bottom.  Source: the exact
@@ -87,7 +91,7 @@ static double way_behind_best(const struct af_plan *plan)
 static void ask_final(struct af_plan *plan)
 {
 	plan->wish = (struct af_wish){.want = AF_WANT_FINAL, .exposure_factor = 1,
-		.position = (int32_t)lround(fmax(plan->p.low, fmin(plan->p.high, plan->fit.best_position)))};
+		.position = af_clamped(plan, plan->fit.best_position)};
 	af_route(plan);
 	plan->p.retries = plan->p.cloud_repeats = 0;
 	plan->hfr_predicted_px = curve_at(&plan->fit, plan->wish.position, NULL);
@@ -130,7 +134,8 @@ static double miss_of(const struct af_plan *plan, const struct af_observation *s
 	const struct curve *c = &plan->fit.curve;
 	double sigma_fit, predicted = curve_at(&plan->fit, seen->position, &sigma_fit);
 	double t = seen->position - c->x0;
-	double slope = c->k * c->k * fabs(t) / fmax(c->a, predicted - c->y0);
+	double k = c->k * (1 + (t > 0 ? c->e : -c->e) / 2);
+	double slope = k * k * fabs(t) / fmax(c->a, predicted - c->y0);
 	double seeing = scatter_of(plan, seen->duration_s) * c->a * c->a / predicted;
 	double other = hypot(ARM_ERROR, SIZE_ERROR) * predicted;
 	*sigma = sqrt(seeing * seeing + other * other + sigma_fit * sigma_fit +
@@ -174,6 +179,14 @@ static void sweep_again(struct af_plan *plan, double miss)
 	af_start_sweep(plan, &shape);
 }
 
+/* Arms that look uneven, and a scatter that is no usual night's, may be frames that were spoiled: then one arm that
+ * agrees with a curve says little, and the other is looked at, too. */
+static bool is_doubtful(const struct curve_result *fit)
+{
+	return fit->model == CURVE_HYPERBOLA_UNEVEN || fit->seeing_scatter > DOUBTFUL_SCATTER ||
+		fit->chi2_dof > DOUBTFUL_MISFIT;
+}
+
 void af_take_arm(struct af_plan *plan, const struct af_observation *seen, bool usable)
 {
 	if (!usable) {
@@ -184,7 +197,8 @@ void af_take_arm(struct af_plan *plan, const struct af_observation *seen, bool u
 	double *miss = plan->p.miss, *sigma = plan->p.miss_sigma;
 	miss[n] = miss_of(plan, seen, &sigma[n]);
 	if (n == 0) {
-		if (fabs(miss[0]) < fmax(MISS_SIGMAS * sigma[0], 1) || !ask_arm(plan, -plan->p.check_side)) {
+		bool agrees = fabs(miss[0]) < fmax(MISS_SIGMAS * sigma[0], 1);
+		if ((agrees && !is_doubtful(&plan->fit)) || !ask_arm(plan, -plan->p.check_side)) {
 			ask_final(plan);
 		}
 		return;

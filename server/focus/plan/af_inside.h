@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of the autofocus plan: what af_plan.c, af_search.c, af_review.c and af_step.c share.
+ * Inside of the autofocus plan: what the files of the plan share.
  * Pure; nobody outside these files includes this.
  */
 #ifndef FOCUSD_AF_INSIDE_H
@@ -72,8 +72,14 @@ bool af_only_rings(const struct af_plan *plan, char *out, size_t cap);
 /* Ends the plan with ERR_NO_MINIMUM when all that was measured are rings; else false. */
 bool af_fail_rings(struct af_plan *plan);
 
+/* The nearest position of the range of the plan, steps. */
+int32_t af_clamped(const struct af_plan *plan, double position);
+
 /* Fills wish.via for the way from where the plan sent the focuser last, and keeps the book of it. */
 void af_route(struct af_plan *plan);
+
+/* Asks for the present sample of the round. */
+void af_ask_queued(struct af_plan *plan);
 
 /* Asks for one sample at position (clamped to the range); one round of its own. */
 void af_ask(struct af_plan *plan, double position);
