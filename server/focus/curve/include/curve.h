@@ -99,10 +99,10 @@ const char *curve_why_name(enum curve_why why);
  * Notes: 1) sigma^2 = (e_s h0^2/h)^2 + e_phot^2 + (2 % of h)^2 per sample; e_s is estimated from the residuals about a
  * prior of 5 %.  2) a robust fit finds outliers (deleted residual beyond 3.5 sigma), the end of an arm that reaches
  * more than 1.3 times as far as the other is left out, and a least-squares fit of the rest is the answer; the offset
- * is only fitted to 9 and more points that demand it, two slopes to 7 and more.  3) accepted: 5 points, 2 of them on each side 1.3 times as large
- * as the minimum, the vertex half a spacing inside the samples, the misfit no more than 3 times what the errors allow, the interval
- * within its limit.  4) the interval covers
- * scatter, not what is common to all samples: drift and slip shift it, and arms of 1.15 : 1 that hide in the noise.
+ * is only fitted to 9 and more points that demand it, two slopes to 7 and more.  3) accepted: 5 points, 2 of them on
+ * each side 1.3 times as large as the minimum, the vertex half a spacing inside the samples, the misfit no more than 3
+ * times what the errors allow, the interval within its limit.  4) the interval covers scatter, not what is common to
+ * all samples: drift and slip shift it, and arms of 1.15 : 1 that hide in the noise.
  * Accuracy, against the exact curve of Kolmogorov seeing and an obstruction of 0.34, 800 sweeps a row
  * (tests/unit/focus/test_curve.c interval_covers):
  *	points  half sweep  scatter  rms of the best position  interval holds the truth  accepted
