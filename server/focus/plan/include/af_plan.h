@@ -189,7 +189,7 @@ struct af_taught {
  * Given: plan, any.
  * Returned: *out, all NAN unless the plan has succeeded with a curve of 5 and more points.
  * Notes: 1) slope and size are those of the fit, their sigmas from its covariance.  2) the asymmetry e is one step of
- * least squares from the fit, whose arms have equal slopes, with k (1 + e/2) above the vertex and k (1 - e/2) below
+ * least squares from the fit, with k (1 + e/2) above the vertex and k (1 - e/2) below
  * and a prior of 0 +- 0.2 on e; on curves without noise e is within 0.04 up to arms of 1.3 : 1
  * (tests/unit/focus/test_af_taught.c asymmetry).  3) an optics_ratio outside 1/1.3 .. 1.3 is no matter of seeing or
  * obstruction: the optics section or step_size_um is wrong. */
