@@ -273,6 +273,14 @@ static void no_indi_there(struct camera_setting *setting)
 	snprintf(setting->port.port, sizeof setting->port.port, "tcp://127.0.0.1:1");
 }
 
+/* ---- folder: nothing is exposed; the bench asks by itself for what came ---- */
+
+static void watch_folder(struct camera_setting *setting)
+{
+	record(setting, USHORT_IMG);
+	setting->host.camera.post = post_to_nobody;
+}
+
 const struct camera_row camera_rows[] = {
 	{"simulator", "monochrome", IMAGE_U16, 1, simulate_mono, simulate_failures, NULL, NULL},
 	{"simulator", "mosaic", IMAGE_U16, 1, simulate_bayer, simulate_failures, NULL, NULL},
@@ -289,5 +297,6 @@ const struct camera_row camera_rows[] = {
 	{"alpaca", "32 bits, colours, as text", IMAGE_I32, 3, offer_i32, offer_wrong_size, stop_offering, nobody_there},
 	{"indi", "16 bits", IMAGE_U16, 1, serve_indi_u16, cut_pictures, end_indi, no_indi_there},
 	{"indi", "8 bits", IMAGE_U8, 1, serve_indi_u8, cut_pictures, end_indi, no_indi_there},
+	{"folder", "watched", IMAGE_U16, 1, watch_folder, NULL, NULL, lose_folder},
 	{NULL, NULL, IMAGE_U16, 0, NULL, NULL, NULL, NULL},
 };
