@@ -44,6 +44,8 @@ struct fits_frame {
 	double exposure_s;         /* EXPTIME or EXPOSURE, else from the name; NAN */
 	double pixel_um;           /* XPIXSZ; NAN */
 	int32_t bin;               /* XBINNING; 1 when absent */
+	bool calibration;          /* IMAGETYP, or FRAME, names a dark, flat, bias or zero frame */
+	int64_t start_utc_ms;      /* DATE-OBS, when the exposure began, ms since 1970 in UTC; 0 unknown */
 	void *mapping;             /* what fits_frame_free() gives back */
 	size_t mapping_size;       /* bytes */
 };
