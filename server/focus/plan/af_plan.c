@@ -20,8 +20,8 @@
 #define BLANKS_REPEATED 2
 /* No new round begins after so many frames: that leaves room for the one going on. */
 #define OBSERVATIONS_MOST (AF_MAX_OBSERVATIONS - 20)
-/* A first frame that knows its side by so many of its sigmas decides where the search begins.  By definition: 1 in 20 is
- * wrong, and costs one exposure. */
+/* A first frame that knows its side by so many of its sigmas decides where the search begins.  By definition: 1 in 20
+ * is wrong, and costs one exposure. */
 #define SIDE_SIGMAS 2
 /* Places that are looked at when the start shows no star. */
 #define SCOUTS 4
