@@ -169,6 +169,11 @@ static enum err_code begin(struct indi_camera *c, const struct indi_region *regi
 			.planes = camera_planes(&c->caps),
 			.type = c->caps.frame_type,
 		},
+		.whole_width = c->caps.width / r->bin,
+		.whole_height = c->caps.height / r->bin,
+		.whole_x = r->start_x,
+		.whole_y = r->start_y,
+		.mosaic = c->caps.sensor_type == 2,
 	};
 	const struct indi_part *part = &wanted.part;
 	/* A corner that the binning does not divide may leave a column or a row outside. */
@@ -422,6 +427,7 @@ static enum err_code reshape(struct indi_camera *c, const struct indi_blob_resul
 {
 	atomic_store(&c->shape->type, (int)got->type + 1);
 	atomic_store(&c->shape->planes, got->planes);
+	atomic_store(&c->shape->red, got->red + 1);
 	return err_set(err, ERR_IO, "%.150s; the link is opened anew for it", got->why.text);
 }
 

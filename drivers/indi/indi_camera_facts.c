@@ -67,6 +67,11 @@ static void read_shape(const struct indi_store *store, const char *device, struc
 		caps->sensor_type = 1;
 	} else if (indi_mosaic(store, device, &caps->bayer_offset_x, &caps->bayer_offset_y)) {
 		caps->sensor_type = 2;
+	} else if (atomic_load(&shape->red) > 0) {
+		int red = atomic_load(&shape->red) - 1;
+		caps->sensor_type = 2;
+		caps->bayer_offset_x = red % 2;
+		caps->bayer_offset_y = red / 2;
 	}
 }
 

@@ -15,6 +15,7 @@
 struct indi_shape {
 	_Atomic int type;    /* enum image_type, and one more: 0 nothing was seen */
 	_Atomic int planes;
+	_Atomic int red;     /* one more than column + 2 * row of the first red cell of a mosaic; 0 none was seen */
 };
 
 /* Whether the driver has told what a camera has to tell: the size of its sensor, an exposure, a picture. */

@@ -413,6 +413,7 @@ class FakeCamera(FakeDevice):
     abort_s = 0.0           # and an abort ends what goes on so long after
     upload = "UPLOAD_CLIENT"
     cfa = None
+    offset = 0              # is added to every element
 
     def connected(self):
         self.pictures = 0
@@ -497,7 +498,7 @@ class FakeCamera(FakeDevice):
             ramp %= 251
         if self.planes == 3:
             ramp = numpy.stack([ramp, ramp + 1, ramp + 2])
-        return ramp.astype(self.dtype)
+        return (ramp + self.offset).astype(self.dtype)
 
     def picture(self, seconds, started=None, exposure_s=None):
         """The picture of an exposure of so many seconds that has ended now."""
