@@ -303,6 +303,75 @@ def test_gain_and_offset_of_zwo(indi, serve):
     assert camera.vectors["CCD_CONTROLS"].members == {"Gain": "200", "Offset": "33", "BandWidth": "40"}
 
 
+def test_read_out_modes_that_are_a_number(indi, serve):
+    # QHY: the first is how it stands.
+    camera = FakeCamera(indi, "Toy", others={
+        "READ_MODE": ("Number", {"MODE": "1"}, {"ranges": {"MODE": (0, 2)}})})
+    server = serve(config(indi))
+    assert server.get("camera/0/readoutmodes") == ["Mode 1", "Mode 0", "Mode 2"]
+    assert server.get("camera/0/readoutmode") == 0
+    expose(server)
+    assert indi.sent_to("Toy", "READ_MODE") == []
+    server.put("camera/0/readoutmode", ReadoutMode=2)
+    expose(server)
+    assert indi.sent_to("Toy", "READ_MODE") == [{"MODE": "2"}]
+    # A mode with another number of pixels: the link is opened anew, with the modes in their order.
+    order = camera.order
+
+    def shrink(name, members):
+        order(name, members)
+        if name == "READ_MODE":
+            camera.width, camera.frame = 32, (0, 0, 32, 48)
+            camera.set("CCD_INFO", "Ok", CCD_MAX_X="32")
+    camera.order = shrink
+    server.put("camera/0/readoutmode", ReadoutMode=1)
+    start(server)
+    failure(server, "another size")
+    until(lambda: _is(server, "cameraxsize", 32), "the link is opened anew")
+    assert server.get("camera/0/readoutmodes") == ["Mode 1", "Mode 0", "Mode 2"]
+    assert (expose(server, NumX=32) == ramp(0, 0, 32, 48)).all()
+
+
+def test_read_out_modes_that_are_switches(indi, serve):
+    # QSI and Apogee, where none is on at first: then it is left as it is, until somebody chooses.
+    camera = FakeCamera(indi, "Toy", others={
+        "READOUT_QUALITY": ("Switch", {"QUALITY_HIGH": "Off", "QUALITY_LOW": "Off"}, {"perm": "wo"})})
+    server = serve(config(indi))
+    assert server.get("camera/0/readoutmodes") == ["Normal", "QUALITY_HIGH", "QUALITY_LOW"]
+    expose(server)
+    assert indi.sent_to("Toy", "READOUT_QUALITY") == []
+    server.put("camera/0/readoutmode", ReadoutMode=2)
+    expose(server)
+    assert camera.on("READOUT_QUALITY") == ["QUALITY_LOW"]
+
+
+def test_a_raspberry_pi(indi, serve):
+    # indi_pylibcamera tells its sensor's name, and delivers the whole of it.
+    FakeCamera(indi, "Toy", frame_perm="ro", others={"CAMERA_INFO": ("Text", {"CAMERA_MODEL": "imx477"}, {"perm": "ro"})})
+    server = serve(config(indi))
+    assert server.get("camera/0/sensorname") == "imx477"
+    assert (expose(server, NumX=30, NumY=20, StartX=3, StartY=5) == ramp(3, 5, 30, 20)).all()
+    assert indi.sent_to("Toy", "CCD_FRAME") == []
+
+
+@pytest.mark.parametrize("guides", ["busy", "silent", "hangs"])
+def test_the_guide_port(indi, serve, guides):
+    FakeCamera(indi, "Toy", guides=guides)
+    server = serve(config(indi))
+    assert server.get("camera/0/canpulseguide") is True
+    for direction, axis, sent in ((0, "NS", {"TIMED_GUIDE_N": "300", "TIMED_GUIDE_S": "0"}),
+                                  (3, "WE", {"TIMED_GUIDE_W": "300", "TIMED_GUIDE_E": "0"})):
+        server.put("camera/0/pulseguide", Direction=direction, Duration=300)
+        assert server.get("camera/0/ispulseguiding") is True
+        until(lambda: not server.get("camera/0/ispulseguiding"), "the pulse ends")
+        assert indi.sent_to("Toy", f"TELESCOPE_TIMED_GUIDE_{axis}") == [sent]
+
+
+def test_no_guide_port(indi, serve):
+    FakeCamera(indi, "Toy")
+    assert serve(config(indi)).get("camera/0/canpulseguide") is False
+
+
 def test_the_cooler(indi, serve):
     camera = FakeCamera(indi, "Toy")
     server = serve(config(indi))
