@@ -111,6 +111,24 @@ static void write_fit(struct json_writer *w, const struct run *run)
 	json_end_object(w);
 }
 
+static void write_taught(struct json_writer *w, const struct run_taught *taught)
+{
+	json_key(w, "taught");
+	if (!isfinite(taught->slope_px_per_step)) {
+		json_null(w);
+		return;
+	}
+	json_object(w);
+	json_key_double(w, "slope_px_per_step", taught->slope_px_per_step);
+	json_key_double(w, "slope_sigma", taught->slope_sigma);
+	json_key_double(w, "hfr_min_px", taught->hfr_min_px);
+	json_key_double(w, "hfr_min_sigma_px", taught->hfr_min_sigma_px);
+	json_key_double(w, "asymmetry", taught->asymmetry);
+	json_key_double(w, "asymmetry_sigma", taught->asymmetry_sigma);
+	json_key_double(w, "backlash_steps", taught->backlash_steps);
+	json_end_object(w);
+}
+
 static void write_numbering(struct json_writer *w, const struct run *run)
 {
 	json_key(w, "calibration");
@@ -167,6 +185,9 @@ static void write_run(const struct run *run, bool with_points, struct buf *out)
 	json_key_double(&w, "hfr_final_px", run->hfr_final_px);
 	json_key_double(&w, "r_squared", run->r_squared);
 	key_text(&w, "model", run->model);
+	key_text(&w, "mode", run->mode);
+	key_text(&w, "note", run->note);
+	write_taught(&w, &run->taught);
 	write_fit(&w, run);
 	write_numbering(&w, run);
 	json_key_int(&w, "exposures", run->exposures);

@@ -56,6 +56,17 @@ static const struct {
 	COLUMN("calibrated", KIND_BOOL, numbering.calibrated),
 	COLUMN("motor_low", KIND_INT, numbering.low),
 	COLUMN("motor_high", KIND_INT, numbering.high),
+	COLUMN("mode", KIND_TEXT, mode),
+	COLUMN("note", KIND_TEXT, note),
+	COLUMN("focal_length_mm", KIND_REAL, focal_length_mm),
+	COLUMN("aperture_mm", KIND_REAL, aperture_mm),
+	COLUMN("slope_px_per_step", KIND_REAL, taught.slope_px_per_step),
+	COLUMN("slope_sigma", KIND_REAL, taught.slope_sigma),
+	COLUMN("hfr_min_px", KIND_REAL, taught.hfr_min_px),
+	COLUMN("hfr_min_sigma_px", KIND_REAL, taught.hfr_min_sigma_px),
+	COLUMN("asymmetry", KIND_REAL, taught.asymmetry),
+	COLUMN("asymmetry_sigma", KIND_REAL, taught.asymmetry_sigma),
+	COLUMN("backlash_seen_steps", KIND_REAL, taught.backlash_steps),
 #undef COLUMN
 };
 #define COLUMN_COUNT ((int)(sizeof columns / sizeof columns[0]))

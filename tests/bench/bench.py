@@ -503,6 +503,31 @@ PART = "?x={x}&y=0&w=2000&h=2000"
 ALWAYS = 1000000
 
 
+def p24():
+    # A camera of 9 Mpx, whose frames take a processor about as long to paint and to measure as they are exposed.
+    words = "[simulator]\nwidth = 3600\nheight = 2500\n[autofocus]\nexposure_s = 0.5\n"
+    with Focusd(words, connect=("focuser", "camera"), cpus=CPUS) as server:
+        def tail():
+            return load("poll", server.port, 2000, 2, "GET", POSITION, cpus=CPUS)["p99_us"]
+
+        def action(name):
+            return json.loads(server.put("focuser/0/action", Action=name, Parameters=""))
+
+        def beside():
+            action("Autofocus")
+            value = tail()
+            if action("AutofocusStatus")["state"] != "running":
+                sys.exit("P24: the run was over before the polling")
+            action("AutofocusAbort")
+            while action("AutofocusStatus")["state"] == "running" or server.get("focuser/0/ismoving"):
+                time.sleep(0.05)
+            return value
+
+        ratio, own, other = pairs(beside, tail, 5)
+    say("P24", "GET position p99 during an autofocus run, times idle", ratio, 2, 1.2, better="less",
+        note=f"{own:.0f} us, idle {other:.0f} us")
+
+
 def p25():
     state = pathlib.Path(tempfile.mkdtemp(dir=folder))
     fill_history(state, 2000)
@@ -612,7 +637,7 @@ def sky():
 
 ALL = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10,
        "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21, "P22": p22, "P23": p23,
-       "P25": p25, "P29": p29, "sky": sky}
+       "P24": p24, "P25": p25, "P29": p29, "sky": sky}
 
 
 def main():

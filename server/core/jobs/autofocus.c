@@ -24,6 +24,12 @@ void autofocus_params_init(struct autofocus_params *params)
 		.exposure_s = NAN, .step = NAN, .binning = -1, .gain = -1, .camera = -1};
 }
 
+const char *autofocus_mode_name(enum autofocus_mode mode)
+{
+	static const char *const names[] = {"full", "quick", "check"};
+	return names[mode];
+}
+
 double autofocus_where(struct autofocus *af)
 {
 	struct focuser_state state;
@@ -130,6 +136,9 @@ static struct run *new_run(struct autofocus *af, uint64_t id, const struct devic
 		.hfr_final_px = NAN,
 		.r_squared = NAN,
 		.curve = {NAN, NAN, NAN, NAN},
+		.taught = {NAN, NAN, NAN, NAN, NAN, NAN, NAN},
+		.focal_length_mm = NAN,
+		.aperture_mm = NAN,
 	};
 	snprintf(run->phase, sizeof run->phase, "%s", run_phase_name(RUN_PHASE_START));
 	snprintf(run->focuser_name, sizeof run->focuser_name, "%s", af->focuser->info.name);
@@ -184,8 +193,8 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	run->backlash_steps = focuser.device_backlash_steps > 0
 				      ? focuser.device_backlash_steps
 				      : af->config->focuser[af->number].backlash_steps;
-	snprintf(run->filter, sizeof run->filter, "%s",
-		params->filter[0] != '\0' ? params->filter : cfg->filter);
+	snprintf(run->mode, sizeof run->mode, "%s", autofocus_mode_name(params->mode));
+	snprintf(run->filter, sizeof run->filter, "%s", autofocus_filter(af));
 	run_free(af->run);
 	af->run = run;
 	return ERR_OK;

@@ -92,6 +92,26 @@ extern const struct job_kind autofocus_measure_job;
  * the frames.  Waits for the store for at most a second; only the thread of the jobs may call. */
 void autofocus_fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin, const struct camera_caps *caps);
 
+/* Shows in the run object what the plan knows, after this many exposures and seconds (autofocus_show.c). */
+void autofocus_publish_plan(struct autofocus *af, int exposures, double elapsed_s);
+
+/* Moves for the holder of the lease and waits for the end of the move.  The way back is not cancellable: only a halt or
+ * a lost link ends it (autofocus_end.c). */
+enum err_code autofocus_go_to(struct autofocus *af, uint64_t run, int32_t position, bool cancellable, struct err *err);
+/* Brings the focuser where the rules say, for a run that ended with this code and reason, and tells how that went.
+ * moved: the run has moved the focuser; else it stands where the run began, and nothing moves. */
+struct autofocus_end autofocus_bring_to_end(struct autofocus *af, uint64_t id, enum err_code code,
+	const struct err *why, double start_position, bool moved);
+void autofocus_say_doubt(struct device *dev, struct autofocus_end *end);
+/* Fills the end of the run object. */
+void autofocus_set_end(struct run *run, const struct autofocus_end *end);
+/* Keeps the run, with this end, before it is said to be over, so that whoever reads that finds it in the history. */
+void autofocus_keep_run(struct autofocus *af, uint64_t id, const struct autofocus_end *end);
+void autofocus_log_end(struct autofocus *af, uint64_t id, const struct autofocus_end *end);
+
+/* The filter that is in, as the parameters of the job or the settings say; "" unknown. */
+const char *autofocus_filter(const struct autofocus *af);
+
 /* ERR_OK when the link of the device is up, else why it is not. */
 enum err_code autofocus_need_up(struct device *dev, struct err *err);
 

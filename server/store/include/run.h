@@ -46,6 +46,14 @@ struct run_curve {
 	double a, k, x0, y0;
 };
 
+/* What a run taught: each NAN when it taught nothing of the kind. */
+struct run_taught {
+	double slope_px_per_step, slope_sigma;     /* of both arms, > 0; 1 sigma */
+	double hfr_min_px, hfr_min_sigma_px;       /* at best focus, > 0; 1 sigma without the change of the seeing */
+	double asymmetry, asymmetry_sigma;         /* slope of the arm above focus less that below, over their mean */
+	double backlash_steps;                     /* seen beyond what is configured, >= 0 */
+};
+
 /* Whose numbers the positions of a run are, once run_renumber() was told today's. */
 enum run_numbers {
 	RUN_NUMBERS_UNTOLD, /* today's are not known, or the run does not say by which it was published */
@@ -68,12 +76,16 @@ struct run {
 	int focuser, camera;     /* device numbers */
 	char focuser_name[64], camera_name[64];
 	char filter[64];
+	char mode[8];            /* "full", "quick", "check"; "" unknown */
+	char note[160];          /* a sentence beside the outcome, such as that the optics section is wrong; "" none */
+	double focal_length_mm, aperture_mm; /* of the telescope, as told; NAN */
 	double temperature_c;
 	double start_position, best_position, final_position;
 	double uncertainty_steps, interval95_steps[2], critical_focus_zone_steps;
 	double hfr_start_px, hfr_predicted_px, hfr_final_px, r_squared;
 	char model[24];          /* "" unknown */
 	struct run_curve curve;
+	struct run_taught taught;
 	int exposures;
 	int binning;
 	double exposure_s;
@@ -98,7 +110,7 @@ void run_renumber(struct run *run, const struct numbering *today);
 
 /* Appends the run object of the contract, plus "fit": {"a","k","x0","y0"} or null, "calibration": {"low","high",
  * "reversed"} (the motor's limits that its positions were published by) or null, and "numbers": "today", "other" or
- * null (enum run_numbers). */
+ * null (enum run_numbers), and "mode", "note" (null: none) and "taught" (struct run_taught, or null). */
 void run_json(const struct run *run, struct buf *out);
 /* Appends the same object without "points". */
 void run_json_summary(const struct run *run, struct buf *out);

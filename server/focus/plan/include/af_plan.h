@@ -42,7 +42,7 @@ struct af_plan_setup {
 	 * worth what its user makes of it. */
 	double known_slope_px_per_step, known_slope_sigma;  /* of both arms, > 0; 1 sigma, px per step */
 	double known_hfr_min_px, known_hfr_min_sigma_px;    /* at best focus, > 0; 1 sigma with the seeing, px */
-	double known_asymmetry, known_asymmetry_sigma;      /* slope of the arm above focus over that below, > 0 */
+	double known_asymmetry, known_asymmetry_sigma;      /* as asymmetry of struct af_taught; known: sigma > 0 */
 	double known_backlash_steps;                        /* backlash that was seen beyond backlash_steps, >= 0 */
 	double known_best_position, known_best_sigma_steps; /* the last good position; known where the sigma is > 0 */
 };
@@ -166,6 +166,38 @@ void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup);
  * seen before adds no point: the same pixels know nothing new.  3) no wish lies outside the range, whatever is told:
  * 800 runs of junk in tests/unit/focus/test_af_plan.c junk_ends. */
 void af_plan_tell(struct af_plan *plan, const struct af_observation *seen);
+
+/* What a plan that succeeded teaches the next one; NAN where it teaches nothing. */
+struct af_taught {
+	double slope_px_per_step, slope_sigma;        /* of both arms */
+	double hfr_min_px, hfr_min_sigma_px;          /* without the change of the seeing */
+	double asymmetry, asymmetry_sigma;            /* slope of the arm above focus less that of the arm below, over
+	                                               * their mean: 0 for equal arms, -2..2 */
+	double backlash_steps;                        /* seen beyond what is configured; 0 when none was seen */
+	double optics_ratio;                          /* measured slope over the one that the optics say */
+};
+
+/* What is learned from a plan (af_taught.c).
+ * Given: plan, any.
+ * Returned: *out, all NAN unless the plan has succeeded with a curve of 5 and more points.
+ * Notes: 1) slope and size are those of the fit, their sigmas from its covariance.  2) the asymmetry e is one step of
+ * least squares from the fit, whose arms have equal slopes, with k (1 + e/2) above the vertex and k (1 - e/2) below
+ * and a prior of 0 +- 0.2 on e; on curves without noise e is within 0.04 up to arms of 1.3 : 1
+ * (tests/unit/focus/test_af_taught.c asymmetry).  3) an optics_ratio outside 1/1.3 .. 1.3 is no matter of seeing or
+ * obstruction: the optics section or step_size_um is wrong. */
+void af_plan_taught(const struct af_plan *plan, struct af_taught *out);
+
+/* Says in a sentence that the optics disagree with the measured slope; false (out is "") when they agree or when one of
+ * them is unknown.  The limit of agreement is a factor of 1.3 (af_taught.c). */
+bool af_optics_disagree(const struct af_taught *taught, char *out, size_t cap);
+
+/* Whether the last frame that the plan was told of is in focus, by what earlier runs taught (af_taught.c).
+ * Given: plan with at least one observation, whose setup holds known_hfr_min_px.
+ * Returned: reason, "" for ERR_OK, else a sentence.
+ * Status: ERR_OK when the size is below 1.1 of the known least one (the edge of the critical focus zone) by no more
+ * than one sigma of the comparison; ERR_VALIDATION when it is larger, with the distance where a slope is known;
+ * ERR_BAD_FIT when nothing is known; ERR_NO_STARS. */
+enum err_code af_check(const struct af_plan *plan, char *reason, size_t cap);
 
 /* 0..1, never falling; an estimate for a progress bar. */
 double af_plan_progress(const struct af_plan *plan);
