@@ -73,8 +73,8 @@ static enum err_code indi_camera_identify(void *ctx, struct camera_caps *caps, s
 
 static const char *const guide_property[2] = {INDI_GUIDE_NS, INDI_GUIDE_WE};
 
-/* Whether a pulse goes on.  Some drivers say nothing until it is over, and some say nothing at all, so it lasts at least
- * as long as it was told to; one that stays Busy is not waited for. */
+/* Whether a pulse goes on.  Some drivers say nothing until it is over, and some say nothing at all, so it lasts at
+ * least as long as it was told to; one that stays Busy is not waited for. */
 static bool is_guiding(const struct indi_camera *c, const struct indi_store *store)
 {
 	int64_t now = real_ms();
@@ -91,7 +91,8 @@ static bool is_guiding(const struct indi_camera *c, const struct indi_store *sto
 static enum err_code indi_camera_guide(void *ctx, enum camera_guide direction, int32_t duration_ms, struct err *err)
 {
 	struct indi_camera *c = ctx;
-	static const char *const members[2][2] = {{"TIMED_GUIDE_N", "TIMED_GUIDE_S"}, {"TIMED_GUIDE_W", "TIMED_GUIDE_E"}};
+	static const char *const members[2][2] = {
+		{"TIMED_GUIDE_N", "TIMED_GUIDE_S"}, {"TIMED_GUIDE_W", "TIMED_GUIDE_E"}};
 	int axis = direction == CAMERA_NORTH || direction == CAMERA_SOUTH ? 0 : 1;
 	int which = direction == CAMERA_NORTH || direction == CAMERA_WEST ? 0 : 1;
 	struct indi_set set[2] = {{members[axis][which], duration_ms}, {members[axis][1 - which], 0}};

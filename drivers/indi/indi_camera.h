@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A camera behind an INDI server as its driver keeps it, and its exposure: from the settings to the frame.  On the worker;
- * the functions are those of camera_driver.h.
+ * A camera behind an INDI server as its driver keeps it, and its exposure: from the settings to the frame.  On the
+ * worker; the functions are those of camera_driver.h.
  */
 #ifndef FOCUSD_INDI_CAMERA_H
 #define FOCUSD_INDI_CAMERA_H

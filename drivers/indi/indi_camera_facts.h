@@ -14,8 +14,8 @@
 #define INDI_GUIDE_NS "TELESCOPE_TIMED_GUIDE_NS"
 #define INDI_GUIDE_WE "TELESCOPE_TIMED_GUIDE_WE"
 
-/* How pictures were seen to be, when that is not what the properties say, and how the camera can be read out; outlives the
- * link. */
+/* How pictures were seen to be, when that is not what the properties say, and how the camera can be read out; outlives
+ * the link. */
 struct indi_shape {
 	_Atomic int type;    /* enum image_type, and one more: 0 nothing was seen */
 	_Atomic int planes;

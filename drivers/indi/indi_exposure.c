@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The exposure of a camera behind an INDI server.  It is over when its picture is here and not before: "Ok" of
- * CCD_EXPOSURE may come earlier or later than the picture, and never with some drivers.  What can be tried again once, such
- * as a picture that was cut off, is told by the read-out; what cannot, such as another client that exposes now, by poll().
+ * CCD_EXPOSURE may come earlier or later than the picture, and never with some drivers.  What can be tried again once,
+ * such as a picture that was cut off, is told by the read-out; what cannot, such as another client that exposes now,
+ * by poll().
  */
 #include <math.h>
 #include <stdatomic.h>

@@ -428,8 +428,8 @@ static void narrow(enum image_type type, const float *values, const double *exac
 	}
 }
 
-enum err_code indi_fits_give(struct indi_fits *f, const struct indi_fits_facts *facts, int32_t plane, const float *values,
-	const double *exact, struct err *err)
+enum err_code indi_fits_give(struct indi_fits *f, const struct indi_fits_facts *facts, int32_t plane,
+	const float *values, const double *exact, struct err *err)
 {
 	if (plane == 0) {
 		f->facts = *facts;

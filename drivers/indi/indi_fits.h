@@ -53,8 +53,8 @@ enum err_code indi_fits_feed(struct indi_fits *f, const void *data, size_t len, 
 /* A plane of a picture that was read by other means, in place of indi_fits_feed(): facts of the picture, and its values
  * row by row, in one of the two arrays; a value that is no number, or that the type cannot hold, becomes the nearest
  * that it can.  Plane 0 first, then the others.  ERR_NOMEM; ERR_PROTOCOL when it is no picture. */
-enum err_code indi_fits_give(struct indi_fits *f, const struct indi_fits_facts *facts, int32_t plane, const float *values,
-	const double *exact, struct err *err);
+enum err_code indi_fits_give(struct indi_fits *f, const struct indi_fits_facts *facts, int32_t plane,
+	const float *values, const double *exact, struct err *err);
 /* Whether pixels are missing that are wanted. */
 bool indi_fits_wants(const struct indi_fits *f);
 /* Reads DATE-OBS, "2026-11-28T18:12:49.123", as milliseconds since 1970; 0 when it is no moment. */

@@ -26,8 +26,8 @@ struct indi_place indi_place_of(const struct indi_store *store, const char *devi
 
 #define INDI_MODES_MAX 8
 
-/* The ways in which a camera can be read out; zeroed at first.  Filled once and constant afterwards, so that whoever was
- * given the names may read them at any time. */
+/* The ways in which a camera can be read out; zeroed at first.  Filled once and constant afterwards, so that whoever
+ * was given the names may read them at any time. */
 struct indi_modes {
 	char property[INDI_NAME];               /* "" nothing is known yet */
 	char member[INDI_MODES_MAX][INDI_NAME]; /* the switch of each, or the number's; "" leave it as it is */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A packed picture from an INDI server, as far as it is unpacked in this process.  The first byte says in pieces of which
- * size it comes, the second how it is packed.
+ * A packed picture from an INDI server, as far as it is unpacked in this process.  The first byte says in pieces of
+ * which size it comes, the second how it is packed.
  */
 #include "fuzz.h"
 #include "indi_packed.h"

@@ -65,8 +65,8 @@ enum err_code fits_frame_read_exact(const char *path, struct fits_frame *out, st
 enum err_code fits_frame_read_unless(const char *path, bool exact, int give_up, struct fits_frame *out,
 	struct err *err);
 
-/* Reads one plane, 0 to planes - 1, of the image that fits_frame_read() takes, with every value as the file has it: into
- * out->exact where the type is IMAGE_I32 or IMAGE_F64, else into out->pixels.  give_up and errors as above. */
+/* Reads one plane, 0 to planes - 1, of the image that fits_frame_read() takes, with every value as the file has it:
+ * into out->exact where the type is IMAGE_I32 or IMAGE_F64, else into out->pixels.  give_up and errors as above. */
 enum err_code fits_frame_read_plane(const char *path, int32_t plane, int give_up, struct fits_frame *out,
 	struct err *err);
 

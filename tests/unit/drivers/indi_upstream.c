@@ -187,7 +187,12 @@ static void deliver(struct indi_upstream *u)
 static void over(struct indi_upstream *u)
 {
 	u->ends_ms = 0;
-	deliver(u);
+	if (atomic_load(&u->fault) == INDI_UPSTREAM_HANGS) {
+		return;
+	}
+	if (atomic_load(&u->fault) != INDI_UPSTREAM_NO_PICTURE) {
+		deliver(u);
+	}
 	tell_exposure(u, "Ok", 0);
 }
 
@@ -205,7 +210,9 @@ static void obey(struct indi_upstream *u, int who, const char *text)
 {
 	if (strstr(text, "<getProperties") != NULL) {
 		u->client[who].only = strstr(text, "device=") != NULL;
-		define(u);
+		if (!u->client[who].only) {
+			define(u);
+		}
 	} else if (strstr(text, "<pingRequest") != NULL) {
 		tell(u, "<pingReply uid=\"focusd\"/>\n");
 	} else if (strstr(text, "<enableBLOB") != NULL) {
@@ -228,7 +235,7 @@ static void obey(struct indi_upstream *u, int who, const char *text)
 	} else if (strstr(text, "\"CCD_ABORT_EXPOSURE\"") != NULL) {
 		u->ends_ms = 0;
 		tell_exposure(u, "Idle", 0);
-	} else if (strstr(text, "\"CCD_EXPOSURE\"") != NULL) {
+	} else if (strstr(text, "\"CCD_EXPOSURE\"") != NULL && atomic_load(&u->fault) != INDI_UPSTREAM_DEAF) {
 		u->exposure_s = number_behind(text, "CCD_EXPOSURE_VALUE");
 		u->ends_ms = now_ms() + (long long)(u->exposure_s * 1000) + 1;
 		tell_exposure(u, "Busy", u->exposure_s);
