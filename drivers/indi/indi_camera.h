@@ -31,6 +31,8 @@ struct indi_camera {
 	struct exposure_request request;
 	struct frame *frame;         /* lent; NULL not yet */
 	bool aborting;               /* an abort was sent, and the camera was not seen at rest since */
+	uint64_t aborted_at;         /* count of the store's updates */
+	int64_t aborted_ms;
 	int64_t asked_ms;            /* when core asked for the exposure */
 	int64_t guides_until_ms[2];  /* the last pulse along north and south, and along west and east */
 	double duration_s;           /* that the camera was told */

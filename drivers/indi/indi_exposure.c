@@ -23,6 +23,8 @@
 #define CONNECT_MS 700
 /* An exposure that goes on when ours is to begin may be one that is being aborted at this moment. */
 #define BUSY_MS 1000
+/* A driver that says nothing to an abort for so long has nothing to abort. */
+#define ABORT_ANSWER_MS 5000
 /* A driver that does not begin; slow ones set up their camera first. */
 #define BEGIN_MS 15000
 /* After its end the picture is waited for so long.  QHY's driver gives a read-out up by itself after some 60 s and
@@ -40,11 +42,17 @@
 
 /* ---- begin ---- */
 
+/* Whether the camera is at rest.  A driver may not even have begun with what was aborted: then it says nothing of it
+ * yet, and what it says afterwards would be taken for the next exposure. */
 static bool is_free(const struct indi_store *store, void *arg)
 {
 	const struct indi_camera *c = arg;
 	const struct indi_property *p = indi_store_find(store, c->peer.device, "CCD_EXPOSURE");
-	return p == NULL || p->state != INDI_BUSY;
+	const struct indi_property *abort = indi_store_find(store, c->peer.device, "CCD_ABORT_EXPOSURE");
+	bool answered = !c->aborting || p == NULL || p->updates > c->aborted_at
+		|| (abort != NULL && abort->updates > c->aborted_at)
+		|| real_ms() - c->aborted_ms > ABORT_ANSWER_MS;
+	return answered && (p == NULL || p->state != INDI_BUSY);
 }
 
 /* The connection for pictures, made anew where it broke. */
@@ -340,7 +348,11 @@ enum err_code indi_exposure_abort(void *ctx, struct err *err)
 	if (was == PHASE_IDLE || was == PHASE_PREPARING || (was == PHASE_FAILED && c->final)) {
 		return ERR_OK;
 	}
+	const struct indi_store *store = indi_line_look(c->peer.line);
 	c->aborting = true;
+	c->aborted_at = store->updates;
+	c->aborted_ms = real_ms();
+	indi_line_done(c->peer.line);
 	return indi_line_switch(c->peer.line, c->peer.device, "CCD_ABORT_EXPOSURE", "ABORT", err);
 }
 

@@ -5,6 +5,7 @@ every way in which INDI's cameras were seen to fail.  The pixels that are expect
 import datetime
 import gzip
 import struct
+import threading
 import zlib
 
 import numpy
@@ -452,6 +453,35 @@ def test_a_camera_that_is_slow_to_end_an_exposure(indi, serve):
     server.put("camera/0/abortexposure")
     until(lambda: server.get("camera/0/camerastate") == 0, "it is idle")
     assert (expose(server) == ramp(0, 0, 64, 48)).all()
+
+
+def test_an_abort_before_the_driver_has_begun(indi, serve):
+    # A driver that is at work takes one order after the other: what it says of the first exposure comes when the second
+    # was asked for.
+    camera = FakeCamera(indi, "Toy")
+    server = serve(config(indi))
+    obey = camera.order
+
+    def locked(call):
+        with indi.lock:
+            call()
+
+    def obey_late(name, members):
+        seconds = float(members.get("CCD_EXPOSURE_VALUE", 0))
+        if seconds == 60:
+            for at, left in ((0.6, 60), (0.8, 59)):
+                threading.Timer(at, locked, [lambda s=left: camera.set("CCD_EXPOSURE", "Busy", CCD_EXPOSURE_VALUE=str(s))]).start()
+        elif name in ("CCD_EXPOSURE", "CCD_ABORT_EXPOSURE"):
+            threading.Timer(1.2 if seconds else 1.0, locked, [lambda: obey(name, members)]).start()
+        else:
+            obey(name, members)
+    camera.order = obey_late
+    start(server, 60)
+    until(lambda: indi.sent_to("Toy", "CCD_EXPOSURE"), "it is told")
+    server.put("camera/0/abortexposure")
+    until(lambda: server.get("camera/0/camerastate") == 0, "it is idle")
+    assert (expose(server) == ramp(0, 0, 64, 48)).all()
+    assert "another program" not in server.log()
 
 
 def test_news_that_are_looked_at_late(indi, serve):
