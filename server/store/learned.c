@@ -78,6 +78,12 @@ void learned_add(struct learned *learned, const struct run *run)
 		fact->count += fact->count < LEARNED_LESSONS;
 	}
 	fact->lesson[at] = lesson;
+	if (run->field.known && run->id >= fact->field_run) {
+		/* A run whose stars taught no field does not make an earlier one wrong. */
+		fact->field = run->field;
+		fact->field_run = run->id;
+		fact->field_numbering = run->numbering;
+	}
 }
 
 /* What the lessons say of one quantity. */
@@ -150,6 +156,21 @@ static void fold_fact(const struct learned_fact *fact, const struct numbering *t
 	out->best_sigma_steps = walk.n > 0 ? sqrt(walk.squares / walk.n) : NAN;
 }
 
+/* What is known of the field, by today's numbering; that of other optics (see SAME_OPTICS) is not. */
+static struct run_field field_today(const struct learned_fact *fact, const struct numbering *today)
+{
+	struct run place = {.numbering = fact->field_numbering, .field = fact->field};
+	double ratio = exp(fact->field.train.value[FIELD_SLOPE]) / fact->lesson[0].taught.slope_px_per_step;
+	place.field.known = place.field.known && ratio < SAME_OPTICS && ratio > 1 / SAME_OPTICS;
+	run_renumber(&place, today);
+	if (place.numbers == RUN_NUMBERS_OTHER && place.numbering.known &&
+		place.numbering.reversed != today->reversed) {
+		/* The place of best focus means nothing by another calibration, but its sides are known. */
+		field_mirror(&place.field.train, place.field.train.value[FIELD_BEST]);
+	}
+	return place.field;
+}
+
 bool learned_get(const struct learned *learned, const struct run *like, struct store_history *out)
 {
 	const struct learned_fact *found = NULL;
@@ -167,6 +188,7 @@ bool learned_get(const struct learned *learned, const struct run *like, struct s
 		return false;
 	}
 	fold_fact(found, &like->numbering, out);
+	out->field = field_today(found, &like->numbering);
 	if (!same_filter) {
 		/* Slope and size hardly depend on the filter; the best position does. */
 		out->best_position = NAN;
@@ -181,6 +203,10 @@ void learned_forget(struct learned *learned, int focuser, uint64_t upto)
 		struct learned_fact *fact = &learned->fact[i];
 		while (fact->focuser == focuser && fact->count > 0 && fact->lesson[fact->count - 1].run <= upto) {
 			fact->count--;
+		}
+		if (fact->focuser == focuser && fact->field_run <= upto) {
+			fact->field.known = false;
+			fact->field_run = 0;
 		}
 	}
 }

@@ -33,6 +33,9 @@ struct learned_fact {
 	double focal_length_mm, aperture_mm; /* as told; NAN */
 	int count;                           /* of lessons; 0: the row is free */
 	struct lesson lesson[LEARNED_LESSONS]; /* newest first */
+	struct run_field field;              /* of the newest run that taught one, */
+	uint64_t field_run;                  /* which is this one, */
+	struct numbering field_numbering;    /* published by that numbering */
 };
 
 struct learned {

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "run_field.h"
 
 const char *run_state_name(enum run_state state)
 {
@@ -190,6 +191,8 @@ static void write_run(const struct run *run, bool with_points, struct buf *out)
 	write_taught(&w, &run->taught);
 	write_fit(&w, run);
 	write_numbering(&w, run);
+	json_key(&w, "field");
+	run_field_write(&w, &run->field, with_points);
 	json_key_int(&w, "exposures", run->exposures);
 	json_key_double(&w, "exposure_s", run->exposure_s);
 	json_key_int(&w, "binning", run->binning);

@@ -22,6 +22,13 @@ static void convert(struct run *run, count_fn count)
 		/* The arm above the best position is the one below it by the other count. */
 		run->taught.asymmetry = -run->taught.asymmetry;
 	}
+	if (run->field.known) {
+		double best = count(&n, run->field.train.value[FIELD_BEST]);
+		if (n.known && n.reversed) {
+			field_mirror(&run->field.train, best);
+		}
+		run->field.train.value[FIELD_BEST] = best;
+	}
 	for (size_t i = 0; run->points != NULL && i < run->point_count; i++) {
 		run->points[i].position = count(&n, run->points[i].position);
 	}

@@ -12,8 +12,10 @@
 #include "af_plan.h"
 #include "autofocus.h"
 #include "camera.h"
+#include "field.h"
 #include "jobs.h"
 #include "measure.h"
+#include "measurement_json.h"
 
 #define AUTOFOCUS_MAX_STARS 512
 
@@ -62,6 +64,7 @@ struct autofocus {
 	struct star reference[AUTOFOCUS_MAX_STARS];
 	size_t reference_count;
 	double reference_exposure_s;
+	struct field_sweep *field; /* of the run that is going on, owned; NULL without memory */
 };
 
 /* What one exposure showed; its stars are in af->stars. */
@@ -79,6 +82,22 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 /* The light per second of the stars that this frame has in common with the run's first frame, as a ratio to that frame;
  * NAN unknown. */
 double autofocus_flux_ratio(struct autofocus *af, const struct seen *seen);
+
+/* What earlier runs taught of these devices and their telescope at this binning; see store_history().  Waits for the
+ * store for at most a second; only the thread of the jobs may call. */
+bool autofocus_history(struct autofocus *af, int bin, const struct camera_caps *caps, struct store_history *out);
+
+/* What the stars of a run teach of the field (autofocus_field.c): begun before its first frame; told of each frame
+ * whose stars are in af->stars, and where it was exposed; at the end fitted, when the plan has an accepted curve, and
+ * put into the run object.  Only the thread of the jobs may call. */
+void autofocus_field_begin(struct autofocus *af);
+void autofocus_field_tell(struct autofocus *af, double position, const struct seen *seen);
+void autofocus_field_end(struct autofocus *af, const struct af_plan_setup *setup);
+
+/* What the frame whose stars are in af->stars says of the focus error, by what earlier runs of this focuser, camera and
+ * binning have learned; false when they have learned nothing.  Waits for the store for at most a second; only the
+ * thread of the jobs may call. */
+bool autofocus_field_sense(struct autofocus *af, int bin, const struct seen *seen, struct measurement_focus *out);
 
 /* Two kinds of job; guided.c has the third.  A run leases focuser and camera and has the number of its run object; a
  * measurement leases the camera alone. */

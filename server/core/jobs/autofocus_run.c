@@ -100,6 +100,7 @@ static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct
 		(unsigned long long)walk->id, observation.position, observation.hfr_px,
 		observation.error_px, observation.stars, observation.flux_ratio);
 	af_plan_tell(plan, &observation);
+	autofocus_field_tell(af, observation.position, &seen);
 	return ERR_OK;
 }
 
@@ -184,6 +185,7 @@ static void run(void *owner)
 	struct af_plan_setup setup;
 	autofocus_fill_setup(af, &setup, walk.bin, &c.caps);
 	af->reference_count = 0;
+	autofocus_field_begin(af);
 	af_plan_init(&af->plan, &setup);
 	log_info(af->focuser->info.source, "run=%llu started position=%.0f exposure_s=%g binning=%d",
 		(unsigned long long)walk.id, setup.start_position, walk.exposure_s, walk.bin);
@@ -192,6 +194,7 @@ static void run(void *owner)
 	autofocus_publish_plan(af, walk.exposures, elapsed_s(&walk));
 	struct autofocus_end *end = &af->end;
 	*end = autofocus_bring_to_end(af, walk.id, code, &why, setup.start_position, walk.moved);
+	autofocus_field_end(af, &setup);
 	if (tempcomp && device_link(af->focuser) == LINK_UP) {
 		focuser_set_tempcomp(af->focuser, true, NULL);
 	}

@@ -16,13 +16,31 @@ const char *autofocus_filter(const struct autofocus *af)
 	return af->params.filter[0] != '\0' ? af->params.filter : af->config->autofocus.filter;
 }
 
+/* The telescope before the camera: as configured, else as the camera tells it. */
+static const struct optics_config *telescope(const struct autofocus *af, const struct camera_caps *caps)
+{
+	const struct optics_config *optics = &af->config->telescope[af->camera->info.number];
+	return !isfinite(optics->focal_length_mm) && caps->optics_known ? &caps->optics : optics;
+}
+
+bool autofocus_history(struct autofocus *af, int bin, const struct camera_caps *caps, struct store_history *out)
+{
+	const struct optics_config *optics = telescope(af, caps);
+	struct focuser_state f;
+	focuser_state(af->focuser, &f);
+	struct run like = {.focuser = af->number, .camera = af->camera->info.number, .binning = bin,
+		.focal_length_mm = optics->focal_length_mm, .aperture_mm = optics->aperture_mm,
+		.numbering = f.numbering};
+	snprintf(like.focuser_name, sizeof like.focuser_name, "%s", af->focuser->info.name);
+	snprintf(like.camera_name, sizeof like.camera_name, "%s", af->camera->info.name);
+	snprintf(like.filter, sizeof like.filter, "%s", autofocus_filter(af));
+	return store_history(af->needs.store, &like, HISTORY_PATIENCE_MS, out);
+}
+
 void autofocus_fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin, const struct camera_caps *caps)
 {
 	const struct config_autofocus *cfg = &af->config->autofocus;
-	const struct optics_config *optics = &af->config->telescope[af->camera->info.number];
-	if (!isfinite(optics->focal_length_mm) && caps->optics_known) {
-		optics = &caps->optics;
-	}
+	const struct optics_config *optics = telescope(af, caps);
 	struct focuser_state f;
 	focuser_state(af->focuser, &f);
 	*setup = (struct af_plan_setup){
@@ -43,13 +61,8 @@ void autofocus_fill_setup(struct autofocus *af, struct af_plan_setup *setup, int
 		.known_slope_px_per_step = NAN,
 		.known_hfr_min_px = NAN,
 	};
-	struct run like = {.focuser = af->number, .camera = af->camera->info.number, .binning = bin,
-		.focal_length_mm = setup->focal_length_mm, .aperture_mm = setup->aperture_mm, .numbering = f.numbering};
-	snprintf(like.focuser_name, sizeof like.focuser_name, "%s", af->focuser->info.name);
-	snprintf(like.camera_name, sizeof like.camera_name, "%s", af->camera->info.name);
-	snprintf(like.filter, sizeof like.filter, "%s", autofocus_filter(af));
 	struct store_history history;
-	if (!store_history(af->needs.store, &like, HISTORY_PATIENCE_MS, &history)) {
+	if (!autofocus_history(af, bin, caps, &history)) {
 		return;
 	}
 	setup->known_slope_px_per_step = history.slope_px_per_step;

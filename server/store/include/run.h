@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "field_train.h"
 #include "numbering.h"
 #include "text.h"
 
@@ -44,6 +45,13 @@ struct run_point {
 /* The fitted curve y0 + sqrt(a^2 + k^2 (x - x0)^2), for drawing: px, px per step, steps, px; NAN without a fit. */
 struct run_curve {
 	double a, k, x0, y0;
+};
+
+/* What the stars of a run have taught of the field (field_train.h): all steps by the count of the run's positions. */
+struct run_field {
+	bool known;         /* else the rest is nothing */
+	double um_per_step; /* of the focal plane; NAN unknown */
+	struct field_train train;
 };
 
 /* What a run taught: each NAN when it taught nothing of the kind. */
@@ -86,6 +94,7 @@ struct run {
 	char model[24];          /* "" unknown */
 	struct run_curve curve;
 	struct run_taught taught;
+	struct run_field field;
 	int exposures;
 	int binning;
 	double exposure_s;
@@ -110,10 +119,21 @@ void run_renumber(struct run *run, const struct numbering *today);
 
 /* Appends the run object of the contract, plus "fit": {"a","k","x0","y0"} or null, "calibration": {"low","high",
  * "reversed"} (the motor's limits that its positions were published by) or null, and "numbers": "today", "other" or
- * null (enum run_numbers), and "mode", "note" (null: none) and "taught" (struct run_taught, or null). */
+ * null (enum run_numbers), "mode", "note" (null: none), "taught" (struct run_taught, or null) and "field": that of
+ * run_field_json() or null. */
 void run_json(const struct run *run, struct buf *out);
-/* Appends the same object without "points". */
+/* Appends the same object without "points" and without "train" in "field". */
 void run_json_summary(const struct run *run, struct buf *out);
+/* Appends {"tilt_x_um", "tilt_x_sigma_um", "tilt_x_steps", the same of tilt_y and curvature (struct field_shape),
+ * "best_middle", "best_whole" (positions), "um_per_step", "frames", "stars"}; what the sweep does not show is null;
+ * with with_train also "train": the numbers of struct field_train, covariance as the rows of its lower triangle. */
+void run_field_json(const struct run_field *field, bool with_train, struct buf *out);
+
+/* Reads back what run_field_json() wrote with its train, from that object or from a run object with it as "field".
+ * ERR_INVALID_VALUE with a sentence: no JSON, no train in it, or numbers that no sweep has taught; *out is then
+ * untouched. */
+enum err_code run_field_parse(struct span text, struct run_field *out, struct err *err);
+
 /* Appends a header line and one line per point. */
 void run_csv(const struct run *run, struct buf *out);
 /* Appends lines for a person (UTF-8, ending in \n): the outcome, the conditions that are known, and a table of the

@@ -87,6 +87,7 @@ struct store_history {
 	uint64_t run;                            /* the newest that taught, */
 	int64_t utc_ms;                          /* and when it began */
 	int runs;                                /* so many taught */
+	struct run_field field;                  /* of the newest that taught one; by the numbering of today */
 };
 
 /* Tells what was learned for a run like this one: its focuser, camera, both names, binning, filter, telescope and

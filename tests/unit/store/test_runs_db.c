@@ -165,6 +165,9 @@ static void test_the_motors_numbers_are_kept(void **state)
 		{"SELECT interval95_high_steps FROM runs WHERE id = 6", 32013},
 		{"SELECT position FROM points WHERE run = 6 AND number = 0", 31900},
 		{"SELECT uncertainty_steps FROM runs WHERE id = 6", 1.5},
+		{"SELECT json_extract(field, '$.train.value[0]') FROM runs WHERE id = 5", 9990.5},
+		{"SELECT json_extract(field, '$.train.value[0]') FROM runs WHERE id = 6", 32009.5},
+		{"SELECT json_extract(field, '$.train.value[1]') FROM runs WHERE id = 6", -16.5},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		double value = read_real(rows[i].sql);
@@ -204,18 +207,20 @@ static void test_a_database_of_0_1_0(void **state)
 		"ALTER TABLE runs DROP COLUMN slope_sigma; ALTER TABLE runs DROP COLUMN hfr_min_px;"
 		"ALTER TABLE runs DROP COLUMN hfr_min_sigma_px; ALTER TABLE runs DROP COLUMN asymmetry;"
 		"ALTER TABLE runs DROP COLUMN asymmetry_sigma; ALTER TABLE runs DROP COLUMN backlash_seen_steps;"
-		"DROP TABLE forgotten; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+		"ALTER TABLE runs DROP COLUMN field; DROP TABLE forgotten;"
+		"PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	runs = open_store();
 	struct run *loaded = runs_db_load(runs, 5, &err);
 	assert_non_null(loaded);
 	assert_false(loaded->numbering.known);
+	run.field.known = false;
 	run.taught = (struct run_taught){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 	run.mode[0] = '\0';
 	same_json(&run, loaded);
 	run_free(loaded);
 	runs_db_close(runs);
-	assert_true(read_real("PRAGMA user_version") == 3);
+	assert_true(read_real("PRAGMA user_version") == 4);
 }
 
 static uint64_t listed[8];

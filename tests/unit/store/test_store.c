@@ -421,11 +421,23 @@ static void history_is_known_without_the_disk(void **state)
 	shut_gate();
 	struct run run = sample_run(2, points);
 	run.taught.slope_px_per_step = 0.039;
+	run.field.known = false;
 	assert_true(store_keep_run(store, &run));
 	wait_at_gate();
 	assert_true(store_history(store, &like, 0, &history));
 	assert_float_equal(history.slope_px_per_step, (0.0375 + 0.039) / 2, 1e-12);
 	assert_int_equal(history.runs, 2);
+	/* It taught no field; that of the one before still stands, and is told by the count of today. */
+	assert_true(history.field.known && history.field.train.value[FIELD_TILT_X] == 16.5);
+	/* One that has a numbering is told by that of today. */
+	struct run numbered = sample_run(3, points);
+	numbered.numbering = (struct numbering){.known = true, .high = 60000};
+	assert_true(store_keep_run(store, &numbered));
+	struct run reversed = like;
+	reversed.numbering = (struct numbering){.known = true, .reversed = true, .high = 60000};
+	assert_true(store_history(store, &reversed, 0, &history));
+	assert_true(history.field.train.value[FIELD_TILT_X] == -16.5);
+	assert_true(history.field.train.value[FIELD_BEST] == 60000 - 7990.5);
 	atomic_store(&gate_shut, false);
 	store_close(store);
 }
