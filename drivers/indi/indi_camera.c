@@ -179,6 +179,7 @@ const struct camera_driver indi_camera_driver = {
 	.title = "INDI camera",
 	.ctx_size = sizeof(struct indi_camera),
 	.uses_port = true,
+	.read_port = indi_read_port,
 	.uses_device = true,
 	.open = indi_camera_open,
 	.identify = indi_camera_identify,

@@ -463,6 +463,7 @@ const struct focuser_driver indi_driver = {
 	.title = "INDI focuser",
 	.ctx_size = sizeof(struct indi_focuser),
 	.uses_port = true,
+	.read_port = indi_read_port,
 	.uses_device = true,
 	.behind_server = true,
 	.count = FOCUSER_COUNT_MAY_BE_LOST,

@@ -42,6 +42,9 @@ struct indi_post {
 /* The address of `port = tcp://host:port` or `tcp://host`, as "host:port".  ERR_INVALID_VALUE with a sentence. */
 enum err_code indi_address(const char *port, char out[INDI_ADDRESS], struct err *err);
 
+/* What read_port() of both drivers does: as indi_address(), and the port has to be a number that there is. */
+enum err_code indi_read_port(const char *port, struct err *err);
+
 /* Joins the line to this address; makes it when there is none, in at most two seconds.  On the worker. */
 enum err_code indi_line_join(const struct driver_host *host, const char *address, struct indi_line **out,
 	struct err *err);
