@@ -89,7 +89,8 @@ static double number_of(const char *text, double otherwise)
 	return text_parse_double(span_of(text), &value) ? value : otherwise;
 }
 
-int64_t indi_fits_moment(const char *text)
+/* Reads "2026-11-28T18:12:49.123" as milliseconds since 1970; 0 when it is no moment. */
+static int64_t moment_of(const char *text)
 {
 	struct tm tm = {.tm_isdst = 0};
 	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
@@ -145,7 +146,7 @@ static void take_card(struct indi_fits *f, const char *card)
 	} else if (strcmp(key, "EXPTIME") == 0) {
 		facts->exposure_s = number_of(value, NAN);
 	} else if (strcmp(key, "DATE-OBS") == 0) {
-		facts->start_utc_ms = indi_fits_moment(value);
+		facts->start_utc_ms = moment_of(value);
 	}
 }
 

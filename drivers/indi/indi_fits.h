@@ -57,8 +57,6 @@ enum err_code indi_fits_give(struct indi_fits *f, const struct indi_fits_facts *
 	const float *values, const double *exact, struct err *err);
 /* Whether pixels are missing that are wanted. */
 bool indi_fits_wants(const struct indi_fits *f);
-/* Reads DATE-OBS, "2026-11-28T18:12:49.123", as milliseconds since 1970; 0 when it is no moment. */
-int64_t indi_fits_moment(const char *text);
 /* Whether all pixels have come; what follows them is padding. */
 bool indi_fits_whole(const struct indi_fits *f);
 

@@ -146,7 +146,7 @@ static struct indi_fits_facts facts_of(const struct indi_packed *p, const struct
 		.planes = frame->planes,
 		.scale = 1.0,
 		.exposure_s = frame->exposure_s,
-		.start_utc_ms = indi_fits_moment(frame->date_obs),
+		.start_utc_ms = frame->start_utc_ms,
 		.type = frame->type,
 		.rounded = p->raw,
 		.red = frame->mosaic == IMAGE_BAYER ? frame->bayer_x + 2 * frame->bayer_y : -1,

@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #include "fits_library.h"
 #include "text.h"
@@ -138,6 +139,44 @@ static void read_position(const char *path, fitsfile *file, struct fits_frame *o
 	}
 }
 
+/* Whether the header calls the frame one that shows no stars. N.I.N.A. and most others write IMAGETYP ("Dark Frame",
+ * "FLAT"), drivers of INDI write FRAME ("Bias"). */
+static bool read_calibration(fitsfile *file)
+{
+	static const char *const keys[] = {"IMAGETYP", "FRAME"};
+	static const char *const words[] = {"dark", "flat", "bias", "zero"};
+	char text[FLEN_VALUE];
+	for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+		bool said = read_text(file, keys[k], text, sizeof text);
+		for (size_t w = 0; said && w < sizeof words / sizeof words[0]; w++) {
+			if (strcasestr(text, words[w]) != NULL) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* When the exposure began by DATE-OBS, "2026-11-28T21:05:07.25" in UTC (FITS standard 4.0, 9.1.1); 0 unknown. */
+static int64_t read_start(fitsfile *file)
+{
+	char text[FLEN_VALUE];
+	struct tm tm = {0};
+	const char *rest = read_text(file, "DATE-OBS", text, sizeof text) ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm)
+									  : NULL;
+	if (rest == NULL) {
+		return 0;
+	}
+	double part_s = 0.0;
+	struct span fraction = span_of(rest);
+	if (fraction.len > 0 && rest[fraction.len - 1] == 'Z') {
+		fraction.len--;
+	}
+	bool whole = fraction.len == 0 || (rest[0] == '.' && text_parse_double(fraction, &part_s) && part_s < 1.0);
+	int64_t start_ms = (int64_t)timegm(&tm) * 1000 + (int64_t)(part_s * 1000.0);
+	return whole && part_s >= 0.0 && start_ms > 0 && tm.tm_year + 1900 < 10000 ? start_ms : 0;
+}
+
 static enum err_code fail(struct err *err, const char *path, int status)
 {
 	char reason[FLEN_STATUS] = "";
@@ -250,8 +289,9 @@ static enum err_code read_facts(const char *path, fitsfile *file, struct fits_fr
 	double v;
 	out->pixel_um = read_number(file, "XPIXSZ", &v) && v > 0.0 ? v : NAN;
 	out->bin = read_number(file, "XBINNING", &v) && v >= 1.0 && v <= 64.0 ? (int32_t)v : 1;
-	read_text(file, "DATE-OBS", out->date_obs, sizeof out->date_obs);
 	read_position(path, file, out);
+	out->calibration = read_calibration(file);
+	out->start_utc_ms = read_start(file);
 	return ERR_OK;
 }
 

@@ -109,6 +109,7 @@ static void write_fit(struct json_writer *w, const struct run *run)
 	json_key_double(w, "k", run->curve.k);
 	json_key_double(w, "x0", run->curve.x0);
 	json_key_double(w, "y0", run->curve.y0);
+	json_key_double(w, "e", isfinite(run->curve.e) ? run->curve.e : 0);
 	json_end_object(w);
 }
 

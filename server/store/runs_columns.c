@@ -47,6 +47,7 @@ static const struct {
 	COLUMN("fit_k", KIND_REAL, curve.k),
 	COLUMN("fit_x0", KIND_REAL, curve.x0),
 	COLUMN("fit_y0", KIND_REAL, curve.y0),
+	COLUMN("fit_e", KIND_REAL, curve.e),
 	COLUMN("exposures", KIND_INT, exposures),
 	COLUMN("binning", KIND_INT, binning),
 	COLUMN("exposure_s", KIND_REAL, exposure_s),

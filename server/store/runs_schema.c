@@ -44,6 +44,8 @@ static const char *const migrations[] = {
 	"CREATE TABLE forgotten (focuser INTEGER PRIMARY KEY, run INTEGER NOT NULL) WITHOUT ROWID;",
 	/* What the stars of the run have taught of the field: run_field_json() of run.h. */
 	"ALTER TABLE runs ADD COLUMN field TEXT;",
+	/* Arms of different slopes. */
+	"ALTER TABLE runs ADD COLUMN fit_e REAL;",
 };
 #define MIGRATION_COUNT ((int)(sizeof migrations / sizeof migrations[0]))
 

@@ -56,6 +56,7 @@ MAY = {
     "drivers/sim": [VALUES, SEAMS, "drivers/std", "server/fits"],
     "drivers/files": ["server/fits"],
     "drivers/exec": [VALUES, SEAMS, "drivers/std", "drivers/files", "server/fits"],
+    "drivers/folder": [VALUES, SEAMS, "drivers/files", "server/fits"],
     "drivers/replay": [VALUES, SEAMS, "drivers/std", "drivers/files", "server/fits"],
     "drivers": [VALUES, SEAMS],
     "drivers/emulators/std": [],

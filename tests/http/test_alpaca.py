@@ -473,7 +473,8 @@ def test_a_move_that_failed_there_ends_in_its_words(there, serve):
     ours.put("focuser/0/move", Position=30000)
     failure = error_of(lambda: until(lambda: not ours.get("focuser/0/ismoving"), "the move ends"))
     assert failure.number == 0x5C3 and "The drawtube is stuck" in failure.message
-    assert len(there.seen("PUT", "move")) == 1 and there.seen("PUT", "halt")
+    until(lambda: there.seen("PUT", "halt"), "it is halted")
+    assert len(there.seen("PUT", "move")) == 1
 
 
 def test_a_move_that_was_refused_ends_in_its_words(there, serve):

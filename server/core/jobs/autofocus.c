@@ -51,6 +51,10 @@ int autofocus_choose_binning(const struct autofocus_params *p, const struct conf
 enum err_code autofocus_check_params(const struct autofocus_params *p, const struct camera_caps *caps,
 	struct err *err)
 {
+	if (caps->expose_refusal[0] != '\0' && (isfinite(p->exposure_s) || p->binning >= 0 || p->gain >= 0)) {
+		return err_set(err, ERR_INVALID_VALUE, "the camera cannot expose: exposure_s, binning and gain mean "
+			"nothing to it");
+	}
 	if (isfinite(p->exposure_s) && !(p->exposure_s > 0 && p->exposure_s <= caps->exposure_max_s)) {
 		return err_set(err, ERR_INVALID_VALUE, "exposure_s must be above 0 and at most %g, not %g",
 			caps->exposure_max_s, p->exposure_s);
@@ -158,6 +162,9 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	}
 	if (code == ERR_OK) {
 		code = autofocus_find_camera(af, params->camera, &camera, &state, err);
+	}
+	if (code == ERR_OK && state.caps.expose_refusal[0] != '\0') {
+		code = err_set(err, ERR_INVALID_OPERATION, "%s %s", camera->info.name, state.caps.expose_refusal);
 	}
 	if (code == ERR_OK) {
 		code = autofocus_check_params(params, &state.caps, err);

@@ -76,6 +76,7 @@ enum err_code autofocus_measure_start(struct autofocus *af, int camera_number, d
 		const struct config_autofocus *cfg = &af->config->autofocus;
 		af->params = params;
 		af->camera = camera;
+		af->await = (struct camera_await){.begun_after_ms = INT64_MIN, .at_once = true};
 		af->measure_own = camera->info.number == af->config->focuser[af->number].camera;
 		af->measure_exposure_s = finite_or(exposure_s, cfg->exposure_s);
 		af->measure_binning = autofocus_choose_binning(&params, cfg, &state.caps);

@@ -55,6 +55,7 @@ struct autofocus {
 	struct buf guided_text;  /* what is told of it, JSON */
 
 	/* Only the thread of the jobs uses these. */
+	struct camera_await await; /* of a camera that watches: which frame autofocus_expose() waits for */
 	struct buf guided_fresh; /* what is going to be told */
 	struct autofocus_end end;
 	struct err fresh_error; /* of the measurement that is going on */
@@ -74,7 +75,8 @@ struct seen {
 	size_t listed;
 };
 
-/* Exposes for the holder of the lease and measures the frame; blocks; only the thread of the jobs may call.
+/* Exposes for the holder of the lease and measures the frame, or, with a camera that watches, waits for the frame that
+ * af->await says; blocks; only the thread of the jobs may call.
  * ERR_CANCELLED, the camera's error, ERR_NOMEM, or ERR_CAMERA for a frame that cannot be measured. */
 enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double exposure_s, int bin, int gain,
 	double focuser_position, struct seen *out, struct err *err);

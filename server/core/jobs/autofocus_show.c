@@ -32,9 +32,10 @@ static void show_fit(struct run *run, const struct curve_result *fit)
 	run->interval95_steps[1] = known ? fit->interval95_steps[1] : NAN;
 	run->r_squared = drawn ? fit->r_squared : NAN;
 	snprintf(run->model, sizeof run->model, "%s", drawn ? curve_model_name(fit->model) : "");
-	run->curve = (struct run_curve){NAN, NAN, NAN, NAN};
+	run->curve = (struct run_curve){NAN, NAN, NAN, NAN, NAN};
 	if (drawn) {
-		run->curve = (struct run_curve){fit->curve.a, fit->curve.k, fit->curve.x0, fit->curve.y0};
+		const struct curve *c = &fit->curve;
+		run->curve = (struct run_curve){c->a, c->k, c->x0, c->y0, c->e};
 	}
 }
 

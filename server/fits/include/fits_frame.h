@@ -45,7 +45,8 @@ struct fits_frame {
 	double pixel_um;           /* XPIXSZ; NAN */
 	int32_t bin;               /* XBINNING; 1 when absent */
 	int32_t planes;            /* that lie behind one another in the image, colours for example; 1..1000 */
-	char date_obs[32];         /* DATE-OBS as it is written, without quotes; "" when absent */
+	bool calibration;          /* IMAGETYP, or FRAME, names a dark, flat, bias or zero frame */
+	int64_t start_utc_ms;      /* DATE-OBS, when the exposure began, ms since 1970 in UTC; 0 unknown */
 	void *mapping;             /* what fits_frame_free() gives back */
 	size_t mapping_size;       /* bytes */
 };

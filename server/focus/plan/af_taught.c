@@ -49,9 +49,10 @@ static void asymmetry(const struct af_plan *plan, struct af_taught *out)
 			continue;
 		}
 		double t = p->position - c->x0;
-		double s = sqrt(c->a * c->a + c->k * c->k * t * t);
-		double g[P_COUNT] = {c->a / s, c->k * t * t / s, -c->k * c->k * t / s,
-			copysign(c->k * c->k * t * t / (2 * s), t)};
+		double q = c->k * (1 + (t > 0 ? c->e : -c->e) / 2);
+		double s = sqrt(c->a * c->a + q * q * t * t);
+		double g[P_COUNT] = {c->a / s, q * q * t * t / (c->k * s), -q * q * t / s,
+			copysign(q * c->k * t * t / (2 * s), t)};
 		double weight = 1 / (p->error_px * p->error_px);
 		double rest = p->hfr_px - curve_at(&plan->fit, p->position, NULL);
 		for (int j = 0; j < P_COUNT; j++) {
@@ -61,9 +62,12 @@ static void asymmetry(const struct af_plan *plan, struct af_taught *out)
 			m[j][P_COUNT] += weight * g[j] * unit[j] * rest;
 		}
 	}
+	/* The prior is about 0, the step from what the curve has already. */
 	m[P_E][P_E] += 1 / (ASYMMETRY_PRIOR * ASYMMETRY_PRIOR);
+	m[P_E][P_COUNT] -= c->e / (ASYMMETRY_PRIOR * ASYMMETRY_PRIOR);
 	double e, variance;
 	last_unknown(m, &e, &variance);
+	e += c->e;
 	if (isfinite(e) && fabs(e) < 1 && variance > 0) {
 		out->asymmetry = e;
 		out->asymmetry_sigma = sqrt(variance);

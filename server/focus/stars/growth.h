@@ -9,8 +9,8 @@
 
 #include "stamp.h"
 
-/* Rings out to the aperture: at 4 HFR the half lies in ring 32, and a ring there is 1.6 % of the HFR wide. */
-#define GROWTH_RINGS 512
+/* Rings out to the aperture: at 4 HFR the half lies in ring 16, and a ring there is 3 % of the HFR wide. */
+#define GROWTH_RINGS 256
 
 struct growth {
 	double radius;              /* aperture, px */
