@@ -493,6 +493,9 @@ void indi_line_done(struct indi_line *line)
 
 enum err_code indi_line_check(struct indi_line *line, struct err *err)
 {
+	if (line == NULL) {
+		return err_set(err, ERR_NOT_CONNECTED, "the link is not open");
+	}
 	pthread_mutex_lock(&line->lock);
 	enum err_code code = check(line, err);
 	pthread_mutex_unlock(&line->lock);

@@ -67,7 +67,7 @@ enum err_code indi_line_heard(struct indi_line *line, struct indi_ear *ear, stru
 const struct indi_store *indi_line_look(struct indi_line *line);
 void indi_line_done(struct indi_line *line);
 
-/* ERR_IO with the reason when the line is lost. */
+/* ERR_IO with the reason when the line is lost; ERR_NOT_CONNECTED without a line. */
 enum err_code indi_line_check(struct indi_line *line, struct err *err);
 
 /* Waits until true_now(store, arg) is true, which is asked with the line held after every news.  ERR_TIMEOUT at

@@ -45,4 +45,11 @@ struct indi_upstream {
 void indi_upstream_start(struct indi_upstream *u);
 void indi_upstream_stop(struct indi_upstream *u);
 
+/* ---- for other servers that a test writes ---- */
+
+/* The last character of the element that text begins with; NULL when it is not whole yet. */
+char *indi_element_end(char *text);
+/* The number of that member of a vector; 0 when there is none. */
+double indi_number_behind(const char *text, const char *member);
+
 #endif

@@ -17,6 +17,7 @@
 #include "camera_driver.h"
 #include "clock.h"
 #include "indi_upstream.h"
+#include "lone_host.h"
 
 static _Atomic int64_t ahead_ms;
 
@@ -27,27 +28,7 @@ int64_t __wrap_clock_now_ms(struct clock *clock)
 	return __real_clock_now_ms(clock) + atomic_load(&ahead_ms);
 }
 
-/* One device, so nothing is shared. */
-static max_align_t line[1024];
-static const struct driver_shared *line_kind;
 static max_align_t shape[256];
-
-static enum err_code join(void *ctx, const char *key, const struct driver_shared *kind, const void *arg, void **out,
-	struct err *err)
-{
-	(void)ctx;
-	assert_true(kind->size <= sizeof line);
-	memset(line, 0, sizeof line);
-	line_kind = kind;
-	*out = line;
-	return kind->create(line, key, arg, err);
-}
-
-static void leave(void *ctx, void *shared)
-{
-	(void)ctx;
-	line_kind->destroy(shared);
-}
 
 static void *share(void *ctx, const char *key, size_t size)
 {
@@ -55,14 +36,6 @@ static void *share(void *ctx, const char *key, size_t size)
 	(void)key;
 	assert_true(size <= sizeof shape);
 	return shape;
-}
-
-static bool post(void *ctx, const void *data, size_t size)
-{
-	(void)ctx;
-	(void)data;
-	(void)size;
-	return true;
 }
 
 static bool is_urgent(void *ctx)
@@ -90,7 +63,8 @@ static void begin(struct rig *r, enum indi_upstream_fault fault)
 	atomic_store(&r->server.fault, fault);
 	indi_upstream_start(&r->server);
 	r->host = (struct driver_host){.clock = clock_real(), .source = "camera.0", .urgent = is_urgent,
-		.urgent_fd = -1, .join = join, .leave = leave, .share = share, .post = post};
+		.urgent_fd = -1, .share = share};
+	lone_host_fill(&r->host);
 	snprintf(r->port.port, sizeof r->port.port, "tcp://127.0.0.1:%d", r->server.port);
 	r->ctx = calloc(1, r->driver->ctx_size);
 	assert_non_null(r->ctx);
