@@ -236,7 +236,7 @@ static void no_indi_there(struct camera_setting *setting)
 static void watch_folder(struct camera_setting *setting)
 {
 	record(setting, USHORT_IMG);
-	setting->host.camera.post = post_to_nobody;
+	lone_host_fill(&setting->host.camera);
 }
 
 const struct camera_row camera_rows[] = {
