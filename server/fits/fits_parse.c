@@ -6,7 +6,6 @@
 #include <ctype.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 #include "fits_library.h"
 #include "text.h"
@@ -157,24 +156,12 @@ static bool read_calibration(fitsfile *file)
 	return false;
 }
 
-/* When the exposure began by DATE-OBS, "2026-11-28T21:05:07.25" in UTC (FITS standard 4.0, 9.1.1); 0 unknown. */
+/* When the exposure began, ms since 1970; 0 unknown. */
 static int64_t read_start(fitsfile *file)
 {
 	char text[FLEN_VALUE];
-	struct tm tm = {0};
-	const char *rest = read_text(file, "DATE-OBS", text, sizeof text) ? strptime(text, "%Y-%m-%dT%H:%M:%S", &tm)
-									  : NULL;
-	if (rest == NULL) {
-		return 0;
-	}
-	double part_s = 0.0;
-	struct span fraction = span_of(rest);
-	if (fraction.len > 0 && rest[fraction.len - 1] == 'Z') {
-		fraction.len--;
-	}
-	bool whole = fraction.len == 0 || (rest[0] == '.' && text_parse_double(fraction, &part_s) && part_s < 1.0);
-	int64_t start_ms = (int64_t)timegm(&tm) * 1000 + (int64_t)(part_s * 1000.0);
-	return whole && part_s >= 0.0 && start_ms > 0 && tm.tm_year + 1900 < 10000 ? start_ms : 0;
+	int64_t utc_ms = 0;
+	return read_text(file, "DATE-OBS", text, sizeof text) && fits_date_parse(text, &utc_ms) ? utc_ms : 0;
 }
 
 static enum err_code fail(struct err *err, const char *path, int status)
