@@ -64,7 +64,8 @@ enum err_code alpaca_camera_require_link(const struct alpaca_camera *a, struct e
 
 /* ---- ending ---- */
 
-/* Throws away what is exposed there; a camera that can only stop is stopped, and its picture is not fetched. */
+/* Has the other server throw away what it exposes.  A camera that cannot abort is stopped, and its picture is not
+ * fetched. */
 static enum err_code tell_abort(struct alpaca_camera *a, struct err *err)
 {
 	if (!a->facts.can_abort && !a->facts.can_stop) {
@@ -98,7 +99,8 @@ static void camera_close(void *ctx)
 	*a = (struct alpaca_camera){.exposing = false};
 }
 
-/* The start that stayed out: once it is answered, and an abort overtook it, the exposure is aborted again. */
+/* Looks what became of a start that stayed out.  When an abort has overtaken it, the exposure is aborted again as soon
+ * as the start is answered, since the other server may have taken the start after the abort. */
 static enum err_code settle_late(struct alpaca_camera *a, int64_t until_ms, struct err *err)
 {
 	bool came = false;
@@ -201,7 +203,7 @@ static enum err_code camera_start(void *ctx, const struct exposure_request *requ
 	a->ready = a->stopped = a->abort_owed = false;
 	a->start_ms = clock_now_ms(a->client.host->clock);
 	code = alpaca_put(&a->client, ALPACA_ORDER, "startexposure", fields, deadline_ms, err);
-	/* One that is out may be exposing: whoever gives it up aborts it. */
+	/* A start that has no answer yet may expose all the same, so core has to abort it when it gives it up. */
 	a->exposing = code == ERR_OK || alpaca_http_is_late(a->client.http);
 	return code;
 }

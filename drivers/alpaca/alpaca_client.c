@@ -132,7 +132,7 @@ enum err_code alpaca_get(struct alpaca_client *c, const char *member, int64_t de
 	return call(c, &request, member, "", out, err);
 }
 
-/* Asks; what names the question then, for the sentence about a value of another type. */
+/* Asks for a member; `what` then names the question, for the sentence about a value of another type. */
 static enum err_code ask(struct alpaca_client *c, const char *member, int64_t deadline_ms, struct alpaca_answer *out,
 	char what[WHAT], struct err *err)
 {
@@ -335,7 +335,7 @@ enum err_code alpaca_client_link(struct alpaca_client *c, int64_t deadline_ms, s
 		}
 	}
 	if (code == ERR_OK && alpaca_is_ours(c, c->unique_id)) {
-		/* Whom we borrow from may have told only now that it borrows from us. */
+		/* The server may have been told only after it was found that it borrows from us. */
 		code = alpaca_leads_back(c, err);
 	}
 	if (code == ERR_OK) {

@@ -16,18 +16,17 @@ struct alpaca_count *alpaca_count_of(const struct driver_host *host, int32_t max
 	return count;
 }
 
-void alpaca_count_read(struct alpaca_count *count, bool *sent, int32_t target, struct focuser_reading *out)
+void alpaca_count_read(struct alpaca_count *count, bool *sent, bool arrives, int32_t target,
+	struct focuser_reading *out)
 {
 	if (out->moving && !*sent) {
 		/* Somebody else moves it, and nobody tells how far. */
 		atomic_store(&count->doubtful, true);
 		atomic_store(&count->moved, true);
 	}
-	if (*sent && !out->moving && !out->motion_failed && !atomic_load(&count->doubtful)) {
+	if (*sent && arrives && !out->moving && !out->motion_failed) {
 		atomic_store(&count->position, target);
-	}
-	if (*sent && out->motion_failed) {
-		atomic_store(&count->doubtful, true);
+		atomic_store(&count->doubtful, false);
 	}
 	*sent = *sent && out->moving;
 	if (!out->moving && atomic_exchange(&count->moved, false)) {

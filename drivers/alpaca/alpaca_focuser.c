@@ -32,6 +32,7 @@ struct alpaca_focuser {
 	enum fact next;
 	int32_t target;              /* of the last order */
 	bool sent;                   /* an order to move was given, and no rest was seen since */
+	bool arrives;                /* with count: that order was taken, and no halt was sent since */
 	bool halt_owed;              /* a halt overtook an order that is still out */
 	bool celsius_known;          /* a temperature was read while it was identified, and not told yet */
 	double celsius;
@@ -56,7 +57,7 @@ static void focuser_close(void *ctx)
 
 /* ---- what it is ---- */
 
-/* What the device may lack: missing says so.  Any other failure is one. */
+/* Forgives that a device lacks a member, which *missing then says; any other failure remains one. */
 static enum err_code optional(enum err_code code, bool *missing)
 {
 	*missing = code == ERR_NOT_IMPLEMENTED;
@@ -193,8 +194,8 @@ static bool device_complains(enum err_code code)
 	       code == ERR_VALUE_NOT_SET || code == ERR_NOT_IMPLEMENTED;
 }
 
-/* The order that stayed out: once it is answered, and a halt overtook it, the motor is halted again, since the other
- * server may have taken the order after the halt. */
+/* Looks what became of an order to move that stayed out.  When a halt has overtaken it, the motor is halted again as
+ * soon as the order is answered, since the other server may have taken the order after the halt. */
 static enum err_code settle_late(struct alpaca_focuser *f, int64_t until_ms, struct err *err)
 {
 	if (!alpaca_http_is_late(f->client.http)) {
@@ -206,9 +207,10 @@ static enum err_code settle_late(struct alpaca_focuser *f, int64_t until_ms, str
 	if (code == ERR_CANCELLED) {
 		return err_copy(err, &why);
 	}
-	if (came && f->count != NULL && (code == ERR_OK || device_complains(code)) && !f->halt_owed) {
+	if (came && f->count != NULL && device_complains(code)) {
 		atomic_store(&f->count->doubtful, false);
 	}
+	f->arrives = came && code == ERR_OK && !f->halt_owed;
 	if (came && f->halt_owed) {
 		f->halt_owed = false;
 		log_warn(f->client.host->source, "the order to move was answered after the halt: halted again");
@@ -236,15 +238,14 @@ static enum err_code order(struct alpaca_focuser *f, int64_t deadline_ms, struct
 		return ERR_OK;
 	}
 	snprintf(fields, sizeof fields, "Position=%d", (int)number);
-	if (f->count != NULL) {
-		atomic_store(&f->count->doubtful, true);
-	}
+	bool doubtful = f->count != NULL && atomic_exchange(&f->count->doubtful, true);
 	enum err_code code = alpaca_put(&f->client, ALPACA_ORDER, "move", fields, deadline_ms, err);
 	bool unknown = code == ERR_IO || code == ERR_PROTOCOL || alpaca_http_is_late(f->client.http);
-	if (f->count != NULL && !unknown) {
-		/* It was taken, or it was refused or never sent; the motor has not gone a way that nobody knows. */
-		atomic_store(&f->count->doubtful, false);
-		f->sent = code == ERR_OK;
+	f->arrives = code == ERR_OK;
+	if (f->count != NULL && code != ERR_OK && !unknown) {
+		/* It was refused, or never sent. */
+		atomic_store(&f->count->doubtful, doubtful);
+		f->sent = false;
 	}
 	return code;
 }
@@ -305,9 +306,7 @@ static enum err_code focuser_halt(void *ctx, struct err *err)
 		return code;
 	}
 	f->halt_owed = alpaca_http_is_late(f->client.http);
-	if (f->count != NULL && f->sent) {
-		atomic_store(&f->count->doubtful, true);
-	}
+	f->arrives = false;
 	code = alpaca_put(&f->client, ALPACA_STOP, "halt", "", real_ms() + HALT_MS, err);
 	if (code == ERR_NOT_IMPLEMENTED) {
 		return err_set(err, ERR_REFUSED, "focuser %d of %s cannot be halted: it has no Halt", f->client.number,
@@ -335,7 +334,7 @@ static enum err_code poll_motion(struct alpaca_focuser *f, int64_t deadline_ms, 
 	if (f->count != NULL) {
 		/* An order that has no answer yet may be moving it. */
 		out->moving = out->moving || alpaca_http_is_late(f->client.http);
-		alpaca_count_read(f->count, &f->sent, f->target, out);
+		alpaca_count_read(f->count, &f->sent, f->arrives, f->target, out);
 		return ERR_OK;
 	}
 	enum err_code where = alpaca_get_int(&f->client, "position", deadline_ms, &out->position, err);

@@ -13,6 +13,13 @@
 /* Factor by which slopes of optics and curve may differ.  Source: af_inside.h, af_optics_slope(), notes 2 and 3: 3 to 6
  * % by diffraction; half an obstruction that nobody told of is 12 %, asymmetric arms are the rest. */
 #define OPTICS_AGREE 1.3
+/* From the least of the samples to one this much larger the mean slope is 0.58 of that of the arms or more.  Derived:
+ * 1 / sqrt(3) on a hyperbola whose vertex is the least sample; more where it is not. */
+#define TELLING_SIZE 2
+/* Such a slope is that of other optics than those that the plan was told, not of backlash or slip, which shift samples
+ * by less than their distance.  Choice: 0.58 less a third, and 2. */
+#define MUCH_FLATTER 0.4
+#define MUCH_STEEPER 2
 /* The HFR has grown so much at the edge of the critical focus zone.  By definition of the zone (af_plan.h). */
 #define ZONE_GROWTH 1.1
 /* Relative change of the least size from night to night where nobody knows better.  Estimate. */
@@ -49,9 +56,10 @@ static void asymmetry(const struct af_plan *plan, struct af_taught *out)
 			continue;
 		}
 		double t = p->position - c->x0;
-		double s = sqrt(c->a * c->a + c->k * c->k * t * t);
-		double g[P_COUNT] = {c->a / s, c->k * t * t / s, -c->k * c->k * t / s,
-			copysign(c->k * c->k * t * t / (2 * s), t)};
+		double q = c->k * (1 + (t > 0 ? c->e : -c->e) / 2);
+		double s = sqrt(c->a * c->a + q * q * t * t);
+		double g[P_COUNT] = {c->a / s, q * q * t * t / (c->k * s), -q * q * t / s,
+			copysign(q * c->k * t * t / (2 * s), t)};
 		double weight = 1 / (p->error_px * p->error_px);
 		double rest = p->hfr_px - curve_at(&plan->fit, p->position, NULL);
 		for (int j = 0; j < P_COUNT; j++) {
@@ -61,16 +69,46 @@ static void asymmetry(const struct af_plan *plan, struct af_taught *out)
 			m[j][P_COUNT] += weight * g[j] * unit[j] * rest;
 		}
 	}
+	/* The prior is about 0, the step from what the curve has already. */
 	m[P_E][P_E] += 1 / (ASYMMETRY_PRIOR * ASYMMETRY_PRIOR);
+	m[P_E][P_COUNT] -= c->e / (ASYMMETRY_PRIOR * ASYMMETRY_PRIOR);
 	double e, variance;
 	last_unknown(m, &e, &variance);
+	e += c->e;
 	if (isfinite(e) && fabs(e) < 1 && variance > 0) {
 		out->asymmetry = e;
 		out->asymmetry_sigma = sqrt(variance);
 	}
 }
 
-void af_plan_taught(const struct af_plan *plan, struct af_taught *out)
+bool af_setup_from_samples(const struct af_plan *failed, struct af_plan_setup *setup)
+{
+	const struct curve_point *least = NULL, *most = NULL;
+	for (size_t i = 0; i < failed->point_count; i++) {
+		const struct curve_point *p = &failed->points[i].curve;
+		if (p->stars > 0 && p->hfr_px > 0) {
+			least = least == NULL || p->hfr_px < least->hfr_px ? p : least;
+			most = most == NULL || p->hfr_px > most->hfr_px ? p : most;
+		}
+	}
+	if (least == NULL || !(most->hfr_px > TELLING_SIZE * least->hfr_px)) {
+		return false;
+	}
+	double slope = (most->hfr_px - least->hfr_px) / fabs(most->position - least->position);
+	double told = setup->known_slope_px_per_step > 0 ? setup->known_slope_px_per_step : af_optics_slope(setup);
+	if (!(slope > MUCH_STEEPER * told || slope < MUCH_FLATTER * told)) {
+		return false;
+	}
+	setup->step_size_um = NAN;
+	setup->known_asymmetry = setup->known_best_position = NAN;
+	setup->known_slope_sigma = setup->known_hfr_min_sigma_px = setup->known_asymmetry_sigma = 0;
+	setup->known_best_sigma_steps = 0;
+	setup->known_slope_px_per_step = slope;
+	setup->known_hfr_min_px = least->hfr_px;
+	return true;
+}
+
+void af_plan_taught(const struct af_plan *plan, const struct af_plan_setup *told, struct af_taught *out)
 {
 	*out = (struct af_taught){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 	const struct curve_result *fit = &plan->fit;
@@ -83,7 +121,7 @@ void af_plan_taught(const struct af_plan *plan, struct af_taught *out)
 	out->hfr_min_sigma_px = sqrt(fit->covariance[CURVE_A][CURVE_A] + fit->covariance[CURVE_Y0][CURVE_Y0] +
 		2 * fit->covariance[CURVE_A][CURVE_Y0]);
 	out->backlash_steps = plan->p.backlash;
-	double optics = af_optics_slope(&plan->setup);
+	double optics = af_optics_slope(told);
 	out->optics_ratio = optics > 0 ? fit->slope_px_per_step / optics : NAN;
 	asymmetry(plan, out);
 }

@@ -42,9 +42,10 @@ struct run_point {
 	char why[32];            /* "" when used */
 };
 
-/* The fitted curve y0 + sqrt(a^2 + k^2 (x - x0)^2), for drawing: px, px per step, steps, px; NAN without a fit. */
+/* The fitted curve y0 + sqrt(a^2 + q^2 (x - x0)^2), q = k (1 + e/2) above x0 and k (1 - e/2) below, for drawing: px, px
+ * per step, steps, px; NAN without a fit, and e where the run is older than it. */
 struct run_curve {
-	double a, k, x0, y0;
+	double a, k, x0, y0, e;
 };
 
 /* What the stars of a run have taught of the field (field_train.h): all steps by the count of the run's positions. */
@@ -79,6 +80,7 @@ struct run {
 	char reason[240];        /* a sentence when not succeeded */
 	int64_t started_utc_ms;
 	double duration_s;       /* on the monotonic clock of the run */
+	double overhead_s;       /* of real time: neither exposure, read-out nor motor */
 	struct numbering numbering; /* positions are published by this; not known in runs of 0.1.0 */
 	enum run_numbers numbers;
 	int focuser, camera;     /* device numbers */
@@ -117,10 +119,10 @@ void run_to_published(struct run *run);
  * run->numbers says so. */
 void run_renumber(struct run *run, const struct numbering *today);
 
-/* Appends the run object of the contract, plus "fit": {"a","k","x0","y0"} or null, "calibration": {"low","high",
- * "reversed"} (the motor's limits that its positions were published by) or null, and "numbers": "today", "other" or
- * null (enum run_numbers), "mode", "note" (null: none), "taught" (struct run_taught, or null) and "field": that of
- * run_field_json() or null. */
+/* Appends the run object of the contract, plus "fit": {"a","k","x0","y0","e"} or null, "calibration": {"low","high",
+ * "reversed"} (the motor's limits that its positions were published by) or null, "numbers": "today", "other" or null
+ * (enum run_numbers), "mode", "overhead_s", "note" (null: none), "taught" (struct run_taught, or null) and "field":
+ * that of run_field_json() or null. */
 void run_json(const struct run *run, struct buf *out);
 /* Appends the same object without "points" and without "train" in "field". */
 void run_json_summary(const struct run *run, struct buf *out);
