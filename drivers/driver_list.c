@@ -20,6 +20,7 @@ extern const struct camera_driver alpaca_camera_driver;
 extern const struct camera_driver sim_camera_driver;
 extern const struct camera_driver replay_camera_driver;
 extern const struct camera_driver exec_camera_driver;
+extern const struct camera_driver folder_camera_driver;
 
 const struct focuser_driver *const focuser_drivers[] = {
 	&celestron_driver,
@@ -38,6 +39,7 @@ const struct camera_driver *const camera_drivers[] = {
 	&replay_camera_driver,
 	&indi_camera_driver,
 	&alpaca_camera_driver,
+	&folder_camera_driver,
 	NULL,
 };
 

@@ -14,6 +14,7 @@ static const struct {
 	{"fit", cmd_fit},
 	{"ports", cmd_ports},
 	{"emulate", cmd_emulate},
+	{"af", cmd_af},
 };
 
 int main(int argc, char **argv)

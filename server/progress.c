@@ -12,17 +12,23 @@ enum { LONGEST_NAME = 50, USUAL_COLUMNS = 80 };
 
 static bool shown;
 
+void progress_line(const char *text)
+{
+	if (isatty(STDERR_FILENO) == 1) {
+		progress_clear();
+		fputs(text, stderr);
+		fflush(stderr);
+		shown = true;
+	}
+}
+
 void progress_show(int done, int all, const char *what)
 {
-	if (isatty(STDERR_FILENO) != 1) {
-		return;
-	}
+	char line[LONGEST_NAME + 40];
 	size_t length = strlen(what);
-	progress_clear();
-	fprintf(stderr, "%d of %d: %s%s", done + 1, all, length > LONGEST_NAME ? "..." : "",
+	snprintf(line, sizeof line, "%d of %d: %s%s", done + 1, all, length > LONGEST_NAME ? "..." : "",
 		length > LONGEST_NAME ? what + length - LONGEST_NAME : what);
-	fflush(stderr);
-	shown = true;
+	progress_line(line);
 }
 
 void progress_clear(void)

@@ -3,8 +3,10 @@
 #ifndef FOCUSD_PROGRESS_H
 #define FOCUSD_PROGRESS_H
 
-/* Shows "done + 1 of all: what" on standard error in place of the last such line.  Nothing happens unless standard
- * error is a terminal, so that logs and scripts never see it. */
+/* Shows a text on standard error in place of the last such line. Nothing happens unless standard error is a terminal,
+ * so that logs and scripts never see it. */
+void progress_line(const char *text);
+/* Shows "done + 1 of all: what" as progress_line() does, cut where the name is long. */
 void progress_show(int done, int all, const char *what);
 /* Takes the line away; call it before anything else is printed.  Without a line nothing happens. */
 void progress_clear(void);

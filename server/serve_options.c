@@ -13,6 +13,7 @@ const char serve_help[] =
 	"       focusd measure FRAME...        measure the stars of frames in files\n"
 	"       focusd fit FRAME...            V-curve and best position from frames in files\n"
 	"       focusd ports [--probe]         serial ports, and what is behind them\n"
+	"       focusd af run|status|abort     a run of a server that runs, for sequencers\n"
 	"       focusd emulate KIND            a focuser on a pseudo terminal, for trying\n"
 	"\n"
 	"  -c, --config FILE         configuration (/etc/focusd/focusd.conf, else\n"

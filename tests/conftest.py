@@ -145,7 +145,10 @@ class Client:
         return json.loads(self.put(f"focuser/{focuser}/action", Action=name, Parameters=parameters))
 
     def focuser_state(self, focuser=0):
-        """What /events says of the focuser in its first event."""
+        return self.device_state("focuser", focuser)
+
+    def device_state(self, kind, number=0):
+        """What /events says of the device in its first event."""
         stream = http.client.HTTPConnection(self.host, self.port, timeout=30)
         try:
             stream.request("GET", "/events")
@@ -155,7 +158,7 @@ class Client:
                 assert line, "the stream ended"
                 if line.startswith(b"data:") and b'"devices"' in line:
                     return next(d for d in json.loads(line[5:])["devices"]
-                                if d["type"] == "focuser" and d["number"] == focuser)
+                                if d["type"] == kind and d["number"] == number)
         finally:
             stream.close()
 

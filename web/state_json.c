@@ -161,9 +161,40 @@ static void frame_json(struct device *dev, struct json_writer *w)
 	frame_unref(frame);
 }
 
+/* The frames that came by themselves: the newest that was measured, and the newest that was left out. */
+static void watched_json(struct web *web, struct device *dev, struct json_writer *w)
+{
+	struct arrivals_state s;
+	json_key(w, "watched");
+	if (!arrivals_measured_state(web->served->arrivals, dev, &s)) {
+		json_null(w);
+		return;
+	}
+	bool any = s.measured > 0;
+	int64_t age_ms = clock_now_ms(clock_real()) - s.seen_ms;
+	char came[CLOCK_UTC_TEXT] = "";
+	if (any) {
+		clock_utc_text(clock_utc_ms() - age_ms, came);
+	}
+	json_object(w);
+	json_key_int(w, "measured", (int64_t)s.measured);
+	key_text(w, "file", s.file);
+	key_text(w, "came", came);
+	json_key_double(w, "age_s", any ? (double)age_ms / 1000 : NAN);
+	json_key_double(w, "hfr_px", any ? s.last.hfr_px : NAN);
+	json_key_double(w, "fwhm_px", any ? s.last.fwhm_px : NAN);
+	json_key_double(w, "eccentricity", any ? s.last.eccentricity : NAN);
+	key_steps(w, "stars", any, s.last.stars);
+	json_key_double(w, "exposure_s", any ? s.exposure_s : NAN);
+	json_key_double(w, "position", any && s.position_known ? s.position_steps : NAN);
+	json_key_int(w, "left_out", (int64_t)s.left_out);
+	key_text(w, "left_out_file", s.left_file);
+	key_text(w, "left_out_why", s.left_why);
+	json_end_object(w);
+}
+
 static void camera_json(struct web *web, struct device *dev, struct json_writer *w)
 {
-	(void)web;
 	struct camera_state s;
 	camera_state(dev, &s);
 	bool known = s.link == LINK_UP || s.link == LINK_LOST;
@@ -174,13 +205,15 @@ static void camera_json(struct web *web, struct device *dev, struct json_writer 
 	json_key_double(w, "exposure_s", exposing ? s.exposure_duration_s : NAN);
 	json_key_double(w, "elapsed_s", exposing ? s.exposure_elapsed_s : NAN);
 	json_key_bool(w, "image_ready", s.image_ready);
-	key_steps(w, "width", known, s.caps.width);
-	key_steps(w, "height", known, s.caps.height);
+	key_steps(w, "width", known && s.caps.width > 0, s.caps.width);
+	key_steps(w, "height", known && s.caps.height > 0, s.caps.height);
 	json_key_double(w, "pixel_um", known && s.caps.pixel_um > 0 ? s.caps.pixel_um : NAN);
 	key_steps(w, "bin", known, s.setup.bin);
 	key_steps(w, "gain", known && s.caps.has_gain, s.setup.gain);
 	json_key_int(w, "preview_serial", (int64_t)s.preview_serial);
 	frame_json(dev, w);
+	key_text(w, "expose_refusal", known ? s.caps.expose_refusal : "");
+	watched_json(web, dev, w);
 	key_id(w, "leased_to_run", s.leased_to_run);
 	key_text(w, "identity", known ? s.caps.identity : "");
 	key_text(w, "sensor_name", known ? s.caps.sensor_name : "");

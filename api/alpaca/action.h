@@ -79,6 +79,7 @@ enum http_result action_autofocus(struct call *call, const struct action_value *
 enum http_result action_autofocus_status(struct call *call, const struct action_value *value);
 enum http_result action_autofocus_wait(struct call *call, const struct action_value *value);
 enum http_result action_autofocus_abort(struct call *call, const struct action_value *value);
+enum http_result action_learned(struct call *call, const struct action_value *value);
 bool action_can_measure(struct call *call);
 enum http_result action_measure_stars(struct call *call, const struct action_value *value);
 

@@ -46,6 +46,7 @@ enum http_result action_autofocus(struct call *call, const struct action_value *
 	params.binning = value[4].given ? (int)value[4].number : params.binning;
 	params.gain = value[5].given ? (int)value[5].number : params.gain;
 	params.camera = value[6].given ? (int)value[6].number : params.camera;
+	params.mode = value[7].given ? (enum autofocus_mode)value[7].number : params.mode;
 	struct err err = {.code = ERR_OK};
 	uint64_t run = 0;
 	enum err_code code = autofocus_start(served_autofocus(call->served, call->dev), &params, &run, &err);
@@ -193,6 +194,26 @@ enum http_result action_autofocus_abort(struct call *call, const struct action_v
 	struct autofocus *af = served_autofocus(call->served, call->dev);
 	autofocus_abort(af);
 	return reply_run(call, autofocus_run(af, 0));
+}
+
+enum http_result action_learned(struct call *call, const struct action_value *value)
+{
+	struct store *store = call->served->store;
+	struct store_answer answer;
+	if (call->wait == NULL) {
+		struct numbering today = served_numbering(call->served, call->info->number);
+		return call_wait(call, STEP_STORE, store_ask_learned(store, call->info->number, &today, value[0].given),
+			clock_now_ms(clock_real()) + STORE_PATIENCE_MS);
+	}
+	if (!store_take(store, call->wait->ticket, &answer)) {
+		return call_is_late(call) ? reply_failure(call, ERR_TIMEOUT, "The disk did not answer in %d s.",
+						    STORE_PATIENCE_MS / 1000)
+					  : call_wait(call, STEP_STORE, call->wait->ticket, call->wait->deadline_ms);
+	}
+	enum http_result result = answer.err.code != ERR_OK ? reply_error(call, &answer.err)
+							    : reply_string(call, buf_text(&answer.text));
+	store_answer_fini(&answer);
+	return result;
 }
 
 /* The jobs that measure: a focuser's own, and for a camera those of the first focuser that it belongs to, else of the

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "borrowers.h"
 #include "clock.h"
 #include "json.h"
 
@@ -16,13 +17,22 @@ enum http_result common_connected(struct call *call)
 	return reply_bool(call, device_connected(call->dev, &call->client));
 }
 
+static enum err_code begin_connect(struct call *call, uint64_t *ticket, struct err *err)
+{
+	const char *ids = call->req->header(call->req, BORROWERS_HEADER);
+	if (ids != NULL) {
+		device_borrowed_by(call->dev, ids);
+	}
+	return device_connect(call->dev, &call->client, ticket, err);
+}
+
 static enum http_result connect_and_wait(struct call *call)
 {
 	struct err err = {.code = ERR_OK};
 	uint64_t ticket;
 	int64_t deadline_ms;
 	if (call->wait == NULL) {
-		enum err_code code = device_connect(call->dev, &call->client, &ticket, &err);
+		enum err_code code = begin_connect(call, &ticket, &err);
 		if (code != ERR_OK) {
 			return reply_result(call, code, &err);
 		}
@@ -80,7 +90,7 @@ enum http_result common_connect(struct call *call)
 {
 	struct err err = {.code = ERR_OK};
 	uint64_t ticket;
-	enum err_code code = device_connect(call->dev, &call->client, &ticket, &err);
+	enum err_code code = begin_connect(call, &ticket, &err);
 	return reply_result(call, code, &err);
 }
 

@@ -204,6 +204,13 @@ static void put(struct alpaca_bytes *b, const unsigned char *in, size_t count)
 	}
 }
 
+void alpaca_bytes_put(struct alpaca_bytes *b, int element, const void *elements, size_t count)
+{
+	b->element = element;
+	b->size = element_size(element);
+	put(b, elements, count);
+}
+
 static enum err_code take_pixels(struct alpaca_bytes *b, const unsigned char *in, size_t size, struct err *err)
 {
 	if (size > (b->frame->count - b->done) * b->size - b->rest_len) {

@@ -46,6 +46,10 @@ void alpaca_bytes_begin(struct alpaca_bytes *b, struct frame *frame);
  * nothing more is to be taken then. */
 enum err_code alpaca_bytes_take(struct alpaca_bytes *b, const void *data, size_t size, struct err *err);
 
+/* Puts count elements of this type (enum alpaca_element), which come next in Alpaca's order and have room in the frame;
+ * for pictures that come in another form. */
+void alpaca_bytes_put(struct alpaca_bytes *b, int element, const void *elements, size_t count);
+
 /* All has come.  ERR_PROTOCOL when something is missing; an error of the other server's as alpaca_answer_read(). */
 enum err_code alpaca_bytes_end(const struct alpaca_bytes *b, struct err *err);
 

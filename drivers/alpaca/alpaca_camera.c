@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A camera that another Alpaca server offers.  Exposures are that server's; its pictures come as ImageBytes, which have
- * the order of our frames already, and go into the lent frame as they come from the network.
+ * A camera that another Alpaca server offers.  Exposures are that server's; its pictures come as ImageBytes, or as JSON
+ * from servers that know nothing else.  Both have the order of our frames already, and go into the lent frame as they
+ * come from the network.
  */
 #include "alpaca_camera.h"
 
@@ -9,6 +10,7 @@
 #include <stdio.h>
 
 #include "alpaca_bytes.h"
+#include "alpaca_json.h"
 #include "log.h"
 #include "moment.h"
 
@@ -62,7 +64,8 @@ enum err_code alpaca_camera_require_link(const struct alpaca_camera *a, struct e
 
 /* ---- ending ---- */
 
-/* Throws away what is exposed there; a camera that can only stop is stopped, and its picture is not fetched. */
+/* Has the other server throw away what it exposes.  A camera that cannot abort is stopped, and its picture is not
+ * fetched. */
 static enum err_code tell_abort(struct alpaca_camera *a, struct err *err)
 {
 	if (!a->facts.can_abort && !a->facts.can_stop) {
@@ -96,7 +99,8 @@ static void camera_close(void *ctx)
 	*a = (struct alpaca_camera){.exposing = false};
 }
 
-/* The start that stayed out: once it is answered, and an abort overtook it, the exposure is aborted again. */
+/* Looks what became of a start that stayed out.  When an abort has overtaken it, the exposure is aborted again as soon
+ * as the start is answered, since the other server may have taken the start after the abort. */
 static enum err_code settle_late(struct alpaca_camera *a, int64_t until_ms, struct err *err)
 {
 	bool came = false;
@@ -199,7 +203,7 @@ static enum err_code camera_start(void *ctx, const struct exposure_request *requ
 	a->ready = a->stopped = a->abort_owed = false;
 	a->start_ms = clock_now_ms(a->client.host->clock);
 	code = alpaca_put(&a->client, ALPACA_ORDER, "startexposure", fields, deadline_ms, err);
-	/* One that is out may be exposing: whoever gives it up aborts it. */
+	/* A start that has no answer yet may expose all the same, so core has to abort it when it gives it up. */
 	a->exposing = code == ERR_OK || alpaca_http_is_late(a->client.http);
 	return code;
 }
@@ -281,39 +285,63 @@ static enum err_code camera_poll(void *ctx, struct camera_reading *out, struct e
 
 /* ---- the picture ---- */
 
-static bool take_piece(void *ctx, const void *data, size_t size, struct err *err)
+static bool take_bytes(void *ctx, const void *data, size_t size, struct err *err)
 {
 	return alpaca_bytes_take(ctx, data, size, err) == ERR_OK;
+}
+
+static bool take_json(void *ctx, const void *data, size_t size, struct err *err)
+{
+	return alpaca_json_take(ctx, data, size, err) == ERR_OK;
+}
+
+/* What an answer that was no ImageBytes means: text, or an error. */
+static enum err_code read_text(const struct alpaca_camera *a, const struct alpaca_json *text,
+	const struct alpaca_response *response, struct err *err)
+{
+	bool is_json = response->sunk != NULL;
+	struct span body = is_json ? (struct span){buf_text(&text->envelope), text->envelope.len} : response->body;
+	struct alpaca_answer answer;
+	enum err_code code = alpaca_answer_read(response->status, body, "imagearray", &answer, err);
+	alpaca_answer_fini(&answer);
+	if (code == ERR_OK) {
+		code = is_json ? alpaca_json_end(text, err)
+			       : err_set(err, ERR_PROTOCOL, "%s sends a picture neither as ImageBytes nor as JSON",
+					alpaca_http_name(a->client.http));
+	}
+	return code;
 }
 
 static enum err_code fetch_once(struct alpaca_camera *a, struct alpaca_bytes *bytes, struct err *err)
 {
 	char path[160], ids[80];
-	const struct alpaca_sink sink = {.content_type = ALPACA_BYTES_TYPE, .take = take_piece, .ctx = bytes};
+	struct alpaca_json text;
+	const struct alpaca_sink sinks[] = {
+		{.content_type = ALPACA_BYTES_TYPE, .take = take_bytes, .ctx = bytes},
+		{.content_type = ALPACA_JSON_TYPE, .take = take_json, .ctx = &text},
+		{.content_type = NULL},
+	};
 	struct alpaca_request request = {
 		.lane = ALPACA_ASK,
 		.path = path,
 		.fields = ids,
-		.accept = ALPACA_BYTES_TYPE ", application/json",
+		.accept = ALPACA_BYTES_TYPE ", " ALPACA_JSON_TYPE,
 		.deadline_ms = CLOCK_NEVER,
 		.stall_ms = STALL_MS,
-		.sink = &sink,
+		.sinks = sinks,
 	};
 	struct alpaca_response response;
-	struct alpaca_answer answer;
 	alpaca_bytes_begin(bytes, a->frame);
+	alpaca_json_begin(&text, bytes);
 	alpaca_client_path(&a->client, "imagearray", path, sizeof path);
 	alpaca_client_ids(&a->client, ids, sizeof ids);
 	enum err_code code = alpaca_http_call(a->client.http, &request, &response, err);
 	a->client.gone = code == ERR_IO || code == ERR_TIMEOUT;
-	if (code != ERR_OK || response.sunk) {
-		return code == ERR_OK ? alpaca_bytes_end(bytes, err) : code;
+	if (code == ERR_OK) {
+		code = response.sunk == &sinks[0] ? alpaca_bytes_end(bytes, err) : read_text(a, &text, &response, err);
 	}
-	code = alpaca_answer_read(response.status, response.body, "imagearray", &answer, err);
-	alpaca_answer_fini(&answer);
-	return code != ERR_OK ? code
-			      : err_set(err, ERR_PROTOCOL, "%s sends its pictures as text (JSON) only; focusd takes "
-					"ImageBytes", alpaca_http_name(a->client.http));
+	alpaca_json_fini(&text);
+	return code;
 }
 
 /* A picture whose transfer broke is still there, and is fetched once more. */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "alpaca_find.h"
+#include "borrowers.h"
 #include "log.h"
 #include "moment.h"
 
@@ -102,7 +103,7 @@ static enum err_code read_answer(struct alpaca_client *c, const char *member, co
 static enum err_code call(struct alpaca_client *c, struct alpaca_request *request, const char *member,
 	const char *fields, struct alpaca_answer *out, struct err *err)
 {
-	char path[160], ids[80], all[400];
+	char path[160], ids[80], all[400], header[2 * BORROWERS_ROOM];
 	*out = (struct alpaca_answer){.json = NULL};
 	if (c->http == NULL) {
 		return err_set(err, ERR_NOT_CONNECTED, "the other server has not been found");
@@ -112,6 +113,12 @@ static enum err_code call(struct alpaca_client *c, struct alpaca_request *reques
 	snprintf(all, sizeof all, "%s%s%s", fields, fields[0] != '\0' ? "&" : "", ids);
 	request->path = path;
 	request->fields = all;
+	if (request->lane == ALPACA_ORDER && !c->linked && c->host->borrowers != NULL) {
+		/* An order before the link is up is one to connect. */
+		int n = snprintf(header, sizeof header, BORROWERS_HEADER ": ");
+		c->host->borrowers(c->host->ours_ctx, header + n, sizeof header - (size_t)n);
+		request->header = header;
+	}
 	struct alpaca_response response;
 	enum err_code code = alpaca_http_call(c->http, request, &response, err);
 	c->gone = code == ERR_IO || code == ERR_TIMEOUT;
@@ -125,7 +132,7 @@ enum err_code alpaca_get(struct alpaca_client *c, const char *member, int64_t de
 	return call(c, &request, member, "", out, err);
 }
 
-/* Asks; what names the question then, for the sentence about a value of another type. */
+/* Asks for a member; `what` then names the question, for the sentence about a value of another type. */
 static enum err_code ask(struct alpaca_client *c, const char *member, int64_t deadline_ms, struct alpaca_answer *out,
 	char what[WHAT], struct err *err)
 {
@@ -326,6 +333,10 @@ enum err_code alpaca_client_link(struct alpaca_client *c, int64_t deadline_ms, s
 		if (code == ERR_OK) {
 			count_requests(c);
 		}
+	}
+	if (code == ERR_OK && alpaca_is_ours(c, c->unique_id)) {
+		/* The server may have been told only after it was found that it borrows from us. */
+		code = alpaca_leads_back(c, err);
 	}
 	if (code == ERR_OK) {
 		code = ask_version(c, deadline_ms, err);

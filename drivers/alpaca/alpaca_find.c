@@ -17,12 +17,16 @@
 /* A server's list is looked at no further than this: nobody has so many devices. */
 #define LIST_MAX 500
 
+/* A server answers a search at each of its addresses: so many of its devices are known again by their ids. */
+enum { IDS = 8 };
+
 /* What was found so far. */
 struct finds {
 	int count;               /* devices that fit */
 	struct alpaca_http *http; /* of the first one's server */
 	int number;
 	char name[96], unique_id[96];
+	char ids[IDS][96];       /* of the first ones that fit */
 	bool ours;               /* one that fits is this very server's */
 	char names[140];         /* of all, for people */
 };
@@ -47,9 +51,24 @@ static bool fits(const struct alpaca_client *c, const struct alpaca_listed *list
 	return c->place.number < 0 || listed->number == c->place.number;
 }
 
-static bool is_ours(const struct alpaca_client *c, const char *unique_id)
+bool alpaca_is_ours(const struct alpaca_client *c, const char *unique_id)
 {
 	return c->host->is_ours != NULL && unique_id[0] != '\0' && c->host->is_ours(c->host->ours_ctx, unique_id);
+}
+
+static bool is_known(const struct finds *finds, const char *unique_id)
+{
+	bool known = false;
+	for (int i = 0; i < finds->count && i < IDS; i++) {
+		known = known || (unique_id[0] != '\0' && strcmp(finds->ids[i], unique_id) == 0);
+	}
+	return known;
+}
+
+enum err_code alpaca_leads_back(const struct alpaca_client *c, struct err *err)
+{
+	return err_set(err, ERR_INVALID_OPERATION, "port leads back to this very focusd, by itself or through another "
+		"server that borrows from it: a %s of its own cannot be its %s", c->type, c->type);
 }
 
 /* Takes what fits from a server's list.  True when http was kept. */
@@ -62,22 +81,25 @@ static bool take_list(struct alpaca_client *c, struct alpaca_http *http, const s
 		if (!fits(c, &listed)) {
 			continue;
 		}
-		if (is_ours(c, listed.unique_id)) {
+		if (alpaca_is_ours(c, listed.unique_id)) {
 			finds->ours = true;
 			continue;
 		}
-		/* One server answers a search at each of its addresses. */
-		if (finds->count > 0 && listed.unique_id[0] != '\0' &&
-			strcmp(listed.unique_id, finds->unique_id) == 0) {
+		char id[sizeof finds->unique_id];
+		text_copy_clean(id, sizeof id, listed.unique_id);
+		if (is_known(finds, id)) {
 			continue;
 		}
 		list_name(finds, http, &listed);
+		if (finds->count < IDS) {
+			memcpy(finds->ids[finds->count], id, sizeof id);
+		}
 		if (finds->count++ == 0) {
 			kept = true;
 			finds->http = http;
 			finds->number = listed.number;
 			text_copy_clean(finds->name, sizeof finds->name, listed.name);
-			text_copy_clean(finds->unique_id, sizeof finds->unique_id, listed.unique_id);
+			memcpy(finds->unique_id, id, sizeof id);
 		}
 	}
 	return kept;
@@ -159,8 +181,7 @@ static enum err_code judge(const struct alpaca_client *c, const struct finds *fi
 			finds->count, c->type, finds->names);
 	}
 	if (finds->ours) {
-		return err_set(err, ERR_INVALID_OPERATION, "port leads back to this very focusd: a %s of its own "
-			"cannot be its %s", c->type, c->type);
+		return alpaca_leads_back(c, err);
 	}
 	if (place->unique_id[0] != '\0') {
 		return err_set(err, ERR_TIMEOUT, "no server that answers has the %s %.80s", c->type, place->unique_id);

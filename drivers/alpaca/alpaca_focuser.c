@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "alpaca_client.h"
+#include "alpaca_count.h"
 #include "focuser_driver.h"
 #include "log.h"
 #include "moment.h"
@@ -25,10 +26,13 @@ enum fact { FACT_ABSOLUTE, FACT_MAX_STEP, FACT_MAX_INCREMENT, FACT_STEP_SIZE, FA
 
 struct alpaca_focuser {
 	struct alpaca_client client;
+	const struct focuser_port *port;
+	struct alpaca_count *count;  /* of a focuser that does not know where it stands; NULL: it does */
 	struct focuser_caps caps;    /* as far as facts were asked */
 	enum fact next;
 	int32_t target;              /* of the last order */
 	bool sent;                   /* an order to move was given, and no rest was seen since */
+	bool arrives;                /* with count: that order was taken, and no halt was sent since */
 	bool halt_owed;              /* a halt overtook an order that is still out */
 	bool celsius_known;          /* a temperature was read while it was identified, and not told yet */
 	double celsius;
@@ -40,6 +44,7 @@ static enum err_code focuser_open(void *ctx, const struct focuser_port *port, co
 	struct err *err)
 {
 	struct alpaca_focuser *f = ctx;
+	f->port = port;
 	return alpaca_client_open(&f->client, "focuser", port->port, port->device, host, err);
 }
 
@@ -52,7 +57,7 @@ static void focuser_close(void *ctx)
 
 /* ---- what it is ---- */
 
-/* What the device may lack: missing says so.  Any other failure is one. */
+/* Forgives that a device lacks a member, which *missing then says; any other failure remains one. */
 static enum err_code optional(enum err_code code, bool *missing)
 {
 	*missing = code == ERR_NOT_IMPLEMENTED;
@@ -63,17 +68,29 @@ static enum err_code ask_absolute(struct alpaca_focuser *f, int64_t deadline_ms,
 {
 	bool absolute = false;
 	enum err_code code = alpaca_get_bool(&f->client, "absolute", deadline_ms, &absolute, err);
-	if (code == ERR_OK && !absolute) {
-		code = err_set(err, ERR_INVALID_OPERATION, "focuser %d of %s is a relative one: it does not know where "
-			"it stands, and focusd cannot use it", f->client.number, alpaca_http_name(f->client.http));
+	f->count = NULL;
+	f->caps.counts_itself = absolute;
+	if (code != ERR_OK || absolute) {
+		return code;
 	}
-	return code;
+	if (f->port->max_step <= 0) {
+		return err_set(err, ERR_REFUSED, "focuser %d of %s is a relative one, which does not know where it "
+			"stands, so focusd has to count: write the length of its way in steps as max_step = N",
+			f->client.number, alpaca_http_name(f->client.http));
+	}
+	f->caps.told_at_rest = true;
+	f->caps.max_step = f->port->max_step;
+	f->count = alpaca_count_of(f->client.host, f->port->max_step);
+	return f->count != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "no memory for the count of a focuser");
 }
 
 static enum err_code ask_limits(struct alpaca_focuser *f, enum fact fact, int64_t deadline_ms, struct err *err)
 {
 	bool whole = fact == FACT_MAX_STEP;
 	int32_t steps = 0;
+	if (whole && f->count != NULL) {
+		return ERR_OK; /* what a relative focuser calls so is the longest single way */
+	}
 	enum err_code code =
 		alpaca_get_int(&f->client, whole ? "maxstep" : "maxincrement", deadline_ms, &steps, err);
 	if (code != ERR_OK) {
@@ -170,8 +187,15 @@ static enum err_code focuser_identify(void *ctx, struct focuser_caps *caps, stru
 
 /* ---- motion ---- */
 
-/* The order that stayed out: once it is answered, and a halt overtook it, the motor is halted again, since the other
- * server may have taken the order after the halt. */
+/* Whether it is the device that complains, and not the line. */
+static bool device_complains(enum err_code code)
+{
+	return code == ERR_REFUSED || code == ERR_INVALID_OPERATION || code == ERR_INVALID_VALUE ||
+	       code == ERR_VALUE_NOT_SET || code == ERR_NOT_IMPLEMENTED;
+}
+
+/* Looks what became of an order to move that stayed out.  When a halt has overtaken it, the motor is halted again as
+ * soon as the order is answered, since the other server may have taken the order after the halt. */
 static enum err_code settle_late(struct alpaca_focuser *f, int64_t until_ms, struct err *err)
 {
 	if (!alpaca_http_is_late(f->client.http)) {
@@ -183,6 +207,10 @@ static enum err_code settle_late(struct alpaca_focuser *f, int64_t until_ms, str
 	if (code == ERR_CANCELLED) {
 		return err_copy(err, &why);
 	}
+	if (came && f->count != NULL && device_complains(code)) {
+		atomic_store(&f->count->doubtful, false);
+	}
+	f->arrives = came && code == ERR_OK && !f->halt_owed;
 	if (came && f->halt_owed) {
 		f->halt_owed = false;
 		log_warn(f->client.host->source, "the order to move was answered after the halt: halted again");
@@ -203,10 +231,23 @@ static enum err_code require_link(const struct alpaca_focuser *f, struct err *er
 static enum err_code order(struct alpaca_focuser *f, int64_t deadline_ms, struct err *err)
 {
 	char fields[40];
-	snprintf(fields, sizeof fields, "Position=%d", (int)f->target);
-	f->sent = true;
+	int32_t number = f->target - (f->count != NULL ? atomic_load(&f->count->position) : 0);
 	f->halt_owed = false;
-	return alpaca_put(&f->client, ALPACA_ORDER, "move", fields, deadline_ms, err);
+	f->sent = f->count == NULL || number != 0;
+	if (!f->sent) {
+		return ERR_OK;
+	}
+	snprintf(fields, sizeof fields, "Position=%d", (int)number);
+	bool doubtful = f->count != NULL && atomic_exchange(&f->count->doubtful, true);
+	enum err_code code = alpaca_put(&f->client, ALPACA_ORDER, "move", fields, deadline_ms, err);
+	bool unknown = code == ERR_IO || code == ERR_PROTOCOL || alpaca_http_is_late(f->client.http);
+	f->arrives = code == ERR_OK;
+	if (f->count != NULL && code != ERR_OK && !unknown) {
+		/* It was refused, or never sent. */
+		atomic_store(&f->count->doubtful, doubtful);
+		f->sent = false;
+	}
+	return code;
 }
 
 /* Some focusers take no new target while they move: they are halted first. */
@@ -245,6 +286,10 @@ static enum err_code focuser_start_move(void *ctx, int32_t target, struct err *e
 		return ERR_OK;
 	}
 	bool moved = f->sent;
+	if (f->count != NULL && moved) {
+		return err_set(err, ERR_INVALID_OPERATION, "%s takes no new target before its focuser rests: it counts "
+			"from where that is", alpaca_http_name(f->client.http));
+	}
 	f->target = target;
 	code = order(f, deadline_ms, err);
 	if (code == ERR_INVALID_OPERATION && moved) {
@@ -261,19 +306,13 @@ static enum err_code focuser_halt(void *ctx, struct err *err)
 		return code;
 	}
 	f->halt_owed = alpaca_http_is_late(f->client.http);
+	f->arrives = false;
 	code = alpaca_put(&f->client, ALPACA_STOP, "halt", "", real_ms() + HALT_MS, err);
 	if (code == ERR_NOT_IMPLEMENTED) {
 		return err_set(err, ERR_REFUSED, "focuser %d of %s cannot be halted: it has no Halt", f->client.number,
 			alpaca_http_name(f->client.http));
 	}
 	return code;
-}
-
-/* Whether it is the device that complains, and not the line. */
-static bool device_complains(enum err_code code)
-{
-	return code == ERR_REFUSED || code == ERR_INVALID_OPERATION || code == ERR_INVALID_VALUE ||
-	       code == ERR_VALUE_NOT_SET || code == ERR_NOT_IMPLEMENTED;
 }
 
 /* Whether it moves is asked before where it is, so that a position that comes with "at rest" is the final one. */
@@ -291,6 +330,12 @@ static enum err_code poll_motion(struct alpaca_focuser *f, int64_t deadline_ms, 
 		out->moving = false;
 		out->motion_failed = f->sent;
 		out->failure = why;
+	}
+	if (f->count != NULL) {
+		/* An order that has no answer yet may be moving it. */
+		out->moving = out->moving || alpaca_http_is_late(f->client.http);
+		alpaca_count_read(f->count, &f->sent, f->arrives, f->target, out);
+		return ERR_OK;
 	}
 	enum err_code where = alpaca_get_int(&f->client, "position", deadline_ms, &out->position, err);
 	out->position_valid = where == ERR_OK;
@@ -348,6 +393,18 @@ static enum err_code focuser_set_tempcomp(void *ctx, bool on, struct err *err)
 					real_ms() + CALL_MS, err);
 }
 
+/* Only a focuser that does not know where it stands can be told. */
+static enum err_code focuser_set_position(void *ctx, int32_t position, struct err *err)
+{
+	const struct alpaca_focuser *f = ctx;
+	if (f->count == NULL) {
+		return err_set(err, ERR_NOT_IMPLEMENTED, "the other server's focuser counts by itself");
+	}
+	atomic_store(&f->count->position, position);
+	atomic_store(&f->count->doubtful, false);
+	return ERR_OK;
+}
+
 static int focuser_open_wait_for(const struct focuser_port *port)
 {
 	(void)port;
@@ -374,5 +431,6 @@ const struct focuser_driver alpaca_driver = {
 	.start_move = focuser_start_move,
 	.halt = focuser_halt,
 	.poll = focuser_poll,
+	.set_position = focuser_set_position,
 	.set_tempcomp = focuser_set_tempcomp,
 };

@@ -24,10 +24,10 @@ struct lane {
 	CURLM *multi;             /* the stop lane has its own, and with it its own connections */
 	struct curl_slist *headers;
 	struct buf body;
-	const struct alpaca_sink *sink;
+	const struct alpaca_sink *sinks, *sunk; /* those of the request, and the one that takes the answer */
 	bool out;                 /* a request is under way */
 	bool over;                /* it has ended with result */
-	bool sunk, type_known;
+	bool type_known;
 	bool too_much;
 	CURLcode result;
 	struct err sink_err;      /* what the sink said */
@@ -56,15 +56,20 @@ static void note(const struct alpaca_http *http, char kind, const void *data, si
 	}
 }
 
-/* Whether the answer goes to the sink; its headers have come. */
+/* Finds the sink that takes the answer, whose headers have come. */
 static void look_at_type(struct lane *lane)
 {
 	const char *type = NULL;
-	if (lane->sink != NULL && !lane->type_known) {
-		lane->type_known = true;
-		(void)curl.easy_getinfo(lane->easy, CURLINFO_CONTENT_TYPE, &type);
-		lane->sunk = type != NULL &&
-			     strncasecmp(type, lane->sink->content_type, strlen(lane->sink->content_type)) == 0;
+	if (lane->sinks == NULL || lane->type_known) {
+		return;
+	}
+	lane->type_known = true;
+	(void)curl.easy_getinfo(lane->easy, CURLINFO_CONTENT_TYPE, &type);
+	for (const struct alpaca_sink *s = lane->sinks; type != NULL && s->content_type != NULL; s++) {
+		if (strncasecmp(type, s->content_type, strlen(s->content_type)) == 0) {
+			lane->sunk = s;
+			return;
+		}
 	}
 }
 
@@ -74,8 +79,8 @@ static size_t take_body(char *data, size_t one, size_t count, void *arg)
 	size_t size = one * count;
 	lane->heard_ms = real_ms();
 	look_at_type(lane);
-	if (lane->sunk) {
-		return lane->sink->take(lane->sink->ctx, data, size, &lane->sink_err) ? size : 0;
+	if (lane->sunk != NULL) {
+		return lane->sunk->take(lane->sunk->ctx, data, size, &lane->sink_err) ? size : 0;
 	}
 	buf_add(&lane->body, data, size);
 	lane->too_much = lane->body.failed;
@@ -147,7 +152,7 @@ static void withdraw(struct lane *lane)
 	}
 	curl.slist_free_all(lane->headers);
 	lane->headers = NULL;
-	lane->sink = NULL;
+	lane->sinks = lane->sunk = NULL;
 }
 
 void alpaca_http_destroy(struct alpaca_http *http)
@@ -183,6 +188,7 @@ static bool dress(struct alpaca_http *http, struct lane *lane, const struct alpa
 		request->accept != NULL ? request->accept : "application/json");
 	CURL *easy = lane->easy;
 	bool fine = curl.easy_setopt(easy, CURLOPT_URL, url) == CURLE_OK && add_header(lane, accept);
+	fine = fine && (request->header == NULL || add_header(lane, request->header));
 	if (request->put) {
 		/* Without this line the library asks for leave first, which old servers answer late. */
 		fine = fine && add_header(lane, "Expect:") &&
@@ -204,8 +210,9 @@ static enum err_code send_off(struct alpaca_http *http, struct lane *lane, const
 		return err_set(err, ERR_INVALID_OPERATION, "%s has not answered the order before this one", http->name);
 	}
 	buf_clear(&lane->body);
-	lane->sink = request->sink;
-	lane->over = lane->sunk = lane->type_known = lane->too_much = false;
+	lane->sinks = request->sinks;
+	lane->sunk = NULL;
+	lane->over = lane->type_known = lane->too_much = false;
 	lane->why[0] = '\0';
 	lane->sink_err = (struct err){.code = ERR_OK};
 	lane->heard_ms = lane->sent_ms = real_ms();

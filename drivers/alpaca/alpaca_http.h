@@ -42,18 +42,19 @@ struct alpaca_request {
 	bool put;               /* else GET */
 	const char *path;       /* "/api/v1/focuser/0/move" */
 	const char *fields;     /* name=value&..., ready for a URL; goes into the query, or into the body of a PUT */
+	const char *header;     /* one more line of the head, "Name: value"; NULL none */
 	const char *accept;     /* content types that are understood; NULL: application/json */
 	int64_t deadline_ms;    /* on clock_real(); the answer is complete before it */
 	int stall_ms;           /* no byte for so long is ERR_TIMEOUT, too; 0: only the deadline counts */
 	bool patient;           /* it does not give way to what is urgent */
-	const struct alpaca_sink *sink; /* NULL: the answer is kept */
+	const struct alpaca_sink *sinks; /* a list that a content_type of NULL ends; NULL: the answer is kept */
 };
 
 /* What came back.  body is borrowed from the lane, until its next request. */
 struct alpaca_response {
 	long status;            /* of HTTP */
-	struct span body;       /* empty when it went to the sink */
-	bool sunk;              /* it went to the sink */
+	struct span body;       /* empty when it went to a sink */
+	const struct alpaca_sink *sunk; /* where it went; NULL: it was kept */
 	bool came;              /* alpaca_http_late(): the rest counts */
 };
 

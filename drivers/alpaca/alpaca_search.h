@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who answers in the network to "is there an Alpaca server?" (Alpaca API Reference, chapter 4: discovery over IPv4).
- * On the device's worker only.
+ * Who answers in the network to "is there an Alpaca server?" (Alpaca API Reference, chapter 4), over IPv4 and
+ * IPv6.  On the device's worker only.
  */
 #ifndef FOCUSD_ALPACA_SEARCH_H
 #define FOCUSD_ALPACA_SEARCH_H
@@ -16,7 +16,7 @@
 #define ALPACA_SEARCH_SERVERS 32
 
 struct alpaca_found {
-	char server[64]; /* its address, in numbers */
+	char server[80]; /* its address, in numbers; a link-local one of IPv6 with its interface, fe80::1%eth0 */
 	int port;        /* of its HTTP; 0: nobody more answers */
 };
 

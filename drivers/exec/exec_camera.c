@@ -75,7 +75,7 @@ extern const struct camera_driver exec_camera_driver;
 
 static const char *const readout_modes[] = {"Command", NULL};
 
-/* The same sentence under another code. */
+/* Keeps the sentence of an error and gives it another code. */
 static enum err_code recode(struct err *err, enum err_code code)
 {
 	if (err != NULL) {

@@ -54,6 +54,9 @@ struct camera_caps {
 	double set_point_min_c, set_point_max_c, set_point_default_c; /* with has_cooler */
 	bool cooler_on;                 /* it cools already, towards set_point_default_c */
 	bool can_pulse_guide;
+	/* Why no exposure can be made, so that core refuses each with "NAME " and these words; "": it can.  The size of
+	 * the sensor may be 0 then, unknown. */
+	char expose_refusal[120];
 };
 
 /* Elements of one pixel in a frame of this camera. */

@@ -14,8 +14,6 @@
 /* The thread, and the child that reads the file for it, are so nice, in the sense of nice(2), so that clients that ask
  * for a position are served first. */
 #define THREAD_NICE 5
-/* So many rows go into the frame at once: whole cache lines of each of its columns. */
-#define STRIP_ROWS 32
 
 struct frame_fetch {
 	struct frame_fetch_job job;
@@ -81,19 +79,8 @@ static enum err_code load(struct frame_fetch *f, struct err *err)
 static enum err_code cut(struct frame_fetch *f, struct err *err)
 {
 	const struct frame_fetch_job *job = &f->job;
-	const struct frame_info *info = &job->frame->info;
-	void *strip = malloc(STRIP_ROWS * (size_t)info->width * image_type_size(job->type));
-	if (strip == NULL) {
-		return err_set(err, ERR_NOMEM, "no memory for the rows of a frame");
-	}
-	for (int32_t first = 0; first < info->height && !atomic_load(&f->cancelled); first += STRIP_ROWS) {
-		int32_t rows = info->height - first < STRIP_ROWS ? info->height - first : STRIP_ROWS;
-		frame_levels_cut(job->levels, job->type, &job->kept->frame, job->bin, job->start_x,
-			job->start_y + first, info->width, rows, strip);
-		frame_fill(job->frame, first, rows, strip);
-	}
-	free(strip);
-	return ERR_OK;
+	return frame_levels_into(job->levels, &job->kept->frame, job->bin, job->start_x, job->start_y, &f->cancelled,
+		job->frame, err);
 }
 
 static void *fetch_main(void *arg)

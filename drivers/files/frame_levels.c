@@ -3,6 +3,10 @@
 #include "frame_levels.h"
 
 #include <math.h>
+#include <stdlib.h>
+
+/* So many rows go into a frame at once: whole cache lines of each of its columns. */
+#define STRIP_ROWS 32
 
 /* Whether every value of `value` has a place in `type`. */
 static bool holds(enum image_type type, enum image_type value)
@@ -121,4 +125,22 @@ void frame_levels_cut(const struct frame_levels *levels, enum image_type type, c
 			frame_levels_put(levels, type, mean_at(from, row, column, (size_t)bin), out, index++);
 		}
 	}
+}
+
+enum err_code frame_levels_into(const struct frame_levels *levels, const struct fits_frame *from, int bin,
+	int32_t start_x, int32_t start_y, const atomic_bool *cancelled, struct frame *into, struct err *err)
+{
+	const struct frame_info *info = &into->info;
+	void *strip = malloc(STRIP_ROWS * (size_t)info->width * image_type_size(info->type));
+	if (strip == NULL) {
+		return err_set(err, ERR_NOMEM, "no memory for the rows of a frame");
+	}
+	for (int32_t first = 0; first < info->height && !atomic_load(cancelled); first += STRIP_ROWS) {
+		int32_t rows = info->height - first < STRIP_ROWS ? info->height - first : STRIP_ROWS;
+		frame_levels_cut(levels, info->type, from, bin, start_x, start_y + first, info->width, rows,
+			strip);
+		frame_fill(into, first, rows, strip);
+	}
+	free(strip);
+	return ERR_OK;
 }

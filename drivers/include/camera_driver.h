@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "camera_arrival.h"
 #include "camera_caps.h"
 #include "driver_host.h"
 #include "err.h"
@@ -82,7 +83,9 @@ struct camera_driver {
 	 * end of a sentence that begins with "the service needs": names of files in packaging/systemd.  "" where it
 	 * needs nothing.  Pure, any thread; for `focusd --check`. */
 	void (*service_needs)(const struct camera_port *port, char *out, size_t cap);
-	enum camera_mode mode;          /* whose the camera is */
+	/* Whose the camera is.  Of a watched one the frames come by themselves: its caps refuse every exposure, and
+	 * programs are not told of it unless the configuration says `announce = yes`, since none can expose with it. */
+	enum camera_mode mode;
 	bool simulated;                 /* runs on the scaled clock */
 	bool owns_position;             /* frames carry the position they were recorded at */
 	bool needs_focuser;             /* an exposure cannot be made unless it is known where the focuser stands */
@@ -104,6 +107,9 @@ struct camera_driver {
 	 * once; poll() (during an exposure) and poll_climate() are called soon afterwards, and tell.  ERR_IO: what
 	 * was posted is that the link is lost. */
 	enum err_code (*posted)(void *ctx, const void *data, size_t size, struct err *err);
+	/* Of a watched camera: takes what came last and was not taken, with a reference to its frame that core
+	 * takes over; false when nothing came.  Core asks after each posted(). */
+	bool (*take_arrived)(void *ctx, struct camera_arrival *out);
 	/* Begins and returns.  ERR_INVALID_OPERATION while an exposure goes on, ERR_INVALID_VALUE for a request that
 	 * this camera cannot do; the driver is as it was then. */
 	enum err_code (*start_exposure)(void *ctx, const struct exposure_request *request,

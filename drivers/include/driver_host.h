@@ -80,6 +80,9 @@ struct driver_host {
 	/* Whether a device of this very server has this Alpaca UniqueID: a driver that speaks to other servers must not
 	 * come back to its own.  Any thread.  NULL: none has. */
 	bool (*is_ours)(void *ours_ctx, const char *unique_id);
+	/* The UniqueIDs of this device and of those on other servers that borrow it (borrowers.h), for a driver that
+	 * borrows itself; is_ours() knows them, too.  Any thread.  NULL: nothing is told. */
+	void (*borrowers)(void *ours_ctx, char *out, size_t cap);
 	void *ours_ctx;
 	/* Hands size bytes, 1..DRIVER_POST_BYTES, to the driver's posted() on the device's worker, in the order in
 	 * which they came.  Any thread, also several at once; it copies and never waits longer than for a mutex

@@ -55,6 +55,7 @@ struct focuser_caps {
 	/* Its position is told at rest only and stays as it was while the motor runs, so the way cannot be watched:
 	 * core gives it the time that the slowest believable motor would take, and looks at the end. */
 	bool told_at_rest;
+	bool counts_itself;      /* it cannot be told where it stands, although others of its driver can */
 	/* What the device said it is, e.g. "MoonLite firmware 1.0"; always the same for the same device,
 	 * since a device that is found again after a loss is compared by it. */
 	char identity[96];

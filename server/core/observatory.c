@@ -98,7 +98,8 @@ static enum err_code build_jobs(struct observatory *obs, struct err *err)
 			return code;
 		}
 	}
-	return ERR_OK;
+	served->arrivals = arrivals_measured_create(&needs);
+	return served->arrivals != NULL ? ERR_OK : err_set(err, ERR_NOMEM, "out of memory");
 }
 
 /* Wakes whoever waits for an answer of the store; called on the store's thread. */
@@ -181,6 +182,7 @@ void observatory_destroy(struct observatory *obs)
 	for (int i = 0; i < obs->devices.count; i++) {
 		device_join(obs->devices.device[i]);
 	}
+	arrivals_measured_destroy(obs->served.arrivals);
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
 		autofocus_destroy(obs->served.autofocus[i]);
 	}

@@ -192,7 +192,8 @@ static enum err_code take_answer(const char *path, enum fits_want want, int fd, 
 	if (frame.width <= 0 || frame.height <= 0 || frame.bin < 1 ||
 		(int64_t)frame.width > FITS_MOST_PIXELS / frame.height ||
 		(frame.mosaic != IMAGE_MONO && frame.mosaic != IMAGE_BAYER) || (frame.bayer_x & ~1) != 0 ||
-		(frame.bayer_y & ~1) != 0 || (unsigned)frame.type > IMAGE_F64) {
+		(frame.bayer_y & ~1) != 0 || (unsigned)frame.type > IMAGE_F64 || frame.start_utc_ms < 0 ||
+		frame.start_utc_ms > FITS_LATEST_MS) {
 		return err_set(err, ERR_IO, untrue, path);
 	}
 	if (want != FITS_FACTS) {

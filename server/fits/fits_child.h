@@ -18,6 +18,9 @@
  * half as much for what the library needs beside them. */
 #define FITS_CHILD_MEMORY (INT64_C(3) << 30)
 
+/* The end of the year 9999, ms since 1970: no date of a header is later. */
+#define FITS_LATEST_MS INT64_C(253402300799999)
+
 /* What the caller wants of a file: its facts alone, or the pixels as well, in `pixels` (float) or in `exact`
  * (double). */
 enum fits_want { FITS_FACTS, FITS_FLOATS, FITS_DOUBLES };

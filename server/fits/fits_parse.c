@@ -138,6 +138,32 @@ static void read_position(const char *path, fitsfile *file, struct fits_frame *o
 	}
 }
 
+/* Whether the header calls the frame one that shows no stars. N.I.N.A. and most others write IMAGETYP ("Dark Frame",
+ * "FLAT"), drivers of INDI write FRAME ("Bias"). */
+static bool read_calibration(fitsfile *file)
+{
+	static const char *const keys[] = {"IMAGETYP", "FRAME"};
+	static const char *const words[] = {"dark", "flat", "bias", "zero"};
+	char text[FLEN_VALUE];
+	for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+		bool said = read_text(file, keys[k], text, sizeof text);
+		for (size_t w = 0; said && w < sizeof words / sizeof words[0]; w++) {
+			if (strcasestr(text, words[w]) != NULL) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+/* When the exposure began, ms since 1970; 0 unknown. */
+static int64_t read_start(fitsfile *file)
+{
+	char text[FLEN_VALUE];
+	int64_t utc_ms = 0;
+	return read_text(file, "DATE-OBS", text, sizeof text) && fits_date_parse(text, &utc_ms) ? utc_ms : 0;
+}
+
 static enum err_code fail(struct err *err, const char *path, int status)
 {
 	char reason[FLEN_STATUS] = "";
@@ -251,6 +277,8 @@ static enum err_code read_facts(const char *path, fitsfile *file, struct fits_fr
 	out->pixel_um = read_number(file, "XPIXSZ", &v) && v > 0.0 ? v : NAN;
 	out->bin = read_number(file, "XBINNING", &v) && v >= 1.0 && v <= 64.0 ? (int32_t)v : 1;
 	read_position(path, file, out);
+	out->calibration = read_calibration(file);
+	out->start_utc_ms = read_start(file);
 	return ERR_OK;
 }
 

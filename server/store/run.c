@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "run_field.h"
 
 const char *run_state_name(enum run_state state)
 {
@@ -108,6 +109,25 @@ static void write_fit(struct json_writer *w, const struct run *run)
 	json_key_double(w, "k", run->curve.k);
 	json_key_double(w, "x0", run->curve.x0);
 	json_key_double(w, "y0", run->curve.y0);
+	json_key_double(w, "e", isfinite(run->curve.e) ? run->curve.e : 0);
+	json_end_object(w);
+}
+
+static void write_taught(struct json_writer *w, const struct run_taught *taught)
+{
+	json_key(w, "taught");
+	if (!isfinite(taught->slope_px_per_step)) {
+		json_null(w);
+		return;
+	}
+	json_object(w);
+	json_key_double(w, "slope_px_per_step", taught->slope_px_per_step);
+	json_key_double(w, "slope_sigma", taught->slope_sigma);
+	json_key_double(w, "hfr_min_px", taught->hfr_min_px);
+	json_key_double(w, "hfr_min_sigma_px", taught->hfr_min_sigma_px);
+	json_key_double(w, "asymmetry", taught->asymmetry);
+	json_key_double(w, "asymmetry_sigma", taught->asymmetry_sigma);
+	json_key_double(w, "backlash_steps", taught->backlash_steps);
 	json_end_object(w);
 }
 
@@ -167,8 +187,13 @@ static void write_run(const struct run *run, bool with_points, struct buf *out)
 	json_key_double(&w, "hfr_final_px", run->hfr_final_px);
 	json_key_double(&w, "r_squared", run->r_squared);
 	key_text(&w, "model", run->model);
+	key_text(&w, "mode", run->mode);
+	key_text(&w, "note", run->note);
+	write_taught(&w, &run->taught);
 	write_fit(&w, run);
 	write_numbering(&w, run);
+	json_key(&w, "field");
+	run_field_write(&w, &run->field, with_points);
 	json_key_int(&w, "exposures", run->exposures);
 	json_key_double(&w, "exposure_s", run->exposure_s);
 	json_key_int(&w, "binning", run->binning);

@@ -6,7 +6,7 @@
 
 typedef double (*count_fn)(const struct numbering *n, double position);
 
-/* Everything in a run that is a place; widths (an uncertainty, a slope) are the same by every count. */
+/* Everything in a run that is a place or has a side; widths (an uncertainty, a slope) are the same by every count. */
 static void convert(struct run *run, count_fn count)
 {
 	const struct numbering n = run->numbering;
@@ -18,6 +18,18 @@ static void convert(struct run *run, count_fn count)
 	double high = count(&n, run->interval95_steps[1]);
 	run->interval95_steps[0] = n.known && n.reversed ? high : low;
 	run->interval95_steps[1] = n.known && n.reversed ? low : high;
+	if (n.known && n.reversed) {
+		/* The arm above the best position is the one below it by the other count. */
+		run->taught.asymmetry = -run->taught.asymmetry;
+		run->curve.e = -run->curve.e;
+	}
+	if (run->field.known) {
+		double best = count(&n, run->field.train.value[FIELD_BEST]);
+		if (n.known && n.reversed) {
+			field_mirror(&run->field.train, best);
+		}
+		run->field.train.value[FIELD_BEST] = best;
+	}
 	for (size_t i = 0; run->points != NULL && i < run->point_count; i++) {
 		run->points[i].position = count(&n, run->points[i].position);
 	}

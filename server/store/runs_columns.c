@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* The columns of runs in the order of the table; binding and reading walk the same rows. */
-enum kind { KIND_BOOL, KIND_INT, KIND_CODE, KIND_I64, KIND_REAL, KIND_TEXT };
+enum kind { KIND_BOOL, KIND_INT, KIND_CODE, KIND_I64, KIND_REAL, KIND_TEXT, KIND_FIELD };
 static const struct {
 	const char *name;
 	enum kind kind;
@@ -47,6 +47,7 @@ static const struct {
 	COLUMN("fit_k", KIND_REAL, curve.k),
 	COLUMN("fit_x0", KIND_REAL, curve.x0),
 	COLUMN("fit_y0", KIND_REAL, curve.y0),
+	COLUMN("fit_e", KIND_REAL, curve.e),
 	COLUMN("exposures", KIND_INT, exposures),
 	COLUMN("binning", KIND_INT, binning),
 	COLUMN("exposure_s", KIND_REAL, exposure_s),
@@ -56,8 +57,22 @@ static const struct {
 	COLUMN("calibrated", KIND_BOOL, numbering.calibrated),
 	COLUMN("motor_low", KIND_INT, numbering.low),
 	COLUMN("motor_high", KIND_INT, numbering.high),
+	COLUMN("mode", KIND_TEXT, mode),
+	COLUMN("note", KIND_TEXT, note),
+	COLUMN("focal_length_mm", KIND_REAL, focal_length_mm),
+	COLUMN("aperture_mm", KIND_REAL, aperture_mm),
+	COLUMN("slope_px_per_step", KIND_REAL, taught.slope_px_per_step),
+	COLUMN("slope_sigma", KIND_REAL, taught.slope_sigma),
+	COLUMN("hfr_min_px", KIND_REAL, taught.hfr_min_px),
+	COLUMN("hfr_min_sigma_px", KIND_REAL, taught.hfr_min_sigma_px),
+	COLUMN("asymmetry", KIND_REAL, taught.asymmetry),
+	COLUMN("asymmetry_sigma", KIND_REAL, taught.asymmetry_sigma),
+	COLUMN("backlash_seen_steps", KIND_REAL, taught.backlash_steps),
+	COLUMN("field", KIND_FIELD, field),
 #undef COLUMN
 };
+/* The most bytes of such a text: 65 numbers of at most 24 bytes, and their names. */
+#define FIELD_TEXT_MAX 8192
 #define COLUMN_COUNT ((int)(sizeof columns / sizeof columns[0]))
 
 void runs_bind_real(sqlite3_stmt *stmt, int at, double value)
@@ -91,6 +106,30 @@ static enum err_code code_of_name(const char *name)
 	return ERR_INTERNAL;
 }
 
+/* What was learned of the field is one JSON text: its numbers are of use together or not at all. */
+static void bind_field(sqlite3_stmt *stmt, int at, const struct run_field *field)
+{
+	if (!field->known) {
+		sqlite3_bind_null(stmt, at);
+		return;
+	}
+	struct buf text;
+	buf_init(&text, FIELD_TEXT_MAX);
+	run_field_json(field, true, &text);
+	sqlite3_bind_text(stmt, at, buf_text(&text), -1, SQLITE_TRANSIENT);
+	buf_fini(&text);
+}
+
+/* One that is null or damaged is not known. */
+static void read_field(sqlite3_stmt *stmt, int at, struct run_field *out)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, at);
+	*out = (struct run_field){.known = false};
+	if (text != NULL) {
+		(void)run_field_parse(span_of(text), out, NULL);
+	}
+}
+
 static void bind_column(sqlite3_stmt *stmt, int i, const struct run *run)
 {
 	const char *field = (const char *)run + columns[i].offset;
@@ -121,6 +160,9 @@ static void bind_column(sqlite3_stmt *stmt, int i, const struct run *run)
 		break;
 	case KIND_TEXT:
 		sqlite3_bind_text(stmt, i + 1, field, -1, SQLITE_TRANSIENT);
+		break;
+	case KIND_FIELD:
+		bind_field(stmt, i + 1, &run->field);
 		break;
 	}
 }
@@ -157,6 +199,9 @@ static void read_column(sqlite3_stmt *stmt, int i, struct run *run)
 		break;
 	case KIND_TEXT:
 		runs_read_text(stmt, i, field, columns[i].size);
+		break;
+	case KIND_FIELD:
+		read_field(stmt, i, &run->field);
 		break;
 	}
 }

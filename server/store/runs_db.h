@@ -69,9 +69,13 @@ struct run *runs_db_last(struct runs_db *runs, int focuser, struct err *err);
 enum err_code runs_db_each(struct runs_db *runs, bool (*row)(void *arg, const struct run *run), void *arg,
 	struct err *err);
 
-/* Reads slope and least HFR of the last run that succeeded; *known becomes false when there is none. */
-enum err_code runs_db_history(struct runs_db *runs, int focuser, int camera, int binning, bool *known,
-	double *slope_px_per_step, double *hfr_min_px, struct err *err);
+/* Calls row() with each run of the focuser that succeeded and was not forgotten, newest first, without its points, up
+ * to 200 of them. */
+enum err_code runs_db_lessons(struct runs_db *runs, int focuser, bool (*row)(void *arg, const struct run *run),
+	void *arg, struct err *err);
+
+/* Notes that the runs of this focuser, up to this number, are no lessons any more. */
+enum err_code runs_db_forget(struct runs_db *runs, int focuser, uint64_t upto, struct err *err);
 
 /* ---- shared by the files of the database ---- */
 

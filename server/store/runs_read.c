@@ -100,10 +100,10 @@ struct run *runs_db_last(struct runs_db *runs, int focuser, struct err *err)
 	return load_first(runs, select_runs(runs, "WHERE focuser = ? ORDER BY id DESC LIMIT 1", focuser), err);
 }
 
-enum err_code runs_db_each(struct runs_db *runs, bool (*row)(void *arg, const struct run *run), void *arg,
-	struct err *err)
+static enum err_code each(struct runs_db *runs, const char *which, int64_t value,
+	bool (*row)(void *arg, const struct run *run), void *arg, struct err *err)
 {
-	sqlite3_stmt *stmt = select_runs(runs, "WHERE state <> ? ORDER BY id DESC", RUN_RUNNING);
+	sqlite3_stmt *stmt = select_runs(runs, which, value);
 	int step = stmt == NULL ? SQLITE_ERROR : sqlite3_step(stmt);
 	bool more = true;
 	while (more && step == SQLITE_ROW) {
@@ -117,29 +117,16 @@ enum err_code runs_db_each(struct runs_db *runs, bool (*row)(void *arg, const st
 	return code;
 }
 
-enum err_code runs_db_history(struct runs_db *runs, int focuser, int camera, int binning, bool *known,
-	double *slope_px_per_step, double *hfr_min_px, struct err *err)
+enum err_code runs_db_each(struct runs_db *runs, bool (*row)(void *arg, const struct run *run), void *arg,
+	struct err *err)
 {
-	sqlite3_stmt *stmt;
-	*known = false;
-	if (sqlite3_prepare_v2(runs->db,
-		    "SELECT abs(fit_k), abs(fit_a) + coalesce(fit_y0, 0) FROM runs WHERE focuser = ?"
-		    " AND camera = ? AND binning = ? AND state = ? AND fit_k IS NOT NULL"
-		    " AND fit_a IS NOT NULL ORDER BY id DESC LIMIT 1",
-		    -1, &stmt, NULL) != SQLITE_OK) {
-		return runs_db_error(runs, "be read", err);
-	}
-	const int value[] = {focuser, camera, binning, RUN_SUCCEEDED};
-	for (int i = 0; i < 4; i++) {
-		sqlite3_bind_int(stmt, i + 1, value[i]);
-	}
-	int step = sqlite3_step(stmt);
-	if (step == SQLITE_ROW) {
-		*known = true;
-		*slope_px_per_step = sqlite3_column_double(stmt, 0);
-		*hfr_min_px = sqlite3_column_double(stmt, 1);
-	}
-	enum err_code code = step == SQLITE_ROW || step == SQLITE_DONE ? ERR_OK : runs_db_error(runs, "be read", err);
-	sqlite3_finalize(stmt);
-	return code;
+	return each(runs, "WHERE state <> ? ORDER BY id DESC", RUN_RUNNING, row, arg, err);
+}
+
+enum err_code runs_db_lessons(struct runs_db *runs, int focuser, bool (*row)(void *arg, const struct run *run),
+	void *arg, struct err *err)
+{
+	_Static_assert(RUN_SUCCEEDED == 1, "the number in the statement");
+	return each(runs, "WHERE focuser = ? AND state = 1 AND id > coalesce((SELECT run FROM forgotten"
+		" WHERE forgotten.focuser = runs.focuser), 0) ORDER BY id DESC LIMIT 200", focuser, row, arg, err);
 }

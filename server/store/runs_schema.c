@@ -33,6 +33,19 @@ static const char *const migrations[] = {
 	"ALTER TABLE runs ADD COLUMN calibrated INTEGER;"
 	"ALTER TABLE runs ADD COLUMN motor_low INTEGER;"
 	"ALTER TABLE runs ADD COLUMN motor_high INTEGER;",
+	/* What runs teach the next ones, of which telescope (rows from before: what their fits say), and up to which
+	 * run of a focuser that was forgotten. */
+	"ALTER TABLE runs ADD COLUMN mode TEXT; ALTER TABLE runs ADD COLUMN note TEXT;"
+	"ALTER TABLE runs ADD COLUMN focal_length_mm REAL; ALTER TABLE runs ADD COLUMN aperture_mm REAL;"
+	"ALTER TABLE runs ADD COLUMN slope_px_per_step REAL; ALTER TABLE runs ADD COLUMN slope_sigma REAL;"
+	"ALTER TABLE runs ADD COLUMN hfr_min_px REAL; ALTER TABLE runs ADD COLUMN hfr_min_sigma_px REAL;"
+	"ALTER TABLE runs ADD COLUMN asymmetry REAL; ALTER TABLE runs ADD COLUMN asymmetry_sigma REAL;"
+	"ALTER TABLE runs ADD COLUMN backlash_seen_steps REAL;"
+	"CREATE TABLE forgotten (focuser INTEGER PRIMARY KEY, run INTEGER NOT NULL) WITHOUT ROWID;",
+	/* What the stars of the run have taught of the field: run_field_json() of run.h. */
+	"ALTER TABLE runs ADD COLUMN field TEXT;",
+	/* Arms of different slopes. */
+	"ALTER TABLE runs ADD COLUMN fit_e REAL;",
 };
 #define MIGRATION_COUNT ((int)(sizeof migrations / sizeof migrations[0]))
 

@@ -126,6 +126,14 @@ enum err_code runs_db_unreserve(struct runs_db *runs, uint64_t highest, struct e
 	return set_counter(runs, highest) ? ERR_OK : runs_db_error(runs, "give numbers of runs back", err);
 }
 
+enum err_code runs_db_forget(struct runs_db *runs, int focuser, uint64_t upto, struct err *err)
+{
+	char sql[100];
+	snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO forgotten VALUES (%d, %llu)", focuser,
+		(unsigned long long)upto);
+	return runs_db_sql(runs, sql) ? ERR_OK : runs_db_error(runs, "forget", err);
+}
+
 enum err_code runs_db_cut_short(struct runs_db *runs, int *count, struct err *err)
 {
 	char sql[400];

@@ -328,7 +328,7 @@ bool store_keep_run(struct store *store, const struct run *run)
 	}
 	raise_next_id(store, run->id + 1);
 	pthread_mutex_lock(&store->lock);
-	learned_from_run(&store->learned, run);
+	learned_add(&store->learned, run);
 	struct run *lost = kept_put(&store->kept, copy);
 	store->write_ms = 0;
 	pthread_cond_signal(&store->work);

@@ -94,6 +94,15 @@ uint64_t store_ask_list(struct store *store, int limit, const struct numbering *
 	return ticket;
 }
 
+uint64_t store_ask_learned(struct store *store, int focuser, const struct numbering *today, bool forget)
+{
+	struct ask ask = {.kind = forget ? ASK_FORGET : ASK_LEARNED, .focuser = focuser, .today = {*today}};
+	pthread_mutex_lock(&store->lock);
+	uint64_t ticket = post(store, &ask);
+	pthread_mutex_unlock(&store->lock);
+	return ticket;
+}
+
 static struct ask *find(struct store *store, uint64_t ticket)
 {
 	for (int i = 0; i < STORE_ASKS_MAX; i++) {
@@ -148,18 +157,16 @@ static bool ask_and_wait(struct store *store, const struct ask *what, int patien
 	}
 }
 
-bool store_history(struct store *store, int focuser, int camera, int binning, int patience_ms,
-	struct store_history *out)
+bool store_history(struct store *store, const struct run *like, int patience_ms, struct store_history *out)
 {
-	struct ask what = {.kind = ASK_HISTORY, .focuser = focuser, .camera = camera, .binning = binning};
-	struct ask found;
+	struct ask found = {.answer = {.run = NULL}};
 	pthread_mutex_lock(&store->lock);
-	bool known = learned_get(&store->learned, focuser, camera, binning, out);
-	if (!known && ask_and_wait(store, &what, patience_ms, &found) && found.known) {
-		known = true;
-		*out = found.history;
+	if (like->focuser >= 0 && like->focuser < STORE_FOCUSERS_MAX && !store->learned_read[like->focuser]) {
+		ask_and_wait(store, &(struct ask){.kind = ASK_LEARNED, .focuser = like->focuser}, patience_ms, &found);
 	}
+	bool known = learned_get(&store->learned, like, out);
 	pthread_mutex_unlock(&store->lock);
+	store_answer_fini(&found.answer);
 	return known;
 }
 
@@ -283,22 +290,39 @@ static void find_run(struct store *store, struct ask *ask)
 	ask->answer = answer;
 }
 
-static void find_history(struct store *store, struct ask *ask)
+/* Learns from a row of the database. */
+static bool learn_row(void *arg, const struct run *row)
 {
-	struct ask copy = *ask;
-	pthread_mutex_unlock(&store->lock);
-	struct err err = {0};
-	runs_db_history(store->db, copy.focuser, copy.camera, copy.binning, &copy.known,
-		&copy.history.slope_px_per_step, &copy.history.hfr_min_px, &err);
+	struct store *store = arg;
 	pthread_mutex_lock(&store->lock);
-	ask->known = copy.known;
-	ask->history = copy.history;
-	ask->answer.err = err;
-	/* A run may have ended while the disk was read; what was learned from it is newer. */
-	struct store_history newer;
-	if (copy.known && !learned_get(&store->learned, copy.focuser, copy.camera, copy.binning, &newer)) {
-		learned_put(&store->learned, copy.focuser, copy.camera, copy.binning, &copy.history);
+	learned_add(&store->learned, row);
+	pthread_mutex_unlock(&store->lock);
+	return true;
+}
+
+/* Tells what is learned, after all of it was forgotten where that is wished; the disk is read once. The caller holds
+ * the lock, which is given back meanwhile. */
+static void tell_learned(struct store *store, struct ask *ask)
+{
+	struct store_answer answer = {.run = NULL};
+	struct ask what = *ask;
+	bool *read = &store->learned_read[what.focuser];
+	bool forget = what.kind == ASK_FORGET;
+	bool need = !*read;
+	uint64_t upto = atomic_load(&store->next_id) - 1;
+	pthread_mutex_unlock(&store->lock);
+	enum err_code code = forget ? runs_db_forget(store->db, what.focuser, upto, &answer.err)
+			     : need ? runs_db_lessons(store->db, what.focuser, learn_row, store, &answer.err) : ERR_OK;
+	pthread_mutex_lock(&store->lock);
+	if (code == ERR_OK) {
+		*read = true;
+		if (forget) {
+			learned_forget(&store->learned, what.focuser, upto);
+		}
+		buf_init(&answer.text, LIST_CEILING);
+		learned_json(&store->learned, what.focuser, &what.today[0], &answer.text);
 	}
+	ask->answer = answer;
 }
 
 bool store_asks_work(struct store *store, int64_t now_ms)
@@ -323,8 +347,9 @@ bool store_asks_work(struct store *store, int64_t now_ms)
 	case ASK_LIST:
 		make_list(store, ask);
 		break;
-	case ASK_HISTORY:
-		find_history(store, ask);
+	case ASK_LEARNED:
+	case ASK_FORGET:
+		tell_learned(store, ask);
 		break;
 	}
 	int64_t now = clock_now_ms(clock_real());

@@ -15,7 +15,7 @@
 /* So many small files may wait to be written: one for each of the 2 x 10 devices, with room to spare. */
 #define STORE_FILES_MAX 32
 
-enum ask_kind { ASK_RUN, ASK_LAST, ASK_LIST, ASK_HISTORY };
+enum ask_kind { ASK_RUN, ASK_LAST, ASK_LIST, ASK_LEARNED, ASK_FORGET };
 enum ask_state { ASK_FREE, ASK_WAITING, ASK_WORKING, ASK_ANSWERED };
 
 struct ask {
@@ -23,14 +23,12 @@ struct ask {
 	enum ask_kind kind;
 	uint64_t ticket;
 	uint64_t number;                 /* id of the run, or the limit of the list */
-	int focuser, camera, binning;    /* of ASK_HISTORY; ASK_LAST uses the focuser alone */
+	int focuser;                     /* of ASK_LAST, ASK_LEARNED, ASK_FORGET */
 	int64_t again_ms;                /* the question is not tried before this; all times are on clock_real() */
 	int64_t deadline_ms;
 	int64_t answered_ms;
-	struct numbering today[STORE_FOCUSERS_MAX]; /* of ASK_LIST */
+	struct numbering today[STORE_FOCUSERS_MAX]; /* of ASK_LIST; of ASK_LEARNED and ASK_FORGET the first */
 	struct store_answer answer;
-	bool known;                      /* of ASK_HISTORY */
-	struct store_history history;
 };
 
 struct store_file {
@@ -61,6 +59,7 @@ struct store {
 	uint64_t tickets;
 	struct store_file file[STORE_FILES_MAX];
 	struct learned learned;
+	bool learned_read[STORE_FOCUSERS_MAX]; /* the disk was asked for what its runs teach */
 
 	/* Only the thread uses these. */
 	struct log_lasting reserve_failures;

@@ -31,7 +31,7 @@ DOORS = {
     "pthread.h": ["server/base/include/clock.h", "server/base/image.c", "server/base/log.c", "server/store/*", "server/core/*", "server/config/settings*", "server/cmd_serve.c", "api/*", "web/*",
                   "drivers/sim/sim_paint.c", "drivers/alpaca/alpaca_curl.c", "drivers/indi/indi_xml.c", "drivers/indi/indi_line.c",
                   "drivers/indi/indi_blob.c",
-                  "drivers/files/frame_fetch.c",
+                  "drivers/files/frame_fetch.c", "drivers/folder/folder_watch.c",
                   "drivers/transport/resolve.c",
                   "server/fits/fits_library.c", "server/fits/raw_library.c"],
     "zlib.h": ["drivers/indi/indi_packed.c", "web/pages.c", "server/store/position_slot.c"],

@@ -34,7 +34,7 @@ FOCUSER = "server/core/focuser"
 CAMERA = "server/core/camera"
 JOBS = "server/core/jobs"
 CORE = "server/core"
-SERVED = [VALUES, CURVES, PLANS, STARS, CONFIG, STORE, DEVICE, FOCUSER, CAMERA, JOBS, CORE]
+SERVED = [VALUES, CURVES, PLANS, STARS, FIELD, CONFIG, STORE, DEVICE, FOCUSER, CAMERA, JOBS, CORE]
 MAY = {
     "server/base": [],
     "server/fits": [],
@@ -56,17 +56,19 @@ MAY = {
     "drivers/sim": [VALUES, SEAMS, "drivers/std", "server/fits"],
     "drivers/files": ["server/fits"],
     "drivers/exec": [VALUES, SEAMS, "drivers/std", "drivers/files", "server/fits"],
+    "drivers/folder": [VALUES, SEAMS, "drivers/files", "server/fits"],
     "drivers/replay": [VALUES, SEAMS, "drivers/std", "drivers/files", "server/fits"],
     "drivers": [VALUES, SEAMS],
     "drivers/emulators/std": [],
     "drivers/emulators": ["drivers/emulators/std"],
     CONFIG: [VALUES],
-    STORE: [VALUES],
+    # A run keeps what its stars have taught of the field, whole, as the next frames need it.
+    STORE: [VALUES, FIELD],
     DEVICE: [VALUES, CONFIG, STORE, SEAMS, KIND],
     KIND: [VALUES, CONFIG, STORE, SEAMS, DEVICE],
     FOCUSER: [VALUES, CURVES, PLANS, CONFIG, STORE, SEAMS, "drivers/ports", DEVICE, KIND],
     CAMERA: [VALUES, CONFIG, STORE, SEAMS, DEVICE, KIND],
-    JOBS: [VALUES, STARS, CURVES, PLANS, CONFIG, STORE, DEVICE, KIND, FOCUSER, CAMERA],
+    JOBS: [VALUES, STARS, CURVES, PLANS, FIELD, CONFIG, STORE, DEVICE, KIND, FOCUSER, CAMERA],
     CORE: [VALUES, SEAMS, "drivers/ports", CONFIG, STORE, DEVICE, KIND, FOCUSER, CAMERA, JOBS],
     "api/http": [],
     "api/alpaca": ["api/http", *SERVED],

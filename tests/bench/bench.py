@@ -17,6 +17,7 @@ import signal
 import socket
 import sqlite3
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -24,6 +25,9 @@ import threading
 import time
 import urllib.parse
 import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "http"))
+import upstream  # noqa: E402 - found where the tests keep it
 
 PAIRS = 15  # of short runs: what else runs on the machine then disturbs both alike
 WIDTH, HEIGHT = 9576, 6388  # px: a 62 Mpx sensor
@@ -557,6 +561,107 @@ def p25():
         f"{quiet['max_us'] / 1e3:.2f} ms; answered beside: {crowd.answered}")
 
 
+class Upstream(upstream.Upstream):
+    """Another Alpaca server with a camera of 62 Mpx beside its focuser; a picture is one write() of bytes that are there
+    already."""
+
+    def __init__(self):
+        self.moments = []
+        self.constant = {"cameraxsize": WIDTH, "cameraysize": HEIGHT, "maxbinx": 1, "maxbiny": 1, "maxadu": 65535,
+                         "canabortexposure": True, "canstopexposure": False, "imageready": True, "camerastate": 0,
+                         "lastexposureduration": 0.001}
+        # ImageBytes: version, error, two ids, start, Int32 of the API, UInt16 on the wire, rank, dimensions.
+        head = struct.pack("<iiIIiiiiiii", 1, 0, 0, 0, 44, 2, 8, 2, WIDTH, HEIGHT, 0)
+        self.picture = head + bytes(i * 2654435761 >> 8 & 0xFF for i in range(4096)) * (FRAME_BYTES // 4096 + 1)
+        self.picture = self.picture[:44 + FRAME_BYTES]
+        super().__init__(steps_per_s=100, listed=[
+            {"DeviceName": kind, "DeviceType": kind, "DeviceNumber": 0, "UniqueID": f"bench-{kind}"}
+            for kind in ("Focuser", "Camera")])
+
+    def reply(self, r):
+        if r.member in self.constant:
+            r.value(self.constant[r.member])
+        elif r.member == "imagearray":
+            self.moments.append(time.monotonic())
+            r.raw(self.picture, kind=BYTES)
+        elif r.verb == "PUT" and r.member in ("binx", "biny", "startx", "starty", "numx", "numy", "startexposure"):
+            r.value()
+        elif r.verb == "GET" and r.path.startswith("/api/v1/camera") and not hasattr(self, f"GET_{r.member}"):
+            r.value(None, 0x400, "not implemented")
+        else:
+            if (r.verb, r.member) == ("PUT", "halt"):
+                self.moments.append(time.monotonic())
+            super().reply(r)
+
+
+def tail_of(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def p25u():
+    """The halt of a focuser that another server has: from before the request to its arrival there, while that server
+    answers, and while it takes every question and answers none."""
+    there = Upstream()
+    config = f"[focuser.0]\ndriver = alpaca\nport = 127.0.0.1:{there.port}/0\n"
+    with Focusd(config, simulate=False, cpus=CPUS) as server:
+        def halts(count, hung):
+            took = []
+            for number in range(count):
+                server.put("focuser/0/move", Position=45000 if number % 2 else 5000)
+                while there.where() == there.target or not server.get("focuser/0/ismoving"):
+                    time.sleep(0.001)
+                if hung:
+                    asked = len(there.seen("GET", "ismoving"))
+                    there.answer("GET", "*", upstream.hang)
+                    while len(there.seen("GET", "ismoving")) == asked:
+                        time.sleep(0.001)
+                before = len(there.moments)
+                begin = time.monotonic()
+                server.put("focuser/0/halt")
+                while len(there.moments) == before:
+                    time.sleep(0.0005)
+                took.append(there.moments[-1] - begin)
+                there.right()
+                while server.get("focuser/0/ismoving"):
+                    time.sleep(0.001)
+                there.log.clear()
+            return took
+
+        quiet, hung = halts(100, False), halts(100, True)
+    there.close()
+    p99 = [tail_of(took, 0.99) for took in (hung, quiet)]
+    say("P25", "PUT halt to a hung upstream, p99, of one that answers", p99[0] / p99[1], 3, 1.5, better="less",
+        note=f"p50 {statistics.median(hung) * 1e3:.2f} ms, p99 {p99[0] * 1e3:.2f} ms, worst {max(hung) * 1e3:.2f} ms; "
+        f"answering {statistics.median(quiet) * 1e3:.2f}, {p99[1] * 1e3:.2f}, {max(quiet) * 1e3:.2f} ms")
+
+
+def p27():
+    """From the request for the picture to the moment when a client sees that it is there; curl keeps it in memory."""
+    there = Upstream()
+    config = f"[camera.0]\ndriver = alpaca\nport = 127.0.0.1:{there.port}/0\n"
+    url = f"http://127.0.0.1:{there.port}/api/v1/camera/0/imagearray"
+    with Focusd(config, simulate=False, connect=("camera",), cpus=CPUS) as server:
+        def ours():
+            there.moments.clear()
+            server.put("camera/0/startexposure", Duration=0.001, Light="True")
+            while not server.get("camera/0/imageready"):
+                time.sleep(0.0005)
+            took = time.monotonic() - there.moments[0]
+            there.log.clear()
+            return 1 / took
+
+        def plain():
+            done = subprocess.run(["curl", "-s", "-o", "/dev/null", "-w", "%{time_total}", url], check=True, text=True,
+                                  stdout=subprocess.PIPE, preexec_fn=lambda: os.sched_setaffinity(0, CPUS))
+            return 1 / float(done.stdout)
+
+        ours()
+        ratio, own, other = pairs(ours, plain, 11)
+    there.close()
+    say("P27", "62 Mpx from another Alpaca server, of curl", ratio, 0.8, 0.95,
+        note=f"{1e3 / own:.0f} ms, curl {1e3 / other:.0f} ms")
+
+
 def p29():
     """Twelve clients that take the first bytes of a picture and no more, each of another picture."""
     with big(cpus=CPUS) as server:
@@ -637,7 +742,7 @@ def sky():
 
 ALL = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10,
        "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21, "P22": p22, "P23": p23,
-       "P24": p24, "P25": p25, "P29": p29, "sky": sky}
+       "P24": p24, "P25": p25, "P25-upstream": p25u, "P27": p27, "P29": p29, "sky": sky}
 
 
 def main():

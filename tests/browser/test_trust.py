@@ -31,11 +31,11 @@ def doubt(page):
     return page.one(".focuser .doubt")
 
 
-def picture(page, name):
+def picture(page, name, card=".focuser"):
     """For the eye, when FOCUSD_SHOTS names a folder."""
     folder = os.environ.get("FOCUSD_SHOTS")
     if folder:
-        page.js("document.querySelector('.focuser').scrollIntoView()")
+        page.js("document.querySelector(arguments[0]).scrollIntoView()", card)
         page.driver.save_screenshot(os.path.join(folder, f"{name}-{page.js('innerWidth')}.png"))
 
 

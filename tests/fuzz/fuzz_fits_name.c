@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The name of a FITS file that tells where the focuser stood. */
+/* The name of a FITS file that tells where the focuser stood, and the date of a header. */
 #include <math.h>
 
 #include "fits_frame.h"
@@ -16,6 +16,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(position == -7 && exposure == -7);
 	}
 	(void)fits_name_is_frame(path);
+	int64_t utc_ms = -7;
+	if (fits_date_parse(path, &utc_ms)) {
+		FUZZ_CHECK(utc_ms >= 0 && utc_ms < INT64_C(253402300800000));
+	} else {
+		FUZZ_CHECK(utc_ms == -7);
+	}
 	free(path);
 	return 0;
 }

@@ -161,9 +161,112 @@ def test_is_let_go_when_nobody_else_is_there(there, serve):
     until(lambda: not there.connected, "the device there is let go")
 
 
-def test_a_relative_focuser_is_refused(there, serve):
-    there.answer("GET", "absolute", lambda r: r.value(False))
-    assert "relative" in error_of(lambda: connect(serve(there))).message
+class Relative:
+    """Makes an upstream a relative focuser: it moves by what it is told, and does not tell where it is."""
+
+    def __init__(self, there):
+        self.there = there
+        there.answer("GET", "absolute", lambda r: r.value(False))
+        there.answer("GET", "position", wrong.error(0x400, "a relative focuser has no Position"))
+        there.answer("GET", "maxincrement", lambda r: r.value(5000))
+        there.answer("PUT", "move", self.move)
+
+    def move(self, r):
+        self.there.go(self.there.where() + int(r.fields["Position"]))
+        r.value()
+
+    def ways(self):
+        return [int(r.fields["Position"]) for r in self.there.seen("PUT", "move")]
+
+
+def trust(server):
+    return server.focuser_state()["trust"]
+
+
+def test_a_relative_focuser_needs_the_length_of_its_way(there, serve):
+    Relative(there)
+    assert "max_step" in error_of(lambda: connect(serve(there))).message
+
+
+def test_a_relative_focuser_is_counted(there, serve):
+    """Its true place is the upstream's own; ours differs from it by what it was at the start, all the way."""
+    relative = Relative(there)
+    ours = serve(there, "max_step = 30000\nbacklash_steps = 100\napproach = out\n")
+    connect(ours)
+    assert (ours.get("focuser/0/maxstep"), ours.get("focuser/0/position")) == (30000, 15000)
+    ours.action("SetPosition", "8000")
+    for target, ways in ((9000, [1000]), (8500, [-600, 100]), (20000, [5000, 5000, 1500])):
+        before = len(relative.ways())
+        ours.put("focuser/0/move", Position=target)
+        assert ours.wait_still() == target
+        assert relative.ways()[before:] == ways
+        assert there.where() == 20000 + target - 8000
+    assert not there.seen("GET", "maxstep")
+
+
+def test_a_relative_focuser_that_was_halted_is_somewhere(make_upstream, serve):
+    there = make_upstream(steps_per_s=200)
+    relative = Relative(there)
+    ours = serve(there, "max_step = 30000\n")
+    connect(ours)
+    ours.action("SetPosition", "8000")
+    assert trust(ours) == "known"
+    ours.put("focuser/0/move", Position=12000)
+    until(lambda: there.where() > 20000, "it moves")
+    ours.put("focuser/0/halt")
+    until(lambda: there.seen("PUT", "halt"), "it is halted")
+    until(lambda: trust(ours) == "unknown", "nobody knows where it is")
+    ours.action("SetPosition", "9000")
+    stood = there.where()
+    there.steps_per_s = 50000
+    ours.put("focuser/0/move", Position=9100)
+    assert ours.wait_still() == 9100 and relative.ways()[-1] == 100 and there.where() == stood + 100
+
+
+def test_an_order_to_a_relative_focuser_is_never_given_twice(there, serve):
+    """The answer gets lost with the connection: the motor may have gone, and is not sent again."""
+    relative = Relative(there)
+    ours = serve(there, "max_step = 30000\n")
+    connect(ours)
+    ours.action("SetPosition", "8000")
+
+    def take_and_close(r):
+        there.go(there.where() + int(r.fields["Position"]))
+        wrong.close(r)
+
+    there.answer("PUT", "move", take_and_close)
+    ours.put("focuser/0/move", Position=9000)
+    until(lambda: trust(ours) == "unknown", "nobody knows where it is")
+    assert relative.ways() == [1000]
+
+
+def test_a_relative_focuser_that_was_lost_on_its_way_is_somewhere(make_upstream, serve):
+    """It arrives while nobody looks, and nobody could tell that from a stall."""
+    there = make_upstream(steps_per_s=500)
+    Relative(there)
+    ours = serve(there, "max_step = 30000\n")
+    connect(ours)
+    ours.action("SetPosition", "8000")
+    ours.put("focuser/0/move", Position=8400)
+    until(lambda: there.where() > 20000, "it moves")
+    port = there.port
+    there.close()
+    until(lambda: "link lost" in ours.log(), "the loss is noticed")
+    until(lambda: there.where() == there.target, "it arrives")
+    there.open(port)
+    until(lambda: "link is back" in ours.log(), "the link is back")
+    until(lambda: trust(ours) == "unknown", "nobody knows where it is")
+
+
+def test_somebody_else_moves_a_relative_focuser(make_upstream, serve):
+    there = make_upstream(steps_per_s=2000)
+    Relative(there)
+    ours = serve(there, "max_step = 30000\n")
+    connect(ours)
+    ours.action("SetPosition", "8000")
+    there.go(there.where() + 4000)
+    until(lambda: trust(ours) == "shifted", "it is noticed")
+    assert "moved by something else" in ours.focuser_state()["trust_why"]
 
 
 def test_which_device(make_upstream, make_observatory):
@@ -197,6 +300,29 @@ def test_itself_is_refused(make_observatory, free_port):
     server = make_observatory(simulate=False, config=text.format(free_port), extra=("--port", str(free_port)))
     failure = error_of(lambda: server.put("focuser/1/connected", Connected="True"))
     assert "this very focusd" in failure.message
+
+
+@pytest.mark.parametrize("kind", ["focuser", "camera"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_servers_that_borrow_in_a_circle(make_observatory, free_port, kind, count):
+    """Each would wait for the next one, and nobody ever has hardware: whoever is asked gets the reason, and all rest."""
+    text = f"[{kind}.0]\ndriver = alpaca\nport = 127.0.0.1:{{}}/0\n"
+    servers = [make_observatory(simulate=False, config=text.format(free_port))]
+    while len(servers) < count - 1:
+        servers.append(make_observatory(simulate=False, config=text.format(servers[-1].port)))
+    last = make_observatory(simulate=False, config=text.format(servers[-1].port), extra=("--port", str(free_port)))
+    servers.append(last)
+    error_of(lambda: last.put(f"{kind}/0/connected", Connected="True"))
+    # A machine that is busy may answer that it goes on trying; the reason comes all the same.
+    until(lambda: "leads back to this very focusd" in last.log(), "the reason is told")
+
+    def rests(server):
+        try:
+            return not server.get(f"{kind}/0/connecting")
+        except AlpacaError:
+            return False  # the reason, which is told for a while
+    until(lambda: all(rests(server) for server in servers), "all have given up")
+    assert not any(f"{kind}.0: connected" in server.log() for server in servers)
 
 
 @pytest.mark.parametrize("where", ["", "ftp://host", "host:0", "host:99999", "host/x", "host/-1", "a b", "[::1", "auto:x"])
@@ -250,6 +376,43 @@ def test_found_again_by_its_id_at_another_address(make_observatory, free_udp_por
     assert theirs.port != old_port
     until(lambda: "link is back" in ours.log(), "it is found at its new port")
     assert ours.get("focuser/0/position") == theirs.get("focuser/0/position")
+
+
+def test_a_server_that_answers_at_two_addresses_is_one(make_upstream, make_observatory, free_udp_port):
+    """Its two focusers are two, and not four; 127.0.0.2 is this machine, too (Linux routes all of 127.0.0.0/8 there)."""
+    there = make_upstream(listed=[{"DeviceName": name, "DeviceType": "Focuser", "DeviceNumber": number,
+                                   "UniqueID": f"id-{name}"} for number, name in enumerate(("A", "B"))])
+    other = socket.create_server(("127.0.0.2", there.port))
+    threading.Thread(target=there.accept, args=(other,), daemon=True).start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear, \
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as second:
+        ear.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        ear.bind(("127.255.255.255", free_udp_port))
+        second.bind(("127.0.0.2", 0))
+
+        def answer():
+            while True:
+                try:
+                    words, asker = ear.recvfrom(100)
+                    if words != b"alpacadiscovery1":
+                        return
+                    for mouth in (third, second):
+                        mouth.sendto(b'{"AlpacaPort": %d}' % there.port, asker)
+                except OSError:
+                    return
+
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as third:
+            third.bind(("127.0.0.1", 0))
+            thread = threading.Thread(target=answer)
+            thread.start()
+            ours = make_observatory(simulate=False, config=config(f"auto:{free_udp_port}"))
+            failure = error_of(lambda: connect(ours))
+            second.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            second.sendto(b"end", ("127.255.255.255", free_udp_port))
+            thread.join()
+    other.close()
+    assert len(there.seen("GET", "configureddevices")) >= 2
+    assert "there are 2 focusers" in failure.message and "(A)" in failure.message and "(B)" in failure.message
 
 
 def test_nobody_answers_a_search(make_observatory, free_udp_port):
@@ -329,7 +492,8 @@ def test_a_move_that_failed_there_ends_in_its_words(there, serve):
     ours.put("focuser/0/move", Position=30000)
     failure = error_of(lambda: until(lambda: not ours.get("focuser/0/ismoving"), "the move ends"))
     assert failure.number == 0x5C3 and "The drawtube is stuck" in failure.message
-    assert len(there.seen("PUT", "move")) == 1 and there.seen("PUT", "halt")
+    until(lambda: there.seen("PUT", "halt"), "it is halted")
+    assert len(there.seen("PUT", "move")) == 1
 
 
 def test_a_move_that_was_refused_ends_in_its_words(there, serve):

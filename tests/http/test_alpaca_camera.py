@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A camera of another Alpaca server in the place of one's own: a second focusd with a simulated camera, and a server
 that answers as tests want (upstream.py, from the Alpaca API reference)."""
+import json
 import struct
 import threading
 import time
@@ -264,6 +265,31 @@ def test_pieces_and_a_header_that_is_longer(there, serve):
     assert np.array_equal(picture(ours), there.pixels())
 
 
+@pytest.mark.parametrize("planes", [1, 3])
+@pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8"])
+def test_a_server_that_sends_text_only(there, serve, planes, kind):
+    """Alpaca API reference, chapter 8: a server that knows no ImageBytes answers with Value[x][y], which is whole numbers
+    or, here for colours, doubles; it comes in pieces that end anywhere."""
+    there.planes, there.sensor_type = planes, 1 if planes == 3 else 0
+    ours = connect(serve(there))
+
+    def as_text(r):
+        values = there.pixels() if planes == 1 else there.pixels() + 0.25
+        body = json.dumps({"Type": 2 if planes == 1 else 3, "Rank": 2 if planes == 1 else 3, "Value": values.tolist(),
+                           "ClientTransactionID": 1, "ServerTransactionID": there.count(), "ErrorNumber": 0,
+                           "ErrorMessage": ""}).encode()
+        r.send(f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        for at in range(0, len(body), 11):
+            part = body[at:at + 11]
+            r.send(f"{len(part):x}\r\n".encode() + part + b"\r\n")
+        r.send(b"0\r\n\r\n")
+
+    there.answer("GET", "imagearray", as_text)
+    expose(ours)
+    assert np.array_equal(picture(ours), there.pixels())
+    assert there.exposures == 1
+
+
 def test_a_torn_picture_is_fetched_once_more(there, serve):
     ours = connect(serve(there))
     body = image_bytes(there.pixels(), 8)
@@ -300,7 +326,9 @@ PIXELS = np.zeros((12, 7))
     (wrong.text(struct.pack("<iiIIiiiiiii", 1, 0x5AB, 0, 0, 44, 0, 0, 0, 0, 0, 0) + b"The shutter is stuck", kind=BYTES),
      "The shutter is stuck"),
     (wrong.error(0x5AC, "No picture today"), "No picture today"),
-    (wrong.text(b'{"Type":2,"Rank":2,"Value":[[1]],"ErrorNumber":0,"ErrorMessage":""}'), "ImageBytes"),
+    (wrong.text(b'{"Type":2,"Rank":2,"Value":[[1]],"ErrorNumber":0,"ErrorMessage":""}'), "less than the 7 rows"),
+    (wrong.text(b'{"Type":2,"Rank":2,"Value":[],"ErrorNumber":1451,"ErrorMessage":"The fan is off"}'), "The fan is off"),
+    (wrong.text(b'{"Type":2,"Rank":2,"Value":null,"ErrorNumber":0,"ErrorMessage":""}'), "no picture"),
     (wrong.text(b"x" * 100, kind="image/png"), "JSON"),
     (wrong.text(b"gone", status="404 Not Found", kind="text/plain"), "gone"),
 ], ids=lambda v: v if isinstance(v, str) else "")

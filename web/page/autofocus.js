@@ -25,6 +25,8 @@ export class AutofocusCard {
   // The focuser or its camera has a new state: whether a run can be started now, else why not.
   news() {
     const state = this.focuser.state;
+    // Whose focuser is turned by hand has the card of guided focusing in its place.
+    this.card.hidden = state.by_hand;
     const why = this.whyOff(state, this.camera && this.camera.state);
     const button = this.pick('.start');
     this.say.news(state);
@@ -51,6 +53,9 @@ export class AutofocusCard {
     }
     if (focuser.move_refusal) {
       return `${focuser.name} is ${focuser.move_refusal}.`;
+    }
+    if (camera.expose_refusal) {
+      return `${camera.name} ${camera.expose_refusal}.`;
     }
     if (focuser.leased_to_run || camera.leased_to_run) {
       return 'Another run goes on.';

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The card of one camera, and the viewer that shows its last frame large.
 import {put} from './alpaca.js';
-import {Connection, Say, stamp} from './focuser.js';
-import {ACTIVITIES, known, number, sentence, time} from './words.js';
+import {Connection, Say, setText, stamp} from './focuser.js';
+import {ACTIVITIES, duration, known, number, sentence, time} from './words.js';
 
 const previewUrl = (camera, part = '') =>
   `/focusd/v1/camera/${camera.number}/preview.jpg?serial=${camera.frame.serial}${part}`;
@@ -27,6 +27,7 @@ export class CameraCard {
       this.expose(e.submitter || this.pick('.expose button'));
     });
     this.show(state);
+    setInterval(() => this.showAge(), 1000);
   }
 
   show(state) {
@@ -52,7 +53,35 @@ export class CameraCard {
     button.toggleAttribute('data-off', why !== '');
     button.setAttribute('aria-disabled', String(why !== ''));
     button.title = why;
+    this.showWatched(state);
     this.refresh();
+  }
+
+  // A camera that watches a folder has the newest measurement in place of a button that exposes.
+  showWatched(state) {
+    const w = state.watched;
+    this.pick('.expose').hidden = Boolean(state.expose_refusal) || Boolean(w);
+    setText(this.pick('.refusal'), state.expose_refusal ? sentence(`It ${state.expose_refusal}`) : '');
+    this.pick('.refusal').hidden = !state.expose_refusal;
+    this.pick('.watched').hidden = !w;
+    if (!w) {
+      return;
+    }
+    const some = w.measured > 0;
+    setText(this.pick('.watched-size'), some ? `HFR ${number(w.hfr_px, 2)} px` : 'Nothing measured yet.');
+    this.came = some ? Date.now() - 1000 * w.age_s : null;
+    this.showAge();
+    const left = w.left_out > 0 ? `Left out ${number(w.left_out)}, the last ${w.left_out_file}: ${w.left_out_why}` : '';
+    setText(this.pick('.watched-left'), sentence(left));
+  }
+
+  // How old the measurement is grows without news of the server.
+  showAge() {
+    const w = this.state.watched;
+    if (w && this.came !== null) {
+      setText(this.pick('.watched-facts'),
+        `${number(w.stars)} stars · ${w.file} · ${duration((Date.now() - this.came) / 1000)} old`);
+    }
   }
 
   // Loads the newest frame, one at a time: on a slow link frames are skipped, never queued.
@@ -97,6 +126,9 @@ export class CameraCard {
   whyOff(state) {
     if (state.leased_to_run) {
       return 'An autofocus run uses the camera now.';
+    }
+    if (state.expose_refusal) {
+      return sentence(`It ${state.expose_refusal}`);
     }
     return state.link === 'up' ? '' : 'Not connected. Press Connect first.';
   }

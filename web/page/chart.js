@@ -9,7 +9,8 @@ import {known, number} from './words.js';
 const PLUGINS = window.Dygraph.PLUGINS.filter((plugin) => plugin !== window.Dygraph.Plugins.Legend);
 window.Dygraph.PLUGINS = PLUGINS;
 
-const curve = (fit, x) => fit.y0 + Math.hypot(fit.a, fit.k * (x - fit.x0));
+const curve = (fit, x) => fit.y0 + Math.hypot(fit.a,
+  fit.k * (1 + (x > fit.x0 ? fit.e : -fit.e) / 2) * (x - fit.x0));
 
 export class Chart {
   // place: the element to draw in; readout: where the point under finger or pointer is told.
@@ -146,7 +147,7 @@ export class Chart {
 
   plotFit(c, g, area) {
     const fit = this.run.fit;
-    if (!fit || ![fit.a, fit.k, fit.x0, fit.y0].every(known)) {
+    if (!fit || ![fit.a, fit.k, fit.x0, fit.y0, fit.e].every(known)) {
       return;
     }
     c.strokeStyle = this.color('--accent');

@@ -3,6 +3,7 @@
 import {AutofocusCard} from './autofocus.js';
 import {CameraCard, Viewer} from './camera.js';
 import {FocuserCard} from './focuser.js';
+import {GuidedCard} from './guided.js';
 import {History, loadRun} from './history.js';
 import {Stop} from './stop.js';
 import {TRUSTS, link, number, sentence} from './words.js';
@@ -12,7 +13,7 @@ const QUIET_MS = 12000;
 const RECONNECT_MS = 20000;
 
 const $ = (id) => document.getElementById(id);
-const focusers = new Map();  // number -> {card, autofocus}
+const focusers = new Map();  // number -> {card, autofocus, guided}
 const cameras = new Map();   // number -> CameraCard
 const viewer = new Viewer($('viewer'));
 let groups = [];             // {key, title, element}
@@ -42,13 +43,16 @@ function makeGroups(devices) {
   for (const state of devices.filter((d) => d.type === 'focuser')) {
     const card = new FocuserCard(state);
     const autofocus = new AutofocusCard(card);
-    focusers.set(state.number, {card, autofocus});
-    const cards = [card.card, autofocus.card];
+    const guided = new GuidedCard(card);
+    focusers.set(state.number, {card, autofocus, guided});
+    const cards = [card.card, guided.card, autofocus.card];
     if (wanted.has(state.camera)) {
       cards.push(camera(wanted.get(state.camera)));
     }
     autofocus.camera = cameras.get(state.camera) || null;
+    guided.camera = autofocus.camera;
     autofocus.news();
+    guided.news();
     group(`focuser-${state.number}`, state.name, cards);
   }
   for (const state of [...wanted.values()]) {
@@ -112,6 +116,7 @@ function showDevice(state) {
     if (entry) {
       entry.card.show(state);
       entry.autofocus.news();
+      entry.guided.news();
       stop.news(entry.card);
       if (state.run) {
         runs.set(state.run, state.number);
@@ -119,8 +124,9 @@ function showDevice(state) {
     }
   } else if (cameras.has(state.number)) {
     cameras.get(state.number).show(state);
-    for (const {autofocus} of focusers.values()) {
+    for (const {autofocus, guided} of focusers.values()) {
       autofocus.news();
+      guided.news();
     }
   }
 }

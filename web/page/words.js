@@ -54,6 +54,10 @@ export const STATES = {
   running: 'Running', succeeded: 'In focus', failed: 'Failed', aborted: 'Stopped',
 };
 
+export const GUIDED = {
+  none: '', running: 'Going on', succeeded: 'In focus', failed: 'No focus found', ended: 'Ended',
+};
+
 // How far a position can be trusted; a known one needs no words.
 export const TRUSTS = {known: '', shifted: 'Position shifted', unknown: 'Position unknown'};
 

@@ -3,10 +3,12 @@
 #ifndef FOCUSD_FRAME_LEVELS_H
 #define FOCUSD_FRAME_LEVELS_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "err.h"
 #include "fits_frame.h"
 #include "image.h"
 
@@ -38,5 +40,10 @@ void frame_levels_put(const struct frame_levels *levels, enum image_type type, d
  * binned pixels. Missing pixels do not count in a mean; a mean without any pixel is missing. */
 void frame_levels_cut(const struct frame_levels *levels, enum image_type type, const struct fits_frame *from, int bin,
 	int32_t start_x, int32_t start_y, int32_t num_x, int32_t num_y, void *out);
+
+/* Does the same for a whole frame from frame_pool_take(): its width and height from the start on, in its type.  Returns
+ * early when *cancelled becomes true, and the rest of the frame is not filled then; ERR_NOMEM. */
+enum err_code frame_levels_into(const struct frame_levels *levels, const struct fits_frame *from, int bin,
+	int32_t start_x, int32_t start_y, const atomic_bool *cancelled, struct frame *into, struct err *err);
 
 #endif

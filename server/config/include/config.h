@@ -74,6 +74,7 @@ struct config_camera {
 	char driver[32];
 	struct camera_port port;
 	bool connect_at_start;
+	int announce;              /* 0 no, 1 yes; CONFIG_UNSET: yes, unless it watches */
 	double pixel_size_um;      /* NAN = the device's */
 };
 

@@ -92,6 +92,13 @@ void camera_reset(struct device *dev)
 	camera_climate_reset(dev);
 }
 
+/* ERR_INVALID_OPERATION, with the reason, of a camera that makes no exposure at all. The caller holds the lock. */
+static enum err_code can_expose(const struct device *dev, struct err *err)
+{
+	const char *refusal = camera_of(dev)->caps.expose_refusal;
+	return refusal[0] == '\0' ? ERR_OK : err_set(err, ERR_INVALID_OPERATION, "%s %s", dev->info.name, refusal);
+}
+
 static enum err_code check_axis(const char *axis, int32_t start, int32_t num, int32_t sensor, int bin,
 	struct err *err)
 {
@@ -145,6 +152,10 @@ static enum err_code start_locked(struct device *dev, double duration_s, bool li
 {
 	struct camera_core *c = camera_of(dev);
 	enum err_code code = device_need_link(dev, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = can_expose(dev, err);
 	if (code != ERR_OK) {
 		return code;
 	}
@@ -301,6 +312,9 @@ enum err_code camera_run_expose(struct device *dev, uint64_t run, double duratio
 	struct camera_core *c = camera_of(dev);
 	pthread_mutex_lock(&dev->lock);
 	enum err_code code = device_need_link(dev, err);
+	if (code == ERR_OK) {
+		code = can_expose(dev, err);
+	}
 	if (code == ERR_OK && dev->lease.run != run) {
 		code = err_set(err, ERR_CANCELLED, "%s is not held by run %llu any more", dev->info.name,
 			(unsigned long long)run);

@@ -60,6 +60,7 @@ static enum err_code create(struct device *dev, struct err *err)
 	dev->keep_trying = cfg->connect_at_start;
 	device_describe(dev, cfg->name, cfg->driver, driver->title,
 		driver->uses_path ? cfg->port.path : cfg->port.port);
+	dev->info.announced = cfg->announce == CONFIG_UNSET ? driver->mode != CAMERA_WATCHED : cfg->announce != 0;
 	fill_host(dev, cfg);
 	if (driver->simulated) {
 		device_set_simulated(dev);
@@ -74,6 +75,7 @@ static void destroy(struct device *dev)
 		return;
 	}
 	picture_free(&c->picture);
+	arrivals_free(&c->arrivals);
 	frame_pool_release(c->pool);
 	free(c->rows);
 	free(c->ctx);

@@ -8,6 +8,7 @@
 #ifndef FOCUSD_CAMERA_PRIVATE_H
 #define FOCUSD_CAMERA_PRIVATE_H
 
+#include "arrivals.h"
 #include "camera.h"
 #include "camera_driver.h"
 #include "climate.h"
@@ -34,6 +35,7 @@ struct camera_core {
 
 	struct exposure exposure;
 	struct picture picture;
+	struct arrivals arrivals;
 	struct cooler cooler;
 	struct guide guide;
 	struct climate climate;

@@ -258,7 +258,12 @@ static void camera_came_up(struct device *dev, bool again)
 	}
 	camera_climate_came_up(dev, again);
 	if (!dev->quiet_return) {
-		log_info(dev->info.source, "%s %dx%d px", c->caps.identity, (int)c->caps.width, (int)c->caps.height);
+		if (c->caps.width > 0) {
+			log_info(dev->info.source, "%s %dx%d px", c->caps.identity, (int)c->caps.width,
+				(int)c->caps.height);
+		} else {
+			log_info(dev->info.source, "%s", c->caps.identity);
+		}
 	}
 }
 
@@ -298,6 +303,7 @@ static struct step camera_posted(struct device *dev, const void *data, size_t si
 		return step_again();
 	}
 	enum err_code code = camera_drive_posted(dev, data, size, &err);
+	arrivals_take(dev);
 	c->exposure.next_poll_ms = 0;
 	camera_climate_look(c);
 	return code == ERR_IO ? step_lost(&err) : step_again();

@@ -223,6 +223,15 @@ enum err_code camera_drive_posted(struct device *dev, const void *data, size_t s
 	return back(dev, c->driver->posted(c->ctx, data, size, err));
 }
 
+bool camera_drive_take(struct device *dev, struct camera_arrival *out)
+{
+	const struct camera_core *c = camera_of(dev);
+	pthread_mutex_unlock(&dev->lock);
+	bool came = c->driver->take_arrived(c->ctx, out);
+	pthread_mutex_lock(&dev->lock);
+	return came;
+}
+
 enum err_code camera_drive_open(struct device *dev, struct err *err)
 {
 	struct camera_core *c = camera_of(dev);

@@ -11,6 +11,7 @@
 
 #include "err.h"
 
+struct camera_arrival;
 struct camera_climate;
 struct camera_reading;
 struct device;
@@ -51,6 +52,9 @@ enum err_code camera_drive_pulse(struct device *dev, const struct guide_wish *pu
 
 /* Tells the driver what one of its threads posted; (NULL, 0) is a gap. */
 enum err_code camera_drive_posted(struct device *dev, const void *data, size_t size, struct err *err);
+
+/* Takes what came to a camera that watches; false when nothing did. */
+bool camera_drive_take(struct device *dev, struct camera_arrival *out);
 
 /* Without the lock, while the link comes up or goes; link.c of the device counts their failures. */
 

@@ -29,6 +29,11 @@ static void preview(struct picture *p, struct frame *frame)
 	p->preview_serial++;
 }
 
+void picture_show(struct picture *p, struct frame *frame)
+{
+	preview(p, frame);
+}
+
 void picture_publish(struct picture *p, struct frame *frame, double duration_s, int64_t start_utc_ms)
 {
 	preview(p, frame);

@@ -30,6 +30,8 @@ void picture_reset(struct picture *p);
 void picture_publish(struct picture *p, struct frame *frame, double duration_s, int64_t start_utc_ms);
 /* A run's exposure gave this frame, whose reference is taken over. */
 void picture_keep_for_run(struct picture *p, struct frame *frame);
+/* This frame came by itself; the page shows it. */
+void picture_show(struct picture *p, struct frame *frame);
 /* Lets go of all frames. */
 void picture_free(struct picture *p);
 

@@ -40,6 +40,17 @@ void device_touch(struct device *dev, const struct client *client)
 	pthread_mutex_unlock(&dev->lock);
 }
 
+void device_borrowed_by(struct device *dev, const char *unique_ids)
+{
+	size_t len = strspn(unique_ids, "0123456789abcdefABCDEF-,");
+	if (unique_ids[len] != '\0' || len >= sizeof dev->borrowers) {
+		return;
+	}
+	pthread_mutex_lock(&dev->lock);
+	memcpy(dev->borrowers, unique_ids, len + 1);
+	pthread_mutex_unlock(&dev->lock);
+}
+
 static bool link_counts_as_connected(const struct device *dev)
 {
 	if (dev->link == LINK_LOST) {

@@ -451,6 +451,6 @@ void memory_state(struct device *dev, struct focuser_state *out)
 	if (out->within_known) {
 		span_published(f, &out->within_low, &out->within_high);
 	}
-	out->can_set_position = f->driver->set_position != NULL;
+	out->can_set_position = f->driver->set_position != NULL && !f->caps.counts_itself;
 	out->journal_failing = m->failing;
 }

@@ -108,7 +108,7 @@ enum err_code focuser_set_position(struct device *dev, enum focuser_set_how how,
 			dev->info.name, (int)f->caps.max_step);
 	}
 	bool to_device = !f->motion.known || position != f->motion.position;
-	if (code == ERR_OK && to_device && f->driver->set_position == NULL) {
+	if (code == ERR_OK && to_device && (f->driver->set_position == NULL || f->caps.counts_itself)) {
 		code = err_set(err, ERR_NOT_IMPLEMENTED,
 			"%s cannot be told where it stands: a %s counts by itself; SetPosition keep takes its "
 			"own number",

@@ -6,6 +6,7 @@
 #ifndef FOCUSD_SERVED_H
 #define FOCUSD_SERVED_H
 
+#include "arrivals_measured.h"
 #include "autofocus.h"
 #include "settings.h"
 #include "devices.h"
@@ -20,6 +21,7 @@ struct served {
 	const struct devices *devices;
 	/* The jobs of focuser N; NULL where there is no such focuser. */
 	struct autofocus *autofocus[CONFIG_MAX_DEVICES];
+	struct arrivals_measured *arrivals; /* of the cameras that watch, told for each */
 };
 
 /* The jobs of this device; NULL where it has none, as a camera. */

@@ -24,6 +24,12 @@ void autofocus_params_init(struct autofocus_params *params)
 		.exposure_s = NAN, .step = NAN, .binning = -1, .gain = -1, .camera = -1};
 }
 
+const char *autofocus_mode_name(enum autofocus_mode mode)
+{
+	static const char *const names[] = {"full", "quick", "check"};
+	return names[mode];
+}
+
 double autofocus_where(struct autofocus *af)
 {
 	struct focuser_state state;
@@ -45,6 +51,10 @@ int autofocus_choose_binning(const struct autofocus_params *p, const struct conf
 enum err_code autofocus_check_params(const struct autofocus_params *p, const struct camera_caps *caps,
 	struct err *err)
 {
+	if (caps->expose_refusal[0] != '\0' && (isfinite(p->exposure_s) || p->binning >= 0 || p->gain >= 0)) {
+		return err_set(err, ERR_INVALID_VALUE, "the camera cannot expose: exposure_s, binning and gain mean "
+			"nothing to it");
+	}
 	if (isfinite(p->exposure_s) && !(p->exposure_s > 0 && p->exposure_s <= caps->exposure_max_s)) {
 		return err_set(err, ERR_INVALID_VALUE, "exposure_s must be above 0 and at most %g, not %g",
 			caps->exposure_max_s, p->exposure_s);
@@ -130,6 +140,9 @@ static struct run *new_run(struct autofocus *af, uint64_t id, const struct devic
 		.hfr_final_px = NAN,
 		.r_squared = NAN,
 		.curve = {NAN, NAN, NAN, NAN},
+		.taught = {NAN, NAN, NAN, NAN, NAN, NAN, NAN},
+		.focal_length_mm = NAN,
+		.aperture_mm = NAN,
 	};
 	snprintf(run->phase, sizeof run->phase, "%s", run_phase_name(RUN_PHASE_START));
 	snprintf(run->focuser_name, sizeof run->focuser_name, "%s", af->focuser->info.name);
@@ -149,6 +162,9 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	}
 	if (code == ERR_OK) {
 		code = autofocus_find_camera(af, params->camera, &camera, &state, err);
+	}
+	if (code == ERR_OK && state.caps.expose_refusal[0] != '\0') {
+		code = err_set(err, ERR_INVALID_OPERATION, "%s %s", camera->info.name, state.caps.expose_refusal);
 	}
 	if (code == ERR_OK) {
 		code = autofocus_check_params(params, &state.caps, err);
@@ -184,8 +200,8 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	run->backlash_steps = focuser.device_backlash_steps > 0
 				      ? focuser.device_backlash_steps
 				      : af->config->focuser[af->number].backlash_steps;
-	snprintf(run->filter, sizeof run->filter, "%s",
-		params->filter[0] != '\0' ? params->filter : cfg->filter);
+	snprintf(run->mode, sizeof run->mode, "%s", autofocus_mode_name(params->mode));
+	snprintf(run->filter, sizeof run->filter, "%s", autofocus_filter(af));
 	run_free(af->run);
 	af->run = run;
 	return ERR_OK;

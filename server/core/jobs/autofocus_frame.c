@@ -14,7 +14,11 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 {
 	struct frame *frame = NULL;
 	enum err_code code = ERR_OK;
-	for (int i = 0; i < EXPOSE_TRIES; i++) {
+	bool watches = camera_watches(af->camera);
+	if (watches) {
+		code = camera_run_await(af->camera, lease, &af->await, &af->jobs.cancel, &frame, err);
+	}
+	for (int i = 0; !watches && i < EXPOSE_TRIES; i++) {
 		code = camera_run_expose(af->camera, lease, exposure_s, bin, gain, focuser_position,
 			&af->jobs.cancel, &frame, err);
 		if (code == ERR_OK || code == ERR_CANCELLED || code == ERR_IO || code == ERR_NOT_CONNECTED) {

@@ -12,7 +12,8 @@ static void run(void *owner)
 	int gain = af->measure_gain;
 	/* The position of this focuser says nothing about the camera of another one, or of none: the camera's own
 	 * room asks where its focuser stands. */
-	double position = af->measure_own ? autofocus_where(af) : (double)NAN;
+	bool own = af->measure_own;
+	double position = own ? autofocus_where(af) : (double)NAN;
 	pthread_mutex_unlock(&af->jobs.lock);
 	struct seen seen;
 	int64_t before = clock_now_ms(clock_real());
@@ -24,8 +25,11 @@ static void run(void *owner)
 	if (code == ERR_OK) {
 		/* When the frame came at the second try, the error of the first is still there and must go. */
 		af->fresh_error = (struct err){.code = ERR_OK};
+		struct measurement_focus focus;
+		bool focus_known = own && autofocus_field_sense(af, bin, &seen, &focus);
 		measurement_json(&seen.measurement, seen.info.label[0] != '\0' ? seen.info.label : NULL,
-			seen.info.width, seen.info.height, elapsed_ms, NULL, 0, &af->fresh_text);
+			seen.info.width, seen.info.height, elapsed_ms, focus_known ? &focus : NULL, NULL, 0,
+			&af->fresh_text);
 	}
 }
 
@@ -72,6 +76,7 @@ enum err_code autofocus_measure_start(struct autofocus *af, int camera_number, d
 		const struct config_autofocus *cfg = &af->config->autofocus;
 		af->params = params;
 		af->camera = camera;
+		af->await = (struct camera_await){.begun_after_ms = INT64_MIN, .at_once = true};
 		af->measure_own = camera->info.number == af->config->focuser[af->number].camera;
 		af->measure_exposure_s = finite_or(exposure_s, cfg->exposure_s);
 		af->measure_binning = autofocus_choose_binning(&params, cfg, &state.caps);

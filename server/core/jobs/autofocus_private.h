@@ -12,8 +12,10 @@
 #include "af_plan.h"
 #include "autofocus.h"
 #include "camera.h"
+#include "field.h"
 #include "jobs.h"
 #include "measure.h"
+#include "measurement_json.h"
 
 #define AUTOFOCUS_MAX_STARS 512
 
@@ -53,6 +55,7 @@ struct autofocus {
 	struct buf guided_text;  /* what is told of it, JSON */
 
 	/* Only the thread of the jobs uses these. */
+	struct camera_await await; /* of a camera that watches: which frame autofocus_expose() waits for */
 	struct buf guided_fresh; /* what is going to be told */
 	struct autofocus_end end;
 	struct err fresh_error; /* of the measurement that is going on */
@@ -62,6 +65,7 @@ struct autofocus {
 	struct star reference[AUTOFOCUS_MAX_STARS];
 	size_t reference_count;
 	double reference_exposure_s;
+	struct field_sweep *field; /* of the run that is going on, owned; NULL without memory */
 };
 
 /* What one exposure showed; its stars are in af->stars. */
@@ -71,7 +75,8 @@ struct seen {
 	size_t listed;
 };
 
-/* Exposes for the holder of the lease and measures the frame; blocks; only the thread of the jobs may call.
+/* Exposes for the holder of the lease and measures the frame, or, with a camera that watches, waits for the frame that
+ * af->await says; blocks; only the thread of the jobs may call.
  * ERR_CANCELLED, the camera's error, ERR_NOMEM, or ERR_CAMERA for a frame that cannot be measured. */
 enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double exposure_s, int bin, int gain,
 	double focuser_position, struct seen *out, struct err *err);
@@ -79,6 +84,22 @@ enum err_code autofocus_expose(struct autofocus *af, uint64_t lease, double expo
 /* The light per second of the stars that this frame has in common with the run's first frame, as a ratio to that frame;
  * NAN unknown. */
 double autofocus_flux_ratio(struct autofocus *af, const struct seen *seen);
+
+/* What earlier runs taught of these devices and their telescope at this binning; see store_history().  Waits for the
+ * store for at most a second; only the thread of the jobs may call. */
+bool autofocus_history(struct autofocus *af, int bin, const struct camera_caps *caps, struct store_history *out);
+
+/* What the stars of a run teach of the field (autofocus_field.c): begun before its first frame; told of each frame
+ * whose stars are in af->stars, and where it was exposed; at the end fitted, when the plan has an accepted curve, and
+ * put into the run object.  Only the thread of the jobs may call. */
+void autofocus_field_begin(struct autofocus *af);
+void autofocus_field_tell(struct autofocus *af, double position, const struct seen *seen);
+void autofocus_field_end(struct autofocus *af, const struct af_plan_setup *setup);
+
+/* What the frame whose stars are in af->stars says of the focus error, by what earlier runs of this focuser, camera and
+ * binning have learned; false when they have learned nothing.  Waits for the store for at most a second; only the
+ * thread of the jobs may call. */
+bool autofocus_field_sense(struct autofocus *af, int bin, const struct seen *seen, struct measurement_focus *out);
 
 /* Two kinds of job; guided.c has the third.  A run leases focuser and camera and has the number of its run object; a
  * measurement leases the camera alone. */
@@ -91,6 +112,26 @@ extern const struct job_kind autofocus_measure_job;
 /* Fills what a plan is told at its start, from settings, optics, history and where the focuser stands; bin is that of
  * the frames.  Waits for the store for at most a second; only the thread of the jobs may call. */
 void autofocus_fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin, const struct camera_caps *caps);
+
+/* Shows in the run object what the plan knows, after this many exposures and seconds (autofocus_show.c). */
+void autofocus_publish_plan(struct autofocus *af, int exposures, double elapsed_s);
+
+/* Moves for the holder of the lease and waits for the end of the move.  The way back is not cancellable: only a halt or
+ * a lost link ends it (autofocus_end.c). */
+enum err_code autofocus_go_to(struct autofocus *af, uint64_t run, int32_t position, bool cancellable, struct err *err);
+/* Brings the focuser where the rules say, for a run that ended with this code and reason, and tells how that went.
+ * moved: the run has moved the focuser; else it stands where the run began, and nothing moves. */
+struct autofocus_end autofocus_bring_to_end(struct autofocus *af, uint64_t id, enum err_code code,
+	const struct err *why, double start_position, bool moved);
+void autofocus_say_doubt(struct device *dev, struct autofocus_end *end);
+/* Fills the end of the run object. */
+void autofocus_set_end(struct run *run, const struct autofocus_end *end);
+/* Keeps the run, with this end, before it is said to be over, so that whoever reads that finds it in the history. */
+void autofocus_keep_run(struct autofocus *af, uint64_t id, const struct autofocus_end *end);
+void autofocus_log_end(struct autofocus *af, uint64_t id, const struct autofocus_end *end);
+
+/* The filter that is in, as the parameters of the job or the settings say; "" unknown. */
+const char *autofocus_filter(const struct autofocus *af);
 
 /* ERR_OK when the link of the device is up, else why it is not. */
 enum err_code autofocus_need_up(struct device *dev, struct err *err);

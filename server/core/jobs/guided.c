@@ -212,6 +212,9 @@ static bool person_turns(struct autofocus *af, struct session *s)
 			s->gone_to = wish->position;
 			s->gone_via = wish->via;
 			s->stands = f->position;
+			if (told.any) {
+				af->await.begun_after_ms = clock_now_ms(clock_real());
+			}
 			return true;
 		}
 		if (!f->is_moving && (!told.any || acted || told.turn != place_known(f))) {
@@ -231,7 +234,8 @@ static enum err_code take_sample(struct autofocus *af, struct session *s, struct
 	struct af_plan *plan = &af->plan;
 	s->phase = PHASE_MEASURE;
 	s->turn = false;
-	snprintf(s->say, sizeof s->say, "Leave the knob alone: the camera exposes.");
+	snprintf(s->say, sizeof s->say, "Leave the knob alone: %s", camera_watches(af->camera)
+		? "a frame is awaited that is exposed from now on." : "the camera exposes.");
 	publish(af, s);
 	int32_t position = s->focuser.position;
 	struct seen seen;
@@ -245,11 +249,15 @@ static enum err_code take_sample(struct autofocus *af, struct session *s, struct
 	if (s->focuser.is_moving || (s->focuser.position_valid && s->focuser.position != position)) {
 		log_info(af->focuser->info.source, "guided: turned during the exposure at %d: it does not count",
 			(int)position);
+		af->await.begun_after_ms = clock_now_ms(clock_real());
 		return ERR_OK;
 	}
 	s->hfr_px = seen.measurement.stars > 0 ? seen.measurement.hfr_px : NAN;
 	const struct af_observation observation = {
-		.position = seen.info.position_known ? seen.info.position_steps : position,
+		/* A recording is of where it was made.  What the header of a frame that has just come says is another
+		 * program's numbering, and the person's word counts. */
+		.position = seen.info.recording_id != 0 && seen.info.position_known ? seen.info.position_steps
+										    : position,
 		.stars = seen.measurement.trailed ? 0 : seen.measurement.stars,
 		.hfr_px = seen.measurement.hfr_px,
 		.error_px = seen.measurement.hfr_error_px,
@@ -286,6 +294,7 @@ static void begin(struct autofocus *af, struct session *s)
 	struct af_plan_setup setup;
 	autofocus_fill_setup(af, &setup, s->bin, &camera.caps);
 	af->reference_count = 0;
+	af->await = (struct camera_await){.begun_after_ms = clock_now_ms(clock_real())};
 	af_plan_init(&af->plan, &setup);
 	focuser_state(af->focuser, &s->focuser);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "measurement_json.h"
 
+#include <math.h>
+
 #include "json.h"
 
 static const struct {
@@ -32,8 +34,21 @@ static void star_json(struct json_writer *w, const struct star *star)
 	json_end_object(w);
 }
 
+static void focus_json(struct json_writer *w, const struct measurement_focus *focus)
+{
+	const struct field_sense *sense = &focus->sense;
+	double error = sense->tells ? sense->error : (double)NAN;
+	json_key_double(w, "focus_error_um", error * focus->um_per_step);
+	json_key_double(w, "focus_error_sigma_um", sense->sigma * focus->um_per_step);
+	json_key_double(w, "focus_error_steps", error);
+	json_key_double(w, "focus_distance_steps", sense->distance);
+	json_key_double(w, "sign_probability", sense->sign_probability);
+	json_key_string(w, "focus_note", sense->tells ? NULL : sense->why);
+}
+
 void measurement_json(const struct measurement *m, const char *file, int32_t width, int32_t height,
-	double elapsed_ms, const struct star *list, size_t count, struct buf *out)
+	double elapsed_ms, const struct measurement_focus *focus, const struct star *list, size_t count,
+	struct buf *out)
 {
 	struct json_writer w;
 	json_begin(&w, out);
@@ -54,6 +69,9 @@ void measurement_json(const struct measurement *m, const char *file, int32_t wid
 	json_key_bool(&w, "donut", m->donut);
 	json_key_bool(&w, "trailed", m->trailed);
 	json_key_double(&w, "elapsed_ms", elapsed_ms);
+	if (focus != NULL) {
+		focus_json(&w, focus);
+	}
 	if (list != NULL) {
 		json_key(&w, "list");
 		json_array(&w);

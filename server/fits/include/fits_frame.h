@@ -44,6 +44,8 @@ struct fits_frame {
 	double exposure_s;         /* EXPTIME or EXPOSURE, else from the name; NAN */
 	double pixel_um;           /* XPIXSZ; NAN */
 	int32_t bin;               /* XBINNING; 1 when absent */
+	bool calibration;          /* IMAGETYP, or FRAME, names a dark, flat, bias or zero frame */
+	int64_t start_utc_ms;      /* DATE-OBS, when the exposure began, ms since 1970 in UTC; 0 unknown */
 	void *mapping;             /* what fits_frame_free() gives back */
 	size_t mapping_size;       /* bytes */
 };
@@ -96,6 +98,11 @@ bool fits_position_choose(const struct fits_position *frame, enum fits_names nam
 
 /* True when name and header both claim a position and differ by more than rounding, half a step. */
 bool fits_position_differs(const struct fits_position *frame);
+
+/* The date of a header, "2026-11-28T21:05:07.25" in UTC (FITS standard 4.0, 9.1.1), as ms since 1970; a Z behind it is
+ * fine.  False, and *utc_ms untouched, for another form, a day without a time, and years before 1970 or after 9999.
+ * Pure. */
+bool fits_date_parse(const char *text, int64_t *utc_ms);
 
 /* True for names that end in .fits, .fit, .fts, with .gz or .fz behind, in any case. */
 bool fits_name_is_frame(const char *path);

@@ -61,12 +61,12 @@ static bool may_drop(const struct curve_point *points, size_t n, size_t i, doubl
 
 /* How far point i lies, in sigma, from the curve that the others make; *limit is how far it may.  0 without such a
  * curve. */
-static double deleted_residual(const struct curve_work *w, size_t i, double *limit)
+static double deleted_residual(const struct curve_work *w, enum curve_model model, size_t i, double *limit)
 {
 	struct curve_work rest;
 	struct curve_attempt fit;
 	curve_work_without(w, i, &rest);
-	if (!curve_converge(&rest, true, false, LOOK_ROUNDS, &fit)) {
+	if (!curve_converge(&rest, true, model, LOOK_ROUNDS, &fit)) {
 		return 0;
 	}
 	const struct curve *curve = &fit.solution.curve;
@@ -77,8 +77,8 @@ static double deleted_residual(const struct curve_work *w, size_t i, double *lim
 	int dof = (int)rest.n - fit.parameters;
 	double scale = fmax(1, fit.chi2 / dof);
 	curve_lm_gradient(curve, w->x[i], g);
-	for (int r = 0; r < fit.parameters; r++) {
-		for (int c = 0; c < fit.parameters; c++) {
+	for (int r = 0; r < CURVE_PARAMETERS; r++) {
+		for (int c = 0; c < CURVE_PARAMETERS; c++) {
 			variance += g[r] * fit.solution.covariance[r][c] * g[c];
 		}
 	}
@@ -88,8 +88,9 @@ static double deleted_residual(const struct curve_work *w, size_t i, double *lim
 
 /* The point that disagrees most with the others and may go; w->n when there is none. */
 static size_t worst_of(const struct curve_work *w, const struct curve_point *points, size_t n,
-	const struct curve *curve)
+	const struct curve_attempt *fit)
 {
+	const struct curve *curve = &fit->solution.curve;
 	size_t worst = w->n;
 	double most = 1;
 	for (size_t i = 0; i < w->n && w->n > CURVE_LEAST_POINTS; i++) {
@@ -98,7 +99,7 @@ static size_t worst_of(const struct curve_work *w, const struct curve_point *poi
 			continue;
 		}
 		double limit = INFINITY;
-		double share = deleted_residual(w, i, &limit) / limit;
+		double share = deleted_residual(w, fit->model, i, &limit) / limit;
 		if (share > most && may_drop(points, n, w->index[i], curve->x0)) {
 			most = share;
 			worst = i;
@@ -110,14 +111,14 @@ static size_t worst_of(const struct curve_work *w, const struct curve_point *poi
 bool curve_reject_outliers(struct curve_work *w, struct curve_point *points, size_t n, struct curve_attempt *fit)
 {
 	for (size_t dropped = 0; dropped < n / DROPPED_PART; dropped++) {
-		size_t worst = worst_of(w, points, n, &fit->solution.curve);
+		size_t worst = worst_of(w, points, n, fit);
 		if (worst == w->n) {
 			break;
 		}
 		points[w->index[worst]].used = false;
 		points[w->index[worst]].why = CURVE_OUTLIER;
 		curve_work_fill(w, points, n);
-		if (!curve_converge(w, true, false, CURVE_ROUNDS, fit)) {
+		if (!curve_converge(w, true, fit->model, CURVE_ROUNDS, fit)) {
 			return false;
 		}
 	}

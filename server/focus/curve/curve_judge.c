@@ -11,6 +11,10 @@
 /* Weight of the expected errors against the residuals that were seen, in degrees of freedom.  Tuned on
  * tests/unit/focus/test_curve.c interval_covers: 5.6 moves 18 of 25 lines, none beyond its limit. */
 #define TRUST_DOF 4.0
+/* Square of the misfit beyond which no error explains the samples, although the scatter of the seeing was estimated
+ * from them.  Choice: 3 sigmas in the mean; good sweeps stay below 2 (tests/unit/focus/test_curve.c
+ * recorded_curves). */
+#define MISFIT_MOST 9.0
 /* A sample this many times the minimum has risen: enough to say that the minimum is bracketed.  By definition: a
  * tenth. */
 #define RISEN_RATIO 1.1
@@ -58,7 +62,7 @@ void curve_fill(struct curve_result *out, const struct curve_work *w, const stru
 		scale = chi2_dof > 1 ? chi2_dof
 			: (TRUST_DOF + dof * chi2_dof) / (TRUST_DOF + dof);
 	}
-	out->model = fit->parameters == CURVE_PARAMETERS ? CURVE_HYPERBOLA_OFFSET : CURVE_HYPERBOLA;
+	out->model = fit->model;
 	out->curve = s->curve;
 	for (int r = 0; r < CURVE_PARAMETERS; r++) {
 		for (int c = 0; c < CURVE_PARAMETERS; c++) {
@@ -155,6 +159,10 @@ void curve_judge(struct curve_result *out, const struct curve_point *points, siz
 	} else if (out->short_side != 0) {
 		snprintf(text, sizeof text, "the curve has too few samples on its arm at %s positions",
 			out->short_side < 0 ? "smaller" : "larger");
+		curve_refuse(out, text);
+	} else if (out->chi2_dof > MISFIT_MOST) {
+		snprintf(text, sizeof text, "the samples lie %.0f times as far from the curve as their errors allow: "
+			"backlash, slip, clouds, or no curve at all", sqrt(out->chi2_dof));
 		curve_refuse(out, text);
 	} else if (!(half_width <= most)) {
 		snprintf(text, sizeof text, "the best position is only known to within %.1f steps; "

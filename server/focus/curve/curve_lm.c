@@ -19,9 +19,9 @@
 /* Least a of a start that leaves room for an offset, in least samples.  Estimate: 0.07 moves no figure of
  * tests/unit/focus/test_curve.c interval_covers. */
 #define START_LEAST 0.05
-/* Offsets that a search begins from, in bounds: y0 trades against a, and from 0 alone the wrong end is found.
- * Choice: both signs and none, half way to the bound. */
-static const double offset_starts[] = {-0.5, 0, 0.5};
+/* Values of the fourth parameter that a search begins from, in bounds: y0 trades against a, and e against x0, and from
+ * 0 alone the wrong end is found.  Choice: both signs and none, half way to the bound. */
+static const double fourth_starts[] = {-0.5, 0, 0.5};
 /* A start this near the bound would have no slope of tanh left, in bounds.  Estimate: 1.33 moves no figure of
  * tests/unit/focus/test_curve.c interval_covers. */
 #define START_SHARE 0.95
@@ -30,6 +30,8 @@ static const double offset_starts[] = {-0.5, 0, 0.5};
 #define LEAST_SIZE 1e-3
 /* s of a corner, so that 0/s is 0.  Choice: any number that is small against a size and no subnormal. */
 #define CORNER 1e-30
+/* Bound of e.  Choice: arms of 2.3 : 1, which no telescope has. */
+#define UNEVEN_MOST 0.8
 /* What lmder is given: changes of chi2 and of the parameters that end it, calls that are too many, first step.
  * Choice: four digits above the precision of a double, six for the parameters, and the first step of 10 that is the
  * least the MINPACK user guide (ANL-80-74) recommends for sure starts (0.1 to 100). */
@@ -41,36 +43,51 @@ static const double offset_starts[] = {-0.5, 0, 0.5};
  * root of the precision of a double is 1e-8; this is far below it and far above rounding. */
 #define RIDGE 1e-12
 
+/* Slope of the arm on which t lies. */
+static double slope_at(const struct curve *curve, double t)
+{
+	return curve->k * (1 + (t > 0 ? curve->e : -curve->e) / 2);
+}
+
 double curve_lm_model(const struct curve *curve, double x)
 {
 	double t = x - curve->x0;
-	return curve->y0 + sqrt(curve->a * curve->a + curve->k * curve->k * t * t);
+	return curve->y0 + hypot(curve->a, slope_at(curve, t) * t);
 }
 
 void curve_lm_gradient(const struct curve *curve, double x, double gradient[CURVE_PARAMETERS])
 {
-	double t = x - curve->x0;
-	double s = sqrt(curve->a * curve->a + curve->k * curve->k * t * t);
+	double t = x - curve->x0, q = slope_at(curve, t);
+	double s = hypot(curve->a, q * t);
 	s = s > 0 ? s : CORNER;
 	gradient[CURVE_A] = curve->a / s;
-	gradient[CURVE_K] = curve->k * t * t / s;
-	gradient[CURVE_X0] = -curve->k * curve->k * t / s;
+	gradient[CURVE_K] = curve->k > 0 ? q * q * t * t / (curve->k * s) : 0;
+	gradient[CURVE_X0] = -q * q * t / s;
 	gradient[CURVE_Y0] = 1;
+	gradient[CURVE_E] = q * curve->k * t * fabs(t) / (2 * s);
 }
 
 /* The problem in scaled units: t = (x - middle) / half, sizes over the least. */
 struct scaled {
 	int n;
-	double bound;
+	enum curve_parameter fourth; /* the one that is varied besides the first three, if any: y0 or e */
+	double bound;                /* of it, absolute */
 	double middle, half, least;
 	double t[CURVE_MAX_POINTS], h[CURVE_MAX_POINTS], sigma[CURVE_MAX_POINTS];
 };
 
-/* From what the solver varies: the offset is bound * tanh(q), so that the solver never sees a wall. */
+/* Parameters of the plain hyperbola, and with the fourth. */
+#define PLAIN 3
+#define FULL 4
+
+/* From what the solver varies: the fourth is bound * tanh(q), so that the solver never sees a wall. */
 static struct curve unpack(const struct scaled *s, int count, const double *q)
 {
-	return (struct curve){.a = q[0], .k = q[1], .x0 = q[2],
-		.y0 = count == CURVE_PARAMETERS ? s->bound * tanh(q[3]) : 0};
+	struct curve curve = {.a = q[0], .k = q[1], .x0 = q[2]};
+	if (count == FULL) {
+		*(s->fourth == CURVE_E ? &curve.e : &curve.y0) = s->bound * tanh(q[3]);
+	}
+	return curve;
 }
 
 /* What lmder calls: residuals (flag 1) or their derivatives, column by column. */
@@ -86,12 +103,12 @@ static int residuals(void *arg, int m, int n, const double *q, double *values, d
 		}
 		double gradient[CURVE_PARAMETERS];
 		curve_lm_gradient(&curve, s->t[i], gradient);
-		if (n == CURVE_PARAMETERS) {
-			double th = tanh(q[3]);
-			gradient[CURVE_Y0] = s->bound * (1 - th * th);
-		}
-		for (int j = 0; j < n; j++) {
+		for (int j = 0; j < PLAIN; j++) {
 			jacobian[i + j * lead] = gradient[j] / s->sigma[i];
+		}
+		if (n == FULL) {
+			double th = tanh(q[3]);
+			jacobian[i + PLAIN * lead] = gradient[s->fourth] * s->bound * (1 - th * th) / s->sigma[i];
 		}
 	}
 	return 0;
@@ -156,34 +173,39 @@ static bool grid_start(const struct scaled *s, struct curve *out)
 /* One descent from a curve; false when the solver gave up. */
 static bool descend(struct scaled *s, int count, struct curve *curve)
 {
-	double q[CURVE_PARAMETERS] = {curve->a, curve->k, curve->x0, 0};
-	if (count == CURVE_PARAMETERS) {
-		q[3] = atanh(fmax(-START_SHARE, fmin(START_SHARE, curve->y0 / s->bound)));
+	double q[FULL] = {curve->a, curve->k, curve->x0, 0};
+	if (count == FULL) {
+		double fourth = s->fourth == CURVE_E ? curve->e : curve->y0;
+		q[3] = atanh(fmax(-START_SHARE, fmin(START_SHARE, fourth / s->bound)));
 	}
-	double values[CURVE_MAX_POINTS], jacobian[CURVE_MAX_POINTS * CURVE_PARAMETERS];
+	double values[CURVE_MAX_POINTS], jacobian[CURVE_MAX_POINTS * FULL];
 	double scratch[CURVE_MAX_POINTS];
-	double diag[CURVE_PARAMETERS], qtf[CURVE_PARAMETERS];
-	double wa1[CURVE_PARAMETERS], wa2[CURVE_PARAMETERS], wa3[CURVE_PARAMETERS];
-	int pivot[CURVE_PARAMETERS], values_calls, jacobian_calls;
+	double diag[FULL], qtf[FULL];
+	double wa1[FULL], wa2[FULL], wa3[FULL];
+	int pivot[FULL], values_calls, jacobian_calls;
 	int info = lmder(residuals, s, s->n, count, q, values, jacobian, s->n, CHI2_TOLERANCE,
 		STEP_TOLERANCE, 0, CALLS_MOST, diag, 1, FIRST_STEP, 0, &values_calls, &jacobian_calls, pivot,
 		qtf, wa1, wa2, wa3, scratch);
 	*curve = unpack(s, count, q);
 	curve->a = fmax(fabs(curve->a), LEAST_SIZE);
 	curve->k = fabs(curve->k);
-	return info >= 1 && isfinite(curve->a + curve->k + curve->x0 + curve->y0);
+	return info >= 1 && isfinite(curve->a + curve->k + curve->x0 + curve->y0 + curve->e);
 }
 
-/* The best of several descents with the offset, from a curve without one.  False when all gave up. */
-static bool descend_with_offset(struct scaled *s, struct curve *curve)
+/* The best of several descents with the fourth parameter, from a curve without it.  False when all gave up. */
+static bool descend_with_fourth(struct scaled *s, struct curve *curve)
 {
 	struct curve winner = {0};
 	double least = INFINITY;
-	for (size_t i = 0; i < sizeof offset_starts / sizeof offset_starts[0]; i++) {
+	for (size_t i = 0; i < sizeof fourth_starts / sizeof fourth_starts[0]; i++) {
 		struct curve try = *curve;
-		try.y0 = offset_starts[i] * s->bound;
-		try.a = fmax(START_LEAST, try.a - try.y0);
-		if (descend(s, CURVE_PARAMETERS, &try) && chi2_of(s, &try) < least) {
+		if (s->fourth == CURVE_E) {
+			try.e = fourth_starts[i] * s->bound;
+		} else {
+			try.y0 = fourth_starts[i] * s->bound;
+			try.a = fmax(START_LEAST, try.a - try.y0);
+		}
+		if (descend(s, FULL, &try) && chi2_of(s, &try) < least) {
 			least = chi2_of(s, &try);
 			winner = try;
 		}
@@ -205,7 +227,7 @@ static void swap_rows(double *a, double *b, int n)
 }
 
 /* Gauss-Jordan elimination of count rows of [M | 1] with row pivoting; false when M is singular. */
-static bool eliminate(double m[CURVE_PARAMETERS][2 * CURVE_PARAMETERS], int count)
+static bool eliminate(double m[FULL][2 * FULL], int count)
 {
 	for (int p = 0; p < count; p++) {
 		int best = p;
@@ -230,17 +252,18 @@ static bool eliminate(double m[CURVE_PARAMETERS][2 * CURVE_PARAMETERS], int coun
 	return true;
 }
 
-/* Inverts the normal matrix of the first count parameters; false when it is singular. */
+/* Inverts the normal matrix of the parameters that are varied; false when it is singular. */
 static bool covariance_of(const struct scaled *s, int count, const struct curve *curve,
 	double out[CURVE_PARAMETERS][CURVE_PARAMETERS])
 {
-	double m[CURVE_PARAMETERS][2 * CURVE_PARAMETERS] = {{0}};
+	const enum curve_parameter at[FULL] = {CURVE_A, CURVE_K, CURVE_X0, s->fourth};
+	double m[FULL][2 * FULL] = {{0}};
 	for (int i = 0; i < s->n; i++) {
 		double g[CURVE_PARAMETERS];
 		curve_lm_gradient(curve, s->t[i], g);
 		for (int r = 0; r < count; r++) {
 			for (int c = 0; c < count; c++) {
-				m[r][c] += g[r] * g[c] / (s->sigma[i] * s->sigma[i]);
+				m[r][c] += g[at[r]] * g[at[c]] / (s->sigma[i] * s->sigma[i]);
 			}
 		}
 	}
@@ -253,9 +276,10 @@ static bool covariance_of(const struct scaled *s, int count, const struct curve 
 	}
 	for (int r = 0; r < count; r++) {
 		for (int c = 0; c < count; c++) {
-			out[r][c] = m[r][count + c];
+			out[at[r]][at[c]] = m[r][count + c];
 		}
-		if (!(out[r][r] >= 0) || !isfinite(out[r][r])) {
+		double variance = m[r][count + r];
+		if (!(variance >= 0) || !isfinite(variance)) {
 			return false;
 		}
 	}
@@ -275,7 +299,8 @@ static bool scale_problem(const struct curve_lm_problem *problem, struct scaled 
 		return false;
 	}
 	s->n = (int)problem->n;
-	s->bound = problem->offset_bound / least;
+	s->fourth = problem->model == CURVE_HYPERBOLA_UNEVEN ? CURVE_E : CURVE_Y0;
+	s->bound = s->fourth == CURVE_E ? UNEVEN_MOST : problem->offset_bound / least;
 	s->middle = (low + high) / 2;
 	s->half = (high - low) / 2;
 	s->least = least;
@@ -294,17 +319,17 @@ static bool solve_scaled(struct scaled *s, const struct curve_lm_problem *proble
 	if (problem->start != NULL) {
 		const struct curve *p = problem->start;
 		*best = (struct curve){.a = p->a / s->least, .k = p->k * s->half / s->least,
-			.x0 = (p->x0 - s->middle) / s->half, .y0 = p->y0 / s->least};
-		*count = problem->offset ? CURVE_PARAMETERS : CURVE_PARAMETERS - 1;
+			.x0 = (p->x0 - s->middle) / s->half, .y0 = p->y0 / s->least, .e = p->e};
+		*count = problem->model != CURVE_HYPERBOLA ? FULL : PLAIN;
 		return descend(s, *count, best);
 	}
-	*count = CURVE_PARAMETERS - 1;
+	*count = PLAIN;
 	if (!grid_start(s, best) || !descend(s, *count, best)) {
 		return false;
 	}
-	if (problem->offset && problem->n > CURVE_PARAMETERS && s->bound > 0) {
-		*count = CURVE_PARAMETERS;
-		return descend_with_offset(s, best);
+	if (problem->model != CURVE_HYPERBOLA && problem->n > FULL && s->bound > 0) {
+		*count = FULL;
+		return descend_with_fourth(s, best);
 	}
 	return true;
 }
@@ -320,9 +345,9 @@ bool curve_lm_solve(const struct curve_lm_problem *problem, struct curve_lm_solu
 		return false;
 	}
 	out->chi2 = chi2_of(&s, &best);
-	const double unit[CURVE_PARAMETERS] = {s.least, s.least / s.half, s.half, s.least};
+	const double unit[CURVE_PARAMETERS] = {s.least, s.least / s.half, s.half, s.least, 1};
 	out->curve = (struct curve){.a = best.a * unit[CURVE_A], .k = best.k * unit[CURVE_K],
-		.x0 = best.x0 * unit[CURVE_X0] + s.middle, .y0 = best.y0 * unit[CURVE_Y0]};
+		.x0 = best.x0 * unit[CURVE_X0] + s.middle, .y0 = best.y0 * unit[CURVE_Y0], .e = best.e};
 	for (int r = 0; r < CURVE_PARAMETERS; r++) {
 		for (int c = 0; c < CURVE_PARAMETERS; c++) {
 			out->covariance[r][c] = covariance[r][c] * unit[r] * unit[c];

@@ -128,7 +128,7 @@ static double estimate_seeing(const struct curve_work *w, const struct curve *cu
 }
 
 /* One round: the curve by the weights, then the weights by the curve.  False when there is no curve. */
-static bool fit_once(struct curve_work *w, bool robust, bool offset, double least, bool first,
+static bool fit_once(struct curve_work *w, bool robust, enum curve_model model, double least, bool first,
 	struct curve_attempt *a)
 {
 	double weighted[CURVE_MAX_POINTS];
@@ -136,7 +136,7 @@ static bool fit_once(struct curve_work *w, bool robust, bool offset, double leas
 		weighted[i] = w->sigma[i] / sqrt(w->loss[i]);
 	}
 	struct curve_lm_problem problem = {.n = w->n, .x = w->x, .h = w->h, .sigma = weighted,
-		.offset = offset, .offset_bound = CURVE_OFFSET_SHARE * least,
+		.model = model, .offset_bound = CURVE_OFFSET_SHARE * least,
 		.start = first ? NULL : &a->solution.curve};
 	if (!curve_lm_solve(&problem, &a->solution)) {
 		return false;
@@ -154,17 +154,17 @@ static bool fit_once(struct curve_work *w, bool robust, bool offset, double leas
 	return true;
 }
 
-bool curve_converge(struct curve_work *w, bool robust, bool offset, int rounds, struct curve_attempt *out)
+bool curve_converge(struct curve_work *w, bool robust, enum curve_model model, int rounds, struct curve_attempt *out)
 {
 	double least = curve_work_least(w);
 	struct curve_attempt a = {.seeing = CURVE_SEEING_PRIOR,
-		.parameters = offset ? CURVE_PARAMETERS : CURVE_PARAMETERS - 1};
+		.parameters = model != CURVE_HYPERBOLA ? 4 : 3, .model = model};
 	for (size_t i = 0; i < w->n; i++) {
 		w->loss[i] = 1;
 	}
 	set_sigma(w, NULL, least, a.seeing);
 	for (int round = 0; round < rounds; round++) {
-		if (!fit_once(w, robust, offset, least, round == 0, &a)) {
+		if (!fit_once(w, robust, model, least, round == 0, &a)) {
 			return false;
 		}
 	}

@@ -40,6 +40,7 @@ struct curve_attempt {
 	double seeing;  /* e_s */
 	double chi2;    /* without the robust loss */
 	double cost;    /* -2 log likelihood with the prior on the seeing, for comparing models */
+	enum curve_model model;
 	int parameters; /* 3 or 4 */
 };
 
@@ -63,7 +64,7 @@ double curve_steady_variance(const struct curve_work *w, size_t i, double h);
 
 /* Fits curve and errors in turn until they agree.
  * Given: w, at least 3 points at more than one position; robust, soft-L1 loss, so that one wrong frame bends neither
- * the curve nor the scatter; offset, y0 is fitted too; rounds (>= 1).
+ * the curve nor the scatter; model; rounds (>= 1).
  * Returned: *out; sigma and loss of each point in w.
  * Status: true; false when curve_lm_solve() finds no curve: *out is then untouched.
  * Notes: 1) e_s is the most likely one of a geometric ladder given the residuals and a log-normal prior.  2) the
@@ -73,6 +74,6 @@ double curve_steady_variance(const struct curve_work *w, size_t i, double h);
  * Sources: soft-L1 rho(z^2) = 2 (sqrt(1 + z^2) - 1): Triggs et al., Bundle Adjustment, a Modern Synthesis (2000),
  * and Charbonnier et al., IEEE ICIP 1994; weights from the likelihood of a variance: Press et al., Numerical Recipes,
  * 3rd edition, chapter 15. */
-bool curve_converge(struct curve_work *w, bool robust, bool offset, int rounds, struct curve_attempt *out);
+bool curve_converge(struct curve_work *w, bool robust, enum curve_model model, int rounds, struct curve_attempt *out);
 
 #endif

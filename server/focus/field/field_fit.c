@@ -103,7 +103,7 @@ static double loss(const struct fit *fit, const double *start, const double *val
 		}
 	}
 	for (int i = 0; i < fit->sweep->stars; i++) {
-		sum += value[star_at(fit, i)] * value[star_at(fit, i)] / fit->star2;
+		sum += field_loss(value[star_at(fit, i)] * value[star_at(fit, i)] / fit->star2);
 	}
 	for (int i = 0; i < FIELD_PARAMETERS; i++) {
 		double off = (value[i] - prior_value(start, i)) / prior_sigma[i];
@@ -139,15 +139,16 @@ static void equations(const struct fit *fit, const double *start)
 				work->gradient[row.index[a]] += weight * row.slope[a] * row.residual;
 				for (int b = 0; b <= a; b++) {
 					work->matrix[row.index[a]][row.index[b]] +=
-						weight * row.slope[a] * row.slope[b];
+						FIELD_INFORMATION * weight * row.slope[a] * row.slope[b];
 				}
 			}
 		}
 	}
 	for (int i = 0; i < fit->sweep->stars; i++) {
 		int at = star_at(fit, i);
-		work->matrix[at][at] += 1 / fit->star2;
-		work->gradient[at] -= value[at] / fit->star2;
+		double weight = field_weight(value[at] * value[at] / fit->star2) / fit->star2;
+		work->matrix[at][at] += FIELD_INFORMATION * weight;
+		work->gradient[at] -= weight * value[at];
 	}
 	for (int i = 0; i < FIELD_PARAMETERS; i++) {
 		double precision = 1 / (prior_sigma[i] * prior_sigma[i]);
@@ -189,7 +190,8 @@ static void learn_scatters(struct fit *fit)
 	for (int i = 0; i < fit->sweep->stars; i++) {
 		if (fit->takes_part[i]) {
 			int at = star_at(fit, i);
-			star += work->value[at] * work->value[at] + work->matrix[at][at];
+			double square = work->value[at] * work->value[at];
+			star += square * field_weight(square / fit->star2) + work->matrix[at][at];
 			stars++;
 		}
 	}

@@ -2,6 +2,7 @@
 /* The stars of a sweep are followed from frame to frame. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "field_inside.h"
 #include "match.h"
@@ -105,4 +106,18 @@ void field_tell(struct field_sweep *sweep, double position, const struct star *s
 	if (shown > 0) {
 		sweep->position[sweep->frames++] = position;
 	}
+}
+
+void field_leave_out(struct field_sweep *sweep, double position)
+{
+	int kept = 0;
+	for (int j = 0; j < sweep->frames; j++) {
+		if (sweep->position[j] != position) {
+			sweep->position[kept] = sweep->position[j];
+			memmove(sweep->size[kept], sweep->size[j], sizeof sweep->size[j]);
+			memmove(sweep->noise[kept], sweep->noise[j], sizeof sweep->noise[j]);
+			kept++;
+		}
+	}
+	sweep->frames = kept;
 }

@@ -8,6 +8,10 @@
 /* Degrees of freedom of Student's t, the law of single sizes.  Choice: heavy enough for blends, and near to normal. */
 #define FIELD_STUDENT 4
 
+/* What a measurement tells of a value, as share of its weight.  Derived: Fisher's information of Student's t is
+ * (nu + 1) / (nu + 3), where its mean weight is 1. */
+#define FIELD_INFORMATION ((FIELD_STUDENT + 1.0) / (FIELD_STUDENT + 3.0))
+
 /* Photon noise of the size of one star: FIELD_PHOTON / SNR, relative.  Source: faint stars of measure.h show a scatter
  * of 0.7 to 0.95 over their SNR. */
 #define FIELD_PHOTON 0.9

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The signed focus error of a single frame, and what a train says of the field; see field.h. */
+/* The signed focus error of a single frame; see field.h. */
 #include <math.h>
 #include <string.h>
 
@@ -19,8 +19,6 @@
 #define BEYOND 1.3
 /* Improvements of the other unknowns at each focus error, each begun where the last error's ended.  Choice. */
 #define IMPROVEMENTS 2
-/* Half a zone in units of size over slope: sqrt(1.1^2 - 1).  By definition: a tenth above the least size. */
-#define HALF_ZONE 0.4583
 /* A frame tells when sigma is below this share of the zone, or of its own error.  Source: flat fields leave more than
  * 10 um of a zone of 52 um; a quarter is four sigma of the side. */
 #define TELLS_OF_ZONE 0.2
@@ -41,49 +39,6 @@ struct look {
 	double widened;                       /* factor of all variances */
 	double value[FIELD_PARAMETERS];       /* where the last improvement ended */
 };
-
-double field_zone(const struct field_train *train)
-{
-	return 2 * HALF_ZONE * exp(train->value[FIELD_WIDTH] - train->value[FIELD_SLOPE]);
-}
-
-/* The value and sigma of a sum of best focus, tilt and curvature with these shares. */
-static struct field_value combine(const struct field_train *train, const double share[FIELD_CURVATURE + 1])
-{
-	double value = 0, variance = 0;
-	for (int i = 0; i <= FIELD_CURVATURE; i++) {
-		value += share[i] * train->value[i];
-		for (int k = 0; k <= FIELD_CURVATURE; k++) {
-			variance += share[i] * share[k] * train->covariance[i][k];
-		}
-	}
-	return (struct field_value){value, sqrt(variance)};
-}
-
-void field_shape(const struct field_train *train, struct field_shape *out)
-{
-	double half = 0.5 * hypot(train->width, train->height);
-	const double *c = train->centre;
-	/* Over a frame of any proportions the mean of X^2 + Y^2 is a third. */
-	double whole = 1.0 / 3;
-	out->tilt_x = combine(train, (const double[]){0, (train->width - 1) / half, 0, 0});
-	out->tilt_y = combine(train, (const double[]){0, 0, (train->height - 1) / half, 0});
-	out->curvature = combine(train, (const double[]){0, 0, 0, 1});
-	out->best_middle = combine(train, (const double[]){1, -c[0], -c[1], -c[2]});
-	out->best_whole = combine(train, (const double[]){1, -c[0], -c[1], whole - c[2]});
-}
-
-void field_mirror(struct field_train *train, double best)
-{
-	static const double turn[FIELD_PARAMETERS] = {-1, -1, -1, -1, 1, -1, 1, 1, 1, 1};
-	for (int i = 0; i < FIELD_PARAMETERS; i++) {
-		train->value[i] *= turn[i];
-		for (int k = 0; k < FIELD_PARAMETERS; k++) {
-			train->covariance[i][k] *= turn[i] * turn[k];
-		}
-	}
-	train->value[FIELD_BEST] = best;
-}
 
 static void take_stars(struct look *look, const struct star *stars, size_t count)
 {

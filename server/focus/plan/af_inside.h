@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inside of the autofocus plan: what af_plan.c, af_search.c, af_review.c and af_step.c share.
+ * Inside of the autofocus plan: what the files of the plan share.
  * Pure; nobody outside these files includes this.
  */
 #ifndef FOCUSD_AF_INSIDE_H
@@ -72,8 +72,14 @@ bool af_only_rings(const struct af_plan *plan, char *out, size_t cap);
 /* Ends the plan with ERR_NO_MINIMUM when all that was measured are rings; else false. */
 bool af_fail_rings(struct af_plan *plan);
 
+/* The nearest position of the range of the plan, steps. */
+int32_t af_clamped(const struct af_plan *plan, double position);
+
 /* Fills wish.via for the way from where the plan sent the focuser last, and keeps the book of it. */
 void af_route(struct af_plan *plan);
+
+/* Asks for the present sample of the round. */
+void af_ask_queued(struct af_plan *plan);
 
 /* Asks for one sample at position (clamped to the range); one round of its own. */
 void af_ask(struct af_plan *plan, double position);
@@ -92,7 +98,15 @@ void af_start_sweep(struct af_plan *plan, const struct af_shape *shape);
  * failure. */
 void af_review(struct af_plan *plan);
 
-/* af_review.c: takes the validation frame. */
+/* af_review.c: fits the samples, without the loose ones where the others are enough. */
+void af_fit(struct af_plan *plan);
+
+/* af_confirm.c: from an accepted curve to the best position; takes a frame on an arm, and one at the best position. */
+void af_finish(struct af_plan *plan);
+void af_take_arm(struct af_plan *plan, const struct af_observation *seen, bool usable);
 void af_validate(struct af_plan *plan, const struct af_observation *seen, bool usable);
+
+/* Ends the plan because a frame that should confirm the curve shows nothing. */
+void af_fail_unusable(struct af_plan *plan, const struct af_observation *seen);
 
 #endif

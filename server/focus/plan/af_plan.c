@@ -4,16 +4,20 @@
 #include "af_plan.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "af_inside.h"
 
-/* Light of common stars, as a share of the reference, below which a frame does not count.  Estimate: 0.7 moves no
- * figure of tests/unit/focus/test_af_plan.c known_optics. */
+/* Light and number of stars, as a share of what frames of like blur have, below which a frame lies behind a cloud; how
+ * many such frames are asked, and how much less of the light may be gone when the same place is looked at again: what
+ * does not come and go is no cloud, but stars that clip or light that was lost for good.  Tuned on
+ * tests/bank/test_bank.c promises_are_kept. */
 #define CLOUD_FLUX 0.5
+#define CLOUD_STARS 0.8
+#define CLOUD_WITNESSES 3
+#define STEADY_LIGHT 0.25
 /* Cloudy frames of one sample and of a run, and blank places in a row that are looked at twice. */
 #define CLOUD_REPEATS 3
 #define CLOUDS_MOST 9
@@ -29,129 +33,6 @@
 /* The first probe where they do, in half sweeps.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds
  * with it; not varied. */
 #define PROBE_SHARE 0.7
-/* The way that takes up a backlash which was seen, over that backlash.  Estimate: tests/unit/focus/test_af_plan.c
- * unknown_optics holds with it; not varied. */
-#define BACKLASH_MARGIN 1.3
-
-bool af_usable(const struct af_plan *plan, size_t i)
-{
-	const struct af_plan_point *p = &plan->points[i];
-	return !p->validation && p->curve.stars > 0 && p->curve.why != CURVE_CLOUD;
-}
-
-bool af_loose(const struct af_plan *plan, size_t i)
-{
-	return plan->p.loose[i] || (i < plan->p.search_points && plan->p.recording[i] == 0 &&
-		plan->p.taken[i] < plan->p.firm_travel);
-}
-
-size_t af_sorted(const struct af_plan *plan, size_t index[CURVE_MAX_POINTS])
-{
-	size_t n = 0;
-	for (size_t i = 0; i < plan->point_count; i++) {
-		if (!af_usable(plan, i)) {
-			continue;
-		}
-		size_t j = n++;
-		while (j > 0 && plan->points[index[j - 1]].curve.position >
-			plan->points[i].curve.position) {
-			index[j] = index[j - 1];
-			j--;
-		}
-		index[j] = i;
-	}
-	return n;
-}
-
-void af_fail(struct af_plan *plan, enum err_code code, const char *fmt, ...)
-{
-	plan->phase = AF_PHASE_OVER;
-	plan->wish = (struct af_wish){.want = AF_WANT_FAILURE, .exposure_factor = 1, .code = code,
-		.position = plan->wish.position};
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(plan->wish.reason, sizeof plan->wish.reason, fmt, ap);
-	va_end(ap);
-}
-
-static int32_t clamped(const struct af_plan *plan, double position)
-{
-	return (int32_t)lround(fmax(plan->p.low, fmin(plan->p.high, position)));
-}
-
-void af_route(struct af_plan *plan)
-{
-	double sign = plan->setup.approach == MOVES_APPROACH_OUT ? 1 : -1;
-	double position = plan->wish.position;
-	double way = sign * (position - plan->p.stand);
-	plan->wish.via = plan->wish.position;
-	if (way < 0) {
-		/* The mover makes the configured overshoot with every such move; a shorter one asked for here adds
-		 * nothing. */
-		double preload = fmax(plan->p.preload, BACKLASH_MARGIN * plan->p.backlash);
-		if (preload > plan->setup.backlash_steps) {
-			plan->wish.via = clamped(plan, position - sign * preload);
-		}
-		plan->p.reversed = true;
-		plan->p.travel = fmax(plan->setup.backlash_steps, sign * (position - plan->wish.via));
-	} else {
-		plan->p.travel += way;
-	}
-	plan->p.stand = position;
-}
-
-static void ask_queued(struct af_plan *plan)
-{
-	plan->wish = (struct af_wish){.want = AF_WANT_SAMPLE, .exposure_factor = 1,
-		.position = plan->p.queue[plan->p.queue_index]};
-	af_route(plan);
-	plan->p.retries = plan->p.cloud_repeats = 0;
-}
-
-static void begin_round(struct af_plan *plan)
-{
-	plan->p.queue_index = 0;
-	plan->p.round_start = plan->point_count;
-	ask_queued(plan);
-}
-
-void af_ask(struct af_plan *plan, double position)
-{
-	plan->p.queue[0] = clamped(plan, position);
-	plan->p.queue_count = 1;
-	begin_round(plan);
-}
-
-bool af_ask_many(struct af_plan *plan, enum af_phase phase, const double *positions, size_t count)
-{
-	int n = 0;
-	bool outwards = plan->setup.approach == MOVES_APPROACH_OUT;
-	for (size_t i = 0; i < count && n < AF_QUEUE_MAX; i++) {
-		if (positions[i] < plan->p.low - 0.5 || positions[i] > plan->p.high + 0.5) {
-			continue;
-		}
-		int32_t position = clamped(plan, positions[i]);
-		int j = n;
-		while (j > 0 && (outwards ? plan->p.queue[j - 1] > position
-			: plan->p.queue[j - 1] < position)) {
-			j--;
-		}
-		if (j > 0 && plan->p.queue[j - 1] == position) {
-			continue;
-		}
-		memmove(&plan->p.queue[j + 1], &plan->p.queue[j],
-			(size_t)(n - j) * sizeof plan->p.queue[0]);
-		plan->p.queue[j] = position;
-		n++;
-	}
-	if (n == 0) {
-		return false;
-	}
-	plan->p.queue_count = n;
-	plan->phase = phase;
-	begin_round(plan);
-	return true;
-}
 
 void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup)
 {
@@ -189,36 +70,6 @@ void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup)
 	af_ask(plan, setup->start_position);
 }
 
-bool af_fail_rings(struct af_plan *plan)
-{
-	char why[sizeof plan->wish.reason];
-	bool only = af_only_rings(plan, why, sizeof why);
-	if (only) {
-		af_fail(plan, ERR_NO_MINIMUM, "%s", why);
-	}
-	return only;
-}
-
-void af_fail_blank(struct af_plan *plan)
-{
-	if (af_fail_rings(plan)) {
-		return;
-	}
-	if (plan->p.clouds > 0) {
-		af_fail(plan, ERR_NO_STARS, "the stars lost more than half of their light in %d frames: "
-			"clouds, or something in front of the telescope", plan->p.clouds);
-	} else if (plan->p.trails > 0 && 2 * plan->p.trails >= plan->p.blanks) {
-		af_fail(plan, ERR_NO_STARS, "%d frames show trails instead of stars: is the mount "
-			"tracking?", plan->p.trails);
-	} else if (plan->p.blanks == 0) {
-		/* No frame was without stars, so nothing is said of the sky. */
-		af_fail(plan, ERR_NO_STARS, "too few different frames were taken for a curve");
-	} else {
-		af_fail(plan, ERR_NO_STARS, "no measurable stars in %d frames: far from focus, clouds, "
-			"a closed cover, or too short an exposure", plan->p.blanks);
-	}
-}
-
 /* The start shows no star: some places to both sides of it are looked at, with twice the exposure. */
 static void scout(struct af_plan *plan)
 {
@@ -230,7 +81,7 @@ static void scout(struct af_plan *plan)
 	while (plan->p.scouts < SCOUTS) {
 		double target = plan->setup.start_position +
 			plan->p.direction * offsets[plan->p.scouts++] * unit;
-		if (clamped(plan, target) != clamped(plan, plan->setup.start_position)) {
+		if (af_clamped(plan, target) != af_clamped(plan, plan->setup.start_position)) {
 			af_ask(plan, target);
 			plan->wish.exposure_factor = 2;
 			plan->p.retries = 1;
@@ -276,9 +127,53 @@ static void round_over(struct af_plan *plan)
 	af_review(plan);
 }
 
+/* Whether a frame that shows stars lost their light to a cloud: by the frames of the run whose blur is nearest to its
+ * own, because other stars are seen at another blur.  The frame that the job compares with has no right of its own. */
+static bool is_cloud(const struct af_plan *plan, const struct af_observation *seen)
+{
+	bool asked[CURVE_MAX_POINTS] = {false};
+	int darker = 0, fewer = 0;
+	for (int witness = 0; witness < CLOUD_WITNESSES; witness++) {
+		size_t nearest = plan->point_count;
+		double least = INFINITY;
+		for (size_t i = 0; i < plan->point_count; i++) {
+			const struct af_plan_point *p = &plan->points[i];
+			double apart = fabs(log(p->curve.hfr_px / seen->hfr_px));
+			if (!asked[i] && p->curve.stars > 0 && p->curve.why != CURVE_CLOUD && p->flux_ratio > 0 &&
+				apart < least) {
+				least = apart;
+				nearest = i;
+			}
+		}
+		if (nearest == plan->point_count) {
+			return false;
+		}
+		asked[nearest] = true;
+		darker += seen->flux_ratio < CLOUD_FLUX * plan->points[nearest].flux_ratio;
+		fewer += seen->stars < CLOUD_STARS * plan->points[nearest].curve.stars;
+	}
+	return 2 * darker > CLOUD_WITNESSES && 2 * fewer > CLOUD_WITNESSES;
+}
+
+/* A cloudy frame that shows the same light as the one before it at the same place is none after all, and neither is
+ * that one. */
+static bool is_steady(struct af_plan *plan, const struct af_observation *seen)
+{
+	if (plan->p.cloud_repeats == 0 || plan->point_count == 0) {
+		return false;
+	}
+	struct af_plan_point *last = &plan->points[plan->point_count - 1];
+	if (last->curve.why != CURVE_CLOUD || fabs(seen->flux_ratio / last->flux_ratio - 1) > STEADY_LIGHT) {
+		return false;
+	}
+	last->curve.why = CURVE_USED;
+	last->curve.used = !last->validation;
+	plan->p.clouds--;
+	return true;
+}
+
 /* Keeps the observation; false when its very pixels are here already. */
-static bool keep(struct af_plan *plan, const struct af_observation *seen, bool usable,
-	bool validation)
+static bool keep(struct af_plan *plan, const struct af_observation *seen, bool usable, bool cloud, bool validation)
 {
 	for (size_t i = 0; i < plan->point_count && seen->recording_id != 0 && !validation; i++) {
 		if (plan->p.recording[i] == seen->recording_id && !plan->points[i].validation) {
@@ -288,7 +183,6 @@ static bool keep(struct af_plan *plan, const struct af_observation *seen, bool u
 	if (plan->point_count == CURVE_MAX_POINTS) {
 		return false;
 	}
-	bool cloud = usable && seen->flux_ratio < CLOUD_FLUX;
 	size_t i = plan->point_count++;
 	plan->p.raw_error_px[i] = seen->error_px > 0 ? seen->error_px : 0;
 	plan->p.recording[i] = seen->recording_id;
@@ -365,17 +259,17 @@ void af_plan_tell(struct af_plan *plan, const struct af_observation *seen)
 	plan->p.observations++;
 	bool usable = seen->stars > 0 && seen->hfr_px > 0 && isfinite(seen->hfr_px) &&
 		isfinite(seen->position) && !seen->trailed;
-	bool cloud = usable && seen->flux_ratio < CLOUD_FLUX;
-	if (plan->wish.want == AF_WANT_FINAL) {
-		keep(plan, seen, usable, true);
+	bool cloud = usable && is_cloud(plan, seen) && !is_steady(plan, seen);
+	if (plan->phase == AF_PHASE_VALIDATE) {
+		keep(plan, seen, usable, cloud, true);
 		if (plan->p.observations >= AF_MAX_OBSERVATIONS ||
 			!repeat(plan, usable, cloud, seen->trailed)) {
-			af_validate(plan, seen, usable && !cloud);
+			(plan->wish.want == AF_WANT_FINAL ? af_validate : af_take_arm)(plan, seen, usable && !cloud);
 		}
 		update_progress(plan);
 		return;
 	}
-	keep(plan, seen, usable, false);
+	keep(plan, seen, usable, cloud, false);
 	if (usable && !cloud && isnan(plan->hfr_start_px) && plan->phase == AF_PHASE_START &&
 		plan->p.scouts == 0) {
 		plan->hfr_start_px = seen->hfr_px;
@@ -384,7 +278,7 @@ void af_plan_tell(struct af_plan *plan, const struct af_observation *seen)
 		fail_spent(plan);
 	} else if (!repeat(plan, usable, cloud, seen->trailed)) {
 		if (++plan->p.queue_index < plan->p.queue_count) {
-			ask_queued(plan);
+			af_ask_queued(plan);
 		} else {
 			round_over(plan);
 		}

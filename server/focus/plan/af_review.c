@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * After a sweep: fit, and decide whether that is the answer, where more samples help, or why there
- * is no answer; then the validation frame.
+ * is no answer.
  */
 #include <math.h>
 #include <stdio.h>
@@ -29,6 +29,10 @@
 /* Least sample over the fitted minimum above which the bottom was not seen.  Estimate:
  * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
 #define GAP_RATIO 3.0
+/* The smallest sample over the minimum of an accepted curve above which the bottom is looked at before it is believed,
+ * and how often.  Tuned on tests/bank/test_bank.c promises_are_kept. */
+#define UNSEEN_RATIO 1.4
+#define BOTTOM_LOOKS 2
 /* Samples that are wanted below twice the minimum. */
 #define COARSE_SAMPLES 3
 /* Distance of the samples that widen a sweep, in its length.  Estimate: tests/unit/focus/test_af_plan.c
@@ -37,30 +41,12 @@
 /* An arm is made longer up to this share of the half sweep at least.  Estimate: tests/unit/focus/test_af_plan.c
  * unknown_optics holds with it; not varied. */
 #define EXTEND_SHARE 0.7
-/* Frames that validate at most; and what is worse than at the start: sigmas, and the ratio of sizes.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with them; not varied. */
-#define VALIDATIONS 3
-#define WORSE_SIGMAS 3.0
-#define WORSE 1.15
-/* Few frames tell the scatter badly: never less than the usual one is trusted.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
-#define SEEING_LEAST 0.05
-/* The bottom of the true curve lies that far off the one of a hyperbola, relative.  Estimate:
- * tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
-#define HYPERBOLA_ERROR 0.025
-/* Relative variance of a size besides seeing and noise: 1 %.  Estimate: tests/unit/focus/test_af_plan.c
- * unknown_optics holds with it; not varied. */
-#define VALIDATION_VARIANCE 1e-4
 /* Where refining samples lie, in a/k about the vertex, by refinement: both arms between 1 and 3 natural widths,
  * where a sample tells most about the vertex.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with
  * it; not varied. */
 #define REFINED_PLACES 6
 static const double refined_places[REFINEMENTS_MOST][REFINED_PLACES] = {
 	{0.6, 1.3, 2.0, -0.6, -1.3, -2.0}, {0.9, 1.7, 2.6, -0.9, -1.7, -2.6}, {1.1, 1.5, 2.3, -1.1, -1.5, -2.3}};
-/* Sigmas within which the mean of so many validation frames agrees: one that looks doubtful is not enough to
- * believe.  Estimate: tests/unit/focus/test_af_plan.c unknown_optics holds with it; not varied. */
-static const double validation_sigmas[VALIDATIONS + 1] = {0, 1.5, 2.25, 3};
-
 /* Fits these of the plan's samples; the points show what the fit made of them. */
 static void fit_these(struct af_plan *plan, const size_t *index, size_t n)
 {
@@ -98,16 +84,21 @@ static void find_backlash(struct af_plan *plan)
 			continue;
 		}
 		size_t last = i;
-		for (; last + 1 < plan->point_count && !plan->p.turned[last + 1]; last++) {
-			const struct curve_point *a = &plan->points[last].curve;
-			const struct curve_point *b = &plan->points[last + 1].curve;
-			double due = slope * fabs(b->position - a->position);
-			if (!af_usable(plan, last) || !af_usable(plan, last + 1) ||
-				plan->p.recording[last] != 0 || fmin(a->hfr_px, b->hfr_px) < STILL_RATIO * least ||
-				due < STILL_RATIO * STILL_DUE * a->hfr_px ||
-				fabs(b->hfr_px - a->hfr_px) > STILL_SHARE * due) {
+		const struct curve_point *a = &plan->points[i].curve;
+		for (size_t k = i + 1; k < plan->point_count && !plan->p.turned[k]; k++) {
+			const struct curve_point *b = &plan->points[k].curve;
+			double due = slope * fabs(b->position - a->position), most = fmax(a->hfr_px, b->hfr_px);
+			/* Across the vertex two sizes are alike for another reason. */
+			double x0 = plan->fit.best_position;
+			bool across = (a->position - x0) * (b->position - x0) <= 0;
+			if (across || !af_usable(plan, i) || !af_usable(plan, k) || plan->p.recording[k] != 0 ||
+				fmin(a->hfr_px, b->hfr_px) < STILL_RATIO * least) {
 				break;
 			}
+			if (due > STILL_RATIO * STILL_DUE * most && fabs(b->hfr_px - a->hfr_px) > STILL_SHARE * due) {
+				break;
+			}
+			last = due > STILL_RATIO * STILL_DUE * most ? k : last;
 		}
 		if (last == i) {
 			continue;
@@ -119,8 +110,7 @@ static void find_backlash(struct af_plan *plan)
 	}
 }
 
-/* Fits the samples, without the loose ones where the others are enough. */
-static void fit_points(struct af_plan *plan)
+void af_fit(struct af_plan *plan)
 {
 	size_t all[CURVE_MAX_POINTS], firm[CURVE_MAX_POINTS], n = 0;
 	size_t count = af_sorted(plan, all);
@@ -164,17 +154,6 @@ bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out)
 	return n >= LIVE_POINTS && curve_fit(points, n, 0, out, NULL) == ERR_OK && out->minimum_bracketed;
 }
 
-static void finish(struct af_plan *plan)
-{
-	plan->phase = AF_PHASE_VALIDATE;
-	plan->wish = (struct af_wish){.want = AF_WANT_FINAL, .exposure_factor = 1,
-		.position = (int32_t)lround(fmax(plan->p.low, fmin(plan->p.high,
-			plan->fit.best_position)))};
-	af_route(plan);
-	plan->p.retries = plan->p.cloud_repeats = 0;
-	plan->hfr_predicted_px = curve_at(&plan->fit, plan->wish.position, NULL);
-}
-
 static void fail_fit(struct af_plan *plan)
 {
 	double least = INFINITY;
@@ -197,7 +176,8 @@ static void fail_fit(struct af_plan *plan)
 struct extent {
 	double low, high;       /* positions */
 	double least, greatest; /* sizes; least is the second smallest, which no single spike makes */
-	double at_least;        /* position of the smallest */
+	double smallest;        /* size, and where it is */
+	double at_least;
 	size_t n;
 };
 
@@ -219,6 +199,7 @@ static struct extent extent_of(const struct af_plan *plan)
 		}
 		e.greatest = fmax(e.greatest, p->hfr_px);
 	}
+	e.smallest = smallest;
 	return e;
 }
 
@@ -302,19 +283,21 @@ void af_review(struct af_plan *plan)
 	bool fresh = plan->point_count > plan->p.round_start;
 	plan->p.dead_ends = fresh ? 0 : plan->p.dead_ends + 1;
 	plan->p.rounds++;
-	fit_points(plan);
+	af_fit(plan);
 	find_backlash(plan);
-	fit_points(plan);
+	af_fit(plan);
 	if (plan->fit.curve.k > 0) {
 		plan->p.preload = fmax(2, AF_SWEEP_REACH * plan->fit.curve.a / plan->fit.curve.k);
 	}
 	struct extent e = extent_of(plan);
 	if (plan->fit.accepted) {
-		if (is_coarse(plan) && plan->p.refinements == 0 && fresh &&
+		if (e.smallest > UNSEEN_RATIO * plan->fit.hfr_min_px && plan->p.bottom_looks++ < BOTTOM_LOOKS) {
+			af_ask(plan, plan->fit.best_position);
+		} else if (is_coarse(plan) && plan->p.refinements == 0 && fresh &&
 			plan->fit.curve.a / plan->fit.curve.k > 2) {
 			refine(plan);
 		} else {
-			finish(plan);
+			af_finish(plan);
 		}
 		return;
 	}
@@ -330,65 +313,5 @@ void af_review(struct af_plan *plan)
 		refine(plan);
 	} else {
 		fail_fit(plan);
-	}
-}
-
-void af_validate(struct af_plan *plan, const struct af_observation *seen, bool usable)
-{
-	if (!usable) {
-		const char *what = seen->trailed ? "trails instead of stars: is the mount tracking?"
-			: seen->stars > 0 ? "stars that lost more than half of their light: clouds"
-			: "no measurable stars where the curve promised small ones: clouds, or something in "
-			"front of the telescope";
-		af_fail(plan, ERR_VALIDATION, "the frame at the best position %d shows %s",
-			(int)plan->wish.position, what);
-		return;
-	}
-	double sigma_fit;
-	double predicted = curve_at(&plan->fit, seen->position, &sigma_fit);
-	double h0 = plan->fit.hfr_min_px;
-	double seeing = curve_seeing(fmax(SEEING_LEAST, plan->fit.seeing_scatter), seen->duration_s) *
-		sqrt(fmax(1, plan->fit.chi2_dof)) * h0 * h0 / fmax(h0, predicted);
-	bool again = seen->recording_id != 0 &&
-		seen->recording_id == plan->p.validation_recording;
-	plan->p.validation_recording = seen->recording_id;
-	if (!again) {
-		plan->p.validation_sum += seen->hfr_px - predicted;
-		plan->p.validation_variance += seeing * seeing + seen->error_px * seen->error_px +
-			VALIDATION_VARIANCE * predicted * predicted;
-		plan->p.validations++;
-	}
-	double n = plan->p.validations;
-	double excess = plan->p.validation_sum / n;
-	double bottom = HYPERBOLA_ERROR * predicted;
-	double sigma = sqrt(plan->p.validation_variance / (n * n) + sigma_fit * sigma_fit +
-		bottom * bottom);
-	plan->hfr_predicted_px = predicted;
-	plan->hfr_final_px = predicted + excess;
-	double most = again ? WORSE_SIGMAS : validation_sigmas[plan->p.validations];
-	bool agrees = fabs(excess) < most * sigma;
-	bool worse = plan->hfr_final_px > WORSE * plan->hfr_start_px + WORSE_SIGMAS * sigma;
-	if (agrees && !worse) {
-		plan->phase = AF_PHASE_OVER;
-		plan->wish.want = AF_WANT_SUCCESS;
-		return;
-	}
-	if (plan->p.validations < VALIDATIONS && !again) {
-		plan->p.retries = plan->p.cloud_repeats = 0;
-		plan->wish.exposure_factor = 1;
-		return;
-	}
-	if (worse) {
-		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px, worse than the "
-			"%.2f px at the start", (int)plan->wish.position, plan->hfr_final_px,
-			plan->hfr_start_px);
-	} else if (excess > 0) {
-		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px where the curve "
-			"says %.2f px: slip or more backlash than configured, or the seeing changed",
-			(int)plan->wish.position, plan->hfr_final_px, predicted);
-	} else {
-		af_fail(plan, ERR_VALIDATION, "at the best position %d the HFR is %.2f px, far below the "
-			"%.2f px of the curve: the curve does not describe these stars",
-			(int)plan->wish.position, plan->hfr_final_px, predicted);
 	}
 }

@@ -49,11 +49,22 @@ static double positive(double value)
 	return isfinite(value) && value > 0 ? value : NAN;
 }
 
-double af_optics_slope(const struct af_plan_setup *setup)
+/* HFR per um of focus error, far from focus, px; see af_um_per_step(). */
+static double slope_per_um(const struct af_plan_setup *setup)
 {
 	double eps = obstruction_of(setup);
-	return positive(sqrt((1 + eps * eps) / 2) * setup->step_size_um /
-		(2 * ratio_of(setup) * setup->pixel_um));
+	return sqrt((1 + eps * eps) / 2) / (2 * ratio_of(setup) * setup->pixel_um);
+}
+
+double af_optics_slope(const struct af_plan_setup *setup)
+{
+	return positive(slope_per_um(setup) * setup->step_size_um);
+}
+
+double af_um_per_step(const struct af_plan_setup *setup, double slope_px_per_step)
+{
+	double told = positive(setup->step_size_um);
+	return isfinite(told) ? told : positive(slope_px_per_step / slope_per_um(setup));
 }
 
 double af_optics_hfr(const struct af_plan_setup *setup)

@@ -26,7 +26,7 @@
 #define ANNULUS_SHRINK 0.9546
 
 enum {
-	CELL_SAMPLES = 512,   /* per mesh cell: enough for 5 % of sigma, few enough to sort */
+	CELL_SAMPLES = 256,   /* per mesh cell: enough for a level within 0.1 sigma, few enough to sort */
 	LEAST_SAMPLES = 4096, /* of a frame, below which means would be too few */
 };
 

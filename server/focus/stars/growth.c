@@ -5,18 +5,16 @@
 #include <math.h>
 #include <string.h>
 
-/* Squared radii in px^2 within which a pixel is cut into so many pieces a side; 2 beyond.  Tuned on
- * tests/unit/fits/test_frames.c sizes_of_frames: CORE_R2 of 3.5 moves 9, NEAR_R2 of 12.6 moves 11, FAR_R2 of 68.6
- * moves 14 of 40 figures, none beyond its limit. */
+/* Squared radius in px^2 within which a pixel is cut into so many pieces a side.  Tuned on
+ * tests/unit/fits/test_growth.c pixels_are_shared_as_they_lie: 1.2 px^2 fails it, 2 pieces do, 6 px^2 is no
+ * better. */
 #define CORE_R2 2.5
-#define NEAR_R2 9.0
-#define FAR_R2 49.0
-#define CORE_PIECES 9
-#define NEAR_PIECES 5
-#define FAR_PIECES 3
-/* A piece this part of the HFR is always fine enough.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: 28
- * moves 3 of 40 figures, none beyond its limit. */
-#define PIECES_OF_HFR 20.0
+#define CORE_PIECES 3
+/* Mean of the squared radius over an even square, less that of its centre, in squares of its side; and three times
+ * its variance, less the squared radius of the centre, where half the width of an even distribution is the root of
+ * three times the variance.  Derived: 2 / 12, and 3 x 2 / 180. */
+#define SQUARE_MEAN (1.0 / 6.0)
+#define SQUARE_SPREAD (1.0 / 30.0)
 /* Half the diagonal of a pixel, px: its corner may lie inside a circle that its centre is outside of.  Derived:
  * sqrt(2)/2, rounded up. */
 #define HALF_DIAGONAL 0.71
@@ -32,67 +30,84 @@
  * no figure of tests/unit/fits/test_frames.c sizes_of_frames. */
 #define LEAST_VALUE 0.05
 
-/* Adds a pixel in pieces x pieces squares. */
-static void grow_pixel(struct growth *g, double dx, double dy, double v, int pieces, double scale)
+/* Adds a square of some side about a place with this squared radius, whose light is v, as differences from ring to
+ * ring. */
+static inline void add_square(struct growth *g, double r2, double side2, double v, double scale)
 {
-	double share = 1.0 / (pieces * pieces);
-	double step = 1.0 / pieces;
-	double flux = v * share;
-	double start = dx - 0.5 + 0.5 * step;
-	double py = dy - 0.5 + 0.5 * step;
-	for (int b = 0; b < pieces; b++, py += step) {
-		double px = start;
-		for (int a = 0; a < pieces; a++, px += step) {
-			double ring = (px * px + py * py) * scale;
-			if (ring < GROWTH_RINGS) {
-				g->flux[(int)ring] += flux;
-				g->area[(int)ring] += share;
-			}
+	/* The squared radius of its points has this mean, and the variance of an even distribution so wide. */
+	double middle = (r2 + side2 * SQUARE_MEAN) * scale;
+	double half = sqrt(side2 * (r2 + side2 * SQUARE_SPREAD)) * scale;
+	double from = middle > half ? middle - half : 0.0;
+	double to = middle + half;
+	double density = v / (to - from);
+	from = from < GROWTH_RINGS ? from : GROWTH_RINGS;
+	to = to < GROWTH_RINGS ? to : GROWTH_RINGS;
+	int first = (int)from;
+	int last = (int)to;
+	double started = density * (from - first);
+	double ended = density * (to - last);
+	g->flux[first] += density - started;
+	g->flux[first + 1] += started;
+	g->flux[last] -= density - ended;
+	g->flux[last + 1] -= ended;
+}
+
+static void add_core(struct growth *g, double dx, double dy, double v, double scale)
+{
+	double side = 1.0 / CORE_PIECES;
+	double side2 = side * side;
+	for (int b = 0; b < CORE_PIECES; b++) {
+		double y = dy + (b + 0.5) * side - 0.5;
+		for (int a = 0; a < CORE_PIECES; a++) {
+			double x = dx + (a + 0.5) * side - 0.5;
+			add_square(g, x * x + y * y, side2, v * side2, scale);
 		}
 	}
 }
 
-/* Into how many pieces a side a pixel is cut.  Whole pixels come in groups of equal radius about a
- * centred star, and the curve would have steps; but far out a circle runs through so many pixels
- * that few pieces of each will do.  most caps it. */
-static int pieces_at(double r2, double hfr, int most)
+/* Makes rings of the differences, and the curve. */
+static void sum_up(struct growth *g)
 {
-	int pieces = r2 < CORE_R2 ? CORE_PIECES : (r2 < NEAR_R2 ? NEAR_PIECES : (r2 < FAR_R2 ? FAR_PIECES : 2));
-	/* Pieces of a twentieth of the HFR are always fine enough. */
-	int enough = (int)ceil(PIECES_OF_HFR / hfr);
-	pieces = pieces < enough ? pieces : enough;
-	return pieces < most ? pieces : most;
+	double flux = 0.0;
+	double sum = 0.0;
+	for (int k = 0; k < GROWTH_RINGS; k++) {
+		flux += g->flux[k];
+		sum += flux;
+		g->flux[k] = flux;
+		g->sum[k] = sum;
+	}
+	g->total = sum;
 }
 
-void growth_make(struct growth *g, const struct stamp *s, double x, double y, double radius,
-	double sky, double hfr, int most)
+void growth_make(struct growth *g, const struct stamp *s, double x, double y, double radius, double sky)
 {
-	memset(g, 0, sizeof *g);
+	memset(g->flux, 0, sizeof g->flux);
 	g->radius = radius;
 	double scale = GROWTH_RINGS / (radius * radius);
 	double beyond = (radius + HALF_DIAGONAL) * (radius + HALF_DIAGONAL);
 	int32_t y0 = clamp_i32(floor(y - radius), s->y0, s->y0 + s->height - 1);
 	int32_t y1 = clamp_i32(ceil(y + radius), s->y0, s->y0 + s->height - 1);
-	int32_t x0 = clamp_i32(floor(x - radius), s->x0, s->x0 + s->width - 1);
-	int32_t x1 = clamp_i32(ceil(x + radius), s->x0, s->x0 + s->width - 1);
 	for (int32_t j = y0; j <= y1; j++) {
 		const float *row = s->data + (size_t)(j - s->y0) * (size_t)s->width;
+		double dy = j - y;
+		double half = sqrt(beyond > dy * dy ? beyond - dy * dy : 0.0);
+		int32_t x0 = clamp_i32(ceil(x - half), s->x0, s->x0 + s->width - 1);
+		int32_t x1 = clamp_i32(floor(x + half), s->x0, s->x0 + s->width - 1);
 		for (int32_t i = x0; i <= x1; i++) {
 			double dx = i - x;
-			double dy = j - y;
 			double r2 = dx * dx + dy * dy;
 			double v = (double)row[i - s->x0] - sky;
-			if (r2 < beyond && isfinite(v)) {
-				grow_pixel(g, dx, dy, v, pieces_at(r2, hfr, most), scale);
+			if (!isfinite(v)) {
+				continue;
+			}
+			if (r2 < CORE_R2) {
+				add_core(g, dx, dy, v, scale);
+			} else {
+				add_square(g, r2, 1.0, v, scale);
 			}
 		}
 	}
-	double sum = 0.0;
-	for (int k = 0; k < GROWTH_RINGS; k++) {
-		sum += g->flux[k];
-		g->sum[k] = sum;
-	}
-	g->total = sum;
+	sum_up(g);
 }
 
 double growth_radius(const struct growth *g, double share)
@@ -141,17 +156,14 @@ static void rings_make(struct rings *rings, const struct growth *g, double hfr)
 		double edge = (i + 1) * width / g->radius;
 		int end = (int)lround(edge * edge * GROWTH_RINGS);
 		end = end > GROWTH_RINGS ? GROWTH_RINGS : end;
+		int start = k;
 		double flux = 0.0;
-		double area = 0.0;
-		double r2 = 0.0;
 		for (; k < end; k++) {
 			flux += g->flux[k];
-			area += g->area[k];
-			r2 += g->area[k] * (k + 0.5) / GROWTH_RINGS * g->radius * g->radius;
 		}
-		if (area > 0.0) {
-			rings->value[rings->n] = flux / area;
-			rings->radius2[rings->n++] = r2 / area;
+		if (k > start) {
+			rings->value[rings->n] = flux / (k - start);
+			rings->radius2[rings->n++] = 0.5 * (start + k) / GROWTH_RINGS * g->radius * g->radius;
 		}
 	}
 }

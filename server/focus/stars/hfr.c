@@ -14,8 +14,6 @@ enum {
 	ROUNDS = 9,
 	ROUNDS_LEAST = 2, /* before the size is believed to have settled */
 	CENTRE_STEPS = 3,
-	COARSE = 3, /* squares a side that the innermost pixels are cut into, on the way */
-	FINE = 9,   /* and in the end */
 };
 
 /* Radius of 80 % of the light over that of 20 %: below the first it is a disk or ring, above the second a peaked
@@ -62,16 +60,18 @@ enum {
 /* HFR in px above which no part of a star is as sharp as a hot pixel.  Derived: exp(ln 2 / 2.5^2) = 1.12 is the
  * brightest pixel of such a Gaussian over its neighbour, far from the 2 that is asked for. */
 #define SMOOTH_HFR 2.5
-/* A change of the inner radius, relative, and of the centre in px, that leaves the ring of sky what it was.  Tuned
- * on tests/unit/fits/test_frames.c sizes_of_frames: SAME_RING of 0.028 moves 15, SAME_PLACE of 0.42 moves 6 of 40
- * figures, none beyond its limit.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: SAME_RING of 0.028 moves
- * 15, SAME_PLACE of 0.42 moves 6 of 40 figures, none beyond its limit. */
-#define SAME_RING 0.02
-#define SAME_PLACE 0.3
+/* A change of the inner radius, and of the centre in inner radii and at least in px, that leaves the ring of sky what
+ * it was.  Estimate: tests/unit/fits/test_frames.c sizes_of_frames holds with it; SAME_RING of 0.02 and SAME_PLACE of
+ * 0.3 are no better, and sort twice as often. */
+#define SAME_RING 0.1
+#define SAME_PLACE 0.5
 /* Radius in HFR, and at least in px, in which the centre is looked for.  Tuned on tests/unit/fits/test_frames.c
  * sizes_of_frames: CENTRE_FACTOR of 2.8 moves 32, CENTRE_LEAST of 2.1 moves 3 of 40 figures, none beyond its limit. */
 #define CENTRE_FACTOR 2.0
 #define CENTRE_LEAST 1.5
+/* A step of the centre, in HFR, after which it is not looked for again before the next round.  Derived: half of
+ * SETTLED_CENTRE. */
+#define CENTRE_STEP 0.005
 /* A centre that many HFR and px from the first guess is that of something else.  Tuned on
  * tests/unit/fits/test_frames.c sizes_of_frames: DRIFT_MOST of 2.1 moves 1, DRIFT_EXTRA of 1.4 moves 1 of 40 figures,
  * none beyond its limit. */
@@ -81,12 +81,11 @@ enum {
  * Journal 119 (2000) 2645, C = 5 log(r80/r20). */
 #define OUTER_SHARE 0.8
 #define INNER_SHARE 0.2
-/* Relative changes of the size and, in HFR, of the centre that end the rounds; and one of the size from which
- * pixels are cut finely.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: SETTLED_SIZE of 0.0028 moves 14,
- * SETTLED_CENTRE of 0.014 moves 1, NEARLY of 0.042 moves 5 of 40 figures, none beyond its limit. */
+/* Relative changes of the size and, in HFR, of the centre that end the rounds.  Tuned on
+ * tests/unit/fits/test_frames.c sizes_of_frames: SETTLED_SIZE of 0.0028 moves 14, SETTLED_CENTRE of 0.014 moves 1 of
+ * 40 figures, none beyond its limit. */
 #define SETTLED_SIZE 0.002
 #define SETTLED_CENTRE 0.01
-#define NEARLY 0.03
 /* The end of the curve of growth that has to be flat, from this share of the aperture on; less of it where the
  * frame cuts the aperture.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: TAIL_FROM_CUT of 1.26 fails
  * it.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: TAIL_FROM of 1.12 moves 3 of 40 figures, none beyond
@@ -163,7 +162,6 @@ struct making {
 	struct stamp stamp;
 	double have;          /* reach of the stamp about the first guess, px */
 	double factor;        /* aperture over HFR */
-	int pieces;           /* a pixel is cut into at most so many, a side */
 	struct sky sky;
 	size_t sky_pixels;
 	double sky_inner;     /* where the sky was taken; NAN before */
@@ -211,8 +209,9 @@ static void look(struct making *m, const struct radii *r)
 		}
 	}
 	/* The ring is wide, so that small steps of the star leave its sky what it was. */
+	double place = fmax(SAME_PLACE, SAME_RING * r->inner);
 	if (!(fabs(r->inner - m->sky_inner) < SAME_RING * r->inner &&
-		hypot(p->x - m->sky_x, p->y - m->sky_y) < SAME_PLACE)) {
+		hypot(p->x - m->sky_x, p->y - m->sky_y) < place)) {
 		take_sky(m, r);
 		m->sky_inner = r->inner;
 		m->sky_x = p->x;
@@ -225,10 +224,13 @@ static bool centre(struct making *m, double size)
 {
 	struct probe *p = &m->p;
 	double radius = fmin(fmax(CENTRE_FACTOR * size, CENTRE_LEAST), p->aperture);
-	for (int i = 0; i < CENTRE_STEPS; i++) {
+	double moved = INFINITY;
+	for (int i = 0; i < CENTRE_STEPS && moved > CENTRE_STEP * size; i++) {
+		double x = p->x, y = p->y;
 		if (!stamp_centre(&m->stamp, m->sky.level, radius, &p->x, &p->y)) {
 			return false;
 		}
+		moved = hypot(p->x - x, p->y - y);
 	}
 	double drift = hypot(p->x - m->where->x, p->y - m->where->y);
 	return !(drift > DRIFT_MOST * m->where->hfr + DRIFT_EXTRA);
@@ -254,7 +256,7 @@ static enum outcome refine(struct making *m, int round)
 	if (!centre(m, r.size)) {
 		return FAILED;
 	}
-	growth_make(&m->growth, &m->stamp, p->x, p->y, p->aperture, m->sky.level, p->hfr, m->pieces);
+	growth_make(&m->growth, &m->stamp, p->x, p->y, p->aperture, m->sky.level);
 	if (!(m->growth.total > 0.0)) {
 		return FAILED;
 	}
@@ -270,13 +272,7 @@ static enum outcome refine(struct making *m, int round)
 		m->factor += FACTOR_PACE * (star_probe_factor(p->concentration, p->snr) - m->factor);
 	}
 	bool same = fabs(hfr - before) < SETTLED_SIZE * hfr && hypot(p->x - x, p->y - y) < SETTLED_CENTRE * hfr;
-	if (same && m->pieces == FINE && round >= ROUNDS_LEAST) {
-		return SETTLED;
-	}
-	if (fabs(hfr - before) < NEARLY * hfr || round == ROUNDS - 2) {
-		m->pieces = FINE;
-	}
-	return CHANGED;
+	return same && round >= ROUNDS_LEAST ? SETTLED : CHANGED;
 }
 
 /* Computes what follows from the last round. */
@@ -314,7 +310,6 @@ struct probe star_probe(const struct pyramid *pyramid, int level, const struct p
 	m.stamp = (struct stamp){0};
 	m.have = 0.0;
 	m.factor = isnan(where->factor) ? FACTOR_START : where->factor;
-	m.pieces = COARSE;
 	m.sky = (struct sky){where->sigma, where->sigma};
 	m.sky_pixels = 0;
 	m.sky_inner = m.sky_x = m.sky_y = NAN;

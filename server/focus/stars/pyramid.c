@@ -62,12 +62,29 @@ void halve_rows(const float *above, const float *below, int32_t n, bool may_miss
 	}
 }
 
+/* n means of 2x2 pixels of two rows of whole numbers; two neighbours are read as one word, in whichever order. */
+static void halve_words(const uint16_t *above, const uint16_t *below, int32_t n, float *out)
+{
+	for (int32_t x = 0; x < n; x++) {
+		uint32_t a;
+		uint32_t b;
+		memcpy(&a, above + 2 * (size_t)x, sizeof a);
+		memcpy(&b, below + 2 * (size_t)x, sizeof b);
+		out[x] = QUARTER * (float)(int32_t)((a & UINT16_MAX) + (a >> 16) + (b & UINT16_MAX) + (b >> 16));
+	}
+}
+
 /* A row of the source in means of 2^shift pixels; scratch holds 4n + 8n + ... floats. */
 static void binned_row(const struct image *img, int shift, int32_t y, int32_t x0, int32_t n,
 	float *out, float *scratch)
 {
 	if (shift == 0) {
 		source_row(img, y, x0, n, out);
+		return;
+	}
+	if (shift == 1 && img->type == IMAGE_U16) {
+		const uint16_t *pair = (const uint16_t *)img->data + (size_t)(2 * y) * img->stride + 2 * (size_t)x0;
+		halve_words(pair, pair + img->stride, n, out);
 		return;
 	}
 	float *above = scratch;

@@ -134,23 +134,33 @@ bool stamp_centre(const struct stamp *s, double sky, double radius, double *x, d
 	double flux = 0.0;
 	double mx = 0.0;
 	double my = 0.0;
-	int32_t reach = (int32_t)ceil(radius);
-	int32_t cx = (int32_t)lround(*x);
-	int32_t cy = (int32_t)lround(*y);
-	for (int32_t j = cy - reach; j <= cy + reach; j++) {
-		for (int32_t i = cx - reach; i <= cx + reach; i++) {
+	/* The rim is soft over a pixel, so that the centre does not jump with the pixels. */
+	double rim = radius + 0.5;
+	double core2 = radius > 0.5 ? (radius - 0.5) * (radius - 0.5) : 0.0;
+	int32_t y0 = clamp_i32(ceil(*y - rim), s->y0, s->y0 + s->height - 1);
+	int32_t y1 = clamp_i32(floor(*y + rim), s->y0, s->y0 + s->height - 1);
+	for (int32_t j = y0; j <= y1; j++) {
+		const float *row = s->data + (size_t)(j - s->y0) * (size_t)s->width;
+		double dy = j - *y;
+		double half = sqrt(fmax(rim * rim - dy * dy, 0.0));
+		int32_t x0 = clamp_i32(ceil(*x - half), s->x0, s->x0 + s->width - 1);
+		int32_t x1 = clamp_i32(floor(*x + half), s->x0, s->x0 + s->width - 1);
+		double sum = 0.0;
+		for (int32_t i = x0; i <= x1; i++) {
 			double dx = i - *x;
-			double dy = j - *y;
-			/* A soft rim a pixel wide, so that the centre does not jump with the pixels. */
-			double weight = radius + 0.5 - sqrt(dx * dx + dy * dy);
-			double v = stamp_at(s, i, j) - sky;
-			if (weight > 0.0 && isfinite(v)) {
-				v *= weight < 1.0 ? weight : 1.0;
-				flux += v;
+			double r2 = dx * dx + dy * dy;
+			double v = (double)row[i - s->x0] - sky;
+			if (r2 > core2) {
+				double weight = rim - sqrt(r2);
+				v *= weight > 0.0 ? weight : 0.0;
+			}
+			if (isfinite(v)) {
+				sum += v;
 				mx += v * dx;
-				my += v * dy;
 			}
 		}
+		flux += sum;
+		my += sum * dy;
 	}
 	if (!(flux > 0.0)) {
 		return false;

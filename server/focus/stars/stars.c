@@ -58,6 +58,13 @@ static double claim(const struct object *o)
 	return o->p.valid ? fmax(CLAIM * o->p.hfr, disk) : disk;
 }
 
+/* Whether the light about a voter is known to be its own.  One that could not be measured, whose curve of growth is
+ * open or that the edge cuts may be a piece of something larger that is yet to come. */
+static bool is_whole(const struct object *o)
+{
+	return o->p.valid && (o->defect || (o->flags & (unsigned)(STAR_SHAPE | STAR_EDGE)) == 0);
+}
+
 /* The first reading: finds the brightest objects of any size. */
 static void find_voters(struct work *work, double region)
 {
@@ -74,10 +81,9 @@ static void find_voters(struct work *work, double region)
 		for (size_t j = 0; j < work->objects && !taken; j++) {
 			const struct object *a = &work->object[j];
 			double d = hypot((double)(c->x - a->c.x), (double)(c->y - a->c.y));
-			taken = d < claim(a) + 0.5 * fmin((double)c->radius, claim(a));
-			/* An object that could not be measured explains nothing, because it may be a piece of this
-			 * one. */
-			if (a->p.valid && d < claim(a) + (double)c->radius) {
+			double own = is_whole(a) ? claim(a) : (double)a->c.radius;
+			taken = d < own + 0.5 * fmin((double)c->radius, own);
+			if (is_whole(a) && d < own + (double)c->radius) {
 				explained += fmax((double)a->c.flux, a->p.flux);
 			}
 		}

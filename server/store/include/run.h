@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "field_train.h"
 #include "numbering.h"
 #include "text.h"
 
@@ -41,9 +42,25 @@ struct run_point {
 	char why[32];            /* "" when used */
 };
 
-/* The fitted curve y0 + sqrt(a^2 + k^2 (x - x0)^2), for drawing: px, px per step, steps, px; NAN without a fit. */
+/* The fitted curve y0 + sqrt(a^2 + q^2 (x - x0)^2), q = k (1 + e/2) above x0 and k (1 - e/2) below, for drawing: px, px
+ * per step, steps, px; NAN without a fit, and e where the run is older than it. */
 struct run_curve {
-	double a, k, x0, y0;
+	double a, k, x0, y0, e;
+};
+
+/* What the stars of a run have taught of the field (field_train.h): all steps by the count of the run's positions. */
+struct run_field {
+	bool known;         /* else the rest is nothing */
+	double um_per_step; /* of the focal plane; NAN unknown */
+	struct field_train train;
+};
+
+/* What a run taught: each NAN when it taught nothing of the kind. */
+struct run_taught {
+	double slope_px_per_step, slope_sigma;     /* of both arms, > 0; 1 sigma */
+	double hfr_min_px, hfr_min_sigma_px;       /* at best focus, > 0; 1 sigma without the change of the seeing */
+	double asymmetry, asymmetry_sigma;         /* slope of the arm above focus less that below, over their mean */
+	double backlash_steps;                     /* seen beyond what is configured, >= 0 */
 };
 
 /* Whose numbers the positions of a run are, once run_renumber() was told today's. */
@@ -68,12 +85,17 @@ struct run {
 	int focuser, camera;     /* device numbers */
 	char focuser_name[64], camera_name[64];
 	char filter[64];
+	char mode[8];            /* "full", "quick", "check"; "" unknown */
+	char note[160];          /* a sentence beside the outcome, such as that the optics section is wrong; "" none */
+	double focal_length_mm, aperture_mm; /* of the telescope, as told; NAN */
 	double temperature_c;
 	double start_position, best_position, final_position;
 	double uncertainty_steps, interval95_steps[2], critical_focus_zone_steps;
 	double hfr_start_px, hfr_predicted_px, hfr_final_px, r_squared;
 	char model[24];          /* "" unknown */
 	struct run_curve curve;
+	struct run_taught taught;
+	struct run_field field;
 	int exposures;
 	int binning;
 	double exposure_s;
@@ -96,12 +118,23 @@ void run_to_published(struct run *run);
  * run->numbers says so. */
 void run_renumber(struct run *run, const struct numbering *today);
 
-/* Appends the run object of the contract, plus "fit": {"a","k","x0","y0"} or null, "calibration": {"low","high",
+/* Appends the run object of the contract, plus "fit": {"a","k","x0","y0","e"} or null, "calibration": {"low","high",
  * "reversed"} (the motor's limits that its positions were published by) or null, and "numbers": "today", "other" or
- * null (enum run_numbers). */
+ * null (enum run_numbers), "mode", "note" (null: none), "taught" (struct run_taught, or null) and "field": that of
+ * run_field_json() or null. */
 void run_json(const struct run *run, struct buf *out);
-/* Appends the same object without "points". */
+/* Appends the same object without "points" and without "train" in "field". */
 void run_json_summary(const struct run *run, struct buf *out);
+/* Appends {"tilt_x_um", "tilt_x_sigma_um", "tilt_x_steps", the same of tilt_y and curvature (struct field_shape),
+ * "best_middle", "best_whole" (positions), "um_per_step", "frames", "stars"}; what the sweep does not show is null;
+ * with with_train also "train": the numbers of struct field_train, covariance as the rows of its lower triangle. */
+void run_field_json(const struct run_field *field, bool with_train, struct buf *out);
+
+/* Reads back what run_field_json() wrote with its train, from that object or from a run object with it as "field".
+ * ERR_INVALID_VALUE with a sentence: no JSON, no train in it, or numbers that no sweep has taught; *out is then
+ * untouched. */
+enum err_code run_field_parse(struct span text, struct run_field *out, struct err *err);
+
 /* Appends a header line and one line per point. */
 void run_csv(const struct run *run, struct buf *out);
 /* Appends lines for a person (UTF-8, ending in \n): the outcome, the conditions that are known, and a table of the

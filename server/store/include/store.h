@@ -74,18 +74,28 @@ bool store_keep_run(struct store *store, const struct run *run);
  * only. */
 struct run *store_last_run(struct store *store, int focuser);
 
-/* What was learned for the next run: the slope of the curve's arms and the least HFR of the last success with this
- * focuser, camera (device numbers) and binning. */
+/* What earlier runs taught, of the newest eight that succeeded with the same focuser, camera, telescope, binning and
+ * filter.  The sigmas are those of the next run's value.  NAN where unknown. */
 struct store_history {
-	double slope_px_per_step; /* > 0 */
-	double hfr_min_px;        /* >= 0 */
+	double slope_px_per_step, slope_sigma;   /* > 0; of both arms */
+	double hfr_min_px, hfr_min_sigma_px;     /* > 0; with the change of the seeing */
+	double asymmetry, asymmetry_sigma;       /* as in struct run_taught */
+	double backlash_steps;                   /* the most that was seen, >= 0 */
+	double best_position, best_sigma_steps;  /* the last good position, by the numbering of today; sigma from the
+						  * ways from run to run, NAN after a single run */
+	double temperature_c;                    /* at the last good position */
+	uint64_t run;                            /* the newest that taught, */
+	int64_t utc_ms;                          /* and when it began */
+	int runs;                                /* so many taught */
+	struct run_field field;                  /* of the newest that taught one; by the numbering of today */
 };
 
-/* Tells what was learned; false when nothing is known, or when the disk did not answer in time. What this process has
- * seen itself is known without the disk; else the call waits up to patience_ms (real) for it, so only a thread that
- * nobody waits for, and that holds no lock, may call. */
-bool store_history(struct store *store, int focuser, int camera, int binning, int patience_ms,
-	struct store_history *out);
+/* Tells what was learned for a run like this one: its focuser, camera, both names, binning, filter, telescope and
+ * numbering count.  Where no run had this filter, what others taught counts, without the position.  False (out
+ * untouched) when nothing is known.  What this process has seen itself is known without the disk; for the rest the
+ * first call waits up to patience_ms (real), so only a thread that nobody waits for, and that holds no lock, may
+ * call. */
+bool store_history(struct store *store, const struct run *like, int patience_ms, struct store_history *out);
 
 /* Posts a question and returns its ticket (> 0) at once.  limit is 1..STORE_LIST_MAX. */
 uint64_t store_ask_run(struct store *store, uint64_t id);
@@ -93,12 +103,19 @@ uint64_t store_ask_run(struct store *store, uint64_t id);
  * is copied, up to STORE_FOCUSERS_MAX of them. */
 uint64_t store_ask_list(struct store *store, int limit, const struct numbering *today, int count);
 
+/* What was learned with this focuser, 0..STORE_FOCUSERS_MAX - 1.  The text of the answer is {"focuser": N, "learned":
+ * [{"camera", "camera_name", "binning", "filter", "focal_length_mm", "aperture_mm", the members of struct
+ * store_history, "last_run", "date"}, ...]}.  forget: all of it is forgotten first, on the disk, too; the runs stay in
+ * the history. */
+uint64_t store_ask_learned(struct store *store, int focuser, const struct numbering *today, bool forget);
+
 /* An answer; whoever takes it frees it with store_answer_fini(). */
 struct store_answer {
 	struct err err;   /* ERR_OK; ERR_INVALID_VALUE: there is no such run; ERR_TIMEOUT: not in time (the disk is
 	                   * slow, the database is locked, or too many asked); ERR_IO, ERR_NOMEM */
 	struct run *run;  /* of store_ask_run(), with its points */
-	struct buf text;  /* of store_ask_list(): a JSON array of runs that are over, newest first, without points */
+	struct buf text;  /* of store_ask_list(): a JSON array of runs that are over, newest first, without points; of
+			   * store_ask_learned(), as described there */
 };
 
 /* Picks up an answer, once.  False (out untouched) when there is none yet.  A ticket whose question was refused, or

@@ -181,6 +181,12 @@ enum err_code device_connecting(struct device *dev, bool *connecting, struct err
 	return ERR_OK;
 }
 
+void device_borrowed_by(struct device *dev, const char *unique_ids)
+{
+	(void)dev;
+	(void)unique_ids;
+}
+
 enum err_code device_connect(
 	struct device *dev, const struct client *client, uint64_t *ticket, struct err *err)
 {

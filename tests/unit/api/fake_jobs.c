@@ -191,6 +191,13 @@ uint64_t store_ask_run(struct store *store, uint64_t id)
 	return id;
 }
 
+uint64_t store_ask_learned(struct store *store, int focuser, const struct numbering *today, bool forget)
+{
+	(void)today;
+	(void)forget;
+	return store_ask_run(store, (uint64_t)focuser);
+}
+
 bool store_take(struct store *store, uint64_t ticket, struct store_answer *out)
 {
 	if (!store->ready) {

@@ -292,7 +292,7 @@ static void actions(void **state)
 	(void)state;
 	struct answer answer = get("focuser/0/supportedactions");
 	assert_has(&answer, "[\"AutofocusStatus\",\"AutofocusWait\",\"MeasureStars\",\"Autofocus\","
-			    "\"AutofocusAbort\",\"GuidedFocus\",\"SetPosition\",\"SetTemperature\"]");
+			    "\"AutofocusAbort\",\"Learned\",\"GuidedFocus\",\"SetPosition\",\"SetTemperature\"]");
 	static const struct {
 		const char *form;
 		int error;
@@ -311,7 +311,7 @@ static void actions(void **state)
 		{"Action=Autofocus&Parameters={\"points\":\"9\"}", 0x401, "from 5 to 31, without quotes"},
 		{"Action=Autofocus&Parameters={\"exposure\":3}", 0x401,
 			"has no parameter \\\"exposure\\\"; it has exposure_s, points, step, filter, binning, gain, "
-			"camera."},
+			"camera, mode."},
 		{"Action=Autofocus&Parameters={\"exposure_s\":\"1\"}", 0x401, "exposure_s must be"},
 		{"Action=Autofocus&Parameters=[1]", 0x401, "JSON object"},
 		{"Action=Autofocus&Parameters=rubbish", 0x401, "JSON object"},

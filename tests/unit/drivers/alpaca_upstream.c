@@ -143,8 +143,44 @@ static bool exposing(const struct upstream *u)
 	return u->exists && clock_now_ms(u->clock) < u->exposure_end_ms;
 }
 
+static uint32_t pixel(const struct upstream *u, size_t i)
+{
+	return (uint32_t)(i * 7 + 1) % (uint32_t)(u->max_adu + 1);
+}
+
+/* The picture as text: Value[x][y], or Value[x][y][colour]. */
+static void send_text(struct upstream *u, int fd)
+{
+	int32_t x = u->frame[4] + (atomic_load(&u->spoilt) ? 1 : 0), y = u->frame[5];
+	/* A number of 32 bits, a comma, and for each pixel two brackets. */
+	size_t cap = 200 + (size_t)x * ((size_t)y * ((size_t)u->planes * 11 + 3) + 3), n = 0;
+	char *body = calloc(1, cap);
+	must(body != NULL, "calloc");
+	n += (size_t)snprintf(body, cap, "{\"Type\":2,\"Rank\":%d,\"Value\":[", u->planes == 1 ? 2 : 3);
+	for (size_t i = 0; i < (size_t)x * (size_t)y; i++) {
+		n += (size_t)snprintf(body + n, cap - n, "%s", i % (size_t)y == 0 ? i == 0 ? "[" : "],[" : ",");
+		for (int k = 0; k < u->planes; k++) {
+			n += (size_t)snprintf(body + n, cap - n, "%s%u", u->planes == 1 ? "" : k == 0 ? "[" : ",",
+				(unsigned)pixel(u, i * (size_t)u->planes + (size_t)k));
+		}
+		n += (size_t)snprintf(body + n, cap - n, "%s", u->planes == 1 ? "" : "]");
+	}
+	n += (size_t)snprintf(body + n, cap - n, "]],\"ServerTransactionID\":%u,\"ErrorNumber\":0,"
+		"\"ErrorMessage\":\"\"}", (unsigned)++u->transaction);
+	char head[120];
+	int len = snprintf(head, sizeof head,
+		"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n", n);
+	send_all(fd, head, (size_t)len);
+	send_all(fd, body, n);
+	free(body);
+}
+
 static void send_picture(struct upstream *u, int fd)
 {
+	if (u->element == 0) {
+		send_text(u, fd);
+		return;
+	}
 	static const int sizes[] = {0, 2, 4, 8, 4, 8, 1, 8, 2, 4};
 	int32_t x = u->frame[4] + (atomic_load(&u->spoilt) ? 1 : 0), y = u->frame[5];
 	size_t count = (size_t)x * (size_t)y * (size_t)u->planes;
@@ -155,7 +191,7 @@ static void send_picture(struct upstream *u, int fd)
 	const int32_t head[] = {1, 0, 0, 0, 44, 2, u->element, flat ? 2 : 3, x, y, flat ? 0 : u->planes};
 	memcpy(body, head, sizeof head);
 	for (size_t i = 0; i < count; i++) {
-		uint32_t value = (uint32_t)(i * 7 + 1) % (uint32_t)(u->max_adu + 1);
+		uint32_t value = pixel(u, i);
 		memcpy(body + 44 + i * size, &value, size < sizeof value ? size : sizeof value);
 	}
 	char text[200];

@@ -28,7 +28,8 @@ struct upstream {
 	_Atomic int moves, halts;  /* that it was told */
 	_Atomic int requests;
 	/* the camera */
-	int planes, sensor_type, max_adu, element;
+	int planes, sensor_type, max_adu;
+	int element;               /* of ImageBytes; 0: pictures come as text (JSON) */
 	_Atomic bool spoilt;       /* its pictures have a column too much */
 
 	int port;

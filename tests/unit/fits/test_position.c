@@ -97,11 +97,37 @@ static void claims_differ_beyond_rounding(void **state)
 	assert_false(fits_position_differs(&p));
 }
 
+/* The numbers are those of date(1): date -u -d TEXT +%s. */
+static void dates_of_headers(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int64_t utc_ms; /* -1: no date */
+	} dates[] = {
+		{"2000-01-01T00:00:00", INT64_C(946684800000)},
+		{"2026-11-28T21:05:07.25", INT64_C(1795899907250)},
+		{"2024-02-29T23:59:59.999Z", INT64_C(1709251199999)},
+		{"9999-12-31T23:59:59", INT64_C(253402300799000)},
+		{"2026-11-28", -1}, {"28/11/26", -1}, {"2026-13-01T00:00:00", -1}, {"2026-11-28T25:00:00", -1},
+		{"2026-11-28T21:05:07.", -1}, {"2026-11-28T21:05:07,5", -1}, {"2026-11-28T21:05:07.5e9", -1},
+		{"2026-11-28T21:05:07+01:00", -1}, {"1969-12-31T23:59:59", -1}, {"", -1},
+	};
+	for (size_t i = 0; i < sizeof dates / sizeof dates[0]; i++) {
+		int64_t utc_ms = -1;
+		bool is_date = fits_date_parse(dates[i].text, &utc_ms);
+		if (utc_ms != dates[i].utc_ms || is_date != (utc_ms >= 0)) {
+			fail_msg("%s: %lld", dates[i].text, (long long)utc_ms);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_judged_as_a_whole),
 		cmocka_unit_test(an_empty_list_has_no_verdict_against_names),
+		cmocka_unit_test(dates_of_headers),
 		cmocka_unit_test(claims_differ_beyond_rounding),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

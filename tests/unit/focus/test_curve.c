@@ -280,6 +280,53 @@ static void least_size_has_a_floor(void **state)
 	assert_float_equal(fit.hfr_min_px, sqrt(1 / (2 * M_PI)), 1e-3);
 }
 
+/* Arms of different slopes: two slopes are fitted where the samples demand it, and the best position does not go with
+ * the flatter arm.  The zone of 10 % growth is 1.28 u wide here. */
+static void uneven_arms(void **state)
+{
+	(void)state;
+	static const struct {
+		double ratio, rms_most; /* u */
+	} rows[] = {{1, 0.03}, {1.3, 0.2}, {1.8, 0.06}};
+	for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+		uint64_t seed = 41;
+		double squares = 0;
+		for (int trial = 0; trial < 200; trial++) {
+			struct curve_point points[11] = {{0}};
+			double truth = 5000 + 100 * sky_uniform(&seed);
+			for (int i = 0; i < 11; i++) {
+				double x = 5050 + 120 * (i - 5), u = (x - truth) / 100;
+				double h = 3.4 * sky_sample(u > 0 ? u * rows[row].ratio : u, 0.03, 0.005, &seed);
+				points[i] = (struct curve_point){.position = x, .hfr_px = h, .error_px = 0.005 * h,
+					.duration_s = 3, .stars = 30};
+			}
+			struct curve_result fit;
+			curve_fit(points, 11, 0, &fit, NULL);
+			double off = (fit.best_position - truth) / 100;
+			squares += fit.accepted ? off * off : 0;
+		}
+		double rms = sqrt(squares / 200);
+		print_message("arms of 1 : %.1f: rms %.3f u\n", rows[row].ratio, rms);
+		assert_true(rms < rows[row].rms_most);
+	}
+}
+
+/* Samples that no curve explains are refused, and it is said by how much. */
+static void contradictions_are_refused(void **state)
+{
+	(void)state;
+	static const double sizes[] = {12, 12.1, 12, 11.9, 12, 2, 6, 3, 6, 9, 12};
+	struct curve_point points[11] = {{0}};
+	for (int i = 0; i < 11; i++) {
+		points[i] = (struct curve_point){.position = 100 * i, .hfr_px = sizes[i], .error_px = 0.02,
+			.duration_s = 3, .stars = 30};
+	}
+	struct curve_result fit;
+	curve_fit(points, 11, 0, &fit, NULL);
+	print_message("contradiction: chi2 %.1f e_s %.2f %s\n", fit.chi2_dof, fit.seeing_scatter, fit.reason);
+	assert_false(fit.accepted);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -291,6 +338,8 @@ int main(void)
 		cmocka_unit_test(outlier_is_found),
 		cmocka_unit_test(recorded_curves),
 		cmocka_unit_test(c8_sweep),
+		cmocka_unit_test(uneven_arms),
+		cmocka_unit_test(contradictions_are_refused),
 		cmocka_unit_test(interval_covers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,10 +21,11 @@ static void gradient(void **state)
 	double worst = 0;
 	for (int trial = 0; trial < 500; trial++) {
 		struct curve c = {.a = 0.5 + 4 * sky_uniform(&seed), .k = 0.01 + sky_uniform(&seed),
-			.x0 = 100 * sky_uniform(&seed), .y0 = sky_uniform(&seed) - 0.5};
+			.x0 = 100 * sky_uniform(&seed), .y0 = sky_uniform(&seed) - 0.5,
+			.e = trial % 2 == 0 ? 0 : 2 * sky_uniform(&seed) - 1};
 		double x = 100 * sky_uniform(&seed), g[CURVE_PARAMETERS];
 		curve_lm_gradient(&c, x, g);
-		double *member[CURVE_PARAMETERS] = {&c.a, &c.k, &c.x0, &c.y0};
+		double *member[CURVE_PARAMETERS] = {&c.a, &c.k, &c.x0, &c.y0, &c.e};
 		for (int i = 0; i < CURVE_PARAMETERS; i++) {
 			double was = *member[i], step = 1e-5;
 			*member[i] = was + step;

@@ -161,6 +161,90 @@ static void test_json(void **state)
 	buf_fini(&out);
 }
 
+/* What stars taught of the field: the shape by the formulas of field_train.h, calculated here once more. */
+static void test_field(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	struct run run = sample_run(7, points);
+	struct buf out;
+	buf_init(&out, 65536);
+	run_json(&run, &out);
+	struct json *json = parse(&out);
+	const struct json *field = json_get(json, "field");
+	double half = 0.5 * hypot(4144, 2822);
+	assert_true(fabs(number(field, "tilt_x_um") - (16.5 * 4143 / half * 2.5)) < 1e-9);
+	assert_true(fabs(number(field, "tilt_y_steps") - (-11.25 * 2821 / half)) < 1e-9);
+	assert_true(fabs(number(field, "curvature_um") - (20.75 * 2.5)) < 1e-9);
+	assert_true(fabs(number(field, "curvature_sigma_um") - (sqrt(0.5 / 4) * 2.5)) < 1e-9);
+	double middle = 7990.5 - 16.5 * 0.01 - 11.25 * 0.02 - 20.75 * 0.35;
+	assert_true(fabs(number(field, "best_middle") - (middle)) < 1e-9);
+	assert_true(fabs(number(field, "best_whole") - (middle + 20.75 / 3)) < 1e-9);
+	json_free(json);
+	/* The same numbers come back from the run object and from the field alone. */
+	struct run_field read;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(run_field_parse(span_of(buf_text(&out)), &read, NULL), ERR_OK);
+		assert_memory_equal(read.train.covariance, run.field.train.covariance, sizeof read.train.covariance);
+		assert_memory_equal(read.train.value, run.field.train.value, sizeof read.train.value);
+		assert_true(read.known && read.um_per_step == 2.5 && read.train.width == 4144);
+		buf_clear(&out);
+		run_field_json(&run.field, true, &out);
+	}
+	/* Without a train, as in lists, it is none to read. */
+	buf_clear(&out);
+	run_json_summary(&run, &out);
+	struct err err = {0};
+	assert_int_equal(run_field_parse(span_of(buf_text(&out)), &read, &err), ERR_INVALID_VALUE);
+	assert_non_null(strstr(err.text, "no train"));
+	/* What is not known is null, never 0. */
+	run.field.um_per_step = NAN;
+	run.field.train.covariance[FIELD_CURVATURE][FIELD_CURVATURE] = 1e6;
+	buf_clear(&out);
+	run_field_json(&run.field, false, &out);
+	assert_non_null(strstr(out.data, "\"tilt_x_um\":null"));
+	assert_non_null(strstr(out.data, "\"curvature_steps\":null"));
+	assert_null(strstr(out.data, "\"tilt_x_steps\":null"));
+	run.field.known = false;
+	buf_clear(&out);
+	run_field_json(&run.field, true, &out);
+	assert_string_equal(out.data, "null");
+	buf_fini(&out);
+}
+
+static void damaged_trains_are_refused(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	struct run run = sample_run(7, points);
+	static const struct {
+		const char *from, *to;
+	} damages[] = {
+		{"\"width\":4144", "\"width\":0"}, {"\"width\":4144", "\"width\":\"4144\""},
+		{"\"star_scatter\":0.0125", "\"star_scatter\":0"}, {"\"value\":[7990.5,", "\"value\":["},
+		{"\"covariance\":[0.5,", "\"covariance\":[-0.5,"}, {"\"covariance\":[", "\"covarianc\":["},
+		{"{\"tilt", "[\"tilt"},
+	};
+	struct buf out, damaged;
+	buf_init(&out, 65536);
+	buf_init(&damaged, 65536);
+	run_field_json(&run.field, true, &out);
+	for (size_t i = 0; i < sizeof damages / sizeof damages[0]; i++) {
+		const char *at = strstr(out.data, damages[i].from);
+		assert_non_null(at);
+		buf_clear(&damaged);
+		buf_add(&damaged, out.data, (size_t)(at - out.data));
+		buf_puts(&damaged, damages[i].to);
+		buf_puts(&damaged, at + strlen(damages[i].from));
+		struct run_field read = {.known = false};
+		struct err err = {0};
+		assert_int_equal(run_field_parse(span_of(buf_text(&damaged)), &read, &err), ERR_INVALID_VALUE);
+		assert_true(err.text[0] != '\0' && !read.known);
+	}
+	buf_fini(&out);
+	buf_fini(&damaged);
+}
+
 static void test_csv(void **state)
 {
 	(void)state;
@@ -265,6 +349,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_renumbering),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_field),
+		cmocka_unit_test(damaged_trains_are_refused),
 		cmocka_unit_test(test_csv),
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_nina),

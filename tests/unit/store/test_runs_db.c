@@ -165,6 +165,9 @@ static void test_the_motors_numbers_are_kept(void **state)
 		{"SELECT interval95_high_steps FROM runs WHERE id = 6", 32013},
 		{"SELECT position FROM points WHERE run = 6 AND number = 0", 31900},
 		{"SELECT uncertainty_steps FROM runs WHERE id = 6", 1.5},
+		{"SELECT json_extract(field, '$.train.value[0]') FROM runs WHERE id = 5", 9990.5},
+		{"SELECT json_extract(field, '$.train.value[0]') FROM runs WHERE id = 6", 32009.5},
+		{"SELECT json_extract(field, '$.train.value[1]') FROM runs WHERE id = 6", -16.5},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		double value = read_real(rows[i].sql);
@@ -198,16 +201,26 @@ static void test_a_database_of_0_1_0(void **state)
 	assert_int_equal(sqlite3_exec(db,
 		"ALTER TABLE runs DROP COLUMN numbered; ALTER TABLE runs DROP COLUMN reversed;"
 		"ALTER TABLE runs DROP COLUMN calibrated; ALTER TABLE runs DROP COLUMN motor_low;"
-		"ALTER TABLE runs DROP COLUMN motor_high; PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+		"ALTER TABLE runs DROP COLUMN motor_high; ALTER TABLE runs DROP COLUMN mode;"
+		"ALTER TABLE runs DROP COLUMN note; ALTER TABLE runs DROP COLUMN focal_length_mm;"
+		"ALTER TABLE runs DROP COLUMN aperture_mm; ALTER TABLE runs DROP COLUMN slope_px_per_step;"
+		"ALTER TABLE runs DROP COLUMN slope_sigma; ALTER TABLE runs DROP COLUMN hfr_min_px;"
+		"ALTER TABLE runs DROP COLUMN hfr_min_sigma_px; ALTER TABLE runs DROP COLUMN asymmetry;"
+		"ALTER TABLE runs DROP COLUMN asymmetry_sigma; ALTER TABLE runs DROP COLUMN backlash_seen_steps;"
+		"ALTER TABLE runs DROP COLUMN field; DROP TABLE forgotten;"
+		"PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	runs = open_store();
 	struct run *loaded = runs_db_load(runs, 5, &err);
 	assert_non_null(loaded);
 	assert_false(loaded->numbering.known);
+	run.field.known = false;
+	run.taught = (struct run_taught){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+	run.mode[0] = '\0';
 	same_json(&run, loaded);
 	run_free(loaded);
 	runs_db_close(runs);
-	assert_true(read_real("PRAGMA user_version") == 2);
+	assert_true(read_real("PRAGMA user_version") == 4);
 }
 
 static uint64_t listed[8];
@@ -254,33 +267,51 @@ static void test_last_and_each(void **state)
 	runs_db_close(runs);
 }
 
-static bool history(struct runs_db *runs, int camera, int binning, double *slope, double *least)
+static uint64_t taught[8];
+static size_t taught_count;
+
+static bool note_lesson(void *arg, const struct run *run)
 {
-	bool known = true;
-	assert_int_equal(runs_db_history(runs, 0, camera, binning, &known, slope, least, NULL), ERR_OK);
-	return known;
+	assert_ptr_equal(arg, taught);
+	assert_true(taught_count < 8);
+	taught[taught_count++] = run->id;
+	return true;
 }
 
-static void test_history(void **state)
+static size_t lessons(struct runs_db *runs, int focuser)
+{
+	taught_count = 0;
+	assert_int_equal(runs_db_lessons(runs, focuser, note_lesson, taught, NULL), ERR_OK);
+	return taught_count;
+}
+
+/* Only successes of the focuser teach, newest first, and none that was forgotten; the rows stay. */
+static void test_lessons(void **state)
 {
 	(void)state;
 	struct runs_db *runs = open_store();
 	struct run_point points[3];
-	double slope = -1, least = -1;
-	assert_false(history(runs, 1, 1, &slope, &least));
-	struct run run = sample_run(1, points);
-	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
-	run.id = 2;
-	run.state = RUN_FAILED;
-	run.curve.k = 9;
-	assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
-	assert_false(history(runs, 1, 2, &slope, &least));
-	assert_false(history(runs, 0, 1, &slope, &least));
-	assert_true(slope == -1 && least == -1);
-	assert_true(history(runs, 1, 1, &slope, &least));
-	/* a = -2.25 (its sign means nothing), k = 0.0375, y0 = 0 */
-	assert_true(slope == 0.0375);
-	assert_true(least == 2.25);
+	assert_int_equal(lessons(runs, 0), 0);
+	static const enum run_state ends[] = {RUN_SUCCEEDED, RUN_FAILED, RUN_ABORTED, RUN_RUNNING, RUN_SUCCEEDED};
+	for (uint64_t id = 1; id <= 5; id++) {
+		struct run run = sample_run(id, points);
+		run.state = ends[id - 1];
+		assert_int_equal(runs_db_save(runs, &run, NULL), ERR_OK);
+	}
+	assert_int_equal(lessons(runs, 1), 0);
+	assert_int_equal(lessons(runs, 0), 2);
+	assert_true(taught[0] == 5 && taught[1] == 1);
+	assert_int_equal(runs_db_forget(runs, 0, 3, NULL), ERR_OK);
+	assert_int_equal(runs_db_forget(runs, 1, 9, NULL), ERR_OK);
+	runs_db_close(runs);
+	runs = open_store();
+	assert_int_equal(lessons(runs, 0), 1);
+	assert_true(taught[0] == 5);
+	assert_int_equal(runs_db_forget(runs, 0, 5, NULL), ERR_OK);
+	assert_int_equal(lessons(runs, 0), 0);
+	struct run *kept = runs_db_load(runs, 5, NULL);
+	assert_non_null(kept);
+	run_free(kept);
 	runs_db_close(runs);
 }
 
@@ -382,7 +413,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_motors_numbers_are_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_database_of_0_1_0, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_last_and_each, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_history, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lessons, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cut_short, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_held_by_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unusable, setup, teardown),

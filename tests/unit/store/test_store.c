@@ -166,7 +166,8 @@ static void nobody_waits_for_the_disk(void **state)
 	snprintf(path, sizeof path, "%s/port-0.json", folder);
 	store_write_file(store, path, "{}\n", "focuser.0", "it is learned anew");
 	struct store_history history;
-	assert_false(store_history(store, 5, 5, 1, 0, &history));
+	const struct run like = {.focuser = 5, .camera = 5, .binning = 1};
+	assert_false(store_history(store, &like, 0, &history));
 	struct store_answer answer;
 	assert_false(store_take(store, list, &answer));
 	assert_false(store_take(store, one, &answer));
@@ -404,25 +405,69 @@ static void the_oldest_question_is_refused_beyond_the_ceiling(void **state)
 static void history_is_known_without_the_disk(void **state)
 {
 	(void)state;
+	struct run_point points[3];
+	const struct run like = sample_run(0, points);
+	struct run other = like;
+	other.binning = 2;
 	struct store *store = open_store();
-	struct store_history history = {-1, -1};
-	assert_false(store_history(store, 0, 1, 1, 10000, &history));
+	struct store_history history = {.slope_px_per_step = -1};
+	assert_false(store_history(store, &like, 10000, &history));
 	keep(store, 1, RUN_SUCCEEDED);
 	store_close(store);
 	store = open_store();
-	assert_true(store_history(store, 0, 1, 1, 10000, &history));
-	/* a = -2.25 (its sign means nothing), k = 0.0375, y0 = 0 */
-	assert_true(history.slope_px_per_step == 0.0375 && history.hfr_min_px == 2.25);
-	assert_false(store_history(store, 0, 1, 2, 10000, &history));
+	assert_true(store_history(store, &like, 10000, &history));
+	assert_true(history.slope_px_per_step == 0.0375 && history.hfr_min_px == 2.25 && history.runs == 1);
+	assert_false(store_history(store, &other, 10000, &history));
 	shut_gate();
-	struct run_point points[3];
 	struct run run = sample_run(2, points);
-	run.curve.k = 0.5;
+	run.taught.slope_px_per_step = 0.039;
+	run.field.known = false;
 	assert_true(store_keep_run(store, &run));
 	wait_at_gate();
-	assert_true(store_history(store, 0, 1, 1, 0, &history));
-	assert_true(history.slope_px_per_step == 0.5);
+	assert_true(store_history(store, &like, 0, &history));
+	assert_float_equal(history.slope_px_per_step, (0.0375 + 0.039) / 2, 1e-12);
+	assert_int_equal(history.runs, 2);
+	/* It taught no field; that of the one before still stands, and is told by the count of today. */
+	assert_true(history.field.known && history.field.train.value[FIELD_TILT_X] == 16.5);
+	/* One that has a numbering is told by that of today. */
+	struct run numbered = sample_run(3, points);
+	numbered.numbering = (struct numbering){.known = true, .high = 60000};
+	assert_true(store_keep_run(store, &numbered));
+	struct run reversed = like;
+	reversed.numbering = (struct numbering){.known = true, .reversed = true, .high = 60000};
+	assert_true(store_history(store, &reversed, 0, &history));
+	assert_true(history.field.train.value[FIELD_TILT_X] == -16.5);
+	assert_true(history.field.train.value[FIELD_BEST] == 60000 - 7990.5);
 	atomic_store(&gate_shut, false);
+	store_close(store);
+}
+
+/* What is forgotten is forgotten on the disk, too, and a later run teaches again; the runs stay. */
+static void lessons_are_told_and_forgotten(void **state)
+{
+	(void)state;
+	struct run_point points[3];
+	const struct run like = sample_run(0, points);
+	const struct numbering today = {0};
+	struct store_history history;
+	struct store *store = open_store();
+	keep(store, 1, RUN_SUCCEEDED);
+	struct store_answer answer = answer_to(store, store_ask_learned(store, 0, &today, false));
+	assert_int_equal(answer.err.code, ERR_OK);
+	assert_non_null(strstr(buf_text(&answer.text), "\"camera_name\":\"C8\",\"binning\":1,\"filter\":null"));
+	assert_non_null(strstr(buf_text(&answer.text), "\"slope_px_per_step\":0.0375"));
+	assert_non_null(strstr(buf_text(&answer.text), "\"date\":\"2026-03-14T22:08:31.250Z\""));
+	store_answer_fini(&answer);
+	answer = answer_to(store, store_ask_learned(store, 0, &today, true));
+	assert_string_equal(buf_text(&answer.text), "{\"focuser\":0,\"learned\":[]}");
+	store_answer_fini(&answer);
+	store_close(store);
+	store = open_store();
+	assert_false(store_history(store, &like, 10000, &history));
+	assert_string_equal(ids_listed(store, 10), "1");
+	keep(store, 2, RUN_SUCCEEDED);
+	assert_true(store_history(store, &like, 0, &history));
+	assert_true(history.runs == 1 && history.run == 2);
 	store_close(store);
 }
 
@@ -464,6 +509,7 @@ int main(void)
 		TEST(a_run_that_was_cut_short_is_closed),
 		TEST(the_oldest_question_is_refused_beyond_the_ceiling),
 		TEST(history_is_known_without_the_disk),
+		TEST(lessons_are_told_and_forgotten),
 		TEST(whoever_waits_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

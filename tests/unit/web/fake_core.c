@@ -123,6 +123,15 @@ void camera_state(struct device *dev, struct camera_state *out)
 	*out = dev->camera;
 }
 
+/* None of the cameras here watches. */
+bool arrivals_measured_state(struct arrivals_measured *arrivals, const struct device *dev, struct arrivals_state *out)
+{
+	(void)arrivals;
+	(void)dev;
+	(void)out;
+	return false;
+}
+
 struct frame *camera_preview_frame(struct device *dev, uint64_t *serial)
 {
 	if (dev->frame == NULL) {

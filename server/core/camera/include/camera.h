@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "camera_arrival.h"
 #include "camera_caps.h"
 #include "device.h"
 #include "image.h"
@@ -123,5 +124,29 @@ struct frame *camera_preview_frame(struct device *dev, uint64_t *serial);
  * clients' picture and settings do not change. focuser_position is where the focuser stands. */
 enum err_code camera_run_expose(struct device *dev, uint64_t run, double duration_s, int bin, int gain,
 	double focuser_position, const _Atomic bool *cancel, struct frame **out, struct err *err);
+
+/* ---- cameras that watch: other software exposes, and its frames come by themselves ---- */
+
+/* Whether the camera watches.  Constant. */
+bool camera_watches(const struct device *dev);
+
+/* Copies the newest frame that came, with a reference of its own, and returns its number, which grows by one with each;
+ * 0, and no frame, before the first. */
+uint64_t camera_arrived(struct device *dev, struct camera_arrival *out);
+/* Copies what is known of the file that was left out last, and returns how many were. */
+uint64_t camera_left_out(struct device *dev, struct camera_arrival *out);
+
+/* Which frame a job waits for. */
+struct camera_await {
+	uint64_t number;        /* one that came after the frame with this number; becomes the number of what was got */
+	int64_t begun_after_ms; /* and whose light was collected after this moment, on clock_real(); INT64_MIN: any */
+	bool at_once;           /* without waiting: ERR_INVALID_OPERATION when there is none */
+};
+
+/* Does for a camera that watches what camera_run_expose() does for others, for the holder of the lease: blocks until an
+ * awaited frame is there (*out, with a reference of its own), *cancel becomes true (ERR_CANCELLED), or the link is not
+ * up. */
+enum err_code camera_run_await(struct device *dev, uint64_t run, struct camera_await *await,
+	const _Atomic bool *cancel, struct frame **out, struct err *err);
 
 #endif

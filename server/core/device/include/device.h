@@ -70,6 +70,10 @@ bool device_connected(struct device *dev, const struct client *client);
  * its error, then false. */
 enum err_code device_connecting(struct device *dev, bool *connecting, struct err *err);
 
+/* Notes for which devices of other servers this one is borrowed: the value of BORROWERS_HEADER (borrowers.h), which
+ * takes the place of the one before.  What is no such list is passed over. */
+void device_borrowed_by(struct device *dev, const char *unique_ids);
+
 /* Starts connecting for this client and returns; ERR_OK also when connected already.  *ticket
  * names the attempt for device_connect_done(). */
 enum err_code device_connect(struct device *dev, const struct client *client, uint64_t *ticket,

@@ -38,6 +38,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "borrowers.h"
 #include "clock.h"
 #include "config.h"
 #include "device.h"
@@ -231,6 +232,7 @@ struct device {
 	bool pulled;            /* that port was unplugged, and the loss was not yet noticed by reading */
 	struct lease lease;
 	struct device_client clients[DEVICE_MAX_CLIENTS];
+	char borrowers[BORROWERS_ROOM]; /* UniqueIDs of devices that borrow this one, with commas */
 };
 
 /* Makes one device of the kind from its section of the configuration; opens nothing and starts nothing. ERR_NOMEM;

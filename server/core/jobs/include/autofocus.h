@@ -37,6 +37,17 @@ enum err_code autofocus_begin(struct autofocus *af, struct err *err);
 void autofocus_end(struct autofocus *af);
 void autofocus_destroy(struct autofocus *af);
 
+/* How thorough a run is. */
+enum autofocus_mode {
+	AUTOFOCUS_FULL,
+	AUTOFOCUS_QUICK, /* the fewest samples of a sweep, where earlier runs taught the slope; else like a full one */
+	AUTOFOCUS_CHECK, /* one frame where the focuser stands, compared with what earlier runs taught; nothing moves:
+			  * it succeeds when the focuser is in focus, and fails with ERR_VALIDATION when it is not,
+			  * ERR_BAD_FIT when nothing is known to compare with */
+};
+/* "full", "quick", "check"; static storage. */
+const char *autofocus_mode_name(enum autofocus_mode mode);
+
 /* Parameters of the Autofocus action; the value behind each member means "as configured". */
 struct autofocus_params {
 	double exposure_s;   /* NAN */
@@ -46,6 +57,7 @@ struct autofocus_params {
 	int binning;         /* -1; 0 = what suits */
 	int gain;            /* -1 */
 	int camera;          /* -1 */
+	enum autofocus_mode mode;
 };
 void autofocus_params_init(struct autofocus_params *params);
 

@@ -20,16 +20,19 @@
 /* Exposure in s that seeing_scatter refers to.  By definition: the typical focusing exposure of 2 to 5 s. */
 #define CURVE_REFERENCE_EXPOSURE_S 3.0
 
-/* The hyperbola h(x) = y0 + sqrt(a^2 + k^2 (x - x0)^2), NAN where nothing was fitted. */
+/* The hyperbola h(x) = y0 + sqrt(a^2 + q^2 (x - x0)^2), q = k (1 + e/2) above x0 and k (1 - e/2) below; NAN where
+ * nothing was fitted. */
 struct curve {
 	double a;  /* px, > 0: size at the vertex without the offset */
-	double k;  /* px per step, > 0: slope of both asymptotes */
+	double k;  /* px per step, > 0: slope of both asymptotes, or their mean */
 	double x0; /* steps: the vertex, which is the best position */
 	double y0; /* px: offset; 0 unless the model is CURVE_HYPERBOLA_OFFSET, and within 0.6 of the least sample */
+	double e;  /* how uneven the arms are, -0.8..0.8: the difference of their slopes over the mean; 0 unless the
+	            * model is CURVE_HYPERBOLA_UNEVEN */
 };
 
 /* Rows and columns of a covariance. */
-enum curve_parameter { CURVE_A, CURVE_K, CURVE_X0, CURVE_Y0, CURVE_PARAMETERS };
+enum curve_parameter { CURVE_A, CURVE_K, CURVE_X0, CURVE_Y0, CURVE_E, CURVE_PARAMETERS };
 
 /* Why a point does not count, for people; CURVE_USED means that it does. */
 enum curve_why {
@@ -54,7 +57,7 @@ struct curve_point {
 	enum curve_why why;  /* returned */
 };
 
-enum curve_model { CURVE_HYPERBOLA, CURVE_HYPERBOLA_OFFSET };
+enum curve_model { CURVE_HYPERBOLA, CURVE_HYPERBOLA_OFFSET, CURVE_HYPERBOLA_UNEVEN };
 
 /* Result.  When accepted is false, reason says why in a sentence, and the numbers are there as far as they could be
  * computed (NAN where not). */
@@ -75,11 +78,11 @@ struct curve_result {
 	double seeing_scatter;      /* estimated relative scatter of an in-focus frame of
 	                             * CURVE_REFERENCE_EXPOSURE_S, 0..1; curve_seeing() for others */
 	int points_used;
-	/* Of curve, in its units squared, rescaled; rows and columns of an absent y0 are 0. */
+	/* Of curve, in its units squared, rescaled; rows and columns of an absent y0 or e are 0. */
 	double covariance[CURVE_PARAMETERS][CURVE_PARAMETERS];
 };
 
-/* "hyperbola", "hyperbola+offset"; static storage. */
+/* "hyperbola", "hyperbola+offset", "hyperbola, uneven arms"; static storage. */
 const char *curve_model_name(enum curve_model model);
 
 /* "" for CURVE_USED, "no stars", "outlier", "cloud", "outside the window", "trailed", "backlash not taken up"; static
@@ -96,9 +99,10 @@ const char *curve_why_name(enum curve_why why);
  * Notes: 1) sigma^2 = (e_s h0^2/h)^2 + e_phot^2 + (2 % of h)^2 per sample; e_s is estimated from the residuals about a
  * prior of 5 %.  2) a robust fit finds outliers (deleted residual beyond 3.5 sigma), the end of an arm that reaches
  * more than 1.3 times as far as the other is left out, and a least-squares fit of the rest is the answer; the offset
- * is only fitted to 9 and more points that demand it.  3) accepted: 5 points, 2 of them on each side 1.3 times as large
- * as the minimum, the vertex half a spacing inside the samples, the interval within its limit.  4) the interval covers
- * scatter, not what is common to all samples: arms of unequal slope, drift and slip shift it.
+ * is only fitted to 9 and more points that demand it, two slopes to 7 and more.  3) accepted: 5 points, 2 of them on
+ * each side 1.3 times as large as the minimum, the vertex half a spacing inside the samples, the misfit no more than 3
+ * times what the errors allow, the interval within its limit.  4) the interval covers scatter, not what is common to
+ * all samples: drift and slip shift it, and arms of 1.15 : 1 that hide in the noise.
  * Accuracy, against the exact curve of Kolmogorov seeing and an obstruction of 0.34, 800 sweeps a row
  * (tests/unit/focus/test_curve.c interval_covers):
  *	points  half sweep  scatter  rms of the best position  interval holds the truth  accepted

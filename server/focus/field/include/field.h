@@ -20,56 +20,14 @@
 #include <stddef.h>
 
 #include "err.h"
+#include "field_train.h"
 #include "measure.h"
 
 /* Most frames and stars of one sweep; what is told beyond them is left out. */
 #define FIELD_FRAMES 48
 #define FIELD_STARS 64
 
-/* What is learned.  A star at X, Y, with Q = X^2 + Y^2, each less the mean place of the sweep's stars, has
- *	best focus   BEST + TILT_X X + TILT_Y Y + CURVATURE Q
- *	size         W s sqrt(G((k dz / (W s))^2)),  dz = position - best focus,
- *	             s = exp(SIZE_X X + SIZE_Y Y + SIZE_Q Q),  k = exp(SLOPE + ASYMMETRY sign(dz))
- * where W, the size in focus, is that of the moment, about exp(WIDTH), and G is the curve (field_inside.h). */
-enum field_parameter {
-	FIELD_BEST,      /* steps: best focus at the mean place of the stars */
-	FIELD_TILT_X,    /* steps per unit of X */
-	FIELD_TILT_Y,    /* steps per unit of Y */
-	FIELD_CURVATURE, /* steps per unit of Q */
-	FIELD_SLOPE,     /* ln of px per step, far from focus */
-	FIELD_ASYMMETRY, /* half the difference of the slopes' logarithms: > 0 where larger positions are steeper */
-	FIELD_SIZE_X,    /* what is not focus: sizes that differ over the field at every focus */
-	FIELD_SIZE_Y,
-	FIELD_SIZE_Q,
-	FIELD_WIDTH,     /* ln of px: size in focus under the seeing of the sweep */
-	FIELD_PARAMETERS,
-};
-
-/* What a sweep has taught of one optical train: focuser, camera and binning, as they are screwed together. */
-struct field_train {
-	int width, height;   /* of the frames, px, > 0 */
-	int frames, stars;   /* that the fit used */
-	double centre[3];    /* mean X, Y and Q of those stars */
-	double value[FIELD_PARAMETERS];
-	double covariance[FIELD_PARAMETERS][FIELD_PARAMETERS]; /* of value, in its units */
-	double star_scatter;  /* 1 sigma: by how much stars differ from one another in every frame, relative */
-	double extra_scatter; /* 1 sigma: by how much one star's size scatters beyond its photon noise, relative */
-};
-
-/* What a train says of the field.  1 sigma each; a sweep of too few stars leaves sigmas as wide as what was thought
- * before it. */
-struct field_value {
-	double value, sigma; /* steps */
-};
-struct field_shape {
-	struct field_value tilt_x;      /* best focus at the last column less that at the first */
-	struct field_value tilt_y;      /* best focus at the last row less that at the first */
-	struct field_value curvature;   /* best focus in the corners less that in the middle, tilt apart */
-	struct field_value best_middle; /* best focus in the middle of the frame */
-	struct field_value best_whole;  /* the position at which the whole frame is blurred least */
-};
-
-/* One sweep while it is collected.  Caller-owned (some 300 KiB), begun by field_begin(), not to be touched. */
+/* One sweep while it is collected.  Caller-owned (some 180 KiB), begun by field_begin(), not to be touched. */
 struct field_sweep {
 	int width, height;
 	int frames, stars;
@@ -98,6 +56,9 @@ void field_begin(struct field_sweep *sweep, int width, int height);
  * full, is left out. */
 void field_tell(struct field_sweep *sweep, double position, const struct star *stars, size_t count);
 
+/* Takes out the frames that were exposed at this position: it is not where the focuser stood. */
+void field_leave_out(struct field_sweep *sweep, double position);
+
 /* A curve near the answer, from whoever has fitted the frames' common sizes. */
 struct field_start {
 	double best;              /* steps */
@@ -114,23 +75,13 @@ struct field_start {
  * little; the seeing of frames, the differences between stars and the scatter beyond photon noise are estimated with
  * the rest from priors that few stars leave as they are.  2) one star is enough for BEST and SLOPE; tilt and curvature
  * then keep their prior.  3) accuracy, 40 fields with tilt of 6 to 22 and curvature of +-30 um, sizes by the exact
- * curve of Kolmogorov seeing: 9 frames of 45 stars leave errors of 0.6 um rms in tilt along the half diagonal and in
- * curvature, and two stated sigmas hold 93 % of them (tests/unit/focus/test_field.c fields_come_back).
+ * curve of Kolmogorov seeing: 9 frames of 45 stars leave errors of 0.7 um rms in tilt along the half diagonal and in
+ * curvature, and two stated sigmas hold 94 % of them (tests/unit/focus/test_field.c fields_come_back).
  * Sources: the model: field_inside.h; the estimate of scatters:
  * Dempster, Laird and Rubin, Journal of the Royal Statistical Society B 39 (1977) 1; Student's t by weights: Lange,
  * Little and Taylor, Journal of the American Statistical Association 84 (1989) 881. */
 enum err_code field_fit(struct field_sweep *sweep, const struct field_start *start, struct field_train *out,
 	struct err *err);
-
-/* Tilt, curvature and best focus of parts of the frame, with errors from the train's covariance. */
-void field_shape(const struct field_train *train, struct field_shape *out);
-
-/* Turns a train around: that of a focuser whose positions count the other way, best focus at `best` of the new
- * numbers. */
-void field_mirror(struct field_train *train, double best);
-
-/* The full width of the range in which stars are within a tenth of their least size, steps. */
-double field_zone(const struct field_train *train);
 
 /* What one frame says. */
 struct field_sense {
@@ -153,10 +104,10 @@ struct field_sense {
  * fifth of field_zone() or below a quarter of the error; a flat field never tells the side.  3) a pattern that
  * does not fit (chi2_dof far above 1) widens sigma, and from 2 on the field has changed and it does not tell.
  * Accuracy, 40 stars of SNR 25 to 250 with 2 % of scatter beyond photon noise, f/5, fields as in field_fit(): within
- * 40 um of focus the median error is 2.2 um and 95 % are below 7 um, from 40 to 150 um 2.7 and 8 um; no side of 291 is
- * wrong, and two sigmas hold 97 % (tests/unit/focus/test_field.c one_frame_tells).  Flat fields: 1 % of frames tell,
- * and two sigmas hold 92 % (flat_fields_cannot_tell, there).  17 recorded frames of one star, each told by the others:
- * the distance is within two sigmas of the truth in all, and no side is told
+ * 40 um of focus the median error is 2.1 um and 95 % are below 7 um, from 40 to 150 um 2.3 and 9 um; no side of 292 is
+ * wrong, and sigma is a quarter too wide (tests/unit/focus/test_field.c one_frame_tells).  Flat fields: none of 280
+ * frames tells, and two sigmas hold 95 % (flat_fields_cannot_tell, there).  17 recorded frames of one star, each told
+ * by the others: the distance is within two sigmas of the truth in all, and no side is told
  * (tests/unit/focus/test_real_frames.c one_frame_is_told_by_the_others). */
 void field_sense(const struct field_train *train, const struct star *stars, size_t count, int width, int height,
 	struct field_sense *out);

@@ -42,7 +42,7 @@ struct af_plan_setup {
 	 * worth what its user makes of it. */
 	double known_slope_px_per_step, known_slope_sigma;  /* of both arms, > 0; 1 sigma, px per step */
 	double known_hfr_min_px, known_hfr_min_sigma_px;    /* at best focus, > 0; 1 sigma with the seeing, px */
-	double known_asymmetry, known_asymmetry_sigma;      /* slope of the arm above focus over that below, > 0 */
+	double known_asymmetry, known_asymmetry_sigma;      /* as asymmetry of struct af_taught; known: sigma > 0 */
 	double known_backlash_steps;                        /* backlash that was seen beyond backlash_steps, >= 0 */
 	double known_best_position, known_best_sigma_steps; /* the last good position; known where the sigma is > 0 */
 };
@@ -133,11 +133,16 @@ struct af_plan {
 		double first_probe;
 		int direction;         /* of the probes: -1, +1 */
 		int observations, retries, cloud_repeats, clouds, blanks, blank_run, trails;
-		int scouts, searches, vertex_looks, inside_looks, rounds, refinements, widenings;
+		int scouts, searches, vertex_looks, inside_looks, bottom_looks, rounds, refinements, widenings;
 		int dead_ends;         /* asked beyond the samples, got nothing new */
 		size_t round_start;    /* point_count when the round began */
 		int validations;
-		double validation_sum, validation_variance;
+		double validation_sum, validation_squares; /* of their sizes */
+		int checks, shifts;    /* looks at the arms since the curve was moved; how often it was */
+		int sweeps;            /* made again */
+		bool stale[CURVE_MAX_POINTS]; /* seen before the sweep was made again */
+		double check_side;     /* of the arm asked for: -1 before the vertex in the approach direction */
+		double miss[3], miss_sigma[3]; /* of each look, steps */
 		uint64_t validation_recording;
 		double progress;
 	} p;
@@ -149,13 +154,16 @@ struct af_plan {
  * Notes: 1) without optics and history probes grow until the sizes change; with them the second look may be the
  * sweep's end.  2) accuracy and cost over skies of Kolmogorov seeing with an obstruction of 0.34, scatter of 2 and 5
  * %, in runs of 300 (tests/unit/focus/test_af_plan.c): optics known, start up to 8 u off: all succeed within a
- * quarter of the zone, 12 exposures (known_optics); nothing known, slopes of 0.001 to 1 px/step, start up to 16 u
- * off: 0 to 1 of 300 fail, none is beyond a quarter of the zone, 15 exposures (unknown_optics); backlash that is
+ * quarter of the zone, 13 exposures (known_optics); nothing known, slopes of 0.001 to 1 px/step, start up to 16 u
+ * off: 0 to 1 of 300 fail, none is beyond a quarter of the zone, 16 exposures (unknown_optics); backlash that is
  * configured: none wrong (backlash_is_taken_up), and that nobody configured, up to 2 u: none wrong
  * (backlash_nobody_configured); slope or size wrong by a factor of 5: none fails (wrong_knowledge); frames of 0.3 s
  * with a scatter of 16 to 25 %: 1 to 3 of 150 fail, 0 to 2 are beyond a quarter of the zone (short_exposures);
  * recorded frames of an 8 inch Schmidt-Cassegrain: 1152 of 1152 runs end within 10 steps of 7990 +- 3
- * (c8_comes_to_focus); random junk is taken for a curve in 1 of 800 (junk_ends).
+ * (c8_comes_to_focus); random junk is taken for a curve in 2 of 800 (junk_ends).  3) before an answer is a success a
+ * frame on an arm has found the curve where the sweep saw it, after a way as long as the one behind the best sample,
+ * and the last frame is no worse than the best one: what backlash, slip, drift and clouds do to a run stands in
+ * tests/bank/test_bank.c promises_are_kept.
  * Sources: sampling to 3 to 5 times the least size: Weber and Brady (2001), and Monte Carlo with the exact curve. */
 void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup);
 
@@ -166,6 +174,38 @@ void af_plan_init(struct af_plan *plan, const struct af_plan_setup *setup);
  * seen before adds no point: the same pixels know nothing new.  3) no wish lies outside the range, whatever is told:
  * 800 runs of junk in tests/unit/focus/test_af_plan.c junk_ends. */
 void af_plan_tell(struct af_plan *plan, const struct af_observation *seen);
+
+/* What a plan that succeeded teaches the next one; NAN where it teaches nothing. */
+struct af_taught {
+	double slope_px_per_step, slope_sigma;        /* of both arms */
+	double hfr_min_px, hfr_min_sigma_px;          /* without the change of the seeing */
+	double asymmetry, asymmetry_sigma;            /* slope of the arm above focus less that of the arm below, over
+	                                               * their mean: 0 for equal arms, -2..2 */
+	double backlash_steps;                        /* seen beyond what is configured; 0 when none was seen */
+	double optics_ratio;                          /* measured slope over the one that the optics say */
+};
+
+/* What is learned from a plan (af_taught.c).
+ * Given: plan, any.
+ * Returned: *out, all NAN unless the plan has succeeded with a curve of 5 and more points.
+ * Notes: 1) slope and size are those of the fit, their sigmas from its covariance.  2) the asymmetry e is one step of
+ * least squares from the fit, with k (1 + e/2) above the vertex and k (1 - e/2) below
+ * and a prior of 0 +- 0.2 on e; on curves without noise e is within 0.04 up to arms of 1.3 : 1
+ * (tests/unit/focus/test_af_taught.c asymmetry).  3) an optics_ratio outside 1/1.3 .. 1.3 is no matter of seeing or
+ * obstruction: the optics section or step_size_um is wrong. */
+void af_plan_taught(const struct af_plan *plan, struct af_taught *out);
+
+/* Says in a sentence that the optics disagree with the measured slope; false (out is "") when they agree or when one of
+ * them is unknown.  The limit of agreement is a factor of 1.3 (af_taught.c). */
+bool af_optics_disagree(const struct af_taught *taught, char *out, size_t cap);
+
+/* Whether the last frame that the plan was told of is in focus, by what earlier runs taught (af_taught.c).
+ * Given: plan with at least one observation, whose setup holds known_hfr_min_px.
+ * Returned: reason, "" for ERR_OK, else a sentence.
+ * Status: ERR_OK when the size is below 1.1 of the known least one (the edge of the critical focus zone) by no more
+ * than one sigma of the comparison; ERR_VALIDATION when it is larger, with the distance where a slope is known;
+ * ERR_BAD_FIT when nothing is known; ERR_NO_STARS. */
+enum err_code af_check(const struct af_plan *plan, char *reason, size_t cap);
 
 /* 0..1, never falling; an estimate for a progress bar. */
 double af_plan_progress(const struct af_plan *plan);
@@ -184,5 +224,13 @@ bool af_plan_live_fit(const struct af_plan *plan, struct curve_result *out);
  * Source: the form is the New Critical Focus Zone of Gold Astro; the coefficients come from convolving Kolmogorov
  * seeing with the pupil, where that page has 0.00225 for Gaussian seeing. */
 double af_critical_focus_zone_steps(const struct af_plan_setup *setup, double hfr_min_px);
+
+/* Travel of the focal plane per step.
+ * Given: setup; slope_px_per_step, far from focus, as measured.
+ * Returned: um/step: the setup's own where it is known, else slope / (sqrt((1 + eps^2) / 2) / (2 N p)) with the focal
+ * ratio N and the pixel p, um; NAN when neither is known.
+ * Notes: 1) diffraction makes real slopes 3 to 6 % smaller than the geometry that is used here.
+ * Source: the half-flux radius of a uniform annulus, by integration. */
+double af_um_per_step(const struct af_plan_setup *setup, double slope_px_per_step);
 
 #endif

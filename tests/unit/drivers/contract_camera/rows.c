@@ -157,7 +157,7 @@ static void offer(struct camera_setting *setting, int max_adu, int element, int 
 	snprintf(setting->port.port, sizeof setting->port.port, "127.0.0.1:%d/0", setting->upstream->port);
 }
 
-/* Numbers of element types: Alpaca API reference, ImageBytes. */
+/* Numbers of element types: Alpaca API reference, ImageBytes; 0 is text. */
 static void offer_u16(struct camera_setting *setting)
 {
 	offer(setting, 65535, 8, 0);
@@ -170,7 +170,7 @@ static void offer_u8(struct camera_setting *setting)
 
 static void offer_i32(struct camera_setting *setting)
 {
-	offer(setting, 1000000, 2, 1);
+	offer(setting, 1000000, 0, 1);
 }
 
 static void offer_wrong_size(struct camera_setting *setting)
@@ -273,6 +273,14 @@ static void no_indi_there(struct camera_setting *setting)
 	snprintf(setting->port.port, sizeof setting->port.port, "tcp://127.0.0.1:1");
 }
 
+/* ---- folder: nothing is exposed; the bench asks by itself for what came ---- */
+
+static void watch_folder(struct camera_setting *setting)
+{
+	record(setting, USHORT_IMG);
+	setting->host.camera.post = post_to_nobody;
+}
+
 const struct camera_row camera_rows[] = {
 	{"simulator", "monochrome", IMAGE_U16, 1, simulate_mono, simulate_failures, NULL, NULL},
 	{"simulator", "mosaic", IMAGE_U16, 1, simulate_bayer, simulate_failures, NULL, NULL},
@@ -286,8 +294,9 @@ const struct camera_row camera_rows[] = {
 	{"exec", "float", IMAGE_F32, 1, run_f32, cut_files, NULL, lose_program},
 	{"alpaca", "16 bits", IMAGE_U16, 1, offer_u16, offer_wrong_size, stop_offering, nobody_there},
 	{"alpaca", "8 bits, mosaic", IMAGE_U8, 1, offer_u8, offer_wrong_size, stop_offering, nobody_there},
-	{"alpaca", "32 bits, three colours", IMAGE_I32, 3, offer_i32, offer_wrong_size, stop_offering, nobody_there},
+	{"alpaca", "32 bits, colours, as text", IMAGE_I32, 3, offer_i32, offer_wrong_size, stop_offering, nobody_there},
 	{"indi", "16 bits", IMAGE_U16, 1, serve_indi_u16, cut_pictures, end_indi, no_indi_there},
 	{"indi", "8 bits", IMAGE_U8, 1, serve_indi_u8, cut_pictures, end_indi, no_indi_there},
+	{"folder", "watched", IMAGE_U16, 1, watch_folder, NULL, NULL, lose_folder},
 	{NULL, NULL, IMAGE_U16, 0, NULL, NULL, NULL, NULL},
 };

@@ -23,11 +23,20 @@ static double duration_s(const struct camera_bench *b)
 	return b->driver->simulated ? SIMULATED_S : REAL_S;
 }
 
-static void for_all(void (*test)(const struct camera_row *row))
+static void for_each(bool watches, void (*test)(const struct camera_row *row))
 {
 	for (const struct camera_row *row = camera_rows; row->driver != NULL; row++) {
-		test(row);
+		const struct camera_driver *driver = camera_driver_find(row->driver);
+		if (driver != NULL && (driver->mode == CAMERA_WATCHED) == watches) {
+			test(row);
+		}
 	}
+}
+
+/* With all cameras that expose. */
+static void for_all(void (*test)(const struct camera_row *row))
+{
+	for_each(false, test);
 }
 
 static void test_every_driver_has_a_row(void **state)
@@ -458,6 +467,48 @@ static void pulses_last_as_told(const struct camera_row *row)
 	bench_close(&b);
 }
 
+/* ---- a camera that watches ---- */
+
+/* It says that it cannot expose, and refuses to in every way; what comes is handed over once, whole; it can be closed
+ * and opened at any moment, and after a failed open. */
+static void nothing_is_exposed(const struct camera_row *row)
+{
+	struct camera_bench b;
+	struct err err = {.text = ""};
+	bench_prepare(&b, row);
+	struct camera_port good = b.setting.port;
+	row->ruin(&b.setting);
+	bench_check_err(&b, bench_try_open(&b, &err), &err);
+	b.driver->close(b.ctx);
+	b.setting.port = good;
+	CHECK(&b, bench_try_open(&b, &err) == ERR_OK);
+	check_table(&b);
+	CHECK(&b, b.caps.expose_refusal[0] != '\0' && !b.caps.can_abort && !b.caps.can_stop);
+	CHECK(&b, b.caps.readout_modes != NULL && b.caps.identity[0] != '\0' && b.caps.max_bin >= 1);
+	CHECK(&b, b.driver->take_arrived != NULL && b.driver->posted != NULL);
+	struct exposure_request request = {.duration_s = 1, .light = true, .bin = 1, .num_x = 1, .num_y = 1};
+	bench_begins(&b, "start_exposure");
+	CHECK(&b, b.driver->start_exposure(b.ctx, &request, &err) == ERR_INVALID_OPERATION);
+	bench_ends(&b);
+	CHECK(&b, bench_state(&b) == CAMERA_DRIVER_IDLE);
+	bench_abort(&b);
+	unsigned char pixel[8];
+	struct frame_info info;
+	CHECK(&b, b.driver->read_frame(b.ctx, pixel, 1, &info, &err) == ERR_INVALID_OPERATION);
+	struct camera_arrival arrival;
+	while (!b.driver->take_arrived(b.ctx, &arrival)) {
+		CHECK(&b, b.driver->posted(b.ctx, NULL, 0, &err) == ERR_OK);
+		bench_pass(&b, 10);
+	}
+	CHECK(&b, arrival.frame != NULL && arrival.file[0] != '\0' && arrival.begun_ms <= arrival.seen_ms);
+	CHECK(&b, arrival.frame->info.width > 0 && arrival.frame->info.planes == row->planes);
+	CHECK(&b, arrival.frame->info.type == row->type && arrival.frame->max_value > 0);
+	frame_unref(arrival.frame);
+	CHECK(&b, !b.driver->take_arrived(b.ctx, &arrival));
+	bench_reopen(&b);
+	bench_close(&b);
+}
+
 #define RULE(rule)                            \
 	static void test_##rule(void **state) \
 	{                                     \
@@ -478,6 +529,12 @@ RULE(failures_are_told)
 RULE(the_cooler_cools)
 RULE(pulses_last_as_told)
 
+static void test_nothing_is_exposed(void **state)
+{
+	(void)state;
+	for_each(true, nothing_is_exposed);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -494,6 +551,7 @@ int main(void)
 		cmocka_unit_test(test_failures_are_told),
 		cmocka_unit_test(test_the_cooler_cools),
 		cmocka_unit_test(test_pulses_last_as_told),
+		cmocka_unit_test(test_nothing_is_exposed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
