@@ -18,6 +18,7 @@
 #include "folder_frame.h"
 #include "folder_tree.h"
 #include "log.h"
+#include "text.h"
 
 /* The nice value of the thread, and of the child that reads a file for it: whatever a client waits for goes first. */
 #define THREAD_NICE 10
@@ -124,16 +125,15 @@ static bool read_one(struct folder_watch *w, struct folder_file *file)
 	}
 	if (code != ERR_OK && ((file->tries == 0 && !file->closed) || !folder_tree_same(file))) {
 		/* Whoever writes it may not have done yet. */
-		log_debug(w->source, "once more in a while: %s", err.text);
 		folder_tree_again(w->tree, file, clock_now_ms(clock_real()));
 		return true;
 	}
 	if (code != ERR_OK) {
 		const char *name = strrchr(file->path, '/');
 		arrival = (struct camera_arrival){.seen_ms = file->seen_ms};
-		snprintf(arrival.file, sizeof arrival.file, "%.95s", name != NULL ? name + 1 : file->path);
-		snprintf(arrival.why, sizeof arrival.why, "%.230s", err.text);
-		log_warn(w->source, "a frame is left out: %s", err.text);
+		/* Whoever may write into the folder chooses the name, which may hold any byte. */
+		text_copy_clean(arrival.file, sizeof arrival.file, name != NULL ? name + 1 : file->path);
+		text_copy_clean(arrival.why, sizeof arrival.why, err.text);
 	}
 	hand_over(w, &arrival, NULL);
 	return true;

@@ -29,9 +29,13 @@
 /* EXPTIME is what was asked for, as the camera rounds it. */
 #define EXPOSURE_SLACK 0.05
 #define EXPOSURE_SLACK_S 0.02
+/* In a camera's own file it is in steps of a third of a stop, and in whole seconds where they are long (Exif 2.32,
+ * ExposureTime). */
+#define ROUNDED_SLACK 0.3
+#define ROUNDED_SLACK_S 1.0
 
 /* What is done with the picture that comes at this moment. */
-enum coming { COMING_NOTHING, COMING_PLAIN, COMING_PACKED, COMING_SKIPPED };
+enum coming { COMING_NOTHING, COMING_PLAIN, COMING_KEPT, COMING_SKIPPED };
 
 struct indi_blob {
 	const struct driver_host *host;
@@ -84,10 +88,11 @@ static bool is_foreign(struct indi_blob *b, const struct indi_fits_facts *facts)
 {
 	const struct indi_wanted *w = &b->wanted;
 	const char *why = NULL;
+	double slack_s = facts->rounded ? ROUNDED_SLACK * w->exposure_s + ROUNDED_SLACK_S
+		: EXPOSURE_SLACK * w->exposure_s + EXPOSURE_SLACK_S;
 	if (real_ms() < w->earliest_ms) {
 		why = "it came before the exposure can have ended";
-	} else if (isfinite(facts->exposure_s)
-		&& fabs(facts->exposure_s - w->exposure_s) > EXPOSURE_SLACK * w->exposure_s + EXPOSURE_SLACK_S) {
+	} else if (isfinite(facts->exposure_s) && fabs(facts->exposure_s - w->exposure_s) > slack_s) {
 		why = "it was exposed for another time";
 	} else if (facts->start_utc_ms != 0 && w->began_utc_ms != 0
 		&& facts->start_utc_ms < w->began_utc_ms - DATE_SLACK_MS) {
@@ -112,15 +117,27 @@ static bool wait_for_frame(struct indi_blob *b)
 
 static enum err_code check_shape(struct indi_blob *b, const struct indi_fits_facts *facts, struct err *err)
 {
-	const struct indi_wanted *w = &b->wanted;
-	if (facts->planes != w->part.planes || !indi_fits_fits_into(facts->type, w->part.type)) {
+	struct indi_wanted *w = &b->wanted;
+	bool fits = facts->planes == w->part.planes && indi_fits_fits_into(facts->type, w->part.type);
+	bool coloured = facts->rounded && facts->red >= 0 && !w->mosaic;
+	if (!fits || coloured) {
 		b->result.reshaped = true;
-		b->result.type = facts->type;
+		b->result.type = fits ? w->part.type : facts->type;
 		b->result.planes = facts->planes;
+		b->result.red = facts->red;
+	}
+	if (coloured) {
+		return err_set(err, ERR_PROTOCOL, "the pictures have coloured cells, which the INDI driver does not "
+			"tell");
+	}
+	if (!fits) {
 		return err_set(err, ERR_PROTOCOL, "the pictures have another kind of pixels (BITPIX %d, %d colours) "
 			"than was expected", facts->bitpix, (int)facts->planes);
 	}
-	if (facts->width != w->width || facts->height != w->height) {
+	if (facts->rounded && facts->width == w->whole_width && facts->height == w->whole_height) {
+		w->part.cut_x = w->whole_x;
+		w->part.cut_y = w->whole_y;
+	} else if (facts->width != w->width || facts->height != w->height) {
 		return err_set(err, ERR_PROTOCOL, "the picture has %dx%d px, the camera was told to deliver %dx%d",
 			(int)facts->width, (int)facts->height, (int)w->width, (int)w->height);
 	}
@@ -172,12 +189,6 @@ static void on_element(void *ctx, const struct indi_element *e)
 	(void)e;
 }
 
-static bool ends_with(const char *text, const char *end)
-{
-	size_t n = strlen(text), k = strlen(end);
-	return n >= k && strcmp(text + n - k, end) == 0;
-}
-
 static void on_blob_begin(void *ctx, const struct indi_element *e)
 {
 	struct indi_blob *b = ctx;
@@ -193,19 +204,10 @@ static void on_blob_begin(void *ctx, const struct indi_element *e)
 	if (!is_ours) {
 		return;
 	}
-	if (strcmp(format, ".fits") == 0) {
-		b->coming = COMING_PLAIN;
-		indi_fits_begin(b->fits);
-	} else if (ends_with(format, ".z") || ends_with(format, ".fz") || ends_with(format, ".gz")) {
-		b->coming = COMING_PACKED;
-		indi_fits_begin(b->fits);
-		if (indi_packed_begin(&b->packed, format, b->fits, &b->broken) != ERR_OK) {
-			b->coming = COMING_PLAIN;
-		}
-	} else {
-		b->coming = COMING_PLAIN;
-		err_set(&b->broken, ERR_PROTOCOL, "the camera sends '%.20s' and no FITS: choose FITS in its INDI "
-			"driver", format);
+	b->coming = strcmp(format, ".fits") == 0 ? COMING_PLAIN : COMING_KEPT;
+	indi_fits_begin(b->fits);
+	if (b->coming == COMING_KEPT) {
+		indi_packed_begin(&b->packed, format, b->fits, &b->broken);
 	}
 }
 
@@ -216,7 +218,7 @@ static void on_blob_text(void *ctx, const char *text, size_t len)
 		return;
 	}
 	size_t made = indi_base64_decode(&b->base64, text, len, b->decoded);
-	if (b->coming == COMING_PACKED) {
+	if (b->coming == COMING_KEPT) {
 		indi_packed_feed(b->packed, b->decoded, made, &b->broken);
 	} else {
 		indi_fits_feed(b->fits, b->decoded, made, &b->broken);
@@ -228,15 +230,15 @@ static void on_blob_end(void *ctx)
 	struct indi_blob *b = ctx;
 	enum coming was = b->coming;
 	b->coming = COMING_NOTHING;
-	if (was == COMING_PACKED && b->broken.code == ERR_OK) {
-		indi_packed_end(b->packed, b->wake, &b->broken);
-	}
 	if (was == COMING_SKIPPED) {
 		return;
 	}
 	if (b->broken.code == ERR_OK && b->base64.bad) {
 		err_set(&b->broken, ERR_PROTOCOL, "the picture is damaged on its way: its base64 has a wrong "
 			"character");
+	}
+	if (was == COMING_KEPT && b->broken.code == ERR_OK) {
+		indi_packed_end(b->packed, b->wake, &b->broken);
 	}
 	pthread_mutex_lock(&b->lock);
 	if (b->broken.code != ERR_OK) {

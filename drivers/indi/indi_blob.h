@@ -24,6 +24,10 @@ struct indi_wanted {
 	int64_t began_utc_ms;     /* by the clock of INDI's machine; 0 unknown */
 	int32_t width, height;    /* px that the camera was told to deliver */
 	struct indi_part part;    /* what of it is ours */
+	/* Cameras whose pictures are files of their own deliver their whole sensor, whatever they were told: */
+	int32_t whole_width, whole_height; /* px of that */
+	int32_t whole_x, whole_y; /* where ours is in it */
+	bool mosaic;              /* the pictures are known to have coloured cells */
 };
 
 enum indi_blob_state {
@@ -37,10 +41,11 @@ enum indi_blob_state {
 struct indi_blob_result {
 	enum indi_blob_state state;
 	struct err why;                /* of FAILED */
-	/* The picture's elements are of another kind than was wanted; what it has is in these two. */
+	/* The picture's elements are of another kind than was wanted; what it has is in these. */
 	bool reshaped;
 	enum image_type type;
 	int32_t planes;
+	int red;                       /* as in indi_fits_facts */
 	double exposure_s;             /* by its own header; NAN */
 	int32_t bits;                  /* of an element in the picture, 8 or 16 for whole numbers; 0 otherwise */
 };

@@ -5,11 +5,10 @@
 #include <stdio.h>
 
 #include "indi_variants.h"
+#include "text.h"
 
 /* Alpaca wants one factor for both axes; more than this nobody focuses with. */
 #define BIN_MAX 8
-
-static const char *const readout_modes[] = {"Normal", NULL};
 
 bool indi_camera_told(const struct indi_store *store, const char *device)
 {
@@ -67,6 +66,11 @@ static void read_shape(const struct indi_store *store, const char *device, struc
 		caps->sensor_type = 1;
 	} else if (indi_mosaic(store, device, &caps->bayer_offset_x, &caps->bayer_offset_y)) {
 		caps->sensor_type = 2;
+	} else if (atomic_load(&shape->red) > 0) {
+		int red = atomic_load(&shape->red) - 1;
+		caps->sensor_type = 2;
+		caps->bayer_offset_x = red % 2;
+		caps->bayer_offset_y = red / 2;
 	}
 }
 
@@ -94,7 +98,14 @@ void indi_camera_facts(const struct indi_store *store, const char *device, struc
 		&caps->offset_default);
 	caps->electrons_per_adu = NAN;
 	caps->full_well_e = NAN;
-	caps->readout_modes = readout_modes;
+	struct indi_place name = indi_place_of(store, device, INDI_SENSOR_NAME);
+	if (name.member != NULL && name.member->text != NULL) {
+		text_copy_clean(caps->sensor_name, sizeof caps->sensor_name, name.member->text);
+	}
+	indi_modes_learn(store, device, &shape->modes);
+	caps->readout_modes = shape->modes.name;
+	caps->can_pulse_guide = indi_store_find(store, device, INDI_GUIDE_NS) != NULL
+		&& indi_store_find(store, device, INDI_GUIDE_WE) != NULL;
 	snprintf(caps->identity, sizeof caps->identity, "INDI: %.50s", device);
 	read_cooler(store, device, caps);
 	read_shape(store, device, shape, caps);

@@ -225,8 +225,12 @@ static enum err_code check_alert(const struct indi_focuser *f, const char *prope
 /* Looks at the store before an order: the device has to be there, and its count of updates is noted. */
 static enum err_code before_order(struct indi_focuser *f, const char *property, struct err *err)
 {
+	enum err_code code = indi_line_check(f->peer.line, err);
+	if (code != ERR_OK) {
+		return code;
+	}
 	const struct indi_store *store = indi_line_look(f->peer.line);
-	enum err_code code = indi_peer_check(&f->peer, store, err);
+	code = indi_peer_check(&f->peer, store, err);
 	if (code == ERR_OK && indi_store_find(store, f->peer.device, property) == NULL) {
 		code = err_set(err, ERR_NOT_IMPLEMENTED, "INDI's driver of '%.40s' has no %s", f->peer.device,
 			property);
@@ -255,14 +259,14 @@ static enum err_code indi_focuser_start(void *ctx, int32_t target, struct err *e
 {
 	struct indi_focuser *f = ctx;
 	const struct driver_host *host = f->peer.host;
-	if (target < f->min_step || target > f->max_step) {
-		return err_set(err, ERR_INVALID_VALUE, "position %d is outside %d..%d", (int)target, (int)f->min_step,
-			(int)f->max_step);
-	}
 	const char *property = move_property(f);
 	enum err_code code = before_order(f, property, err);
 	if (code != ERR_OK) {
 		return code;
+	}
+	if (target < f->min_step || target > f->max_step) {
+		return err_set(err, ERR_INVALID_VALUE, "position %d is outside %d..%d", (int)target, (int)f->min_step,
+			(int)f->max_step);
 	}
 	if (target == f->position && !f->under_way) {
 		/* Drivers may say nothing at all about a target where they are. */
@@ -463,6 +467,7 @@ const struct focuser_driver indi_driver = {
 	.title = "INDI focuser",
 	.ctx_size = sizeof(struct indi_focuser),
 	.uses_port = true,
+	.read_port = indi_read_port,
 	.uses_device = true,
 	.behind_server = true,
 	.count = FOCUSER_COUNT_MAY_BE_LOST,

@@ -147,8 +147,6 @@ static void take_card(struct indi_fits *f, const char *card)
 		facts->exposure_s = number_of(value, NAN);
 	} else if (strcmp(key, "DATE-OBS") == 0) {
 		facts->start_utc_ms = moment_of(value);
-	} else if (strcmp(key, "ROWORDER") == 0) {
-		facts->bottom_up = strcmp(value, "BOTTOM-UP") == 0;
 	}
 }
 
@@ -205,21 +203,27 @@ static enum err_code begin_pixels(struct indi_fits *f)
 	return f->room > 0 ? ERR_OK : bad(f, ERR_NOMEM, "out of memory");
 }
 
-static enum err_code end_header(struct indi_fits *f)
+/* The facts are complete. */
+static enum err_code begin_picture(struct indi_fits *f)
 {
-	struct indi_fits_facts *facts = &f->facts;
-	facts->planes = f->axes == 2 ? 1 : facts->planes;
-	bool good = f->simple && (f->axes == 2 || f->axes == 3) && facts->width > 0 && facts->height > 0
-		&& (facts->planes == 1 || facts->planes == 3) && isfinite(facts->zero) && isfinite(facts->scale)
-		&& type_of(facts);
-	if (!good) {
-		return bad(f, ERR_PROTOCOL, "the picture is no plain FITS image");
+	const struct indi_fits_facts *facts = &f->facts;
+	if (facts->width <= 0 || facts->height <= 0 || (facts->planes != 1 && facts->planes != 3)) {
+		return bad(f, ERR_PROTOCOL, "the picture has neither one nor three colours");
 	}
 	if (!f->handlers->header(f->ctx, facts)) {
 		f->stage = STAGE_UNWANTED;
 		return ERR_OK;
 	}
 	return begin_pixels(f);
+}
+
+static enum err_code end_header(struct indi_fits *f)
+{
+	struct indi_fits_facts *facts = &f->facts;
+	facts->planes = f->axes == 2 ? 1 : facts->planes;
+	bool good = f->simple && (f->axes == 2 || f->axes == 3) && isfinite(facts->zero) && isfinite(facts->scale)
+		&& type_of(facts);
+	return good ? begin_picture(f) : bad(f, ERR_PROTOCOL, "the picture is no plain FITS image");
 }
 
 /* ---- pixels: big-endian in the file ---- */
@@ -299,12 +303,11 @@ static void turn(const struct indi_fits_facts *facts, const unsigned char *in, s
 	}
 }
 
-/* A chunk of whole rows is there. */
-static void hand_on(struct indi_fits *f, const unsigned char *data)
+/* As many rows as a chunk has are in f->turned. */
+static void hand_on(struct indi_fits *f)
 {
 	const struct indi_fits_facts *facts = &f->facts;
 	int32_t rows = (int32_t)(f->want / row_bytes(facts));
-	turn(facts, data, (size_t)rows * (size_t)facts->width, f->turned);
 	f->handlers->rows(f->ctx, facts, f->plane, f->row, rows, f->turned);
 	f->row += rows;
 	if (f->row == facts->height) {
@@ -355,7 +358,7 @@ void indi_fits_begin(struct indi_fits *f)
 {
 	f->stage = STAGE_HEADER;
 	f->why = (struct err){.code = ERR_OK};
-	f->facts = (struct indi_fits_facts){.scale = 1.0, .planes = 1, .exposure_s = NAN};
+	f->facts = (struct indi_fits_facts){.scale = 1.0, .planes = 1, .exposure_s = NAN, .red = -1};
 	f->axes = 0;
 	f->blocks = 0;
 	f->simple = false;
@@ -399,13 +402,52 @@ enum err_code indi_fits_feed(struct indi_fits *f, const void *data, size_t len, 
 		if (ready != NULL) {
 			f->have = 0;
 			if (f->stage == STAGE_PIXELS) {
-				hand_on(f, ready);
+				turn(&f->facts, ready, f->want / (size_t)(abs(f->facts.bitpix) / 8), f->turned);
+				hand_on(f);
 			} else {
 				take_block(f, ready);
 			}
 		}
 	}
 	return f->stage == STAGE_BAD ? err_copy(err, &f->why) : ERR_OK;
+}
+
+/* Turns values into the elements of a row; each is in one of the two arrays. */
+static void narrow(enum image_type type, const float *values, const double *exact, size_t count, void *to)
+{
+	for (size_t i = 0; i < count; i++) {
+		double value = exact != NULL ? exact[i] : (double)values[i];
+		/* Neither comparison is true of what is no number. */
+		double whole = value > 0 ? value : 0;
+		switch (type) {
+		case IMAGE_U8: ((uint8_t *)to)[i] = (uint8_t)fmin(whole, UINT8_MAX); break;
+		case IMAGE_U16: ((uint16_t *)to)[i] = (uint16_t)fmin(whole, UINT16_MAX); break;
+		case IMAGE_I32: ((int32_t *)to)[i] = (int32_t)fmin(fmax(value, INT32_MIN), INT32_MAX); break;
+		case IMAGE_F32: ((float *)to)[i] = (float)value; break;
+		case IMAGE_F64: ((double *)to)[i] = value; break;
+		}
+	}
+}
+
+enum err_code indi_fits_give(struct indi_fits *f, const struct indi_fits_facts *facts, int32_t plane,
+	const float *values, const double *exact, struct err *err)
+{
+	if (plane == 0) {
+		f->facts = *facts;
+		begin_picture(f);
+	}
+	while (f->stage == STAGE_PIXELS && f->plane == plane) {
+		size_t from = (size_t)f->row * (size_t)facts->width;
+		narrow(facts->type, values != NULL ? values + from : NULL, exact != NULL ? exact + from : NULL,
+			f->want / (size_t)(abs(facts->bitpix) / 8), f->turned);
+		hand_on(f);
+	}
+	return f->stage == STAGE_BAD ? err_copy(err, &f->why) : ERR_OK;
+}
+
+bool indi_fits_wants(const struct indi_fits *f)
+{
+	return f->stage == STAGE_PIXELS;
 }
 
 bool indi_fits_whole(const struct indi_fits *f)

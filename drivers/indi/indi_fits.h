@@ -24,8 +24,10 @@ struct indi_fits_facts {
 	double zero, scale;         /* BZERO and BSCALE; 0 and 1 without */
 	double exposure_s;          /* EXPTIME; NAN */
 	int64_t start_utc_ms;       /* DATE-OBS; 0 unknown */
-	bool bottom_up;             /* ROWORDER says that the first row is the lowest */
 	enum image_type type;       /* the smallest that holds every value exactly */
+	/* Of pictures that were read by other means (indi_fits_give()) alone: */
+	bool rounded;               /* exposure_s is what a camera's own file says, in its own steps */
+	int red;                    /* column + 2 * row, 0..3, of the first red cell of a mosaic; -1 none is told */
 };
 
 struct indi_fits;
@@ -48,6 +50,13 @@ void indi_fits_destroy(struct indi_fits *f);
 void indi_fits_begin(struct indi_fits *f);
 /* The next bytes.  ERR_PROTOCOL with a sentence when this is not such a file; ERR_NOMEM. */
 enum err_code indi_fits_feed(struct indi_fits *f, const void *data, size_t len, struct err *err);
+/* A plane of a picture that was read by other means, in place of indi_fits_feed(): facts of the picture, and its values
+ * row by row, in one of the two arrays; a value that is no number, or that the type cannot hold, becomes the nearest
+ * that it can.  Plane 0 first, then the others.  ERR_NOMEM; ERR_PROTOCOL when it is no picture. */
+enum err_code indi_fits_give(struct indi_fits *f, const struct indi_fits_facts *facts, int32_t plane,
+	const float *values, const double *exact, struct err *err);
+/* Whether pixels are missing that are wanted. */
+bool indi_fits_wants(const struct indi_fits *f);
 /* Whether all pixels have come; what follows them is padding. */
 bool indi_fits_whole(const struct indi_fits *f);
 

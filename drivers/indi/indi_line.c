@@ -15,6 +15,7 @@
 #include "moment.h"
 #include "tcp.h"
 #include "text.h"
+#include "transport.h"
 
 /* A driver's call may last two seconds. */
 #define CONNECT_MS 1500
@@ -63,6 +64,15 @@ enum err_code indi_address(const char *port, char out[INDI_ADDRESS], struct err 
 	bool has_port = strchr(behind != NULL ? behind : host, ':') != NULL;
 	snprintf(out, INDI_ADDRESS, "%s%s", host, has_port ? "" : ":" INDI_PORT);
 	return ERR_OK;
+}
+
+enum err_code indi_read_port(const char *port, struct err *err)
+{
+	char address[INDI_ADDRESS];
+	char whole[INDI_ADDRESS + sizeof "tcp://"];
+	enum err_code code = indi_address(port, address, err);
+	snprintf(whole, sizeof whole, "tcp://%s", code == ERR_OK ? address : "");
+	return code == ERR_OK ? transport_read_name(whole, err) : code;
 }
 
 /* ---- sending ---- */
@@ -483,6 +493,9 @@ void indi_line_done(struct indi_line *line)
 
 enum err_code indi_line_check(struct indi_line *line, struct err *err)
 {
+	if (line == NULL) {
+		return err_set(err, ERR_NOT_CONNECTED, "the link is not open");
+	}
 	pthread_mutex_lock(&line->lock);
 	enum err_code code = check(line, err);
 	pthread_mutex_unlock(&line->lock);

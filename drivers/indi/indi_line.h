@@ -42,6 +42,9 @@ struct indi_post {
 /* The address of `port = tcp://host:port` or `tcp://host`, as "host:port".  ERR_INVALID_VALUE with a sentence. */
 enum err_code indi_address(const char *port, char out[INDI_ADDRESS], struct err *err);
 
+/* What read_port() of both drivers does: as indi_address(), and the port has to be a number that there is. */
+enum err_code indi_read_port(const char *port, struct err *err);
+
 /* Joins the line to this address; makes it when there is none, in at most two seconds.  On the worker. */
 enum err_code indi_line_join(const struct driver_host *host, const char *address, struct indi_line **out,
 	struct err *err);
@@ -64,7 +67,7 @@ enum err_code indi_line_heard(struct indi_line *line, struct indi_ear *ear, stru
 const struct indi_store *indi_line_look(struct indi_line *line);
 void indi_line_done(struct indi_line *line);
 
-/* ERR_IO with the reason when the line is lost. */
+/* ERR_IO with the reason when the line is lost; ERR_NOT_CONNECTED without a line. */
 enum err_code indi_line_check(struct indi_line *line, struct err *err);
 
 /* Waits until true_now(store, arg) is true, which is asked with the line held after every news.  ERR_TIMEOUT at

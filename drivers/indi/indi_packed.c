@@ -2,7 +2,6 @@
 #include "indi_packed.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,11 +18,12 @@
 
 struct indi_packed {
 	struct indi_fits *fits;
-	bool inflating;          /* z is in use, for ".z" */
+	bool inflating;          /* z is in use, for ".z" and ".gz" */
 	bool ended;              /* the stream's own end was seen */
 	z_stream z;
 	unsigned char *out;
-	int file;                /* in memory, for the others; -1 */
+	int file;                /* in memory, of what is no plain FITS; -1 */
+	bool raw;                /* it is a camera's own file */
 	size_t kept;
 };
 
@@ -39,6 +39,16 @@ static void reset(struct indi_packed *p)
 	p->ended = false;
 	p->file = -1;
 	p->kept = 0;
+}
+
+/* Whether the format is `inner` with one of the endings of a packed stream, or without. */
+static bool is_packed(const char *format, size_t *inner)
+{
+	size_t n = strlen(format);
+	bool z = n >= 2 && strcmp(format + n - 2, ".z") == 0;
+	bool gz = n >= 3 && strcmp(format + n - 3, ".gz") == 0;
+	*inner = n - (z ? 2 : gz ? 3 : 0);
+	return z || gz;
 }
 
 enum err_code indi_packed_begin(struct indi_packed **pp, const char *format, struct indi_fits *fits, struct err *err)
@@ -57,59 +67,32 @@ enum err_code indi_packed_begin(struct indi_packed **pp, const char *format, str
 	if (p->out == NULL) {
 		p->out = malloc(UNPACK_BYTES);
 	}
-	if (p->out == NULL) {
+	size_t inner;
+	bool packed = is_packed(format, &inner);
+	memset(&p->z, 0, sizeof p->z);
+	/* Either kind of header is found by zlib itself (zlib.h, inflateInit2). */
+	if (p->out == NULL || (packed && inflateInit2(&p->z, MAX_WBITS + 32) != Z_OK)) {
 		return err_set(err, ERR_NOMEM, "out of memory");
 	}
-	if (strcmp(format, ".fits.z") == 0) {
-		memset(&p->z, 0, sizeof p->z);
-		if (inflateInit(&p->z) != Z_OK) {
-			return err_set(err, ERR_NOMEM, "out of memory");
-		}
-		p->inflating = true;
+	p->inflating = packed;
+	if (inner == strlen(".fits") && strncmp(format, ".fits", inner) == 0) {
 		return ERR_OK;
 	}
-	if (strcmp(format, ".fits.fz") != 0 && strcmp(format, ".fits.gz") != 0) {
-		return err_set(err, ERR_PROTOCOL, "the camera sends '%.20s' and no FITS: choose FITS in its INDI "
-			"driver", format);
-	}
+	p->raw = strncmp(format, ".fits", strlen(".fits")) != 0;
 	p->file = memfd_create("indi-picture", MFD_CLOEXEC);
 	return p->file >= 0 ? ERR_OK
 		: err_set(err, ERR_NOMEM, "no memory for a compressed picture: %s", strerror(errno));
 }
 
-static enum err_code unpack(struct indi_packed *p, const void *data, size_t len, struct err *err)
+/* Takes bytes that are not packed any more. */
+static enum err_code keep(struct indi_packed *p, const void *data, size_t len, struct err *err)
 {
-	/* zlib takes a pointer to bytes that it does not change. */
-	memcpy(&p->z.next_in, &data, sizeof data);
-	p->z.avail_in = (uInt)len;
-	while (!p->ended && (p->z.avail_in > 0 || p->z.avail_out == 0)) {
-		p->z.next_out = p->out;
-		p->z.avail_out = UNPACK_BYTES;
-		int rc = inflate(&p->z, Z_NO_FLUSH);
-		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR) {
-			return err_set(err, rc == Z_MEM_ERROR ? ERR_NOMEM : ERR_PROTOCOL,
-				"the compressed picture is damaged");
-		}
-		p->ended = rc == Z_STREAM_END;
-		enum err_code code = indi_fits_feed(p->fits, p->out, UNPACK_BYTES - p->z.avail_out, err);
-		if (code != ERR_OK) {
-			return code;
-		}
-		if (rc == Z_BUF_ERROR) {
-			break;
-		}
-	}
-	return ERR_OK;
-}
-
-enum err_code indi_packed_feed(struct indi_packed *p, const void *data, size_t len, struct err *err)
-{
-	if (p->inflating) {
-		return unpack(p, data, len, err);
+	if (p->file < 0) {
+		return indi_fits_feed(p->fits, data, len, err);
 	}
 	p->kept += len;
 	if (p->kept > KEPT_MAX) {
-		return err_set(err, ERR_PROTOCOL, "the compressed picture is too large");
+		return err_set(err, ERR_PROTOCOL, "the picture is too large");
 	}
 	while (len > 0) {
 		ssize_t n = write(p->file, data, len);
@@ -124,51 +107,80 @@ enum err_code indi_packed_feed(struct indi_packed *p, const void *data, size_t l
 	return ERR_OK;
 }
 
-/* Writes what was read in the child as a plain file would have it, which the reader of plain files then takes.  The
- * header's exposure is carried along; a picture with colour planes is not among these. */
-static enum err_code feed_frame(struct indi_packed *p, const struct fits_frame *frame, struct err *err)
+enum err_code indi_packed_feed(struct indi_packed *p, const void *data, size_t len, struct err *err)
 {
-	char block[2881];
-	bool wide = frame->type == IMAGE_F32;
-	bool bytes = frame->type == IMAGE_U8;
-	if (!wide && !bytes && frame->type != IMAGE_U16) {
-		return err_set(err, ERR_PROTOCOL, "a compressed picture of this kind of pixels cannot be read: switch "
-			"compression off in its INDI driver");
+	if (!p->inflating) {
+		return keep(p, data, len, err);
 	}
-	int n = snprintf(block, sizeof block,
-		"%-80s%-8s= %20d%-50s%-8s= %20d%-50s%-8s= %20d%-50s%-8s= %20d%-50s",
-		"SIMPLE  =                    T", "BITPIX", wide ? -32 : bytes ? 8 : 16, "", "NAXIS", 2, "", "NAXIS1",
-		(int)frame->width, "", "NAXIS2", (int)frame->height, "");
-	n += snprintf(block + n, sizeof block - (size_t)n, "%-8s= %20d%-50s", "BZERO", wide || bytes ? 0 : 32768, "");
-	if (isfinite(frame->exposure_s)) {
-		n += snprintf(block + n, sizeof block - (size_t)n, "%-8s= %20.6f%-50s", "EXPTIME",
-			frame->exposure_s, "");
-	}
-	n += snprintf(block + n, sizeof block - (size_t)n, "%-80s", "END");
-	memset(block + n, ' ', sizeof block - (size_t)n);
-	enum err_code code = indi_fits_feed(p->fits, block, 2880, err);
-	size_t count = (size_t)frame->width * (size_t)frame->height;
-	unsigned char *out = p->out;
-	size_t have = 0;
-	for (size_t i = 0; i < count && code == ERR_OK; i++) {
-		if (wide) {
-			uint32_t bits;
-			memcpy(&bits, &frame->pixels[i], sizeof bits);
-			bits = __builtin_bswap32(bits);
-			memcpy(out + have, &bits, sizeof bits);
-			have += sizeof bits;
-		} else if (bytes) {
-			out[have++] = (unsigned char)frame->pixels[i];
-		} else {
-			/* Numbers with a sign are of the same type there; no camera sends negative ones. */
-			float value = frame->pixels[i] > 0 ? frame->pixels[i] : 0;
-			uint16_t bits = __builtin_bswap16((uint16_t)value ^ 0x8000);
-			memcpy(out + have, &bits, sizeof bits);
-			have += sizeof bits;
+	/* zlib takes a pointer to bytes that it does not change. */
+	memcpy(&p->z.next_in, &data, sizeof data);
+	p->z.avail_in = (uInt)len;
+	while (!p->ended && (p->z.avail_in > 0 || p->z.avail_out == 0)) {
+		p->z.next_out = p->out;
+		p->z.avail_out = UNPACK_BYTES;
+		int rc = inflate(&p->z, Z_NO_FLUSH);
+		if (rc != Z_OK && rc != Z_STREAM_END && rc != Z_BUF_ERROR) {
+			return err_set(err, rc == Z_MEM_ERROR ? ERR_NOMEM : ERR_PROTOCOL,
+				"the compressed picture is damaged");
 		}
-		if (have + 8 > UNPACK_BYTES || i + 1 == count) {
-			code = indi_fits_feed(p->fits, out, have, err);
-			have = 0;
+		p->ended = rc == Z_STREAM_END;
+		enum err_code code = keep(p, p->out, UNPACK_BYTES - p->z.avail_out, err);
+		if (code != ERR_OK) {
+			return code;
+		}
+		if (rc == Z_BUF_ERROR) {
+			break;
+		}
+	}
+	return ERR_OK;
+}
+
+static struct indi_fits_facts facts_of(const struct indi_packed *p, const struct fits_frame *frame)
+{
+	static const int bitpix[] = {[IMAGE_U8] = 8, [IMAGE_U16] = 16, [IMAGE_I32] = 32, [IMAGE_F32] = -32,
+		[IMAGE_F64] = -64};
+	return (struct indi_fits_facts){
+		.bitpix = bitpix[frame->type],
+		.width = frame->width,
+		.height = frame->height,
+		.planes = frame->planes,
+		.scale = 1.0,
+		.exposure_s = frame->exposure_s,
+		.start_utc_ms = frame->start_utc_ms,
+		.type = frame->type,
+		.rounded = p->raw,
+		.red = frame->mosaic == IMAGE_BAYER ? frame->bayer_x + 2 * frame->bayer_y : -1,
+	};
+}
+
+/* Says of the picture what was said of the file that nobody knows of. */
+static enum err_code say(const char *path, const struct err *why, struct err *err)
+{
+	const char *at = strstr(why->text, path);
+	return at == NULL ? err_set(err, ERR_PROTOCOL, "%s", why->text)
+		: err_set(err, ERR_PROTOCOL, "%.*sthe picture%s", (int)(at - why->text), why->text, at + strlen(path));
+}
+
+/* Has the child read one plane after the other. */
+static enum err_code read_file(struct indi_packed *p, int give_up, struct err *err)
+{
+	char path[48];
+	enum err_code code = ERR_OK;
+	/* The child that reads it has given up all descriptors, but may open those of this process. */
+	snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), p->file);
+	for (int32_t plane = 0; code == ERR_OK && (plane == 0 || indi_fits_wants(p->fits)); plane++) {
+		struct fits_frame frame;
+		struct err why;
+		code = fits_frame_read_plane(path, plane, give_up, &frame, &why);
+		if (code == ERR_OK) {
+			struct indi_fits_facts facts = facts_of(p, &frame);
+			code = indi_fits_give(p->fits, &facts, plane, frame.pixels, frame.exact, err);
+			fits_frame_free(&frame);
+		} else if (code == ERR_IO) {
+			/* The link is not gone, the picture is. */
+			code = say(path, &why, err);
+		} else {
+			code = err_copy(err, &why);
 		}
 	}
 	return code;
@@ -177,19 +189,10 @@ static enum err_code feed_frame(struct indi_packed *p, const struct fits_frame *
 enum err_code indi_packed_end(struct indi_packed *p, int give_up, struct err *err)
 {
 	enum err_code code = ERR_OK;
-	if (p->file >= 0) {
-		char path[48];
-		struct fits_frame frame = {.pixels = NULL};
-		/* The child that reads it has given up all descriptors, but may open those of this process. */
-		snprintf(path, sizeof path, "/proc/%d/fd/%d", (int)getpid(), p->file);
-		code = fits_frame_read_unless(path, false, give_up, &frame, err);
-		if (code == ERR_OK) {
-			code = feed_frame(p, &frame, err);
-			fits_frame_free(&frame);
-		} else if (code == ERR_IO) {
-			/* The link is not gone, the picture is. */
-			code = err_set(err, ERR_PROTOCOL, "the compressed picture is damaged or of an unknown kind");
-		}
+	if (p->inflating && !p->ended) {
+		code = err_set(err, ERR_PROTOCOL, "the picture is cut off: only a part of it came");
+	} else if (p->file >= 0) {
+		code = read_file(p, give_up, err);
 	}
 	reset(p);
 	return code;

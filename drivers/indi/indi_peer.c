@@ -201,7 +201,11 @@ enum err_code indi_peer_up(struct indi_peer *peer,
 	bool (*ready)(const struct indi_store *store, const char *device), int64_t deadline_ms, struct err *err)
 {
 	struct waiting w = {.peer = peer, .ready = ready};
-	enum err_code code = indi_line_wait(peer->line, peer->host, true, is_there, &w, deadline_ms, err);
+	enum err_code code = indi_line_check(peer->line, err);
+	if (code != ERR_OK) {
+		return code;
+	}
+	code = indi_line_wait(peer->line, peer->host, true, is_there, &w, deadline_ms, err);
 	if (code == ERR_TIMEOUT) {
 		return not_there(peer, err);
 	}

@@ -81,7 +81,8 @@ enum err_code indi_adjust(struct indi_peer *peer, const char *property, const st
 	char names[NUMBERS_MAX][INDI_NAME];
 	const struct indi_store *store = indi_line_look(peer->line);
 	const struct indi_property *p = indi_store_find(store, peer->device, property);
-	bool usable = p != NULL && p->type == INDI_NUMBER && p->members <= NUMBERS_MAX;
+	bool usable = p != NULL && p->type == INDI_NUMBER && p->writable
+		&& p->members <= NUMBERS_MAX;
 	bool same = true;
 	uint64_t since = store->updates;
 	size_t n = usable ? p->members : 0;
@@ -302,9 +303,25 @@ static enum err_code set_thing(struct indi_peer *peer, enum indi_thing thing, do
 	return indi_adjust(peer, property, &set, 1, deadline_ms, err);
 }
 
-enum err_code indi_setup(struct indi_peer *peer, const struct exposure_request *request,
-	const struct camera_caps *caps, struct indi_before *before, struct indi_region *region, int64_t deadline_ms,
+static enum err_code set_mode(struct indi_peer *peer, const struct indi_modes *modes, int mode, int64_t deadline_ms,
 	struct err *err)
+{
+	const char *member = modes->member[mode];
+	const struct indi_store *store = indi_line_look(peer->line);
+	const struct indi_property *p = indi_store_find(store, peer->device, modes->property);
+	bool number = p != NULL && p->type == INDI_NUMBER;
+	indi_line_done(peer->line);
+	if (member[0] == '\0' || p == NULL) {
+		return ERR_OK;
+	}
+	struct indi_set set = {member, modes->value[mode]};
+	return number ? indi_adjust(peer, modes->property, &set, 1, deadline_ms, err)
+		: indi_choose(peer, modes->property, member, deadline_ms, err);
+}
+
+enum err_code indi_setup(struct indi_peer *peer, const struct exposure_request *request,
+	const struct camera_caps *caps, const struct indi_modes *modes, struct indi_before *before,
+	struct indi_region *region, int64_t deadline_ms, struct err *err)
 {
 	remember(peer, before);
 	enum err_code code = wait_unanswered(peer, deadline_ms, err);
@@ -317,6 +334,10 @@ enum err_code indi_setup(struct indi_peer *peer, const struct exposure_request *
 		bool there = indi_member_find(indi_store_find(store, peer->device, "CCD_FRAME_TYPE"), type) != NULL;
 		indi_line_done(peer->line);
 		code = there ? indi_choose(peer, "CCD_FRAME_TYPE", type, deadline_ms, err) : ERR_OK;
+	}
+	/* A mode may change what the rest can be. */
+	if (code == ERR_OK) {
+		code = set_mode(peer, modes, request->readout_mode, deadline_ms, err);
 	}
 	if (code == ERR_OK) {
 		code = set_binning(peer, request->bin, deadline_ms, err);

@@ -31,8 +31,8 @@ struct indi_region {
 /* Makes everything as the request wants it, at most until deadline_ms of the real clock.  *region contains what was
  * asked for.  ERR_REFUSED in the camera's words, ERR_TIMEOUT when it has not answered yet, ERR_IO. */
 enum err_code indi_setup(struct indi_peer *peer, const struct exposure_request *request,
-	const struct camera_caps *caps, struct indi_before *before, struct indi_region *region, int64_t deadline_ms,
-	struct err *err);
+	const struct camera_caps *caps, const struct indi_modes *modes, struct indi_before *before,
+	struct indi_region *region, int64_t deadline_ms, struct err *err);
 
 /* Gives up what was called and not answered: what comes next sends anew. */
 void indi_setup_give_up(struct indi_peer *peer);

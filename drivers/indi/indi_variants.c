@@ -2,6 +2,7 @@
 #include "indi_variants.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -18,6 +19,9 @@ static const struct {
 	{INDI_COOLER_POWER, "CCD_COOLER_POWER", "CCD_COOLER_VALUE"}, /* ZWO ASI, QHY */
 	{INDI_COOLER_POWER, "CCD_COOLER_POWER", NULL},
 	{INDI_COOLER_POWER, "COOLER_POWER", NULL},
+	{INDI_READOUT_MODE, "READ_MODE", "MODE"},     /* QHY: a number, whose meanings are told in its log alone */
+	{INDI_READOUT_MODE, "READ_MODE", NULL},       /* QHY before 2020 */
+	{INDI_SENSOR_NAME, "CAMERA_INFO", "CAMERA_MODEL"}, /* indi_pylibcamera: "imx477" */
 };
 
 struct indi_place indi_place_of(const struct indi_store *store, const char *device, enum indi_thing thing)
@@ -25,13 +29,77 @@ struct indi_place indi_place_of(const struct indi_store *store, const char *devi
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
 		const struct indi_property *p = rows[i].thing == thing
 			? indi_store_find(store, device, rows[i].property) : NULL;
-		const struct indi_member *m = p == NULL || p->type != INDI_NUMBER || p->members == 0 ? NULL
+		enum indi_type type = thing == INDI_SENSOR_NAME ? INDI_TEXT : INDI_NUMBER;
+		const struct indi_member *m = p == NULL || p->type != type || p->members == 0 ? NULL
 			: rows[i].member != NULL ? indi_member_find(p, rows[i].member) : &p->member[0];
 		if (m != NULL && !isnan(m->value)) {
 			return (struct indi_place){p, m};
 		}
 	}
 	return (struct indi_place){NULL, NULL};
+}
+
+/* Read-out modes that are switches. */
+static const char *const mode_switches[] = {
+	"READOUT_QUALITY", /* QSI, Apogee */
+	"READOUT_SPEED",   /* FLI, old QHY */
+	"READOUT_MODE",    /* INDI's client of Alpaca */
+};
+
+static void add_mode(struct indi_modes *modes, int *count, bool first, const char *member, int32_t value,
+	const char *label)
+{
+	int at = first ? 0 : (*count)++;
+	if (at >= INDI_MODES_MAX) {
+		*count = INDI_MODES_MAX;
+		return;
+	}
+	snprintf(modes->member[at], sizeof modes->member[at], "%s", member);
+	snprintf(modes->label[at], sizeof modes->label[at], "%s", label);
+	modes->value[at] = value;
+}
+
+static void learn_numbers(const struct indi_place *place, struct indi_modes *modes, int *count)
+{
+	const struct indi_member *m = place->member;
+	snprintf(modes->property, sizeof modes->property, "%s", place->property->name);
+	for (int32_t value = (int32_t)m->min; value <= m->max; value++) {
+		char label[16];
+		snprintf(label, sizeof label, "Mode %d", (int)value);
+		add_mode(modes, count, value == lround(m->value), m->name, value, label);
+	}
+}
+
+static void learn_switches(const struct indi_property *p, struct indi_modes *modes, int *count)
+{
+	snprintf(modes->property, sizeof modes->property, "%s", p->name);
+	for (size_t i = 0; i < p->members; i++) {
+		const struct indi_member *m = &p->member[i];
+		add_mode(modes, count, m->on, m->name, 0, m->label[0] != '\0' ? m->label : m->name);
+	}
+}
+
+void indi_modes_learn(const struct indi_store *store, const char *device, struct indi_modes *modes)
+{
+	int count = 1;
+	if (modes->name[0] != NULL) {
+		return;
+	}
+	struct indi_place place = indi_place_of(store, device, INDI_READOUT_MODE);
+	snprintf(modes->label[0], sizeof modes->label[0], "Normal");
+	if (place.member != NULL && place.property->writable && place.member->min >= 0
+		&& place.member->max > place.member->min && place.member->max < INDI_MODES_MAX) {
+		learn_numbers(&place, modes, &count);
+	}
+	for (size_t i = 0; i < sizeof mode_switches / sizeof mode_switches[0] && count == 1; i++) {
+		const struct indi_property *p = indi_store_find(store, device, mode_switches[i]);
+		if (p != NULL && p->type == INDI_SWITCH && p->writable) {
+			learn_switches(p, modes, &count);
+		}
+	}
+	for (int i = 0; i < count; i++) {
+		modes->name[i] = modes->label[i];
+	}
 }
 
 const struct indi_posture indi_postures[] = {

@@ -12,6 +12,8 @@ enum indi_thing {
 	INDI_GAIN,
 	INDI_OFFSET,
 	INDI_COOLER_POWER,
+	INDI_READOUT_MODE,
+	INDI_SENSOR_NAME, /* a text */
 	INDI_THINGS
 };
 
@@ -21,6 +23,21 @@ struct indi_place {
 	const struct indi_member *member;
 };
 struct indi_place indi_place_of(const struct indi_store *store, const char *device, enum indi_thing thing);
+
+#define INDI_MODES_MAX 8
+
+/* The ways in which a camera can be read out; zeroed at first.  Filled once and constant afterwards, so that whoever
+ * was given the names may read them at any time. */
+struct indi_modes {
+	char property[INDI_NAME];               /* "" nothing is known yet */
+	char member[INDI_MODES_MAX][INDI_NAME]; /* the switch of each, or the number's; "" leave it as it is */
+	int32_t value[INDI_MODES_MAX];          /* of a number */
+	char label[INDI_MODES_MAX][INDI_NAME];
+	const char *name[INDI_MODES_MAX + 1];   /* for people; NULL-terminated, at least one */
+};
+
+/* The first is how the camera stands now, because a client that does not choose gets the first. */
+void indi_modes_learn(const struct indi_store *store, const char *device, struct indi_modes *modes);
 
 /* Switches that have to stand otherwise while focusd takes pictures than a person may have left them.  A row that the
  * camera does not have, or that stands right already, is passed over. */

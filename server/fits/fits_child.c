@@ -121,7 +121,8 @@ static void be_child(int fd, const struct fits_file *file, enum fits_want want)
 {
 	static struct answer answer; /* a child has a copy of its own */
 	memset(&answer, 0, sizeof answer);
-	struct fits_room room = {.exact = want == FITS_DOUBLES, .take = room_in_file, .arg = &fd};
+	struct fits_room room = {.exact = want == FITS_DOUBLES, .plane = want == FITS_PLANE ? file->plane : -1,
+		.take = room_in_file, .arg = &fd};
 	answer.code = parse(file, want != FITS_FACTS ? &room : NULL, &answer.frame, &answer.err);
 	answer.complete = true;
 	ssize_t n = pwrite(fd, &answer, sizeof answer, 0);
@@ -189,7 +190,7 @@ static enum err_code take_answer(const char *path, enum fits_want want, int fd, 
 	frame.pixels = NULL;
 	frame.exact = NULL;
 	frame.mapping = NULL;
-	if (frame.width <= 0 || frame.height <= 0 || frame.bin < 1 ||
+	if (frame.width <= 0 || frame.height <= 0 || frame.bin < 1 || frame.planes < 1 ||
 		(int64_t)frame.width > FITS_MOST_PIXELS / frame.height ||
 		(frame.mosaic != IMAGE_MONO && frame.mosaic != IMAGE_BAYER) || (frame.bayer_x & ~1) != 0 ||
 		(frame.bayer_y & ~1) != 0 || (unsigned)frame.type > IMAGE_F64 || frame.start_utc_ms < 0 ||
@@ -197,7 +198,8 @@ static enum err_code take_answer(const char *path, enum fits_want want, int fd, 
 		return err_set(err, ERR_IO, untrue, path);
 	}
 	if (want != FITS_FACTS) {
-		size_t size = want == FITS_DOUBLES ? sizeof *frame.exact : sizeof *frame.pixels;
+		bool exact = want == FITS_DOUBLES || (want == FITS_PLANE && fits_type_is_wide(frame.type));
+		size_t size = exact ? sizeof *frame.exact : sizeof *frame.pixels;
 		size_t bytes = (size_t)frame.width * (size_t)frame.height * size;
 		if (file.st_size < 0 || (size_t)file.st_size < FACTS_SIZE + bytes) {
 			return err_set(err, ERR_IO, untrue, path);
@@ -209,8 +211,8 @@ static enum err_code take_answer(const char *path, enum fits_want want, int fd, 
 		}
 		frame.mapping = memory;
 		frame.mapping_size = bytes;
-		frame.pixels = want == FITS_FLOATS ? memory : NULL;
-		frame.exact = want == FITS_DOUBLES ? memory : NULL;
+		frame.pixels = exact ? NULL : memory;
+		frame.exact = exact ? memory : NULL;
 	}
 	*out = frame;
 	return ERR_OK;

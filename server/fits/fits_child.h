@@ -22,8 +22,8 @@
 #define FITS_LATEST_MS INT64_C(253402300799999)
 
 /* What the caller wants of a file: its facts alone, or the pixels as well, in `pixels` (float) or in `exact`
- * (double). */
-enum fits_want { FITS_FACTS, FITS_FLOATS, FITS_DOUBLES };
+ * (double); or those of one plane in whichever holds their values. */
+enum fits_want { FITS_FACTS, FITS_FLOATS, FITS_DOUBLES, FITS_PLANE };
 
 /* Which parser a file is for, by its first bytes. */
 enum file_kind { FILE_FITS, FILE_PGM, FILE_RAW };
@@ -32,6 +32,7 @@ struct fits_file {
 	const char *path;
 	enum file_kind kind;
 	const char *kind_name; /* for people: "a raw file of a Canon camera" */
+	int32_t plane;         /* with FITS_PLANE */
 };
 
 /* Reads the facts of a file and, unless only these are wanted, its pixels, into memory that was shared with the child

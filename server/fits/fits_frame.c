@@ -87,6 +87,15 @@ enum err_code fits_frame_read_unless(const char *path, bool exact, int give_up, 
 			      : fits_child_read(&file, exact ? FITS_DOUBLES : FITS_FLOATS, give_up, out, err);
 }
 
+enum err_code fits_frame_read_plane(const char *path, int32_t plane, int give_up, struct fits_frame *out,
+	struct err *err)
+{
+	struct fits_file file;
+	enum err_code code = name_format(path, &file, err);
+	file.plane = plane;
+	return code != ERR_OK ? code : fits_child_read(&file, FITS_PLANE, give_up, out, err);
+}
+
 enum err_code fits_frame_read(const char *path, struct fits_frame *out, struct err *err)
 {
 	return fits_frame_read_unless(path, false, -1, out, err);

@@ -246,11 +246,11 @@ static enum image_type read_type(fitsfile *file)
 	}
 }
 
-static enum err_code read_facts(const char *path, fitsfile *file, struct fits_frame *out,
-	int *planes, struct scaling *scaling, struct err *err)
+static enum err_code read_facts(const char *path, fitsfile *file, struct fits_frame *out, struct scaling *scaling,
+	struct err *err)
 {
 	LONGLONG axes[3] = {0};
-	int status = find_image(file, &scaling->bitpix, axes, planes);
+	int status = find_image(file, &scaling->bitpix, axes, &out->planes);
 	if (status == END_OF_FILE) {
 		fits_library.clear_errmsg();
 		return err_set(err, ERR_IO, "%s holds no image", path);
@@ -264,7 +264,7 @@ static enum err_code read_facts(const char *path, fitsfile *file, struct fits_fr
 	}
 	out->width = (int32_t)axes[0];
 	out->height = (int32_t)axes[1];
-	out->mosaic = *planes == 1 ? read_mosaic(file, &out->bayer_x, &out->bayer_y) : IMAGE_MONO;
+	out->mosaic = out->planes == 1 ? read_mosaic(file, &out->bayer_x, &out->bayer_y) : IMAGE_MONO;
 	out->full_scale_adu = header_full_scale(file, &scaling->maximum);
 	if (!read_number(file, "BZERO", &scaling->bzero)) {
 		scaling->bzero = 0.0;
@@ -303,20 +303,24 @@ static void close_file(fitsfile *file)
 }
 
 static enum err_code read_pixels(const char *path, fitsfile *file, struct fits_frame *frame,
-	int planes, const struct fits_room *room, struct err *err)
+	const struct fits_room *room, struct err *err)
 {
 	size_t count = (size_t)frame->width * (size_t)frame->height;
-	void *pixels = room->take(room->arg, count * (room->exact ? sizeof *frame->exact : sizeof *frame->pixels));
+	bool exact = room->exact || (room->plane >= 0 && fits_type_is_wide(frame->type));
+	if (room->plane >= frame->planes) {
+		return err_set(err, ERR_IO, "%s has no plane %d", path, (int)room->plane + 1);
+	}
+	void *pixels = room->take(room->arg, count * (exact ? sizeof *frame->exact : sizeof *frame->pixels));
 	if (pixels == NULL) {
 		return err_set(err, ERR_NOMEM, "no memory for the %d x %d pixels of %s",
 			(int)frame->width, (int)frame->height, path);
 	}
-	LONGLONG first[4] = {1, 1, planes == 3 ? 2 : 1, 1};
+	LONGLONG first[4] = {1, 1, room->plane >= 0 ? room->plane + 1 : frame->planes == 3 ? 2 : 1, 1};
 	float missing = NAN;
 	double missing_exact = NAN;
 	int any = 0;
 	int status = 0;
-	if (room->exact) {
+	if (exact) {
 		fits_library.read_pixll(file, TDOUBLE, first, (LONGLONG)count, &missing_exact, pixels, &any, &status);
 	} else {
 		fits_library.read_pixll(file, TFLOAT, first, (LONGLONG)count, &missing, pixels, &any, &status);
@@ -328,8 +332,8 @@ static enum err_code read_pixels(const char *path, fitsfile *file, struct fits_f
 	if (status != 0) {
 		return fail(err, path, status);
 	}
-	frame->pixels = room->exact ? NULL : pixels;
-	frame->exact = room->exact ? pixels : NULL;
+	frame->pixels = exact ? NULL : pixels;
+	frame->exact = exact ? pixels : NULL;
 	return ERR_OK;
 }
 
@@ -369,11 +373,10 @@ enum err_code fits_parse(const char *path, const struct fits_room *room, struct 
 		return code;
 	}
 	struct fits_frame frame = {0};
-	int planes = 1;
 	struct scaling scaling = {0};
-	code = read_facts(path, file, &frame, &planes, &scaling, err);
+	code = read_facts(path, file, &frame, &scaling, err);
 	if (code == ERR_OK && room != NULL) {
-		code = read_pixels(path, file, &frame, planes, room, err);
+		code = read_pixels(path, file, &frame, room, err);
 	}
 	close_file(file);
 	if (code != ERR_OK) {

@@ -20,10 +20,17 @@
 /* Memory for the pixels, which the parser asks for once it knows their number: take() gives so many bytes, aligned for
  * doubles; NULL when there are none. */
 struct fits_room {
-	bool exact; /* as double into fits_frame.exact; else as float into fits_frame.pixels */
+	bool exact;    /* as double into fits_frame.exact; else as float into fits_frame.pixels */
+	int32_t plane; /* -1: green of three, else the first; 0 and more: this one, as double where float would round */
 	void *(*take)(void *arg, size_t bytes);
 	void *arg;
 };
+
+/* Whether a float may round a value of this type. */
+static inline bool fits_type_is_wide(enum image_type type)
+{
+	return type == IMAGE_I32 || type == IMAGE_F64;
+}
 
 /* Reads the largest image of a file: its facts and, unless room is NULL, its pixels into the memory that room
  * gives.  out is untouched on failure.  ERR_IO with a sentence that names the file, ERR_NOMEM. */

@@ -89,6 +89,7 @@ static enum err_code parse(const char *path, FILE *file, const struct fits_room 
 		.exposure_s = NAN,
 		.pixel_um = NAN,
 		.bin = 1,
+		.planes = 1,
 	};
 	double exposure_s;
 	frame->position.in_name = fits_name_position(path, &frame->position.name_steps, &exposure_s);

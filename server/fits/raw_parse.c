@@ -38,6 +38,7 @@ static enum err_code read_facts(const char *path, libraw_data_t *raw, struct fit
 		.exposure_s = raw->other.shutter > 0.0f ? (double)raw->other.shutter : NAN,
 		.pixel_um = NAN,
 		.bin = 1,
+		.planes = 1,
 	};
 	if (frame->width < 2 || frame->height < 2 || frame->width > FITS_MOST_PIXELS / frame->height) {
 		return err_set(err, ERR_IO, "%s claims %d x %d pixels; it is damaged", path, (int)frame->width,

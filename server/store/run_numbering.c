@@ -21,7 +21,7 @@ static void convert(struct run *run, count_fn count)
 	if (n.known && n.reversed) {
 		/* The arm above the best position is the one below it by the other count. */
 		run->taught.asymmetry = -run->taught.asymmetry;
-		run->curve.e = -run->curve.e;
+		run->curve.e = 0 - run->curve.e;
 	}
 	if (run->field.known) {
 		double best = count(&n, run->field.train.value[FIELD_BEST]);

@@ -413,6 +413,10 @@ class FakeCamera(FakeDevice):
     abort_s = 0.0           # and an abort ends what goes on so long after
     upload = "UPLOAD_CLIENT"
     cfa = None
+    offset = 0              # is added to every element
+    frame_perm = "rw"
+    others = {}             # properties that this family has besides: name -> (kind, members, more)
+    guides = None           # how a pulse of its guide port is told: busy, silent, hangs
 
     def connected(self):
         self.pictures = 0
@@ -423,6 +427,13 @@ class FakeCamera(FakeDevice):
         self.add("CCD_FRAME", "Number", {"X": "0", "Y": "0", "WIDTH": str(self.width), "HEIGHT": str(self.height)},
                  ranges={"X": (0, self.width), "Y": (0, self.height), "WIDTH": (1, self.width),
                          "HEIGHT": (1, self.height)})
+        self.vectors["CCD_FRAME"].perm = self.frame_perm
+        self.define("CCD_FRAME")
+        for name, (kind, members, more) in self.others.items():
+            self.add(name, kind, members, **more)
+        for axis in ("NS", "WE") if self.guides else ():
+            self.add(f"TELESCOPE_TIMED_GUIDE_{axis}", "Number", {f"TIMED_GUIDE_{d}": "0" for d in axis},
+                     ranges={f"TIMED_GUIDE_{d}": (0, 60000) for d in axis})
         self.add("CCD_BINNING", "Number", {"HOR_BIN": "1", "VER_BIN": "1"}, ranges={"HOR_BIN": (1, 4), "VER_BIN": (1, 4)})
         if self.cooler:
             self.add("CCD_TEMPERATURE", "Number", {"CCD_TEMPERATURE_VALUE": "12.5"},
@@ -461,6 +472,12 @@ class FakeCamera(FakeDevice):
             w, h = max(self.align, w - w % self.align), max(self.align, h - h % self.align)
             self.frame = (x, y, w, h)
             self.soon(self.answer_s, lambda: self.set(name, "Ok", X=str(x), Y=str(y), WIDTH=str(w), HEIGHT=str(h)))
+        elif name.startswith("TELESCOPE_TIMED_GUIDE_"):
+            if self.guides != "silent":
+                self.set(name, "Busy", **members)
+            if self.guides == "busy":
+                self.later(max(map(float, members.values())) / 1000,
+                           lambda: self.set(name, "Ok", **{member: "0" for member in members}))
         elif name == "CCD_TEMPERATURE":
             self.switch("CCD_COOLER", "COOLER_ON")
             self.set(name, "Busy", **{"CCD_TEMPERATURE_VALUE": "3.5"})
@@ -497,7 +514,7 @@ class FakeCamera(FakeDevice):
             ramp %= 251
         if self.planes == 3:
             ramp = numpy.stack([ramp, ramp + 1, ramp + 2])
-        return ramp.astype(self.dtype)
+        return (ramp + self.offset).astype(self.dtype)
 
     def picture(self, seconds, started=None, exposure_s=None):
         """The picture of an exposure of so many seconds that has ended now."""

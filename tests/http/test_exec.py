@@ -173,24 +173,30 @@ def test_check_reads_the_command(tmp_path, lines, code, says):
     assert got == code
 
 
-def test_a_run_focuses_with_a_command(tmp_path, make_observatory, frames):
-    """The script serves the frame of the recorded sweep that was taken nearest to where the focuser stands, as a real
-    camera would; the best position of the sweep was measured independently as 7990 (truth.csv beside the frames)."""
+def test_a_run_focuses_with_a_command(tmp_path, make_observatory):
+    """The script is a camera that sees where the focuser stands, as a real one does: stars whose width has its least at
+    7990 and grows with the distance from there.  That number is the truth, and nothing but the script knows it."""
     script = tmp_path / "telescope"
     script.write_text(textwrap.dedent(f"""\
         #!/usr/bin/python3
-        import json, pathlib, re, sys, urllib.request
+        import gzip, json, pathlib, sys, urllib.request
+        import numpy
         facts = pathlib.Path({str(tmp_path / 'where')!r}).read_text()
         url = facts + "api/v1/focuser/0/position?ClientID=77&ClientTransactionID=1"
         position = json.load(urllib.request.urlopen(url))["Value"]
-        def at(path):
-            return int(re.match(r"c8_(\\d+)_", path.name).group(1))
-        sweep = list(pathlib.Path({str(frames / 'c8-sweep')!r}).glob("c8_*.fits.gz"))
-        frame = min(sweep, key=lambda path: abs(at(path) - position))
-        copy = pathlib.Path(sys.argv[1])
-        copy.write_bytes(frame.read_bytes())
-        if copy.stat().st_size != frame.stat().st_size:
-            sys.exit(f"{{copy}} has {{copy.stat().st_size}} bytes, {{frame}} has {{frame.stat().st_size}}")
+        sigma, size = numpy.hypot(1.5, (position - 7990) / 45), 600
+        sky = numpy.random.default_rng(4)
+        image = numpy.full((size, size), 1000.0)
+        for x, y, flux in zip(sky.uniform(60, 540, 40), sky.uniform(60, 540, 40), sky.uniform(5e4, 5e5, 40)):
+            across = numpy.exp(-0.5 * ((numpy.arange(size) - x) / sigma) ** 2)
+            down = numpy.exp(-0.5 * ((numpy.arange(size) - y) / sigma) ** 2)
+            image += flux / (2 * numpy.pi * sigma ** 2) * numpy.outer(down, across)
+        image += numpy.random.default_rng(position).normal(0, 10, image.shape)
+        cards = [f"SIMPLE  = {{'T':>20}}", f"BITPIX  = {{16:>20}}", f"NAXIS   = {{2:>20}}", f"NAXIS1  = {{size:>20}}",
+                 f"NAXIS2  = {{size:>20}}", f"BZERO   = {{32768:>20}}", "END"]
+        head = "".join(card.ljust(80) for card in cards).ljust(2880).encode()
+        data = (numpy.clip(image, 0, 65535).round() - 32768).astype(">i2").tobytes()
+        pathlib.Path(sys.argv[1]).write_bytes(gzip.compress(head + data + bytes(-len(data) % 2880), 1))
         """), encoding="utf-8")
     script.chmod(0o755)
     server = make_observatory(simulate=False, config=textwrap.dedent(f"""\

@@ -137,3 +137,18 @@ def test_what_was_learned_outlasts_the_server(make_observatory):
     assert again["field"] == run["field"]
     seen = go_and_measure(server, best_of_stars(run["field"]) + 60)
     assert abs(seen["focus_error_steps"] - 60) < 6
+
+
+def test_a_run_begins_on_the_side_that_its_first_frame_tells(make_observatory):
+    server = make_observatory(config=sky(tilt_x_um=TILT_X, tilt_y_um=TILT_Y, curvature_um=CURVATURE))
+    server.connect()
+    run, _ = server.focus()
+    # To either side of focus: one of them is the side that a run begins with when it knows none.
+    for offset in (-150, 150):
+        server.put("focuser/0/move", Position=round(best_of_stars(run["field"]) + offset))
+        server.wait_still()
+        again, number = server.focus()
+        assert (again["state"], number) == ("succeeded", 0), again["reason"]
+        first, second = (point["position"] for point in again["points"][:2])
+        assert (second - first) * offset < 0
+        assert abs(again["field"]["tilt_x_um"] - TILT_X) < 5

@@ -102,6 +102,20 @@ def test_what_is_no_picture_of_the_sky_is_left_out(sky):
     assert (seen["file"], seen["measured"], seen["left_out"]) == ("light.fits", 1, 8)
 
 
+def test_a_name_may_hold_any_byte(sky):
+    """Whoever may write into the folder chooses it: no byte of it reaches a terminal or breaks what is sent."""
+    def come(ending, content):
+        with open(bytes(sky.path) + b"/a\xff\x1b[31m\"\n" + ending, "wb") as file:
+            file.write(content)
+
+    come(b".xisf", b"XISF0100")
+    assert "XISF" in sky.left_out("a??[31m\"?.xisf")
+    come(b".fits", frame(2.0))
+    sky.measured("a??[31m\"?.fits")
+    assert sky.server.action("MeasureStars")["file"] == "a??[31m\"?.fits"
+    assert "\x1b" not in sky.server.log()
+
+
 def test_nothing_can_be_exposed(sky):
     server = sky.server
     message = refused(lambda: server.put("camera/0/startexposure", Duration=1, Light="True"), INVALID_OPERATION)

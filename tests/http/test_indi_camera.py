@@ -3,7 +3,9 @@
 every way in which INDI's cameras were seen to fail.  The pixels that are expected are those of FakeCamera's ramp.
 """
 import datetime
+import gzip
 import struct
+import threading
 import zlib
 
 import numpy
@@ -184,20 +186,111 @@ def test_compressed_pictures(indi, serve):
     failure(server, "damaged")
 
 
-def test_tiles(indi, serve, tmp_path):
-    # Compressed by another program, astropy.
+def tiled(folder, **how):
+    """Compresses pictures as another program, astropy, does."""
     from astropy.io import fits as astropy_fits
 
     def tile(form, data):
-        plain = tmp_path / "plain.fits"
+        plain, packed = folder / "plain.fits", folder / "packed.fits"
         plain.write_bytes(data)
         with astropy_fits.open(plain) as hdus:
-            packed = astropy_fits.CompImageHDU(hdus[0].data, hdus[0].header, compression_type="RICE_1")
-            packed.writeto(tmp_path / "packed.fits", overwrite=True)
-        return ".fits.fz", (tmp_path / "packed.fits").read_bytes()
+            astropy_fits.CompImageHDU(hdus[0].data, hdus[0].header, **how).writeto(packed, overwrite=True)
+        return ".fits.fz", packed.read_bytes()
+    return tile
 
-    FakeCamera(indi, "Toy", spoil=tile)
-    assert (expose(serve(config(indi))) == ramp(0, 0, 64, 48)).all()
+
+PACKINGS = {"zlib": lambda folder: lambda form, data: (".fits.z", zlib.compress(data)),
+            "gzip": lambda folder: lambda form, data: (".fits.gz", gzip.compress(data)),
+            "rice": lambda folder: tiled(folder, compression_type="RICE_1"),
+            # Without losses, which RICE_1 has with floating point.
+            "gzip tiles": lambda folder: tiled(folder, compression_type="GZIP_1", quantize_level=0)}
+
+
+@pytest.mark.parametrize("packing, dtype, planes", [
+    ("rice", "uint8", 1), ("rice", "uint16", 1), ("rice", "int32", 1), ("gzip tiles", "float32", 1),
+    ("rice", "uint16", 3), ("zlib", "int32", 3), ("gzip", "uint16", 1), ("gzip", "float32", 3)])
+def test_packed_pictures(indi, serve, tmp_path, packing, dtype, planes):
+    bits = {"uint8": 8, "uint16": 16}.get(dtype, 32)
+    camera = FakeCamera(indi, "Toy", dtype=dtype, bits=bits, planes=planes, spoil=PACKINGS[packing](tmp_path))
+    server = serve(config(indi))
+    if planes == 3 or dtype == "float32":
+        # What the properties do not tell is seen in the first picture.
+        start(server)
+        failure(server, "another kind of pixels")
+        until(lambda: _is(server, "sensortype", 1) if planes == 3
+              else _is(server, "cameraxsize", 64) and not _is(server, "maxadu", 2**31 - 1), "the link is opened anew")
+    # Beyond what 24 bits hold.
+    camera.offset = 2**30 if dtype == "int32" else 0
+    pixels = expose(server, NumX=30, NumY=20, StartX=3, StartY=5)
+    wanted = ramp(3, 5, 30, 20, modulo=251 if bits == 8 else None) + camera.offset
+    assert (pixels == (wanted if planes == 1 else numpy.stack([wanted, wanted + 1, wanted + 2], axis=2))).all()
+
+
+def test_a_packed_picture_of_another_exposure(indi, serve, tmp_path):
+    # The moment at which it began is read in a packed picture as well.
+    camera = FakeCamera(indi, "Toy", fault="none", spoil=tiled(tmp_path, compression_type="RICE_1"))
+    server = serve(config(indi))
+    start(server, 0.3)
+    until(lambda: camera.vectors["CCD_EXPOSURE"].state == "Ok", "the exposure is over, without a picture")
+    with indi.lock:
+        camera.picture(0.3, started=camera.begun - datetime.timedelta(seconds=60))
+    until(lambda: "is not taken for the one" in server.log(), "it is passed over")
+    with indi.lock:
+        camera.picture(0.3)
+    assert ready(server) is None
+
+
+def dng(pixels, exposure_ms):
+    """A raw file after its specification (Adobe, Digital Negative 1.4): one plain strip of 16 bits, green and blue over
+    red and green."""
+    high, wide = pixels.shape
+    entries, behind = [], b""
+    room = 8 + 2 + 12 * 32 + 4
+
+    def hang_on(data):
+        nonlocal behind
+        at = room + len(behind)
+        behind += data + bytes(len(data) % 2)
+        return at
+
+    byte, text, short, long, fraction, signed = 1, 2, 3, 4, 5, 10
+    matrix = struct.pack("<18i", *(v for k in range(9) for v in (int(k % 4 == 0), 1)))
+    for tag, kind, count, value in [
+            (254, long, 1, 0), (256, long, 1, wide), (257, long, 1, high), (258, short, 1, 16), (259, short, 1, 1),
+            (262, short, 1, 32803), (271, text, 6, hang_on(b"Maker\0")), (272, text, 6, hang_on(b"Model\0")),
+            (273, long, 1, 4096), (274, short, 1, 1), (277, short, 1, 1), (278, long, 1, high),
+            (279, long, 1, 2 * wide * high), (284, short, 1, 1), (33421, short, 2, 2 | 2 << 16),
+            (33422, byte, 4, 0x01000201), (33434, fraction, 1, hang_on(struct.pack("<2I", exposure_ms, 1000))),
+            (50706, byte, 4, 0x00000401), (50708, text, 6, hang_on(b"Model\0")), (50714, short, 1, 0),
+            (50717, long, 1, 65535), (50721, signed, 9, hang_on(matrix)),
+            (50728, fraction, 3, hang_on(struct.pack("<6I", *[1] * 6)))]:
+        entries.append(struct.pack("<HHII", tag, kind, count, value))
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries)
+    return (head.ljust(room, b"\0") + behind).ljust(4096, b"\0") + pixels.astype("<u2").tobytes()
+
+
+@pytest.mark.parametrize("form", [".dng", ".dng.z"])
+def test_a_camera_s_own_files(indi, serve, form):
+    # They have the whole sensor whatever the camera was told, and cells of which its driver says nothing.
+    whole = ramp(0, 0, 64, 48).astype("uint16")
+    camera = FakeCamera(indi, "Toy", exif_ms=100)
+    camera.spoil = lambda _, data: (form, zlib.compress(dng(whole, camera.exif_ms)) if form.endswith(".z")
+                                    else dng(whole, camera.exif_ms))
+    server = serve(config(indi))
+    start(server)
+    failure(server, "coloured cells")
+    until(lambda: _is(server, "sensortype", 2), "the link is opened anew")
+    # Green, blue, red, green: the first red cell is the first of the second row.
+    assert [server.get(f"camera/0/bayeroffset{axis}") for axis in "xy"] == [0, 1]
+    assert (expose(server) == whole).all()
+    assert (expose(server, NumX=30, NumY=20, StartX=3, StartY=5) == whole[5:25, 3:33]).all()
+    # A third of a stop is rounding, another exposure is not.
+    camera.exif_ms = 125
+    assert (expose(server) == whole[5:25, 3:33]).all()
+    camera.exif_ms = 20000
+    start(server)
+    until(lambda: "is not taken for the one" in server.log(), "it is passed over")
+    server.put("camera/0/abortexposure")
 
 
 def test_gain_and_offset_of_zwo(indi, serve):
@@ -209,6 +302,75 @@ def test_gain_and_offset_of_zwo(indi, serve):
     expose(server)
     # The whole vector, with what is not ours as it was.
     assert camera.vectors["CCD_CONTROLS"].members == {"Gain": "200", "Offset": "33", "BandWidth": "40"}
+
+
+def test_read_out_modes_that_are_a_number(indi, serve):
+    # QHY: the first is how it stands.
+    camera = FakeCamera(indi, "Toy", others={
+        "READ_MODE": ("Number", {"MODE": "1"}, {"ranges": {"MODE": (0, 2)}})})
+    server = serve(config(indi))
+    assert server.get("camera/0/readoutmodes") == ["Mode 1", "Mode 0", "Mode 2"]
+    assert server.get("camera/0/readoutmode") == 0
+    expose(server)
+    assert indi.sent_to("Toy", "READ_MODE") == []
+    server.put("camera/0/readoutmode", ReadoutMode=2)
+    expose(server)
+    assert indi.sent_to("Toy", "READ_MODE") == [{"MODE": "2"}]
+    # A mode with another number of pixels: the link is opened anew, with the modes in their order.
+    order = camera.order
+
+    def shrink(name, members):
+        order(name, members)
+        if name == "READ_MODE":
+            camera.width, camera.frame = 32, (0, 0, 32, 48)
+            camera.set("CCD_INFO", "Ok", CCD_MAX_X="32")
+    camera.order = shrink
+    server.put("camera/0/readoutmode", ReadoutMode=1)
+    start(server)
+    failure(server, "another size")
+    until(lambda: _is(server, "cameraxsize", 32), "the link is opened anew")
+    assert server.get("camera/0/readoutmodes") == ["Mode 1", "Mode 0", "Mode 2"]
+    assert (expose(server, NumX=32) == ramp(0, 0, 32, 48)).all()
+
+
+def test_read_out_modes_that_are_switches(indi, serve):
+    # QSI and Apogee, where none is on at first: then it is left as it is, until somebody chooses.
+    camera = FakeCamera(indi, "Toy", others={
+        "READOUT_QUALITY": ("Switch", {"QUALITY_HIGH": "Off", "QUALITY_LOW": "Off"}, {"perm": "wo"})})
+    server = serve(config(indi))
+    assert server.get("camera/0/readoutmodes") == ["Normal", "QUALITY_HIGH", "QUALITY_LOW"]
+    expose(server)
+    assert indi.sent_to("Toy", "READOUT_QUALITY") == []
+    server.put("camera/0/readoutmode", ReadoutMode=2)
+    expose(server)
+    assert camera.on("READOUT_QUALITY") == ["QUALITY_LOW"]
+
+
+def test_a_raspberry_pi(indi, serve):
+    # indi_pylibcamera tells its sensor's name, and delivers the whole of it.
+    FakeCamera(indi, "Toy", frame_perm="ro", others={"CAMERA_INFO": ("Text", {"CAMERA_MODEL": "imx477"}, {"perm": "ro"})})
+    server = serve(config(indi))
+    assert server.get("camera/0/sensorname") == "imx477"
+    assert (expose(server, NumX=30, NumY=20, StartX=3, StartY=5) == ramp(3, 5, 30, 20)).all()
+    assert indi.sent_to("Toy", "CCD_FRAME") == []
+
+
+@pytest.mark.parametrize("guides", ["busy", "silent", "hangs"])
+def test_the_guide_port(indi, serve, guides):
+    FakeCamera(indi, "Toy", guides=guides)
+    server = serve(config(indi))
+    assert server.get("camera/0/canpulseguide") is True
+    for direction, axis, sent in ((0, "NS", {"TIMED_GUIDE_N": "300", "TIMED_GUIDE_S": "0"}),
+                                  (3, "WE", {"TIMED_GUIDE_W": "300", "TIMED_GUIDE_E": "0"})):
+        server.put("camera/0/pulseguide", Direction=direction, Duration=300)
+        assert server.get("camera/0/ispulseguiding") is True
+        until(lambda: not server.get("camera/0/ispulseguiding"), "the pulse ends")
+        assert indi.sent_to("Toy", f"TELESCOPE_TIMED_GUIDE_{axis}") == [sent]
+
+
+def test_no_guide_port(indi, serve):
+    FakeCamera(indi, "Toy")
+    assert serve(config(indi)).get("camera/0/canpulseguide") is False
 
 
 def test_the_cooler(indi, serve):
@@ -291,6 +453,35 @@ def test_a_camera_that_is_slow_to_end_an_exposure(indi, serve):
     server.put("camera/0/abortexposure")
     until(lambda: server.get("camera/0/camerastate") == 0, "it is idle")
     assert (expose(server) == ramp(0, 0, 64, 48)).all()
+
+
+def test_an_abort_before_the_driver_has_begun(indi, serve):
+    # A driver that is at work takes one order after the other: what it says of the first exposure comes when the second
+    # was asked for.
+    camera = FakeCamera(indi, "Toy")
+    server = serve(config(indi))
+    obey = camera.order
+
+    def locked(call):
+        with indi.lock:
+            call()
+
+    def obey_late(name, members):
+        seconds = float(members.get("CCD_EXPOSURE_VALUE", 0))
+        if seconds == 60:
+            for at, left in ((0.6, 60), (0.8, 59)):
+                threading.Timer(at, locked, [lambda s=left: camera.set("CCD_EXPOSURE", "Busy", CCD_EXPOSURE_VALUE=str(s))]).start()
+        elif name in ("CCD_EXPOSURE", "CCD_ABORT_EXPOSURE"):
+            threading.Timer(1.2 if seconds else 1.0, locked, [lambda: obey(name, members)]).start()
+        else:
+            obey(name, members)
+    camera.order = obey_late
+    start(server, 60)
+    until(lambda: indi.sent_to("Toy", "CCD_EXPOSURE"), "it is told")
+    server.put("camera/0/abortexposure")
+    until(lambda: server.get("camera/0/camerastate") == 0, "it is idle")
+    assert (expose(server) == ramp(0, 0, 64, 48)).all()
+    assert "another program" not in server.log()
 
 
 def test_news_that_are_looked_at_late(indi, serve):
@@ -388,7 +579,10 @@ def test_exposures_that_fail(indi, serve, fault, words):
 @pytest.mark.parametrize("spoil, words", [
     (lambda form, data: (form, data[:3000]), "cut off"),
     (lambda form, data: (form, b"not FITS" * 1000), "no FITS"),
-    (lambda form, data: (".cr2", data), "choose FITS"),
+    (lambda form, data: (".jpg", b"\xff\xd8\xff\xe0" + data), "the picture is JPEG"),
+    (lambda form, data: (".nef", b"MM\0*" + data), "cannot be read"),
+    (lambda form, data: (".fits.fz", data[:3000]), "the picture"),
+    (lambda form, data: (".dng.z", zlib.compress(data)[:-900]), "cut off"),
     (lambda form, data: (form, data.replace(b"NAXIS1  =                   64", b"NAXIS1  =                   32")), "32x48"),
 ])
 def test_pictures_that_are_of_no_use(indi, serve, spoil, words):

@@ -2,8 +2,10 @@
 """A focuser behind an INDI server, through the whole of focusd, with every way in which INDI's drivers were seen to
 behave.  The expected behaviour is that of INDI's description and of the drivers named beside the cases.
 """
+import subprocess
+
 import pytest
-from conftest import NOT_IMPLEMENTED, AlpacaError, until
+from conftest import BINARY, NOT_IMPLEMENTED, AlpacaError, until
 from indi_server import FakeDevice, FakeFocuser, IndiServer
 
 REFUSED = 0x503
@@ -252,6 +254,18 @@ def test_a_driver_that_connects_forever(indi, serve):
     until(lambda: "is still connecting to its hardware" in server.log(), "the reason is told")
     # It was asked once: a second order would begin the search for the port anew.
     assert indi.sent_to("Toy", "CONNECTION") == [{"CONNECT": "On"}]
+
+
+@pytest.mark.parametrize("port, words", [
+    ("tcp://localhost", None), ("tcp://localhost:7625", None), ("tcp://[::1]", None), ("tcp://[fe80::1]:7624", None),
+    ("tcp://localhost:99999", "port number"), ("/dev/ttyUSB0", "is no INDI server"), ("localhost:7624", "is no INDI server")])
+def test_the_port_is_checked_as_the_driver_reads_it(tmp_path, port, words):
+    path = tmp_path / "focusd.conf"
+    for section in ("focuser.0", "camera.0"):
+        path.write_text(f"[{section}]\ndriver = indi\nport = {port}\n")
+        told = subprocess.run([BINARY, "--check", "--config", path], check=False, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True)
+        assert (told.returncode == 0) == (words is None) and (words or "no errors") in told.stdout, told.stdout
 
 
 def test_nobody_there(indi, serve):

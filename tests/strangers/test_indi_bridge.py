@@ -14,6 +14,7 @@ import subprocess
 import pytest
 from conftest import BINARY, ROOT, AlpacaError, device, until  # noqa: F401  device is a fixture
 from indi import INPUT_FLUSH
+from line_focusers import Dmfc, Esatto, FocusCube, PrimaLuce
 
 # The default of indi_simulator_ccd.
 BEST = 36700
@@ -201,7 +202,32 @@ DRIVERS = [("indi_moonlite_focus", "MoonLite", "moonlite"),
 
 @pytest.mark.parametrize("program, name, kind", DRIVERS)
 def test_a_real_driver(simulators, make_observatory, device, program, name, kind):
-    motor = device(kind, position=20000, time_factor=20)
+    drive(simulators, make_observatory, device(kind, position=20000, time_factor=20), program, name)
+
+
+# The focusers that people own, on scripts of their lines: the program, INDI's name, the script, its temperature.
+FOCUSERS = [("indi_pegasus_focuscube", "Pegasus FocusCube", FocusCube, 4.5), ("indi_dmfc_focus", "Pegasus DMFC", Dmfc, 4.5),
+            ("indi_sestosenso2_focus", "Sesto Senso 2", PrimaLuce, 4.5),
+            ("indi_sestosenso2_focus", "Sesto Senso 2", Esatto, 4.5),
+            ("indi_esattoarco_focus", "Esatto Arco", Esatto, 4.5)]
+
+
+@pytest.mark.parametrize("program, name, kind, celsius", FOCUSERS)
+def test_focusers_that_people_own(simulators, make_observatory, program, name, kind, celsius):
+    motor = kind(position=20000)
+    try:
+        server, rest = drive(simulators, make_observatory, motor, program, name)
+        # Drivers tell the place of a halt when they ask the next time.
+        until(lambda: server.get("focuser/0/position") == motor.position, "focusd says where the motor is")
+        assert not motor.moves and abs(motor.position - rest) < 20000
+        assert server.get("focuser/0/temperature") == celsius
+        assert not any("W:" in line or '"CAL_' in line and '"cmd"' in line for line in motor.heard)
+    finally:
+        motor.stop()
+
+
+def drive(simulators, make_observatory, motor, program, name):
+    """Moves the device on this line to and fro and halts it; the server, and where it rests then."""
     indi = simulators(program, preload=INPUT_FLUSH)
     until(lambda: indi.get(f"{name}.DEVICE_PORT.PORT"), "a port can be set")
     indi.set(f"{name}.DEVICE_PORT.PORT={motor.path}")
@@ -228,3 +254,4 @@ def test_a_real_driver(simulators, make_observatory, device, program, name, kind
     rest = server.wait_still()
     assert 20500 < rest < 60000
     assert -30 < server.get("focuser/0/temperature") < 50
+    return server, rest

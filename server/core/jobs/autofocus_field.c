@@ -75,3 +75,14 @@ bool autofocus_field_sense(struct autofocus *af, int bin, const struct seen *see
 	field_sense(&history.field.train, af->stars, seen->listed, seen->info.width, seen->info.height, &out->sense);
 	return true;
 }
+
+void autofocus_field_first(struct autofocus *af, int bin, const struct seen *seen, struct af_observation *out)
+{
+	struct measurement_focus focus;
+	if (!seen->measurement.trailed && autofocus_field_sense(af, bin, seen, &focus) && focus.sense.tells) {
+		out->focus_error_steps = focus.sense.error;
+		out->focus_error_sigma_steps = focus.sense.sigma;
+		log_info(af->focuser->info.source, "the first frame says by its field: %.0f +- %.0f steps beyond focus",
+			focus.sense.error, focus.sense.sigma);
+	}
+}

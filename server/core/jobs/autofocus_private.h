@@ -101,6 +101,10 @@ void autofocus_field_end(struct autofocus *af, const struct af_plan_setup *setup
  * thread of the jobs may call. */
 bool autofocus_field_sense(struct autofocus *af, int bin, const struct seen *seen, struct measurement_focus *out);
 
+/* Tells the plan, with the run's first frame, what the field says of the focus error, so that the search begins on the
+ * right side. */
+void autofocus_field_first(struct autofocus *af, int bin, const struct seen *seen, struct af_observation *out);
+
 /* Two kinds of job; guided.c has the third.  A run leases focuser and camera and has the number of its run object; a
  * measurement leases the camera alone. */
 extern const struct job_kind autofocus_run_job;

@@ -95,6 +95,9 @@ static enum err_code take_sample(struct autofocus *af, struct walk *walk, struct
 		.rings = seen.measurement.donut,
 		.recording_id = seen.info.recording_id,
 	};
+	if (walk->exposures == 1) {
+		autofocus_field_first(af, walk->bin, &seen, &observation);
+	}
 	log_info(af->focuser->info.source,
 		"run=%llu sample position=%.0f hfr_px=%.3f error_px=%.3f stars=%d flux_ratio=%.2f",
 		(unsigned long long)walk->id, observation.position, observation.hfr_px,

@@ -44,6 +44,7 @@ struct fits_frame {
 	double exposure_s;         /* EXPTIME or EXPOSURE, else from the name; NAN */
 	double pixel_um;           /* XPIXSZ; NAN */
 	int32_t bin;               /* XBINNING; 1 when absent */
+	int32_t planes;            /* that lie behind one another in the image, colours for example; 1..1000 */
 	bool calibration;          /* IMAGETYP, or FRAME, names a dark, flat, bias or zero frame */
 	int64_t start_utc_ms;      /* DATE-OBS, when the exposure began, ms since 1970 in UTC; 0 unknown */
 	void *mapping;             /* what fits_frame_free() gives back */
@@ -63,6 +64,11 @@ enum err_code fits_frame_read_exact(const char *path, struct fits_frame *out, st
  * lose interest meanwhile: when the descriptor give_up (an eventfd, for example) becomes readable, the child is ended
  * within milliseconds and the call returns ERR_CANCELLED. The descriptor is looked at and never read from. */
 enum err_code fits_frame_read_unless(const char *path, bool exact, int give_up, struct fits_frame *out,
+	struct err *err);
+
+/* Reads one plane, 0 to planes - 1, of the image that fits_frame_read() takes, with every value as the file has it:
+ * into out->exact where the type is IMAGE_I32 or IMAGE_F64, else into out->pixels.  give_up and errors as above. */
+enum err_code fits_frame_read_plane(const char *path, int32_t plane, int give_up, struct fits_frame *out,
 	struct err *err);
 
 void fits_frame_free(struct fits_frame *frame);

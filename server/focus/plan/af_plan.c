@@ -24,6 +24,9 @@
 #define BLANKS_REPEATED 2
 /* No new round begins after so many frames: that leaves room for the one going on. */
 #define OBSERVATIONS_MOST (AF_MAX_OBSERVATIONS - 20)
+/* A first frame that knows its side by so many of its sigmas decides where the search begins.  By definition: 1 in 20
+ * is wrong, and costs one exposure. */
+#define SIDE_SIGMAS 2
 /* Places that are looked at when the start shows no star. */
 #define SCOUTS 4
 /* Bounds of the first probe in steps where neither optics nor history tell the scale.  Estimate:
@@ -270,6 +273,10 @@ void af_plan_tell(struct af_plan *plan, const struct af_observation *seen)
 		return;
 	}
 	keep(plan, seen, usable, cloud, false);
+	if (plan->phase == AF_PHASE_START && seen->focus_error_sigma_steps > 0 &&
+		fabs(seen->focus_error_steps) > SIDE_SIGMAS * seen->focus_error_sigma_steps) {
+		plan->p.direction = seen->focus_error_steps > 0 ? -1 : 1;
+	}
 	if (usable && !cloud && isnan(plan->hfr_start_px) && plan->phase == AF_PHASE_START &&
 		plan->p.scouts == 0) {
 		plan->hfr_start_px = seen->hfr_px;

@@ -187,13 +187,18 @@ static void deliver(struct indi_upstream *u)
 static void over(struct indi_upstream *u)
 {
 	u->ends_ms = 0;
-	deliver(u);
+	if (atomic_load(&u->fault) == INDI_UPSTREAM_HANGS) {
+		return;
+	}
+	if (atomic_load(&u->fault) != INDI_UPSTREAM_NO_PICTURE) {
+		deliver(u);
+	}
 	tell_exposure(u, "Ok", 0);
 }
 
 /* ---- orders ---- */
 
-static double number_behind(const char *text, const char *member)
+double indi_number_behind(const char *text, const char *member)
 {
 	char name[40];
 	snprintf(name, sizeof name, "name=\"%s\">", member);
@@ -205,7 +210,9 @@ static void obey(struct indi_upstream *u, int who, const char *text)
 {
 	if (strstr(text, "<getProperties") != NULL) {
 		u->client[who].only = strstr(text, "device=") != NULL;
-		define(u);
+		if (!u->client[who].only) {
+			define(u);
+		}
 	} else if (strstr(text, "<pingRequest") != NULL) {
 		tell(u, "<pingReply uid=\"focusd\"/>\n");
 	} else if (strstr(text, "<enableBLOB") != NULL) {
@@ -215,28 +222,27 @@ static void obey(struct indi_upstream *u, int who, const char *text)
 		tell_connection(u, "set", "Ok");
 		define(u);
 	} else if (strstr(text, "\"CCD_BINNING\"") != NULL) {
-		u->bin = (int)number_behind(text, "HOR_BIN");
+		u->bin = (int)indi_number_behind(text, "HOR_BIN");
 		tell(u, "<setNumberVector device=\"" DEVICE "\" name=\"CCD_BINNING\" state=\"Ok\"><oneNumber "
 			"name=\"HOR_BIN\">%d</oneNumber><oneNumber name=\"VER_BIN\">%d</oneNumber></setNumberVector>\n",
 			u->bin, u->bin);
 	} else if (strstr(text, "\"CCD_FRAME\"") != NULL) {
 		static const char *const members[] = {"X", "Y", "WIDTH", "HEIGHT"};
 		for (int i = 0; i < 4; i++) {
-			u->frame[i] = (int)number_behind(text, members[i]);
+			u->frame[i] = (int)indi_number_behind(text, members[i]);
 		}
 		tell_frame(u, "set", "one");
 	} else if (strstr(text, "\"CCD_ABORT_EXPOSURE\"") != NULL) {
 		u->ends_ms = 0;
 		tell_exposure(u, "Idle", 0);
-	} else if (strstr(text, "\"CCD_EXPOSURE\"") != NULL) {
-		u->exposure_s = number_behind(text, "CCD_EXPOSURE_VALUE");
+	} else if (strstr(text, "\"CCD_EXPOSURE\"") != NULL && atomic_load(&u->fault) != INDI_UPSTREAM_DEAF) {
+		u->exposure_s = indi_number_behind(text, "CCD_EXPOSURE_VALUE");
 		u->ends_ms = now_ms() + (long long)(u->exposure_s * 1000) + 1;
 		tell_exposure(u, "Busy", u->exposure_s);
 	}
 }
 
-/* The end of the first whole element; NULL when it is not whole yet. */
-static char *end_of(char *text)
+char *indi_element_end(char *text)
 {
 	char *tag_end = strchr(text, '>');
 	if (tag_end == NULL || tag_end[-1] == '/') {
@@ -262,7 +268,7 @@ static void listen_to(struct indi_upstream *u, int who)
 	said[*len] = '\0';
 	char *at = strchr(said, '<');
 	while (at != NULL) {
-		char *end = end_of(at);
+		char *end = indi_element_end(at);
 		if (end == NULL) {
 			break;
 		}

@@ -13,9 +13,17 @@
 
 enum { INDI_UPSTREAM_WIDE = 34, INDI_UPSTREAM_HIGH = 27, INDI_UPSTREAM_CLIENTS = 4 };
 
+enum indi_upstream_fault {
+	INDI_UPSTREAM_SOUND,
+	INDI_UPSTREAM_DEAF,       /* to exposures */
+	INDI_UPSTREAM_HANGS,      /* exposes and stays Busy */
+	INDI_UPSTREAM_NO_PICTURE, /* Ok, and nothing comes */
+};
+
 struct indi_upstream {
 	int bits;                /* of a pixel: 8 or 16 */
 	_Atomic bool spoilt;     /* pictures are cut off */
+	_Atomic int fault;       /* enum indi_upstream_fault */
 	int port;                /* where it listens, after indi_upstream_start() */
 	/* The rest is the thread's. */
 	pthread_t thread;
@@ -36,5 +44,12 @@ struct indi_upstream {
 /* Starts the thread; bits and spoilt are set. */
 void indi_upstream_start(struct indi_upstream *u);
 void indi_upstream_stop(struct indi_upstream *u);
+
+/* ---- for other servers that a test writes ---- */
+
+/* The last character of the element that text begins with; NULL when it is not whole yet. */
+char *indi_element_end(char *text);
+/* The number of that member of a vector; 0 when there is none. */
+double indi_number_behind(const char *text, const char *member);
 
 #endif

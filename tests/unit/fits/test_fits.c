@@ -260,7 +260,18 @@ static void empty_primary_and_planes(void **state)
 	struct fits_frame frame = read_ok("planes.fits");
 	assert_true(frame.pixels[0] == 5.0F && frame.pixels[3] == 8.0F); /* green */
 	assert_true(frame.position.in_header && frame.position.header_steps == 1234.0);
+	assert_int_equal(frame.planes, 3);
 	fits_frame_free(&frame);
+	for (int32_t plane = 0; plane < 3; plane++) {
+		static const float last[] = {1, 8, 9};
+		assert_int_equal(fits_frame_read_plane(in_folder("planes.fits"), plane, -1, &frame, NULL), ERR_OK);
+		assert_null(frame.exact);
+		assert_true(frame.pixels[3] == last[plane]);
+		fits_frame_free(&frame);
+	}
+	struct err err = {0};
+	assert_int_equal(fits_frame_read_plane(in_folder("planes.fits"), 3, -1, &frame, &err), ERR_IO);
+	assert_non_null(strstr(err.text, "no plane 4"));
 }
 
 static void failures_say_why(void **state)

@@ -32,6 +32,7 @@ struct sky {
 	struct moves_rules rules;     /* with backlash: how the focuser is driven */
 	double backlash, untaken;     /* steps lost at a reversal; how far into it, 0..backlash */
 	int32_t motor;
+	int side;                     /* the first frame tells the side by its field: 1 right, -1 wrong, 0 not at all */
 };
 
 static void look_formula(struct sky *s, const struct af_wish *wish, struct af_observation *seen)
@@ -115,6 +116,10 @@ static int run(struct af_plan *plan, const struct af_plan_setup *setup, struct s
 				seen.stars = 0;
 				seen.hfr_px = NAN;
 			}
+		}
+		if (frame == 0 && sky->side != 0) {
+			seen.focus_error_steps = sky->side * (seen.position - sky->truth);
+			seen.focus_error_sigma_steps = 0.1 * fabs(seen.focus_error_steps);
 		}
 		af_plan_tell(plan, &seen);
 		exposures++;
@@ -291,6 +296,44 @@ static void known_optics(void **state)
 		assert_true(t.inside >= 0.92 * t.runs);
 		assert_true(t.exposures <= 15 * t.runs);
 	}
+}
+
+/* A first frame that tells its side saves the look to the other one; one that tells it wrongly costs no more than that
+ * look, and no focus. */
+static void side_is_taken(void **state)
+{
+	(void)state;
+	int exposures[3] = {0};
+	for (int side = -1; side <= 1; side++) {
+		struct tally t = {0};
+		uint64_t seed = 17;
+		for (int trial = 0; trial < 100; trial++) {
+			struct af_plan_setup setup = blind_setup(0);
+			setup.focal_ratio = 8;
+			setup.aperture_mm = 200;
+			setup.obstruction = 0.34;
+			setup.focal_length_mm = 1600;
+			setup.pixel_um = 3.76;
+			setup.step_size_um = 4;
+			setup.approach = trial % 2 == 0 ? MOVES_APPROACH_OUT : MOVES_APPROACH_IN;
+			double fwhm_px = 2.5 / 0.4847;
+			double steps_per_u = fwhm_px * 3.76 * 8 / setup.step_size_um;
+			double off = (trial % 4 < 2 ? -1 : 1) * (4 + 4 * sky_uniform(&seed));
+			setup.start_position = round(30000 + off * steps_per_u);
+			struct sky sky = formula(seed, 30000, steps_per_u, 0.02, 0.005);
+			sky.width_px = fwhm_px;
+			sky.side = side;
+			struct af_plan plan;
+			int n = run(&plan, &setup, &sky);
+			count(&t, &plan, n, 30000, 0.32 * steps_per_u);
+		}
+		report(side < 0 ? "wrong side" : side > 0 ? "right side" : "no side", &t);
+		exposures[side + 1] = t.exposures;
+		assert_int_equal(t.failed, 0);
+		assert_int_equal(t.far, 0);
+	}
+	assert_true(exposures[2] < exposures[1] - 30);
+	assert_true(exposures[0] < exposures[1] + 150);
 }
 
 /* With backlash smaller than the overshoot the answer must not shift, however much of it was taken up when the run
@@ -706,6 +749,7 @@ int main(void)
 		cmocka_unit_test(c8_comes_to_focus),
 		cmocka_unit_test(one_side_only),
 		cmocka_unit_test(known_optics),
+		cmocka_unit_test(side_is_taken),
 		cmocka_unit_test(backlash_is_taken_up),
 		cmocka_unit_test(backlash_nobody_configured),
 		cmocka_unit_test(unknown_optics),

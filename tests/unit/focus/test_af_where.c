@@ -47,8 +47,11 @@ static const char *reason_of(struct af_plan *plan, const struct af_plan_setup *s
 		double x = plan->wish.position;
 		bool seen = x >= sky->low && x <= sky->high;
 		double h = sky->slope * fabs(x - sky->truth) * (1 + sky->scatter * sky_normal(&sky->seed));
-		const struct af_observation o = {.position = x, .stars = seen ? 9 : 0, .hfr_px = seen ? h : NAN,
-			.error_px = 0.02 * h, .flux_ratio = sky->dim && looks > 0 ? 0.3 : 1, .duration_s = 3,
+		/* A cloud comes after three frames, and is never the same. */
+		bool dim = sky->dim && looks > 2;
+		const struct af_observation o = {.position = x, .stars = !seen ? 0 : dim ? 5 : 9,
+			.hfr_px = seen ? h : NAN, .error_px = 0.02 * h,
+			.flux_ratio = !dim ? 1 : looks % 2 == 0 ? 0.3 : 0.1, .duration_s = 3,
 			.rings = seen && !(sky->stars && *measured == 1)};
 		*measured += seen;
 		looks++;

@@ -36,7 +36,7 @@ static inline struct run sample_run(uint64_t id, struct run_point points[3])
 		.hfr_start_px = 14.5, .hfr_predicted_px = 2.25, .hfr_final_px = 2.1, .r_squared = 0.999,
 		.mode = "quick", .note = "", .focal_length_mm = 2030, .aperture_mm = 203,
 		.taught = {0.0375, 0.0005, 2.25, 0.03, 0.06, 0.02, 12},
-		.model = "hyperbola", .curve = {-2.25, 0.0375, 7990.25, 0}, .exposures = 11, .binning = 1,
+		.model = "hyperbola", .curve = {-2.25, 0.0375, 7990.25, 0, 0.0625}, .exposures = 11, .binning = 1,
 		.exposure_s = 3, .backlash_steps = 40,
 		.field = {.known = true, .um_per_step = 2.5, .train = train}, .points = points, .point_count = 3,
 	};

@@ -207,7 +207,7 @@ static void test_a_database_of_0_1_0(void **state)
 		"ALTER TABLE runs DROP COLUMN slope_sigma; ALTER TABLE runs DROP COLUMN hfr_min_px;"
 		"ALTER TABLE runs DROP COLUMN hfr_min_sigma_px; ALTER TABLE runs DROP COLUMN asymmetry;"
 		"ALTER TABLE runs DROP COLUMN asymmetry_sigma; ALTER TABLE runs DROP COLUMN backlash_seen_steps;"
-		"ALTER TABLE runs DROP COLUMN field; DROP TABLE forgotten;"
+		"ALTER TABLE runs DROP COLUMN field; ALTER TABLE runs DROP COLUMN fit_e; DROP TABLE forgotten;"
 		"PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
 	runs = open_store();
@@ -215,12 +215,13 @@ static void test_a_database_of_0_1_0(void **state)
 	assert_non_null(loaded);
 	assert_false(loaded->numbering.known);
 	run.field.known = false;
+	run.curve.e = NAN;
 	run.taught = (struct run_taught){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 	run.mode[0] = '\0';
 	same_json(&run, loaded);
 	run_free(loaded);
 	runs_db_close(runs);
-	assert_true(read_real("PRAGMA user_version") == 4);
+	assert_true(read_real("PRAGMA user_version") == 5);
 }
 
 static uint64_t listed[8];

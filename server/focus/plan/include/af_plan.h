@@ -77,6 +77,9 @@ struct af_observation {
 	bool trailed;          /* the frame shows trails, not stars */
 	bool rings;            /* the stars are rings: far from focus */
 	uint64_t recording_id; /* non-zero: the same number means the very same pixels again */
+	/* What the pattern of sizes over the frame says by itself (field.h): position less best focus, steps, and 1
+	 * sigma of it, > 0; 0 where it cannot tell. */
+	double focus_error_steps, focus_error_sigma_steps;
 };
 
 /* One sample as the run object shows it. */

@@ -9,6 +9,7 @@
 
 #include "../alpaca_upstream.h"
 #include "../indi_upstream.h"
+#include "../lone_host.h"
 
 /* ---- simulator: a small sensor, so that many frames take little time ---- */
 
@@ -192,47 +193,6 @@ static void nobody_there(struct camera_setting *setting)
 
 /* ---- indi: an INDI server in this process, as fast as life ---- */
 
-/* Each test has one device, so nothing is shared: a join makes an object, a leave ends it. */
-struct joined {
-	const struct driver_shared *kind;
-	_Alignas(16) char object[];
-};
-
-static enum err_code join(void *ctx, const char *key, const struct driver_shared *kind, const void *arg, void **out,
-	struct err *err)
-{
-	(void)ctx;
-	struct joined *joined = calloc(1, sizeof *joined + kind->size);
-	if (joined == NULL) {
-		return err_set(err, ERR_NOMEM, "out of memory");
-	}
-	joined->kind = kind;
-	enum err_code code = kind->create(joined->object, key, arg, err);
-	if (code != ERR_OK) {
-		free(joined);
-		return code;
-	}
-	*out = joined->object;
-	return ERR_OK;
-}
-
-static void leave(void *ctx, void *shared)
-{
-	(void)ctx;
-	struct joined *joined = (struct joined *)((char *)shared - offsetof(struct joined, object));
-	joined->kind->destroy(shared);
-	free(joined);
-}
-
-/* The bench asks by itself. */
-static bool post_to_nobody(void *ctx, const void *data, size_t size)
-{
-	(void)ctx;
-	(void)data;
-	(void)size;
-	return true;
-}
-
 static void serve_indi(struct camera_setting *setting, int bits)
 {
 	setting->indi = calloc(1, sizeof *setting->indi);
@@ -241,9 +201,7 @@ static void serve_indi(struct camera_setting *setting, int bits)
 	}
 	setting->indi->bits = bits;
 	indi_upstream_start(setting->indi);
-	setting->host.camera.join = join;
-	setting->host.camera.leave = leave;
-	setting->host.camera.post = post_to_nobody;
+	lone_host_fill(&setting->host.camera);
 	snprintf(setting->port.port, sizeof setting->port.port, "tcp://127.0.0.1:%d", setting->indi->port);
 }
 
@@ -278,7 +236,7 @@ static void no_indi_there(struct camera_setting *setting)
 static void watch_folder(struct camera_setting *setting)
 {
 	record(setting, USHORT_IMG);
-	setting->host.camera.post = post_to_nobody;
+	lone_host_fill(&setting->host.camera);
 }
 
 const struct camera_row camera_rows[] = {
