@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "af_http.h"
+#include "af_talk.h"
 #include "clock.h"
 #include "json.h"
 #include "progress.h"
@@ -52,28 +52,11 @@ enum outcome {
 	USAGE = 64,
 };
 
-/* A reply that is asked for takes no longer; a server that is silent for longer has gone. */
-#define PATIENCE_MS 5000
-/* A server that went is asked again for so long: a wireless link may drop out for a moment. */
-#define GONE_MS 8000
 /* The run is looked at so often, s; the server holds the call so long. */
 #define LOOK_S "1"
-#define PAUSE_MS 1000
 /* The focuser has so long to come back after an abort: the longest move of a run. */
 #define RETURN_MS 600000
 #define TIMEOUT_S 3600
-#define REPLY_MAX (4 << 20)
-
-struct af_call {
-	struct af_server server;
-	const char *url, *filter, *mode, *report;
-	uint32_t focuser, timeout_s;
-	bool quiet;
-	uint32_t client, transaction;
-	struct buf reply;
-	struct err err;    /* of the last request that failed */
-	char message[240]; /* the server's sentence */
-};
 
 static volatile sig_atomic_t stopped;
 
@@ -98,54 +81,6 @@ static enum outcome say_gone(const struct af_call *af)
 	char line[400];
 	snprintf(line, sizeof line, "no answer from %s: %s", af->url, af->err.text);
 	return say(af, UNREACHABLE, line);
-}
-
-/* One PUT of Alpaca. The error number of the server with its sentence in af->message; -1 when no answer came.  *value
- * (may be NULL) becomes the document of the reply, which the caller frees. */
-static int put(struct af_call *af, const char *kind, uint32_t number, const char *member, const char *fields,
-	struct json **value, const volatile sig_atomic_t *stop)
-{
-	char path[120];
-	snprintf(path, sizeof path, "/api/v1/%s/%" PRIu32 "/%s", kind, number, member);
-	struct buf form;
-	buf_init(&form, REPLY_MAX);
-	buf_printf(&form, "%s&ClientID=%" PRIu32 "&ClientTransactionID=%" PRIu32, fields, af->client,
-		++af->transaction);
-	int status = 0;
-	int result = -1;
-	enum err_code code = af_http(&af->server, "PUT", path, buf_text(&form), PATIENCE_MS, stop, &status, &af->reply,
-		&af->err);
-	buf_fini(&form);
-	if (code != ERR_OK) {
-		return -1;
-	}
-	struct json *reply = json_parse((struct span){buf_text(&af->reply), af->reply.len}, NULL);
-	const char *text = "";
-	if (status != 200 || !json_as_i32(json_get(reply, "ErrorNumber"), &result)) {
-		/* HTTP errors have a sentence as body: no such device, a name that is not allowed. */
-		result = -1;
-		err_set(&af->err, ERR_PROTOCOL, "it says: %.*s", (int)strcspn(buf_text(&af->reply), "\r\n"),
-			buf_text(&af->reply));
-	}
-	json_as_string(json_get(reply, "ErrorMessage"), &text);
-	text_copy_clean(af->message, sizeof af->message, text);
-	if (value != NULL && result == 0 && json_as_string(json_get(reply, "Value"), &text)) {
-		*value = json_parse(span_of(text), NULL);
-	}
-	json_free(reply);
-	return result;
-}
-
-static int action(struct af_call *af, const char *name, const char *parameters, struct json **value,
-	const volatile sig_atomic_t *stop)
-{
-	struct buf fields;
-	buf_init(&fields, REPLY_MAX);
-	buf_printf(&fields, "Action=%s&Parameters=", name);
-	af_http_encode(&fields, parameters);
-	int result = put(af, "focuser", af->focuser, "action", buf_text(&fields), value, stop);
-	buf_fini(&fields);
-	return result;
 }
 
 static double number(const struct json *object, const char *name)
@@ -269,7 +204,7 @@ static void report(struct af_call *af, const struct json *run)
 	char path[80], name[80];
 	int status = 0;
 	snprintf(path, sizeof path, "/focusd/v1/runs/%.0f?format=nina", number(run, "run"));
-	if (af_http(&af->server, "GET", path, "", PATIENCE_MS, NULL, &status, &af->reply, &af->err) != ERR_OK ||
+	if (af_http(&af->server, "GET", path, "", AF_PATIENCE_MS, NULL, &status, &af->reply, &af->err) != ERR_OK ||
 		status != 200) {
 		fprintf(stderr, "focusd af: the report of the run cannot be had\n");
 		return;
@@ -304,7 +239,7 @@ static int start(struct af_call *af, double *id)
 	struct buf parameters;
 	struct json_writer w;
 	struct json *run = NULL;
-	buf_init(&parameters, REPLY_MAX);
+	buf_init(&parameters, AF_REPLY_MAX);
 	json_begin(&w, &parameters);
 	json_object(&w);
 	json_key_string(&w, "mode", af->mode);
@@ -312,28 +247,16 @@ static int start(struct af_call *af, double *id)
 		json_key_string(&w, "filter", af->filter);
 	}
 	json_end_object(&w);
-	int result = action(af, "Autofocus", buf_text(&parameters), &run, NULL);
+	int result = af_action(af, "Autofocus", buf_text(&parameters), &run, NULL);
 	if (result == err_alpaca_number(ERR_NOT_CONNECTED) &&
-		put(af, "focuser", af->focuser, "connected", "Connected=True", NULL, NULL) == 0 &&
-		put(af, "camera", af->focuser, "connected", "Connected=True", NULL, NULL) >= 0) {
-		result = action(af, "Autofocus", buf_text(&parameters), &run, NULL);
+		af_put(af, "focuser", af->focuser, "connected", "Connected=True", NULL, NULL) == 0 &&
+		af_put(af, "camera", af->focuser, "connected", "Connected=True", NULL, NULL) >= 0) {
+		result = af_action(af, "Autofocus", buf_text(&parameters), &run, NULL);
 	}
 	*id = number(run, "run");
 	json_free(run);
 	buf_fini(&parameters);
 	return result;
-}
-
-/* The run of this number as it is; NULL when the server does not answer for GONE_MS or has no such run. */
-static struct json *look(struct af_call *af, const char *id)
-{
-	int64_t until_ms = clock_now_ms(clock_real()) + GONE_MS;
-	struct json *run = NULL;
-	while (action(af, "AutofocusStatus", id, &run, NULL) < 0 && af->err.code != ERR_PROTOCOL &&
-		clock_now_ms(clock_real()) < until_ms) {
-		nanosleep(&(struct timespec){.tv_sec = PAUSE_MS / 1000}, NULL);
-	}
-	return run;
 }
 
 static enum outcome run_it(struct af_call *af)
@@ -348,7 +271,7 @@ static enum outcome run_it(struct af_call *af)
 	snprintf(id, sizeof id, "%.0f", id_number);
 	bool ended = false;
 	for (;;) {
-		struct json *run = look(af, id);
+		struct json *run = af_look(af, id);
 		if (run == NULL) {
 			return say_gone(af);
 		}
@@ -362,7 +285,7 @@ static enum outcome run_it(struct af_call *af)
 		json_free(run);
 		int64_t now_ms = clock_now_ms(clock_real());
 		if (!ended && (stopped != 0 || now_ms >= until_ms)) {
-			action(af, "AutofocusAbort", "", NULL, NULL);
+			af_action(af, "AutofocusAbort", "", NULL, NULL);
 			ended = true;
 			until_ms = now_ms + RETURN_MS;
 		} else if (ended && now_ms >= until_ms) {
@@ -370,14 +293,14 @@ static enum outcome run_it(struct af_call *af)
 		}
 		/* The server holds this call for a second, or until the run is over; what it answers is looked at
 		 * above. */
-		action(af, "AutofocusWait", LOOK_S, NULL, ended ? NULL : &stopped);
+		af_action(af, "AutofocusWait", LOOK_S, NULL, ended ? NULL : &stopped);
 	}
 }
 
 static enum outcome show_status(struct af_call *af)
 {
 	struct json *run = NULL;
-	int result = action(af, "AutofocusStatus", "", &run, NULL);
+	int result = af_action(af, "AutofocusStatus", "", &run, NULL);
 	if (result != 0) {
 		return refused(af, result);
 	}
@@ -400,16 +323,16 @@ static enum outcome abort_it(struct af_call *af)
 {
 	int64_t until_ms = clock_now_ms(clock_real()) + (int64_t)af->timeout_s * 1000;
 	struct json *run = NULL;
-	int result = action(af, "AutofocusAbort", "", NULL, NULL);
+	int result = af_action(af, "AutofocusAbort", "", NULL, NULL);
 	if (result != 0) {
 		return refused(af, result);
 	}
-	while ((run = look(af, "")) != NULL && strcmp(text(run, "state"), "running") == 0) {
+	while ((run = af_look(af, "")) != NULL && strcmp(text(run, "state"), "running") == 0) {
 		json_free(run);
 		if (stopped != 0 || clock_now_ms(clock_real()) >= until_ms) {
 			return say(af, HARDWARE, "the run does not end");
 		}
-		action(af, "AutofocusWait", LOOK_S, NULL, &stopped);
+		af_action(af, "AutofocusWait", LOOK_S, NULL, &stopped);
 	}
 	if (run == NULL) {
 		return say_gone(af);
@@ -511,7 +434,7 @@ int cmd_af(int argc, char **argv)
 			 * repetition of an earlier one. */
 			af.client = (uint32_t)getpid();
 			af.transaction = (uint32_t)clock_utc_ms() & 0x3fffffff;
-			buf_init(&af.reply, REPLY_MAX);
+			buf_init(&af.reply, AF_REPLY_MAX);
 			code = (int)verbs[i].run(&af);
 			buf_fini(&af.reply);
 			return code;

@@ -75,7 +75,7 @@ static enum err_code build_devices(struct observatory *obs, const struct observa
 }
 
 /* The jobs are made before the workers start, so that whoever is told of a change finds them. */
-static enum err_code build_jobs(struct observatory *obs, struct err *err)
+static enum err_code build_jobs(struct observatory *obs, const struct observatory_options *options, struct err *err)
 {
 	struct served *served = &obs->served;
 	const struct job_needs needs = {
@@ -83,6 +83,7 @@ static enum err_code build_jobs(struct observatory *obs, struct err *err)
 		.events = served->events,
 		.store = served->store,
 		.devices = served->devices,
+		.state_dir = options->state_dir,
 	};
 	for (int i = 0; i < CONFIG_MAX_DEVICES; i++) {
 		struct device *focuser = devices_find(served->devices, &focuser_kind, i);
@@ -137,7 +138,7 @@ static enum err_code build(struct observatory *obs, const struct observatory_opt
 		code = build_devices(obs, options, err);
 	}
 	if (code == ERR_OK) {
-		code = build_jobs(obs, err);
+		code = build_jobs(obs, options, err);
 	}
 	if (code == ERR_OK && !settings_listen(served->settings, settings_changed, obs)) {
 		code = err_set(err, ERR_INTERNAL, "no room for another listener to settings");

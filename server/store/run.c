@@ -162,6 +162,7 @@ static void write_run(const struct run *run, bool with_points, struct buf *out)
 	json_key_int(&w, "error_number", err_alpaca_number(run->code));
 	json_key_string(&w, "started", started);
 	json_key_double(&w, "duration_s", run->duration_s);
+	json_key_double(&w, "overhead_s", run->overhead_s);
 	json_key_int(&w, "focuser", run->focuser);
 	json_key_int(&w, "camera", run->camera);
 	key_text(&w, "focuser_name", run->focuser_name);

@@ -59,6 +59,7 @@ static const struct {
 	COLUMN("motor_high", KIND_INT, numbering.high),
 	COLUMN("mode", KIND_TEXT, mode),
 	COLUMN("note", KIND_TEXT, note),
+	COLUMN("overhead_s", KIND_REAL, overhead_s),
 	COLUMN("focal_length_mm", KIND_REAL, focal_length_mm),
 	COLUMN("aperture_mm", KIND_REAL, aperture_mm),
 	COLUMN("slope_px_per_step", KIND_REAL, taught.slope_px_per_step),

@@ -41,6 +41,7 @@ static const char *const migrations[] = {
 	"ALTER TABLE runs ADD COLUMN hfr_min_px REAL; ALTER TABLE runs ADD COLUMN hfr_min_sigma_px REAL;"
 	"ALTER TABLE runs ADD COLUMN asymmetry REAL; ALTER TABLE runs ADD COLUMN asymmetry_sigma REAL;"
 	"ALTER TABLE runs ADD COLUMN backlash_seen_steps REAL;"
+	"ALTER TABLE runs ADD COLUMN overhead_s REAL;"
 	"CREATE TABLE forgotten (focuser INTEGER PRIMARY KEY, run INTEGER NOT NULL) WITHOUT ROWID;",
 	/* What the stars of the run have taught of the field: run_field_json() of run.h. */
 	"ALTER TABLE runs ADD COLUMN field TEXT;",

@@ -532,6 +532,22 @@ def p24():
         note=f"{own:.0f} us, idle {other:.0f} us")
 
 
+def run():
+    """What a whole run spends on neither camera nor motor, as its run object tells it."""
+    words = "[simulator]\nwidth = 6248\nheight = 4176\nreadout_s = 1\nbest_position = 12000\n"
+    with Focusd(words, connect=("focuser", "camera"), cpus=CPUS) as server:
+        server.put("focuser/0/action", Action="Autofocus", Parameters="")
+        while True:
+            time.sleep(1)
+            found = json.loads(server.put("focuser/0/action", Action="AutofocusStatus", Parameters=""))
+            if found["state"] != "running":
+                break
+    if found["state"] != "succeeded":
+        sys.exit(f"run: {found['reason']}")
+    say("run", "26 Mpx: beyond exposure, read-out and motor, of a run", 100 * found["overhead_s"] / found["duration_s"],
+        5, 2, "%", better="less", note=f"{found['exposures']} exposures in {found['duration_s']:.0f} s")
+
+
 def p25():
     state = pathlib.Path(tempfile.mkdtemp(dir=folder))
     fill_history(state, 2000)
@@ -742,7 +758,7 @@ def sky():
 
 ALL = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10,
        "P11": p11, "P12": p12, "P13": p13, "P18": p18, "P19": p19, "P20": p20, "P21": p21, "P22": p22, "P23": p23,
-       "P24": p24, "P25": p25, "P25-upstream": p25u, "P27": p27, "P29": p29, "sky": sky}
+       "P24": p24, "P25": p25, "P25-upstream": p25u, "P27": p27, "P29": p29, "run": run, "sky": sky}
 
 
 def main():

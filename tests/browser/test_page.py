@@ -133,7 +133,14 @@ def test_first_light(page):
     page.wait(lambda: page.js("document.querySelector('.frame').naturalWidth") > 0, "the last frame")
     page.wait(lambda: page.js("document.querySelectorAll('.runs .succeeded').length") >= 1,
               "the run in the history")
+    # What it taught is shown, and can be forgotten.
+    page.click(".learned summary")
+    page.wait(lambda: "least HFR" in page.one(".lessons").text, "what was learned")
+    assert "1 run, the last" in page.one(".lessons").text
     assert page.fits()
+    page.click(".forget")
+    page.wait(lambda: page.one(".learned .none").is_displayed(), "nothing is known")
+    assert page.one(".lessons").text == "" and not page.one(".forget").is_displayed()
     page.js("scrollTo(0, document.body.scrollHeight)")
     assert page.stop_in_view()
     assert page.complaints() == []

@@ -211,3 +211,49 @@ def test_what_was_learned_is_told_and_forgotten(make_observatory, tmp_path):
     assert server.action("Learned", "forget")["learned"] == []
     assert af(server, "run", "-m", "check").returncode == 10  # nothing is known to compare with
     assert server.get("focuser/0/supportedactions").count("Learned") == 1
+
+
+def test_frames_are_kept_with_their_words(make_observatory):
+    """save_frames: plain FITS with the words that other programs look for (sequencers.md 7), which focusd fit reads."""
+    server = make_observatory(config=f"{SKY}[autofocus]\nsave_frames = yes\n")
+    server.connect()
+    run, _ = server.focus(filter="Ha", gain=120)
+    kept = sorted((server.folder / "state" / "frames").rglob("*"))
+    folder = server.folder / "state" / "frames" / f"run-{run['run']:06d}"
+    assert kept == [folder] + [folder / f"{n:03d}.fits" for n in range(1, run["exposures"] + 1)]
+    data = kept[1].read_bytes()
+    assert len(data) % 2880 == 0
+    words = {}
+    for at in range(0, 2880, 80):
+        card = data[at:at + 80].decode("ascii")
+        if card.startswith("END "):
+            break
+        words[card[:8].strip()] = card[10:].strip().strip("'").strip()
+    assert words["FILTER"] == "Ha" and words["GAIN"] == "120" and words["ROWORDER"] == "TOP-DOWN"
+    assert float(words["FOCPOS"]) == float(words["FOCUSPOS"]) == run["points"][0]["position"]
+    assert float(words["EXPTIME"]) == float(words["EXPOSURE"]) == run["exposure_s"]
+    assert float(words["XPIXSZ"]) == server.get("camera/0/pixelsizex") * run["binning"]
+    assert int(words["XBINNING"]) == run["binning"] and words["FOCNAME"] == run["focuser_name"]
+    assert float(words["FOCUSSZ"]) == server.get("focuser/0/stepsize")
+    assert float(words["FOCALLEN"]) > 0 and float(words["FOCTEMP"]) == pytest.approx(run["temperature_c"], abs=1)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}", words["DATE-OBS"])
+    fit = json.loads(subprocess.run([conftest.BINARY, "fit", "--json", *map(str, kept[1:])], capture_output=True,
+                                    text=True, timeout=60, check=True).stdout)
+    assert fit["accepted"] and abs(fit["best_position"] - run["best_position"]) < run["critical_focus_zone_steps"] / 8
+
+
+def test_wrong_optics_are_said_and_do_no_harm(make_observatory, frames):
+    """A step_size_um of 3.6 times what slope (0.0127 px/step) and telescope say, which is 2.5 um, on recorded frames: a
+    second plan lets the curve count, and the run says so.  packaging/examples/c8-replay.conf has the truth."""
+    server = make_observatory(simulate=False, time_factor=100, config=(
+        "[focuser.0]\ndriver = simulator\nstep_size_um = 9\n"
+        f"[camera.0]\ndriver = replay\npath = {frames / 'c8-sweep'}\npixel_size_um = 3.8\n"
+        "[telescope.0]\nfocal_length_mm = 1400\naperture_mm = 203\nobstruction_mm = 69\n"))
+    server.connect()
+    server.put("focuser/0/move", Position=7600)
+    server.wait_still()
+    run, number = server.focus()
+    assert number == 0, run["reason"]
+    assert "once more with the slope" in server.log()
+    assert abs(run["best_position"] - 7990) < 10
+    assert re.match(r"the curve is 3(\.\d)? times as flat as the telescope section", run["note"])

@@ -3,7 +3,7 @@
 import {action} from './alpaca.js';
 import {Chart} from './chart.js';
 import {Say, setText, stamp} from './focuser.js';
-import {STATES, known, number, outcome, phase} from './words.js';
+import {STATES, known, lesson, number, outcome, phase} from './words.js';
 
 export class AutofocusCard {
   constructor(focuser) {
@@ -19,6 +19,10 @@ export class AutofocusCard {
     this.pick('.start').addEventListener('click', (e) => this.start(e.currentTarget));
     this.pick('.abort').addEventListener('click', (e) => this.abort(e.currentTarget));
     this.pick('.newest').addEventListener('click', () => this.showOld(null));
+    this.pick('.learned').addEventListener('toggle', () =>
+      this.say.run(this.pick('.forget'), () => this.learned('')));
+    this.pick('.forget').addEventListener('click', (e) =>
+      this.say.run(e.currentTarget, () => this.learned('forget')));
     this.pick('.options form').addEventListener('submit', (e) => e.preventDefault());
   }
 
@@ -88,6 +92,21 @@ export class AutofocusCard {
 
   abort(button) {
     this.say.run(button, () => action(this.focuser.device, 'AutofocusAbort'));
+  }
+
+  // Shows what the runs taught, after it was forgotten where that is wished.
+  async learned(what) {
+    if (!this.pick('.learned').open) {
+      return;
+    }
+    const {learned} = await action(this.focuser.device, 'Learned', what);
+    this.pick('.lessons').replaceChildren(...learned.map((of) => {
+      const item = document.createElement('li');
+      item.textContent = lesson(of);
+      return item;
+    }));
+    this.pick('.learned .none').hidden = learned.length > 0;
+    this.pick('.forget').hidden = learned.length === 0;
   }
 
   showRun(run) {

@@ -84,6 +84,27 @@ export function sentence(text) {
 }
 
 // The outcome of a run, for people: {head, detail}.
+// One line of what runs have taught, from the Action Learned.
+export function lesson(of) {
+  const within = (value, sigma, decimals) => number(value, decimals) +
+    (known(sigma) ? ` ± ${number(sigma, decimals)}` : '');
+  const facts = [`${of.camera_name}${of.filter ? `, ${of.filter}` : ''}, binning ${of.binning}`,
+    `slope ${within(of.slope_px_per_step, of.slope_sigma, 4)} px a step`,
+    `least HFR ${within(of.hfr_min_px, of.hfr_min_sigma_px, 2)} px`];
+  if (known(of.asymmetry)) {
+    facts.push(`arms differ by ${within(100 * of.asymmetry, 100 * of.asymmetry_sigma)} %`);
+  }
+  if (of.backlash_steps > 0) {
+    facts.push(`backlash of ${number(of.backlash_steps)} steps was seen`);
+  }
+  if (known(of.best_position)) {
+    facts.push(`last good position ${number(of.best_position)}` +
+      (known(of.temperature_c) ? ` at ${number(of.temperature_c, 1)} °C` : ''));
+  }
+  facts.push(`${of.runs} ${of.runs === 1 ? 'run' : 'runs'}, the last ${time(of.date)}`);
+  return facts.join(' · ');
+}
+
 export function outcome(run) {
   if (run.state === 'running') {
     return {head: '', detail: ''};
@@ -98,8 +119,11 @@ export function outcome(run) {
   if (run.state === 'succeeded') {
     const u = run.uncertainty_steps;
     const decimals = known(u) && u < 1 ? 1 : 0;
-    let head = `Best focus ${number(run.best_position, decimals)}`;
-    head += known(u) ? ` ± ${number(u, u < 10 ? 1 : 0)} steps` : ' steps';
+    let head = 'It is in focus'; // a check takes one frame and has no curve
+    if (known(run.best_position)) {
+      head = `Best focus ${number(run.best_position, decimals)}`;
+      head += known(u) ? ` ± ${number(u, u < 10 ? 1 : 0)} steps` : ' steps';
+    }
     const i = run.interval95_steps;
     const facts = [];
     if (i && known(i[0])) {
@@ -110,6 +134,9 @@ export function outcome(run) {
       facts.push(`critical focus zone ${number(run.critical_focus_zone_steps)} steps`);
     }
     facts.push(`${run.exposures} exposures in ${duration(run.duration_s)}`);
+    if (run.note) {
+      facts.push(sentence(run.note));
+    }
     if (numbers) {
       facts.push(numbers);
     }

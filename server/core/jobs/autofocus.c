@@ -7,12 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "af_frames.h"
 #include "autofocus_private.h"
 #include "focuser.h"
 
-/* Above this many pixels a monochrome frame is binned 2x2 when the binning is left to the run: enough
- * detail remains, and a frame costs a quarter. */
-#define BIN_ABOVE_PX 12000000.0
 /* A measurement without its list of stars is some hundred bytes of JSON. */
 #define MEASURE_TEXT_MAX 65536
 /* A guided session with all its points and sentences is some ten thousand bytes of JSON. */
@@ -37,15 +35,21 @@ double autofocus_where(struct autofocus *af)
 	return state.position_valid ? (double)state.measured_position : (double)NAN;
 }
 
-int autofocus_choose_binning(const struct autofocus_params *p, const struct config_autofocus *cfg,
+int autofocus_choose_binning(const struct autofocus *af, const struct autofocus_params *p, int camera,
 	const struct camera_caps *caps)
 {
-	int wanted = p->binning >= 0 ? p->binning : cfg->binning;
+	int wanted = p->binning >= 0 ? p->binning : af->config->autofocus.binning;
 	if (wanted > 0) {
-		return wanted;
+		return wanted > caps->max_bin ? caps->max_bin : wanted;
 	}
-	double pixels = (double)caps->width * caps->height;
-	return caps->sensor_type == 0 && caps->max_bin >= 2 && pixels > BIN_ABOVE_PX ? 2 : 1;
+	/* A colour sensor's pixels of different colours are not added up. */
+	if (caps->sensor_type != 0) {
+		return 1;
+	}
+	struct af_plan_setup setup = {.focal_ratio = NAN, .aperture_mm = NAN, .known_hfr_min_px = NAN,
+		.focal_length_mm = autofocus_optics(af, camera, caps)->focal_length_mm,
+		.pixel_um = caps->pixel_um > 0 ? caps->pixel_um : NAN};
+	return af_binning(&setup, caps->max_bin, (double)caps->width * caps->height);
 }
 
 enum err_code autofocus_check_params(const struct autofocus_params *p, const struct camera_caps *caps,
@@ -140,6 +144,7 @@ static struct run *new_run(struct autofocus *af, uint64_t id, const struct devic
 		.hfr_final_px = NAN,
 		.r_squared = NAN,
 		.curve = {NAN, NAN, NAN, NAN},
+		.overhead_s = NAN,
 		.taught = {NAN, NAN, NAN, NAN, NAN, NAN, NAN},
 		.focal_length_mm = NAN,
 		.aperture_mm = NAN,
@@ -190,8 +195,7 @@ static enum err_code start_locked(struct autofocus *af, const struct autofocus_p
 	af->params = *params;
 	af->camera = camera;
 	const struct config_autofocus *cfg = &af->config->autofocus;
-	run->binning = autofocus_choose_binning(params, cfg, &state.caps);
-	run->binning = run->binning > state.caps.max_bin ? state.caps.max_bin : run->binning;
+	run->binning = autofocus_choose_binning(af, params, camera->info.number, &state.caps);
 	run->exposure_s = finite_or(params->exposure_s, cfg->exposure_s);
 	/* A run records the backlash that is taken up: the device's own where it does that by itself, else that of the
 	 * settings. */

@@ -15,7 +15,12 @@
 /* A motor that was told to stop gets so long to come to rest before its position is told. */
 #define REST_LIMIT_MS 5000
 
-/* Moves and waits for the end of the move. The way back is not cancellable: only a halt or a lost link ends it. */
+enum err_code autofocus_wait_move(struct autofocus *af, uint64_t op, bool cancellable, struct err *err)
+{
+	return focuser_run_wait(af->focuser, op, cancellable ? &af->jobs.cancel : NULL,
+		clock_now_ms(af->focuser->clock) + MOVE_LIMIT_MS, err);
+}
+
 enum err_code autofocus_go_to(struct autofocus *af, uint64_t run, int32_t position, bool cancellable,
 	struct err *err)
 {
@@ -24,8 +29,7 @@ enum err_code autofocus_go_to(struct autofocus *af, uint64_t run, int32_t positi
 	if (code != ERR_OK) {
 		return code;
 	}
-	return focuser_run_wait(af->focuser, op, cancellable ? &af->jobs.cancel : NULL,
-		clock_now_ms(af->focuser->clock) + MOVE_LIMIT_MS, err);
+	return autofocus_wait_move(af, op, cancellable, err);
 }
 
 static void show_phase(struct autofocus *af, enum run_state state, const char *reason, enum run_phase phase)

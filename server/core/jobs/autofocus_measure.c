@@ -79,7 +79,7 @@ enum err_code autofocus_measure_start(struct autofocus *af, int camera_number, d
 		af->await = (struct camera_await){.begun_after_ms = INT64_MIN, .at_once = true};
 		af->measure_own = camera->info.number == af->config->focuser[af->number].camera;
 		af->measure_exposure_s = finite_or(exposure_s, cfg->exposure_s);
-		af->measure_binning = autofocus_choose_binning(&params, cfg, &state.caps);
+		af->measure_binning = autofocus_choose_binning(af, &params, camera->info.number, &state.caps);
 		af->measure_gain = gain >= 0 ? gain : cfg->gain;
 		*job = ++af->measure_job;
 	}

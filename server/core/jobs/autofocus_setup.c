@@ -16,16 +16,15 @@ const char *autofocus_filter(const struct autofocus *af)
 	return af->params.filter[0] != '\0' ? af->params.filter : af->config->autofocus.filter;
 }
 
-/* The telescope before the camera: as configured, else as the camera tells it. */
-static const struct optics_config *telescope(const struct autofocus *af, const struct camera_caps *caps)
+const struct optics_config *autofocus_optics(const struct autofocus *af, int camera, const struct camera_caps *caps)
 {
-	const struct optics_config *optics = &af->config->telescope[af->camera->info.number];
+	const struct optics_config *optics = &af->config->telescope[camera];
 	return !isfinite(optics->focal_length_mm) && caps->optics_known ? &caps->optics : optics;
 }
 
 bool autofocus_history(struct autofocus *af, int bin, const struct camera_caps *caps, struct store_history *out)
 {
-	const struct optics_config *optics = telescope(af, caps);
+	const struct optics_config *optics = autofocus_optics(af, af->camera->info.number, caps);
 	struct focuser_state f;
 	focuser_state(af->focuser, &f);
 	struct run like = {.focuser = af->number, .camera = af->camera->info.number, .binning = bin,
@@ -40,7 +39,7 @@ bool autofocus_history(struct autofocus *af, int bin, const struct camera_caps *
 void autofocus_fill_setup(struct autofocus *af, struct af_plan_setup *setup, int bin, const struct camera_caps *caps)
 {
 	const struct config_autofocus *cfg = &af->config->autofocus;
-	const struct optics_config *optics = telescope(af, caps);
+	const struct optics_config *optics = autofocus_optics(af, af->camera->info.number, caps);
 	struct focuser_state f;
 	focuser_state(af->focuser, &f);
 	*setup = (struct af_plan_setup){

@@ -60,18 +60,18 @@ static enum run_phase phase_of(enum af_phase phase)
 }
 
 /* Shows what the plan taught, and whether the optics contradict it. */
-static void show_taught(struct run *run, const struct af_plan *plan)
+static void show_taught(struct run *run, const struct af_plan *plan, const struct af_plan_setup *told)
 {
 	struct af_taught taught;
-	af_plan_taught(plan, &taught);
+	af_plan_taught(plan, told, &taught);
 	run->taught = (struct run_taught){taught.slope_px_per_step, taught.slope_sigma, taught.hfr_min_px,
 		taught.hfr_min_sigma_px, taught.asymmetry, taught.asymmetry_sigma, taught.backlash_steps};
-	run->focal_length_mm = plan->setup.focal_length_mm;
-	run->aperture_mm = plan->setup.aperture_mm;
+	run->focal_length_mm = told->focal_length_mm;
+	run->aperture_mm = told->aperture_mm;
 	af_optics_disagree(&taught, run->note, sizeof run->note);
 }
 
-void autofocus_publish_plan(struct autofocus *af, int exposures, double elapsed_s)
+void autofocus_publish_plan(struct autofocus *af, int exposures, double elapsed_s, double overhead_s)
 {
 	const struct af_plan *plan = &af->plan;
 	struct run_point *points =
@@ -94,14 +94,16 @@ void autofocus_publish_plan(struct autofocus *af, int exposures, double elapsed_
 	run->point_count = points != NULL ? plan->point_count : 0;
 	run->exposures = exposures;
 	run->duration_s = elapsed_s;
-	run->progress = af_plan_progress(plan);
+	run->overhead_s = overhead_s;
+	/* A second plan begins anew, and the bar does not go back. */
+	run->progress = fmax(run->progress, af_plan_progress(plan));
 	snprintf(run->phase, sizeof run->phase, "%s", run_phase_name(phase_of(plan->phase)));
 	run->hfr_start_px = plan->hfr_start_px;
 	run->hfr_predicted_px = plan->hfr_predicted_px;
 	run->hfr_final_px = plan->hfr_final_px;
 	run->critical_focus_zone_steps = plan->critical_focus_zone_steps;
 	show_fit(run, fit);
-	show_taught(run, plan);
+	show_taught(run, plan, &af->told);
 	jobs_changed(&af->jobs);
 	pthread_mutex_unlock(&af->jobs.lock);
 }

@@ -286,11 +286,10 @@ static void begin(struct autofocus *af, struct session *s)
 		.state = "running",
 		.hfr_px = NAN,
 		.exposure_s = cfg->exposure_s,
-		.bin = autofocus_choose_binning(&af->params, cfg, &camera.caps),
+		.bin = autofocus_choose_binning(af, &af->params, af->camera->info.number, &camera.caps),
 		.gain = cfg->gain,
 	};
 	pthread_mutex_unlock(&af->jobs.lock);
-	s->bin = s->bin > camera.caps.max_bin ? camera.caps.max_bin : s->bin;
 	struct af_plan_setup setup;
 	autofocus_fill_setup(af, &setup, s->bin, &camera.caps);
 	af->reference_count = 0;

@@ -13,6 +13,13 @@
 /* Factor by which slopes of optics and curve may differ.  Source: af_inside.h, af_optics_slope(), notes 2 and 3: 3 to 6
  * % by diffraction; half an obstruction that nobody told of is 12 %, asymmetric arms are the rest. */
 #define OPTICS_AGREE 1.3
+/* From the least of the samples to one this much larger the mean slope is 0.58 of that of the arms or more.  Derived:
+ * 1 / sqrt(3) on a hyperbola whose vertex is the least sample; more where it is not. */
+#define TELLING_SIZE 2
+/* Such a slope is that of other optics than those that the plan was told, not of backlash or slip, which shift samples
+ * by less than their distance.  Choice: 0.58 less a third, and 2. */
+#define MUCH_FLATTER 0.4
+#define MUCH_STEEPER 2
 /* The HFR has grown so much at the edge of the critical focus zone.  By definition of the zone (af_plan.h). */
 #define ZONE_GROWTH 1.1
 /* Relative change of the least size from night to night where nobody knows better.  Estimate. */
@@ -74,7 +81,34 @@ static void asymmetry(const struct af_plan *plan, struct af_taught *out)
 	}
 }
 
-void af_plan_taught(const struct af_plan *plan, struct af_taught *out)
+bool af_setup_from_samples(const struct af_plan *failed, struct af_plan_setup *setup)
+{
+	const struct curve_point *least = NULL, *most = NULL;
+	for (size_t i = 0; i < failed->point_count; i++) {
+		const struct curve_point *p = &failed->points[i].curve;
+		if (p->stars > 0 && p->hfr_px > 0) {
+			least = least == NULL || p->hfr_px < least->hfr_px ? p : least;
+			most = most == NULL || p->hfr_px > most->hfr_px ? p : most;
+		}
+	}
+	if (least == NULL || !(most->hfr_px > TELLING_SIZE * least->hfr_px)) {
+		return false;
+	}
+	double slope = (most->hfr_px - least->hfr_px) / fabs(most->position - least->position);
+	double told = setup->known_slope_px_per_step > 0 ? setup->known_slope_px_per_step : af_optics_slope(setup);
+	if (!(slope > MUCH_STEEPER * told || slope < MUCH_FLATTER * told)) {
+		return false;
+	}
+	setup->step_size_um = NAN;
+	setup->known_asymmetry = setup->known_best_position = NAN;
+	setup->known_slope_sigma = setup->known_hfr_min_sigma_px = setup->known_asymmetry_sigma = 0;
+	setup->known_best_sigma_steps = 0;
+	setup->known_slope_px_per_step = slope;
+	setup->known_hfr_min_px = least->hfr_px;
+	return true;
+}
+
+void af_plan_taught(const struct af_plan *plan, const struct af_plan_setup *told, struct af_taught *out)
 {
 	*out = (struct af_taught){NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 	const struct curve_result *fit = &plan->fit;
@@ -87,7 +121,7 @@ void af_plan_taught(const struct af_plan *plan, struct af_taught *out)
 	out->hfr_min_sigma_px = sqrt(fit->covariance[CURVE_A][CURVE_A] + fit->covariance[CURVE_Y0][CURVE_Y0] +
 		2 * fit->covariance[CURVE_A][CURVE_Y0]);
 	out->backlash_steps = plan->p.backlash;
-	double optics = af_optics_slope(&plan->setup);
+	double optics = af_optics_slope(told);
 	out->optics_ratio = optics > 0 ? fit->slope_px_per_step / optics : NAN;
 	asymmetry(plan, out);
 }

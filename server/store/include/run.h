@@ -80,6 +80,7 @@ struct run {
 	char reason[240];        /* a sentence when not succeeded */
 	int64_t started_utc_ms;
 	double duration_s;       /* on the monotonic clock of the run */
+	double overhead_s;       /* of real time: neither exposure, read-out nor motor */
 	struct numbering numbering; /* positions are published by this; not known in runs of 0.1.0 */
 	enum run_numbers numbers;
 	int focuser, camera;     /* device numbers */
@@ -119,9 +120,9 @@ void run_to_published(struct run *run);
 void run_renumber(struct run *run, const struct numbering *today);
 
 /* Appends the run object of the contract, plus "fit": {"a","k","x0","y0","e"} or null, "calibration": {"low","high",
- * "reversed"} (the motor's limits that its positions were published by) or null, and "numbers": "today", "other" or
- * null (enum run_numbers), "mode", "note" (null: none), "taught" (struct run_taught, or null) and "field": that of
- * run_field_json() or null. */
+ * "reversed"} (the motor's limits that its positions were published by) or null, "numbers": "today", "other" or null
+ * (enum run_numbers), "mode", "overhead_s", "note" (null: none), "taught" (struct run_taught, or null) and "field":
+ * that of run_field_json() or null. */
 void run_json(const struct run *run, struct buf *out);
 /* Appends the same object without "points" and without "train" in "field". */
 void run_json_summary(const struct run *run, struct buf *out);

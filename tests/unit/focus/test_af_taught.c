@@ -57,7 +57,7 @@ static void asymmetry(void **state)
 		struct af_taught taught;
 		run(&plan, &setup, ratios[i], 0, 1);
 		assert_int_equal(plan.wish.want, AF_WANT_SUCCESS);
-		af_plan_taught(&plan, &taught);
+		af_plan_taught(&plan, &setup, &taught);
 		print_message("ratio %.3f: asymmetry %.3f +- %.3f, slope %.5f +- %.5f, least %.3f +- %.3f\n", ratios[i],
 			taught.asymmetry, taught.asymmetry_sigma, taught.slope_px_per_step, taught.slope_sigma,
 			taught.hfr_min_px, taught.hfr_min_sigma_px);
@@ -77,7 +77,7 @@ static void sigmas_are_honest(void **state)
 		struct af_plan plan;
 		struct af_taught t;
 		run(&plan, &setup, 1.1, 0.03, seed);
-		af_plan_taught(&plan, &t);
+		af_plan_taught(&plan, &setup, &t);
 		if (plan.wish.want == AF_WANT_SUCCESS) {
 			runs++;
 			slope += fabs(t.slope_px_per_step - SLOPE) < 2 * t.slope_sigma;
@@ -95,7 +95,7 @@ static void a_failed_plan_teaches_nothing(void **state)
 	struct af_taught taught;
 	struct af_plan_setup setup = setup_of(NAN);
 	af_plan_init(&plan, &setup);
-	af_plan_taught(&plan, &taught);
+	af_plan_taught(&plan, &setup, &taught);
 	assert_true(isnan(taught.slope_px_per_step) && isnan(taught.asymmetry) && isnan(taught.backlash_steps));
 }
 
@@ -114,7 +114,7 @@ static void optics_are_checked(void **state)
 		struct af_plan_setup setup = setup_of(matching_step_um() * cases[i].factor);
 		run(&plan, &setup, 1, 0.01, 5);
 		assert_int_equal(plan.wish.want, AF_WANT_SUCCESS);
-		af_plan_taught(&plan, &taught);
+		af_plan_taught(&plan, &setup, &taught);
 		bool disagree = af_optics_disagree(&taught, say, sizeof say);
 		print_message("factor %g: ratio %.2f %s\n", cases[i].factor, taught.optics_ratio, say);
 		assert_int_equal(disagree, cases[i].say[0] != '\0');

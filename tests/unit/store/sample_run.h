@@ -29,7 +29,7 @@ static inline struct run sample_run(uint64_t id, struct run_point points[3])
 	struct run run = {
 		.id = id, .state = RUN_SUCCEEDED, .phase = "over", .progress = 1,
 		.started_utc_ms = 1773526111250, /* 2026-03-14T22:08:31.250Z */
-		.duration_s = 65.25, .focuser = 0, .camera = 1, .focuser_name = "Pier \"east\"",
+		.duration_s = 65.25, .overhead_s = 1.5, .focuser = 0, .camera = 1, .focuser_name = "Pier \"east\"",
 		.camera_name = "C8", .temperature_c = NAN, .start_position = 7600,
 		.best_position = 7990.25, .final_position = 7990, .uncertainty_steps = 1.5,
 		.interval95_steps = {7987, 7993.5}, .critical_focus_zone_steps = NAN,

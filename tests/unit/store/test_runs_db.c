@@ -202,6 +202,7 @@ static void test_a_database_of_0_1_0(void **state)
 		"ALTER TABLE runs DROP COLUMN numbered; ALTER TABLE runs DROP COLUMN reversed;"
 		"ALTER TABLE runs DROP COLUMN calibrated; ALTER TABLE runs DROP COLUMN motor_low;"
 		"ALTER TABLE runs DROP COLUMN motor_high; ALTER TABLE runs DROP COLUMN mode;"
+		"ALTER TABLE runs DROP COLUMN overhead_s;"
 		"ALTER TABLE runs DROP COLUMN note; ALTER TABLE runs DROP COLUMN focal_length_mm;"
 		"ALTER TABLE runs DROP COLUMN aperture_mm; ALTER TABLE runs DROP COLUMN slope_px_per_step;"
 		"ALTER TABLE runs DROP COLUMN slope_sigma; ALTER TABLE runs DROP COLUMN hfr_min_px;"
@@ -218,6 +219,7 @@ static void test_a_database_of_0_1_0(void **state)
 	run.curve.e = NAN;
 	run.taught = (struct run_taught){NAN, NAN, NAN, NAN, NAN, NAN, NAN};
 	run.mode[0] = '\0';
+	run.overhead_s = NAN;
 	same_json(&run, loaded);
 	run_free(loaded);
 	runs_db_close(runs);

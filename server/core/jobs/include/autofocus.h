@@ -26,6 +26,7 @@ struct job_needs {
 	struct store *store;           /* where runs are kept; with a lock held only store_next_run_id() and
 					* store_return_run_id() are called, which touch memory alone */
 	const struct devices *devices; /* to find the camera in */
+	const char *state_dir;         /* where frames are kept; borrowed */
 };
 
 /* Makes the jobs of one focuser; NULL when out of memory. They are made after all devices and begun before the workers
