@@ -44,7 +44,7 @@ static const struct emulator_fault faults[] = {
 	{"stall", "the motor says it moves, but stands still after 100 steps", FLAG(stall)},
 	{"wrong-position", "stops 7 steps beyond the target", FLAG(wrong_position)},
 	{"slow-start", "says it rests for 400 ms before the motor begins", FLAG(slow_start)},
-	{"reset", "resets itself once it has told of 100 steps of its first move: deaf for 1.5 s, back at the old count",
+	{"reset", "resets itself once it has told of 100 steps of its first move: deaf for 1.5 s, back at an old count",
 		FLAG(reset)},
 	{"unasked-motion", "after 2 s at rest it moves 200 steps by itself, once", FLAG(unasked)},
 	{"retargets", "takes a new target while moving (most firmware ignores it)", FLAG(retargets)},
