@@ -51,7 +51,7 @@ struct background {
  * which a cell is wide and high.
  * Returned: *bg, to be freed with background_fini().
  * Status: false when out of memory; *bg is then empty.
- * Notes: 1) the sky of each cell is sky_of_samples() of up to 512 means of up to 4 x 4 pixels, missing ones left
+ * Notes: 1) the sky of each cell is sky_of_samples() of up to 256 means of up to 4 x 4 pixels, missing ones left
  * out; then the median of 3 x 3 cells.  2) on a flat sky of 800 ADU the level is within 3 ADU at a noise of 10, also
  * under a ring that fills a stamp: tests/unit/fits/test_measure.c sizes_of_bright_stars.
  * Source: the mesh and its median are those of Bertin and Arnouts, SExtractor (1996), section 3. */

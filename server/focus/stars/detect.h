@@ -33,7 +33,7 @@ struct candidates {
  * more of the SNR of the right one (Gaussian, by integration).  2) a peak is a local maximum above 5.5 sigma of the
  * noise that its filter shows in this frame, on levels 0 and 1 where a block of 4 x 4 pixels stands out too (sieve.h);
  * in 60 frames of noise no star came of it: tests/unit/fits/test_measure.c noise_has_no_stars.  3) 165 of 165 isolated
- * stars and rings of SNR 18 to 180 are found: donut_fields, there; 97 % of those of SNR 10, all of SNR 15:
+ * stars and rings of SNR 18 to 180 are found: donut_fields, there; 98 % of those of SNR 10, all of SNR 15:
  * faint_stars_are_found, there.
  * Source: matched filtering; Turin, IRE Transactions on Information Theory 6 (1960) 311. */
 bool detect(struct pyramid *pyramid, struct candidates *list);

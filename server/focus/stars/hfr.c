@@ -21,10 +21,13 @@ enum {
  * the limits lie between them. */
 #define FLAT_CONCENTRATION 1.9
 #define PEAKED_CONCENTRATION 2.5
-/* Aperture over HFR of a ring or a faint star, and of a bright peaked one, whose wings are worth their sky noise.
- * Tuned on tests/unit/fits/test_frames.c sizes_of_frames: NARROW_FACTOR of 3.22 fails it.  Tuned on
- * tests/unit/fits/test_frames.c sizes_of_stars: BRIGHT_FACTOR of 5.6 fails it. */
+/* Aperture over HFR of a ring or a lone faint star, of faint stars that tell the profile together, and of a bright
+ * peaked one, whose wings are worth their sky noise.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames:
+ * NARROW_FACTOR of 3.22 fails it.  Tuned on tests/unit/fits/test_frames.c sizes_of_stars: BRIGHT_FACTOR of 5.6 fails
+ * it.  Derived: KNOWN_FACTOR cuts 2 % of the light of Kolmogorov's profile off and none of a Gaussian's; what WINGS
+ * gives back is half way. */
 #define NARROW_FACTOR 2.3
+#define KNOWN_FACTOR 2.9
 #define BRIGHT_FACTOR 4.0
 /* SNR up to which a peaked star is measured in the narrow aperture, and from which in the wide one.  Tuned on
  * tests/unit/fits/test_frames.c sizes_of_frames: FAINT_SNR of 25.2 moves 6, BRIGHT_SNR of 70 moves 6 of 40 figures,
@@ -137,10 +140,11 @@ static double peakedness(double concentration)
 	return ramp(concentration, FLAT_CONCENTRATION, PEAKED_CONCENTRATION);
 }
 
-double star_probe_factor(double concentration, double snr)
+double star_probe_factor(double concentration, double snr, double together)
 {
-	double bright = ramp(snr, FAINT_SNR, BRIGHT_SNR) * peakedness(concentration);
-	return NARROW_FACTOR + (BRIGHT_FACTOR - NARROW_FACTOR) * bright;
+	double wide = (KNOWN_FACTOR - NARROW_FACTOR) * ramp(together, FAINT_SNR, BRIGHT_SNR) +
+		(BRIGHT_FACTOR - KNOWN_FACTOR) * ramp(snr, FAINT_SNR, BRIGHT_SNR);
+	return NARROW_FACTOR + wide * peakedness(concentration);
 }
 
 /* HFR in the aperture of a bright star over that in a smaller one. */
@@ -179,6 +183,10 @@ static bool lay_out(struct making *m, struct radii *r)
 {
 	struct probe *p = &m->p;
 	r->size = fmin(fmax(p->hfr, m->where->hfr_least), m->where->hfr_most);
+	if (isfinite(m->where->common)) {
+		/* The size of a faint star is mostly noise, and an aperture that followed it would add to that. */
+		r->size = m->where->common * pow(r->size / m->where->common, ramp(p->snr, FAINT_SNR, BRIGHT_SNR));
+	}
 	double aperture = fmax(m->factor * r->size, APERTURE_LEAST);
 	double edge = fmin(fmin(p->x + 0.5, m->pyramid->width[m->level] - 0.5 - p->x),
 		fmin(p->y + 0.5, m->pyramid->height[m->level] - 0.5 - p->y));
@@ -266,10 +274,10 @@ static enum outcome refine(struct making *m, int round)
 		return FAILED;
 	}
 	p->hfr = hfr;
+	p->snr = snr_of(m->growth.total, M_PI * p->aperture * p->aperture, (double)m->sky_pixels, m->sky);
 	if (isnan(m->where->factor)) {
 		/* The factor goes a part of the way each round, or a border case would swing. */
-		p->snr = snr_of(m->growth.total, M_PI * p->aperture * p->aperture, (double)m->sky_pixels, m->sky);
-		m->factor += FACTOR_PACE * (star_probe_factor(p->concentration, p->snr) - m->factor);
+		m->factor += FACTOR_PACE * (star_probe_factor(p->concentration, p->snr, p->snr) - m->factor);
 	}
 	bool same = fabs(hfr - before) < SETTLED_SIZE * hfr && hypot(p->x - x, p->y - y) < SETTLED_CENTRE * hfr;
 	return same && round >= ROUNDS_LEAST ? SETTLED : CHANGED;
@@ -288,6 +296,10 @@ static void conclude(struct making *m)
 	p->tail = 1.0 - m->growth.sum[(int)(within * GROWTH_RINGS) - 1] / m->growth.total;
 	p->tail_error = m->sky.sigma * sqrt(outside * (1.0 + outside / (double)m->sky_pixels)) / m->growth.total;
 	p->snr = snr_of(p->flux, pixels, (double)m->sky_pixels, m->sky);
+	double narrow = fmin(NARROW_FACTOR / m->factor, 1.0);
+	narrow *= narrow;
+	p->narrow_snr = snr_of(m->growth.sum[(int)(narrow * (GROWTH_RINGS - 1))], narrow * pixels,
+		(double)m->sky_pixels, m->sky);
 	probe_shape(&m->stamp, p);
 	struct growth_profile profile = growth_profile(&m->growth, p->hfr);
 	p->fwhm = profile.fwhm;

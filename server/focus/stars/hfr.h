@@ -29,6 +29,7 @@ struct probe_where {
 	double factor;         /* aperture over HFR; NAN lets the star's own shape decide */
 	double hfr_least;      /* the aperture follows the star's HFR between these two */
 	double hfr_most;
+	double common;         /* HFR of the frame's stars, which the aperture of a faint one follows; NAN: its own */
 	double quantum;        /* step between pixel values */
 	double sigma;          /* pixel noise of the frame */
 };
@@ -51,9 +52,11 @@ struct probe {
 	double neighbours_error;
 	double missing;        /* share of NaN pixels inside 1.5 HFR */
 	int at_maximum;        /* pixels equal to the brightest one inside 1.5 HFR */
+	double flat;           /* their share of the pixels there */
 	double brightest;      /* that value, sky included */
 	double sky, sigma;     /* local */
-	double snr;
+	double snr;            /* in the aperture */
+	double narrow_snr;     /* in an aperture of 2.3 HFR at most, however wide the other is */
 };
 
 /* Writes moments, peak, neighbours, missing and flat pixels of a probe whose centre, HFR, aperture, sky and sigma are
@@ -65,14 +68,17 @@ void probe_shape(const struct stamp *s, struct probe *p);
  * Returned: a probe by value; valid says whether the rest means anything.
  * Notes: 1) up to nine rounds of aperture, ring of sky, centre and curve of growth (growth.h), each from what the
  * last one found, until the size changes by less than 0.2 %.  2) the aperture is 4 HFR on a bright peaked star, 2.3
- * HFR on a faint one and on a ring, between them by concentration and SNR; cut at the edge of the frame.  3) 2.5 %
- * at most of what a narrow aperture cuts off a peaked star is given back.  4) figures of accuracy are those of
- * measure_frame().  5) snr is the flux over the noise of aperture and sky; the gain is unknown, so the noise of the
+ * HFR on a ring and on a lone faint star, 2.9 HFR on faint ones that are many, between them by concentration and SNR;
+ * cut at the edge of the frame.  Below SNR 18 it follows the frame's size and not the star's own, which is noise.
+ * 3) 2.5 % at most of what a narrow aperture cuts off a peaked star is given back.  4) figures of accuracy are those
+ * of measure_frame().  5) snr is the flux over the noise of aperture and sky; the gain is unknown, so the noise of the
  * sky stands for that of photons, which is an upper limit of what the light of the star adds. */
 struct probe star_probe(const struct pyramid *pyramid, int level, const struct probe_where *where,
 	struct probe_scratch *scratch);
 
-/* The aperture, in HFR (2.3 to 4), that suits stars of this concentration and SNR. */
-double star_probe_factor(double concentration, double snr);
+/* The aperture, in HFR (2.3 to 4), that suits stars of this concentration.
+ * Given: concentration; snr of the brightest; together, the root of the summed squares of the SNR of all, which tells
+ * how well they show their profile. */
+double star_probe_factor(double concentration, double snr, double together);
 
 #endif

@@ -65,6 +65,18 @@
  * sizes_of_frames: LEAST_SNR of 7 moves 9, LEAST_DISK_SNR of 11.2 moves 11 of 40 figures, none beyond its limit. */
 #define LEAST_SNR 5.0
 #define LEAST_DISK_SNR 8.0
+/* The same in its own aperture of what is larger than this HFR in px, as no defect of the sensor is.  Tuned on
+ * tests/unit/fits/test_measure.c faint_stars_are_found: 5 loses a quarter of the rings of 10 px there.  A ring's HFR is
+ * good to 10 % at 4 (0.38/SNR). */
+#define LEAST_LARGE_SNR 4.0
+#define LARGE_HFR 2.5
+/* Part of the pixels inside 1.5 HFR that are as bright as the brightest one, and their least number, above which the
+ * sensor or a program has clipped them.  Derived: a star of 1 px HFR has 7 pixels there and a clipped one 4 and more;
+ * of a plateau of 1000 pixels that scatter by one step the brightest value has a few.  The sigmas that they stand above
+ * the sky keep coarse steps between values out, of which the sigma is 0.3 and more. */
+#define CLIPPED_SHARE 0.1
+#define CLIPPED_SIGMAS 50.0
+enum { CLIPPED_PIXELS = 4 };
 /* Radius in px of a level above which a coarser one does: at 12 px and more a size is measured as well as pixels let
  * it.  Tuned on tests/unit/fits/test_frames.c sizes_of_frames: 33.6 moves 9 of 40 figures, none beyond its limit. */
 #define LARGE_RADIUS 24.0
@@ -132,7 +144,8 @@ static unsigned judge(const struct work *work, struct object *o)
 	if (o->defect) {
 		return STAR_SHAPE;
 	}
-	bool faint = p->snr < LEAST_SNR || (double)o->c.snr < LEAST_DISK_SNR;
+	double least = p->hfr > LARGE_HFR ? LEAST_LARGE_SNR : LEAST_SNR;
+	bool faint = p->narrow_snr < least || (double)o->c.snr < LEAST_DISK_SNR;
 	unsigned flags = faint ? STAR_FAINT : 0;
 	/* A ring ends, but the wings of a sharp star go on, and lenses add to them. */
 	double open = (p->concentration > PEAKED ? OPEN_PEAKED : OPEN_RING) + SURE_SIGMAS * p->tail_error;
@@ -146,7 +159,9 @@ static unsigned judge(const struct work *work, struct object *o)
 	if (o->elongation > MOST_ELONGATION * (1.0 + 2.0 / p->snr)) {
 		flags |= STAR_ELONGATED;
 	}
-	if (p->brightest >= SATURATION * work->full_scale) {
+	bool clipped = p->at_maximum >= CLIPPED_PIXELS && p->flat > CLIPPED_SHARE &&
+		p->peak > CLIPPED_SIGMAS * p->sigma;
+	if (clipped || p->brightest >= SATURATION * work->full_scale) {
 		flags |= STAR_SATURATED;
 	}
 	return flags;
@@ -169,6 +184,7 @@ void object_probe(struct work *work, struct object *o, double hfr, double factor
 		.factor = factor,
 		.hfr_least = hfr_least / bin,
 		.hfr_most = hfr_most / bin,
+		.common = isnan(factor) ? NAN : hfr / bin,
 		.quantum = work->pyramid.quantum[level],
 		.sigma = work->pyramid.sigma[level],
 	};

@@ -85,6 +85,7 @@ void probe_shape(const struct stamp *s, struct probe *p)
 		}
 	}
 	p->at_maximum = core.equal;
+	p->flat = core.inside > 0 ? (double)core.equal / core.inside : 0.0;
 	p->missing = core.inside > 0 ? (double)core.missing / core.inside : 1.0;
 	p->brightest = core.best;
 	p->peak = core.best - p->sky;

@@ -44,7 +44,7 @@ float *sieve_above(struct sieve *sieve, int32_t y);
 /* Takes in the next row, which lies there.
  * Status: false when out of memory.
  * Notes: 1) a disk of 3 x 3 pixels lies wholly within one of the blocks of 4 x 4 that begin at even pixels, and a block
- * is a sum of four pixels of the next level, which is looked into from 3.5 sigma on: 97 and 100 % of stars and rings of
+ * is a sum of four pixels of the next level, which is looked into from 3.5 sigma on: 98 and 100 % of stars and rings of
  * SNR 10 and 15 are found, tests/unit/fits/test_measure.c faint_stars_are_found.  2) of mere noise 0.02 % of the
  * blocks are. */
 bool sieve_feed(struct sieve *sieve);

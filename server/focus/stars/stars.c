@@ -129,16 +129,18 @@ static double common_size(struct work *work, double *factor)
 	double *ratio = work->value + MAX_OBJECTS;
 	size_t n = 0;
 	double brightest = 0.0;
+	double together = 0.0;
 	for (size_t i = 0; i < work->objects && !isnan(size); i++) {
 		const struct object *o = &work->object[i];
 		if ((o->flags & ~forgive) == 0 && fabs(log(o->p.hfr / size)) < SAME_SIZE) {
 			hfr[n] = o->p.hfr;
 			ratio[n++] = o->p.concentration;
 			brightest = fmax(brightest, o->p.snr);
+			together = hypot(together, o->p.snr);
 		}
 	}
 	double concentration = work_median(ratio, n);
-	*factor = star_probe_factor(concentration, brightest);
+	*factor = star_probe_factor(concentration, brightest, together);
 	return work_median(hfr, n);
 }
 

@@ -599,6 +599,68 @@ static void a_star_does_not_shrink_when_it_gets_fainter(void **state)
 	}
 }
 
+/* Many faint stars tell the profile together: the wings that the eye does not see are counted.  A Moffat 4.765 is
+ * nearest to Kolmogorov's seeing; its half-flux radius is a closed form (sky.h). */
+static void faint_stars_tell_the_profile(void **state)
+{
+	(void)state;
+	static const double snr[] = {10.0, 20.0, 50.0};
+	static const double most[] = {0.02, 0.01, 0.01};
+	double want = hypot(sky_hfr(SKY_MOFFAT, 4.9, 4.765), 1.17741 * sqrt(1.0 / 6.0));
+	for (int k = 0; k < 3; k++) {
+		double sum = 0.0;
+		double sum2 = 0.0;
+		int n = 0;
+		for (int t = 0; t < 3; t++) {
+			struct sky_picture sky = sky_new(400, 400, 500.0, (uint64_t)(900 + 10 * k + t));
+			for (int i = 0; i < 36; i++) {
+				sky_star(&sky, SKY_MOFFAT, 66.0 * (i % 6) + 34.5 + sky_uniform(&sky),
+					66.0 * (i / 6) + 34.5 + sky_uniform(&sky), flux_of(snr[k], 2.6 * want, 10.0),
+					4.9, 4.765);
+			}
+			sky_noise(&sky, 10.0);
+			struct image img = view(&sky);
+			struct star list[64];
+			size_t listed = 0;
+			measure(&img, list, 64, &listed);
+			for (size_t i = 0; i < listed; i++) {
+				double off = list[i].hfr_px / want - 1.0;
+				sum += off;
+				sum2 += off * off;
+				n++;
+			}
+			sky_free(&sky);
+		}
+		double mean = sum / n;
+		double error = sqrt((sum2 / n - mean * mean) / n);
+		print_message("snr %.0f: %d of 108 stars, bias %+.2f +- %.2f %%\n", snr[k], n, 100 * mean, 100 * error);
+		assert_true(n >= 100);
+		assert_near(mean, 0.0, most[k] + error, "bias");
+	}
+}
+
+/* Stars whose tops are cut off without a word about full scale. */
+static void clipped_stars_are_known_by_their_tops(void **state)
+{
+	(void)state;
+	for (int t = 0; t < 2; t++) {
+		struct sky_picture sky = sky_new(300, 300, 300.0, 4242);
+		for (int i = 0; i < 9; i++) {
+			sky_star(&sky, SKY_GAUSSIAN, 100.0 * (i % 3) + 50.3, 100.0 * (i / 3) + 49.8,
+				i % 2 == 0 ? 40000.0 : 9000.0, 1.7, 0.0);
+		}
+		sky_noise(&sky, 6.0);
+		sky_round(&sky, t == 0 ? 1200.0 : 65535.0);
+		struct image img = view(&sky);
+		struct star list[16];
+		size_t listed = 0;
+		struct measurement m = measure(&img, list, 16, &listed);
+		assert_int_equal(m.saturated, t == 0 ? 5 : 0);
+		assert_int_equal(m.stars, t == 0 ? 4 : 9);
+		sky_free(&sky);
+	}
+}
+
 /* Pairs of hot pixels, a bright row seen from every height, smooth clouds: no stars, no trails. */
 static void faults_have_no_stars(void **state)
 {
@@ -705,6 +767,8 @@ int main(void)
 		cmocka_unit_test(trailed_frames_say_so),
 		cmocka_unit_test(error_bar_covers_the_scatter),
 		cmocka_unit_test(a_star_does_not_shrink_when_it_gets_fainter),
+		cmocka_unit_test(faint_stars_tell_the_profile),
+		cmocka_unit_test(clipped_stars_are_known_by_their_tops),
 		cmocka_unit_test(faults_have_no_stars),
 		cmocka_unit_test(a_sweep_has_no_jumps),
 		cmocka_unit_test(tiny_views_are_refused),
