@@ -26,6 +26,7 @@ struct emu {
 	int64_t saved;          /* what it finds after a reset: where it last rested */
 	int64_t boot_until_ms;
 	bool reset_done;
+	bool told_on_way;       /* somebody has been told of a position beyond where its fault `reset` begins */
 	/* Settings that it keeps: coil power, reverse, display, compensation, backlash. */
 	int coil_power, reverse, display, compensation, coefficient, step_mode;
 	int speed;              /* 0 slow .. 2 fast */
@@ -43,7 +44,8 @@ static const struct emulator_fault faults[] = {
 	{"stall", "the motor says it moves, but stands still after 100 steps", FLAG(stall)},
 	{"wrong-position", "stops 7 steps beyond the target", FLAG(wrong_position)},
 	{"slow-start", "says it rests for 400 ms before the motor begins", FLAG(slow_start)},
-	{"reset", "resets itself 100 steps into the first move: deaf for 1.5 s, back at the old count", FLAG(reset)},
+	{"reset", "resets itself once it has told of 100 steps of its first move: deaf for 1.5 s, back at an old count",
+		FLAG(reset)},
 	{"unasked-motion", "after 2 s at rest it moves 200 steps by itself, once", FLAG(unasked)},
 	{"retargets", "takes a new target while moving (most firmware ignores it)", FLAG(retargets)},
 	{"two-digit-moving", ":01# is answered I01# or I00#", FLAG(two_digits)},
@@ -88,8 +90,7 @@ static void lose_power(struct emu *e)
 /* Where the motor is now.  Where it comes to rest is what it finds again after a reset. */
 static int64_t position(struct emu *e)
 {
-	if (e->reset && !e->reset_done && e->motor.running &&
-		emulated_motor_way(&e->motor) > EMULATED_RESET_STEPS) {
+	if (e->reset && !e->reset_done && e->motor.running && e->told_on_way) {
 		lose_power(e);
 	}
 	int64_t here = emulated_motor_position(&e->motor);
@@ -143,6 +144,7 @@ static bool answer(struct emu *e, int number, struct emulator_reply *reply)
 	case 0:
 		(void)moving(e);
 		say_number(reply, 'P', position(e));
+		e->told_on_way = e->motor.running && emulated_motor_way(&e->motor) > EMULATED_RESET_STEPS;
 		return true;
 	case 1:
 		yes = moving(e);

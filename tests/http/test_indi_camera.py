@@ -416,7 +416,7 @@ def test_abort_and_again(indi, serve):
     until(lambda: server.get("camera/0/camerastate") == 2, "it exposes")
     server.put("camera/0/abortexposure")
     until(lambda: server.get("camera/0/camerastate") == 0, "it is idle")
-    assert indi.sent_to("Toy", "CCD_ABORT_EXPOSURE") == [{"ABORT": "On"}]
+    until(lambda: indi.sent_to("Toy", "CCD_ABORT_EXPOSURE") == [{"ABORT": "On"}], "it is told to end")
     assert (expose(server) == ramp(0, 0, 64, 48)).all()
     assert camera.pictures == 1
 
