@@ -26,8 +26,9 @@
 #define SHIFTS_MOST 2
 static const double shift_most[SHIFTS_MOST] = {1, 0.2};
 /* What another shape than the expected one may be mistaken for, in a/k, and how uneven its arms may be, as a share of
- * that: that of INDI's simulated camera, whose blur grows with the square of the distance, makes a miss of 0.28 on
- * either side (tests/strangers/test_indi_bridge.py); tests/bank/test_bank.c promises_are_kept sees no more accepted. */
+ * that: the blur of INDI's simulated camera grows with the square of the distance and makes a miss of 0.28 on either
+ * side.  Tuned on tests/strangers/test_indi_bridge.py, and on tests/bank/test_bank.c promises_are_kept: no more wrong
+ * answers. */
 #define SHAPE_MOST 0.35
 #define SHAPE_UNEVEN 0.2
 /* Sweeps of a run. */

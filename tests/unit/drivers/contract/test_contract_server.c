@@ -122,7 +122,7 @@ static struct focuser_reading poll_once(struct bench *b)
 {
 	struct focuser_reading reading = {0};
 	struct err err = {.text = ""};
-	/* A driver that is told answers at once: asked without a break, it takes the processor from whoever tells it. */
+	/* A driver that is told answers at once: asked without a break, it takes the processor from who tells it. */
 	if (!b->row->asks) {
 		poll(NULL, 0, LOOK_MS);
 	}
