@@ -23,6 +23,9 @@ static struct {
 	size_t len;
 } client[INDI_UPSTREAM_CLIENTS];
 
+/* Of the motor's rest everybody has been told; of a stalled one nobody ever is. */
+static bool told_rest;
+
 static void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void tell(const char *fmt, ...)
 {
@@ -109,11 +112,13 @@ static void obey(struct upstream *u, const char *text)
 	} else if (strstr(text, "\"ABS_FOCUS_POSITION\"") != NULL) {
 		atomic_fetch_add(&u->moves, 1);
 		go(u, indi_number_behind(text, "FOCUS_ABSOLUTE_POSITION") + atomic_load(&u->beside));
+		told_rest = false;
 		tell_position(u, "Busy");
 	} else if (strstr(text, "\"FOCUS_ABORT_MOTION\"") != NULL) {
 		atomic_fetch_add(&u->halts, 1);
-		go(u, at);
-		if (!rests) {
+		u->start = u->target = at;
+		if (!told_rest) {
+			told_rest = true;
 			tell_position(u, "Idle");
 		}
 		tell("<setSwitchVector device=\"" DEVICE "\" name=\"FOCUS_ABORT_MOTION\" state=\"Ok\"><oneSwitch "
@@ -163,20 +168,20 @@ static void *serve(void *arg)
 {
 	struct upstream *u = arg;
 	for (;;) {
-		bool rests, rested;
-		(void)position(u, &rested);
+		bool rests;
 		struct pollfd p[INDI_UPSTREAM_CLIENTS + 2];
 		for (int i = 0; i < INDI_UPSTREAM_CLIENTS; i++) {
 			p[i] = (struct pollfd){.fd = client[i].fd, .events = POLLIN};
 		}
 		p[INDI_UPSTREAM_CLIENTS] = (struct pollfd){.fd = u->listener, .events = POLLIN};
 		p[INDI_UPSTREAM_CLIENTS + 1] = (struct pollfd){.fd = u->stop_fd, .events = POLLIN};
-		poll(p, INDI_UPSTREAM_CLIENTS + 2, rested ? -1 : TELL_MS);
+		poll(p, INDI_UPSTREAM_CLIENTS + 2, told_rest ? -1 : TELL_MS);
 		if (p[INDI_UPSTREAM_CLIENTS + 1].revents != 0) {
 			return NULL;
 		}
 		(void)position(u, &rests);
-		if (!rested) {
+		if (!told_rest) {
+			told_rest = rests;
 			tell_position(u, rests ? "Ok" : "Busy");
 		}
 		for (int i = 0; i < INDI_UPSTREAM_CLIENTS; i++) {
@@ -196,6 +201,7 @@ void indi_motor_start(struct upstream *u)
 	socklen_t size = sizeof where;
 	u->start = u->target = UPSTREAM_HOME;
 	u->connected = false;
+	told_rest = true;
 	for (int i = 0; i < INDI_UPSTREAM_CLIENTS; i++) {
 		client[i].fd = -1;
 	}
