@@ -173,9 +173,11 @@ static void read_port(const struct checking *check, enum config_section_row row,
 	const struct config_driver *driver, const char *port)
 {
 	struct err err;
-	if (strcasecmp(port, "auto") == 0 && strcmp(port, "auto") != 0) {
+	/* Among ports that can be looked at one can be found; of servers the driver's own parser says whether it can. */
+	bool is_auto = strcasecmp(port, "auto") == 0 && driver->look_port != NULL;
+	if (is_auto && strcmp(port, "auto") != 0) {
 		config_complain(check, row, n, "port", "'%s' is no port: did you mean auto?", port);
-	} else if (strcmp(port, "auto") != 0 && driver->read_port != NULL && driver->read_port(port, &err) != ERR_OK) {
+	} else if (!is_auto && driver->read_port != NULL && driver->read_port(port, &err) != ERR_OK) {
 		config_complain(check, row, n, "port", "%s", err.text);
 	}
 }

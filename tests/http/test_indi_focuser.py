@@ -258,7 +258,8 @@ def test_a_driver_that_connects_forever(indi, serve):
 
 @pytest.mark.parametrize("port, words", [
     ("tcp://localhost", None), ("tcp://localhost:7625", None), ("tcp://[::1]", None), ("tcp://[fe80::1]:7624", None),
-    ("tcp://localhost:99999", "port number"), ("/dev/ttyUSB0", "is no INDI server"), ("localhost:7624", "is no INDI server")])
+    ("tcp://localhost:99999", "port number"), ("auto", "is no INDI server"),
+    ("/dev/ttyUSB0", "is no INDI server"), ("localhost:7624", "is no INDI server")])
 def test_the_port_is_checked_as_the_driver_reads_it(tmp_path, port, words):
     path = tmp_path / "focusd.conf"
     for section in ("focuser.0", "camera.0"):

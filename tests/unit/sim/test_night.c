@@ -110,7 +110,7 @@ static void test_tilt(void **state)
 	expose(&rig);
 	double left = measured_hfr(&rig, 0, 320);
 	double right = measured_hfr(&rig, rig.caps.width - 320, 320);
-	assert_true(right < 3.8 && left > 3.0 * right);
+	assert_true(right < 3.65 && left > 3.0 * right);
 	rig_fini(&rig);
 }
 
