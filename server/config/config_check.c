@@ -173,7 +173,7 @@ static void read_port(const struct checking *check, enum config_section_row row,
 	const struct config_driver *driver, const char *port)
 {
 	struct err err;
-	/* Among ports that can be looked at one can be found; of servers the driver's own parser says whether it can. */
+	/* Among ports that can be looked at one can be found; of servers the driver itself says whether it can. */
 	bool is_auto = strcasecmp(port, "auto") == 0 && driver->look_port != NULL;
 	if (is_auto && strcmp(port, "auto") != 0) {
 		config_complain(check, row, n, "port", "'%s' is no port: did you mean auto?", port);
